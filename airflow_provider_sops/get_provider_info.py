@@ -1,0 +1,100 @@
+"""What Airflow's provider discovery reads: the package's parts and the form of its connection type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_INTEGRATION = "BlueKing SOPS"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """
+    Return the provider's description, as Airflow's ``provider_info.schema.json`` defines it.
+
+    Airflow calls this through the entry point ``apache_airflow_provider``, so nothing heavy is imported here.
+    ``conn-fields`` and ``ui-field-behaviour`` are read by Airflow 3.2 and newer; older versions ask the hook
+    class's methods of the same meaning.
+    """
+    return {
+        "package-name": "airflow-provider-sops",
+        "name": "BlueKing SOPS",
+        "description": "Run, watch and control the flows of BlueKing SOPS (标准运维) from Airflow.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://github.com/TencentBlueKing/bk-sops",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [_modules("airflow_provider_sops.hooks.sops")],
+        "operators": [_modules("airflow_provider_sops.operators.sops")],
+        "sensors": [_modules("airflow_provider_sops.sensors.sops")],
+        "triggers": [_modules("airflow_provider_sops.triggers.sops")],
+        "extra-links": ["airflow_provider_sops.links.sops.SopsTaskLink"],
+        "connection-types": [
+            {
+                "connection-type": "sops",
+                "hook-class-name": "airflow_provider_sops.hooks.sops.SopsHook",
+                "hook-name": "BlueKing SOPS",
+                "ui-field-behaviour": _UI_FIELD_BEHAVIOUR,
+                "conn-fields": _CONNECTION_FIELDS,
+            }
+        ],
+    }
+
+
+def _modules(*names: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": list(names)}
+
+
+_UI_FIELD_BEHAVIOUR = {
+    "hidden-fields": ["schema", "port", "extra"],
+    "relabeling": {
+        "host": "Gateway address",
+        "login": "App code (bk_app_code)",
+        "password": "App secret (bk_app_secret)",
+    },
+    "placeholders": {
+        "host": "https://bk-sops.apigw.example.com",
+        "login": "airflow",
+    },
+}
+
+
+def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    """Describe one field of the form; its type defaults to an optional text."""
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+_CONNECTION_FIELDS = {
+    "gateway": _field(
+        "Gateway kind",
+        "apigw: the API Gateway, {host}/{stage}/... esb: the older ESB, {host}/api/c/compapi/v2/sops/...",
+        enum=["apigw", "esb"],
+        default="apigw",
+    ),
+    "stage": _field("Stage", "Stage of the API Gateway; not used with ESB.", default="prod"),
+    "bk_username": _field(
+        "User (bk_username)",
+        "The user that SOPS records as creator and executor. The gateway must trust the app to name it; "
+        "otherwise give a bk_token or an access_token.",
+    ),
+    "bk_token": _field("User token (bk_token)", "Login token of the user.", format="password"),
+    "access_token": _field("Access token (access_token)", "Access token of the user.", format="password"),
+    "bk_biz_id": _field("Business id (bk_biz_id)", "Default for everything that names no business of its own."),
+    "scope": _field(
+        "Scope",
+        "What the business id is: a CMDB business (cmdb_biz) or a SOPS project (project).",
+        enum=["cmdb_biz", "project"],
+        default="cmdb_biz",
+    ),
+    "verify": _field("Verify TLS", "true, false, or the path of a file with CA certificates.", default="true"),
+    "proxy": _field("Proxy", "Address of an HTTP proxy on the way to the gateway."),
+    "timeout_seconds": _field(
+        "Timeout (seconds)",
+        "How long one request may take before it counts as lost.",
+        type=["number", "null"],
+        minimum=1,
+        default=30,
+    ),
+}

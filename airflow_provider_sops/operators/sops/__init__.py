@@ -1,0 +1,16 @@
+"""Operators that create, start, run and steer SOPS tasks."""
+
+from __future__ import annotations
+
+from airflow_provider_sops.operators.sops.create import SopsCreateTaskOperator
+from airflow_provider_sops.operators.sops.operate import SopsOperateNodeOperator, SopsOperateTaskOperator
+from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
+from airflow_provider_sops.operators.sops.start import SopsStartTaskOperator
+
+__all__ = [
+    "SopsCreateTaskOperator",
+    "SopsOperateNodeOperator",
+    "SopsOperateTaskOperator",
+    "SopsRunTaskOperator",
+    "SopsStartTaskOperator",
+]

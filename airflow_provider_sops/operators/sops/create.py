@@ -1,0 +1,211 @@
+"""Creating a SOPS task from a template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task
+from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.template_check import (
+    check_constants,
+    check_excluded_nodes,
+    check_executed_nodes,
+)
+from airflow_provider_sops.sops.election import elect
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.sops.models import CreatedTask, TaskDetail, Template
+
+DEFAULT_NAME = "{{ dag.dag_id }}.{{ task.task_id }}"
+_TEMPLATE_SOURCES = ("business", "project", "common")
+_FLOW_TYPES = ("common", "common_func")
+
+
+class SopsTemplateOperator(SopsBaseOperator):
+    """Common ground of the operators that create tasks; use one of its subclasses.
+
+    :param template_id: id of the SOPS template. (templated)
+    :param name: the task's name in SOPS, 1 to 80 characters. A key by which the task is found again is added to it,
+        for example `` #k3vq0z2m5w8ra-2``. Default: DAG and task id, shortened if need be. (templated)
+    :param constants: values for the template's constants, ``{"${key}": value}``. JSON types are kept. (templated)
+    :param exclude_task_nodes_id: ids of *template* nodes to leave out; they must be optional. (templated)
+    :param execute_task_nodes_id: ids of *template* nodes to run alone; every other one must be optional. It wins
+        over ``exclude_task_nodes_id``. (templated)
+    :param template_schemes_id: execution schemes to apply, not together with the two above. (templated)
+    :param template_source: ``business`` (default) or ``common`` for public templates. (templated)
+    :param flow_type: ``common`` (default), or ``common_func`` for a task that somebody has to claim first. (templated)
+    :param check_constants: ask SOPS for the template and refuse constants that it does not have, which SOPS itself
+        would ignore silently. Default ``True``; costs one request.
+    """
+
+    template_fields: Sequence[str] = (
+        *SopsBaseOperator.template_fields,
+        "template_id",
+        "name",
+        "constants",
+        "exclude_task_nodes_id",
+        "execute_task_nodes_id",
+        "template_schemes_id",
+        "template_source",
+        "flow_type",
+    )
+    template_fields_renderers = {"constants": "json"}  # noqa: RUF012 - Airflow's own form
+
+    def __init__(
+        self,
+        *,
+        template_id: int | str,
+        name: str = DEFAULT_NAME,
+        constants: Mapping[str, Any] | None = None,
+        exclude_task_nodes_id: Sequence[str] | None = None,
+        execute_task_nodes_id: Sequence[str] | None = None,
+        template_schemes_id: Sequence[str] | str | int | None = None,
+        template_source: str = "business",
+        flow_type: str = "common",
+        check_constants: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.template_id = template_id
+        self.name = name
+        self.constants = constants
+        self.exclude_task_nodes_id = exclude_task_nodes_id
+        self.execute_task_nodes_id = execute_task_nodes_id
+        self.template_schemes_id = template_schemes_id
+        self.template_source = template_source
+        self.flow_type = flow_type
+        self.check_constants = check_constants
+        self.has_default_name = name == DEFAULT_NAME
+
+    def task_key(self, context: Context) -> TaskKey:
+        """Return the key of the running task instance."""
+        ti: Any = context["ti"]
+        return TaskKey.of(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index,
+            max_tries=ti.max_tries,
+        )
+
+    def keyed_name(self, key: TaskKey) -> str:
+        """Return the task's whole name in SOPS.
+
+        :raises SopsInvalidParameterError: for a name that is empty or too long.
+        """
+        name = self.name
+        if self.has_default_name and len(name) > MAX_NAME_LENGTH:
+            name = f"{name[: MAX_NAME_LENGTH - 1]}…"
+        return key.add_to(name)
+
+    def check_parameters(self) -> None:
+        """Refuse what is wrong whatever the template, before any request.
+
+        :raises SopsInvalidParameterError: says which parameter and what it may be.
+        """
+        if self.constants is not None and not isinstance(self.constants, Mapping):
+            raise SopsInvalidParameterError(
+                f"constants must be a dict of ${{key}} to value, not {type(self.constants).__name__}"
+            )
+        for parameter in ("exclude_task_nodes_id", "execute_task_nodes_id"):
+            value = getattr(self, parameter)
+            if value is not None and not isinstance(value, (list, tuple)):
+                raise SopsInvalidParameterError(
+                    f"{parameter} must be a list of node ids, not {type(value).__name__}",
+                    advice="A template that gives a list needs render_template_as_native_obj=True on the DAG.",
+                )
+        for parameter, allowed in (("template_source", _TEMPLATE_SOURCES), ("flow_type", _FLOW_TYPES)):
+            if getattr(self, parameter) not in allowed:
+                raise SopsInvalidParameterError(
+                    f"{parameter} is {getattr(self, parameter)!r}; it must be one of {', '.join(allowed)}"
+                )
+        if self.template_schemes_id and (self.exclude_task_nodes_id or self.execute_task_nodes_id):
+            raise SopsInvalidParameterError(
+                "template_schemes_id cannot be combined with exclude_task_nodes_id or execute_task_nodes_id"
+            )
+
+    def check_against_template(self) -> None:
+        """Ask SOPS for the template, if there is something to check, and check it.
+
+        :raises SopsInvalidParameterError: for unknown constants and for nodes that are unknown or not optional.
+        """
+        checks_constants = bool(self.check_constants and self.constants)
+        if not (checks_constants or self.exclude_task_nodes_id or self.execute_task_nodes_id):
+            return
+        template = self._read_template()
+        if checks_constants:
+            check_constants(template, self.constants or {})
+        if self.execute_task_nodes_id:
+            check_executed_nodes(template, self.execute_task_nodes_id)
+        elif self.exclude_task_nodes_id:
+            check_excluded_nodes(template, self.exclude_task_nodes_id)
+
+    def create_task(self, name: str) -> CreatedTask:
+        """Send one ``create_task``.
+
+        :param name: the whole name, with its key.
+        """
+        return self.hook.create_task(
+            self.template_id,
+            name,
+            constants=dict(self.constants or {}),
+            exclude_task_nodes_id=list(self.exclude_task_nodes_id or ()) or None,
+            execute_task_nodes_id=list(self.execute_task_nodes_id or ()) or None,
+            template_schemes_id=self.template_schemes_id,
+            template_source=self.template_source,
+            flow_type=self.flow_type,
+        )
+
+    def announce(self, context: Context, sops_task_id: int) -> TaskDetail:
+        """Push id and address of the task to XCom and write them to the log."""
+        detail = self.hook.get_task_detail(sops_task_id, fresh=True)
+        push_task(context, sops_task_id, detail.task_url)
+        self.log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
+        return detail
+
+    def _read_template(self) -> Template:
+        if self.template_source == "common":
+            return self.hook.get_common_template_info(self.template_id)
+        return self.hook.get_template_info(self.template_id)
+
+
+class SopsCreateTaskOperator(SopsTemplateOperator):
+    """Create a SOPS task and return its id; start it too with ``start=True``. Does not wait for it.
+
+    A retry finds the task that an earlier try has created and returns its id; it never creates a second one. A task
+    that was cleared creates a new one and leaves the earlier one as it is, running or not: this operator never
+    revokes. To run a flow and answer for its end, use ``SopsRunTaskOperator``.
+
+    Calls get_task_list, get_template_info (for the checks), create_task, get_task_detail and, if asked to, start_task.
+
+    :param start: start the task as well. Default ``False``.
+    """
+
+    def __init__(self, *, start: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start = start
+
+    def execute(self, context: Context) -> int:
+        """Create the task, or find it, and return its id."""
+        with airflow_errors():
+            self.check_parameters()
+            key = self.task_key(context)
+            name = self.keyed_name(key)
+            once = ExactlyOnce(self.hook, key, self.log)
+            found = elect(once.find().current)
+            if found is None:
+                self.check_against_template()
+                sops_task_id = once.create(lambda: self.create_task(name))
+            else:
+                sops_task_id = found.id
+                self.log.info("SOPS task %s of an earlier try is there already.", sops_task_id)
+            self.announce(context, sops_task_id)
+            if self.start:
+                start_task(self.hook, sops_task_id, self.log)
+            return sops_task_id

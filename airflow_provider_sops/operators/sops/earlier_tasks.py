@@ -1,0 +1,158 @@
+"""What becomes of SOPS tasks that were made before: by an earlier try, or before a clear."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
+from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.progress import quoted
+from airflow_provider_sops.sops.verdict import nodes_at_work
+from airflow_provider_sops.sops.watch import failure_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import NodeStatus, TaskListItem, TaskStatus
+    from airflow_provider_sops.task_log import TaskLog
+
+OnClear = Literal["new", "resume", "fail"]
+RetryMode = Literal["resume", "new"]
+
+_LOOK_INTERVAL_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartedTask:
+    """A task that was started before, with its state just read past the server's cache."""
+
+    id: int
+    status: TaskStatus
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the task was revoked or expired, so that nothing can be had from it any more."""
+        return self.status.state in (TaskState.REVOKED, TaskState.EXPIRED)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the task may still do something, FAILED included: people can revive it."""
+        return not self.status.state.is_terminal
+
+
+class EarlierTasks:
+    """Looks after the tasks that were made before.
+
+    :param hook: the connection to SOPS.
+    :param log: the log of the Airflow task.
+    """
+
+    def __init__(
+        self,
+        hook: SopsHook,
+        log: TaskLog,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hook = hook
+        self._log = log
+        self._sleep = sleep
+        self._clock = clock
+
+    def started(self, tasks: Sequence[TaskListItem]) -> list[StartedTask]:
+        """Return those that were started, oldest first. The others are named in the log: they never run."""
+        for task in tasks:
+            if not task.is_started:
+                self._log.info("SOPS task %s was created before and never started; it is left as it is.", task.id)
+        return [
+            StartedTask(task.id, self._hook.get_task_status(task.id, fresh=True)) for task in tasks if task.is_started
+        ]
+
+    def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> None:
+        """Revoke tasks and wait until none of their nodes runs, so that a new task does not run beside them.
+
+        SOPS lets the node that runs at the moment of a revoke finish. A node that waits for a person is not waited
+        for: it does nothing more.
+
+        :param wait_seconds: how long to wait for nodes that still run, over all tasks.
+        :raises SopsInvalidOperationError: names the nodes that still run after that time.
+        """
+        for task in tasks:
+            if task.is_unfinished:
+                self._log.info("Revoking SOPS task %s (%s), a new one takes its place.", task.id, task.status.state)
+                self._revoke(task.id)
+        deadline = self._clock() + wait_seconds
+        for task in tasks:
+            if task.status.state in (TaskState.FINISHED, TaskState.EXPIRED):
+                continue
+            tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree)
+            while nodes := self._at_work(task.id, tree):
+                if self._clock() >= deadline:
+                    raise _still_running(task.id, nodes, wait_seconds)
+                self._log.info("Waiting for SOPS task %s, which still runs %s.", task.id, _names(nodes))
+                self._sleep(_LOOK_INTERVAL_SECONDS)
+
+    def retry_failed_nodes(self, task: StartedTask) -> tuple[str, ...]:
+        """Retry every failed node of a failed task, inside subprocesses too.
+
+        Where the server is going to retry by itself, nothing is done: it would be retried twice.
+
+        :return: marks of the failures that are overcome by it, for ``WaitPolicy.overcome``.
+        :raises SopsInvalidOperationError: if SOPS refuses to retry any of them.
+        """
+        status = self._hook.get_task_status(
+            task.id, with_ex_data=True, with_failed_node_info=True, with_auto_retry_status=True, fresh=True
+        )
+        if status.state != TaskState.FAILED or status.auto_retry_pending:
+            return ()
+        refusals = [error for node in status.failed_nodes if (error := self._retry(task.id, node)) is not None]
+        if refusals and len(refusals) == len(status.failed_nodes):
+            raise refusals[0]
+        return failure_marks(status)
+
+    def _retry(self, sops_task_id: int, node: NodeStatus) -> SopsError | None:
+        self._log.info("Retrying node %s of SOPS task %s.", quoted(node.name or node.id), sops_task_id)
+        try:
+            self._hook.operate_node(sops_task_id, node.id, "retry")
+        except SopsInvalidOperationError as error:
+            self._log.warning("SOPS does not retry node %s: %s", quoted(node.name or node.id), error)
+            return error
+        except SopsError as error:
+            if not error.outcome_unknown:
+                raise
+            self._log.warning("The answer to the retry was lost; the node's state will tell: %s", error)
+        return None
+
+    def _revoke(self, sops_task_id: int) -> None:
+        try:
+            self._hook.operate_task(sops_task_id, "revoke")
+        except SopsInvalidOperationError:
+            state = self._hook.get_task_status(sops_task_id, fresh=True).state
+            if not state.is_terminal:
+                raise
+        except SopsError as error:
+            if not error.outcome_unknown:
+                raise
+            if not self._hook.get_task_status(sops_task_id, fresh=True).state.is_terminal:
+                raise
+
+    def _at_work(self, sops_task_id: int, tree: TreeIndex) -> tuple[NodeStatus, ...]:
+        return nodes_at_work(self._hook.get_task_status(sops_task_id, fresh=True), tree)
+
+
+def _names(nodes: Sequence[NodeStatus]) -> str:
+    return ", ".join(quoted(node.name or node.id) for node in nodes)
+
+
+def _still_running(sops_task_id: int, nodes: Sequence[NodeStatus], wait_seconds: float) -> SopsInvalidOperationError:
+    return SopsInvalidOperationError(
+        f"SOPS task {sops_task_id} is revoked, but {wait_seconds:.0f} s later it still runs {_names(nodes)}; "
+        "a new task beside it would run the flow twice",
+        advice="Wait until these nodes have ended or force them to fail in SOPS, then clear this task again; "
+        "or raise revoke_wait_seconds.",
+    )

@@ -1,0 +1,124 @@
+"""One SOPS task for one generation of a task instance, whatever gets lost on the way.
+
+SOPS makes a second task when it is asked twice, and a create whose answer was lost may land later. So: look for tasks
+that carry the key, create only if there is none, look again, elect one, and start only the elected one. Whatever lands
+late stays unstarted and does no harm; it is named in the log.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.election import FoundTasks, elect
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
+from airflow_provider_sops.sops.models import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import CreatedTask, TaskListItem
+    from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.task_log import TaskLog
+
+_PAGE_SIZE = 200
+_CREATE_TRIES = 3
+_START_TRIES = 4
+_PAUSE_SECONDS = 2.0
+
+
+class ExactlyOnce:
+    """Finds and creates the SOPS tasks of one task instance.
+
+    :param hook: the connection to SOPS.
+    :param key: the key of the task instance's current generation.
+    """
+
+    def __init__(
+        self,
+        hook: SopsHook,
+        key: TaskKey,
+        log: TaskLog,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._hook = hook
+        self._key = key
+        self._log = log
+        self._sleep = sleep
+
+    def find(self) -> FoundTasks:
+        """Return every SOPS task that carries the task instance's digest."""
+        items: list[TaskListItem] = []
+        while True:
+            page = self._hook.get_task_list(keyword=self._key.keyword, limit=_PAGE_SIZE, offset=len(items) or None)
+            items += page
+            if len(page) < _PAGE_SIZE:
+                return FoundTasks.of(self._key, items)
+
+    def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
+        """Create a task and return the id of the elected one, which may be another than the one just created.
+
+        :param create: sends one ``create_task`` with the key in the name.
+        :param over: ids of this generation's tasks that must not be elected, such as revoked ones.
+        :raises SopsError: if SOPS refuses, or if nothing was created in three tries.
+        """
+        for attempt in range(1, _CREATE_TRIES + 1):
+            try:
+                created = create()
+            except SopsError as error:
+                if not (error.temporary or error.outcome_unknown):
+                    raise
+                elected = self._look_again(over)
+                if elected is not None:
+                    self._log.warning("The answer to create_task was lost, but SOPS has task %s.", elected)
+                    return elected
+                if attempt == _CREATE_TRIES:
+                    raise
+                self._log.warning("No SOPS task was created, trying again: %s", error)
+                self._sleep(_PAUSE_SECONDS * attempt)
+            else:
+                elected = self._look_again(over)
+                return created.task_id if elected is None else elected
+        raise AssertionError("the last try returns or raises")
+
+    def _look_again(self, over: Collection[int]) -> int | None:
+        found = self.find().current
+        elected = elect(found, over=over)
+        if elected is None:
+            return None
+        for task in found:
+            if task.id != elected.id and task.id not in over:
+                self._log.warning(
+                    "SOPS task %s was created too and is left unstarted; task %s is the one that runs.",
+                    task.id,
+                    elected.id,
+                )
+        return elected.id
+
+
+def start_task(hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Start a SOPS task; "already started" is success.
+
+    A second ``start_task`` does no harm: SOPS runs a task once, however often it is started. So a start whose answer
+    was lost is sent again.
+
+    :raises SopsError: if SOPS refuses or cannot be reached in four tries.
+    """
+    for attempt in range(1, _START_TRIES + 1):
+        try:
+            hook.start_task(sops_task_id)
+        except SopsInvalidOperationError:
+            # "Already started" and "too many starts at once" have the same code: only the state tells them apart.
+            if hook.get_task_status(sops_task_id, fresh=True).state != TaskState.CREATED:
+                return
+            if attempt == _START_TRIES:
+                raise
+        except SopsError as error:
+            if not (error.temporary or error.outcome_unknown) or attempt == _START_TRIES:
+                raise
+            log.warning("The answer to start_task was lost, starting SOPS task %s again.", sops_task_id)
+        else:
+            return
+        sleep(_PAUSE_SECONDS * attempt)

@@ -1,0 +1,287 @@
+"""Running a SOPS task: create, start, wait for its end, take its outputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
+
+from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.operators.sops.base import push_state
+from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
+from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode, StartedTask
+from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.outputs import read_outputs
+from airflow_provider_sops.sops.election import elect
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.task_instance_state import is_ended_by_decision
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.sops.election import FoundTasks
+
+_WEEK_SECONDS = 7 * 24 * 3600.0
+_START_TIMEOUT_SECONDS = 600.0
+#: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
+_EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
+
+
+class SopsRunTaskOperator(SopsTemplateOperator):
+    """Run a SOPS template as a task, wait for its end and return its outputs.
+
+    Returns ``{"name": value}`` for every output ``${name}`` of the task, JSON types kept and password-type ones left
+    out. XCom also has ``sops_task_id``, ``sops_task_url`` and ``sops_task_state``.
+
+    One Airflow task instance has at most one started SOPS task per generation, whatever crashes: see ``retry_mode``
+    and ``on_clear``. Known limit: a clear of a *running* task, or one after ``retries`` was lowered, may look like a
+    retry to Airflow itself; then the running SOPS task is joined, never doubled.
+
+    Revoking never stops the node that runs at that moment: SOPS lets it finish and starts no further one.
+
+    Calls get_task_list, get_template_info, create_task, get_task_detail, start_task and, while it waits,
+    get_task_status.
+
+    :param wait_for_completion: wait for the end. Default ``True``; with ``False`` the task succeeds as soon as the
+        SOPS task is started and returns nothing.
+    :param deferrable: wait in the triggerer instead of holding a worker slot. Default: Airflow's
+        ``[operators] default_deferrable``.
+    :param poll_interval_seconds: time between two looks at the task. SOPS caches its answers for 10 seconds, so less
+        than the default of 10 gains little.
+    :param timeout_seconds: how long one try may wait for the end; after that the SOPS task is revoked and this task
+        fails. Default 7 days; ``None`` for no limit. An ``execution_timeout`` that ends earlier counts instead.
+    :param start_timeout_seconds: how long SOPS may leave a started task CREATED. Default 600; not applied by default
+        to ``flow_type="common_func"``, which waits for a person to claim it; ``None`` for no limit.
+    :param max_outage_seconds: how long SOPS may be out of reach before the wait fails. Default 3600.
+    :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
+        by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the timeout.
+    :param retry_mode: what an Airflow retry does with the SOPS task of the try before. ``"resume"`` (default): joins
+        a running one, takes the outputs of a finished one, retries the failed nodes of a failed one; only a revoked
+        or expired one is replaced. ``"new"``: revokes it, if it has not ended, and runs another.
+    :param on_clear: what a clear by a person does with earlier SOPS tasks. ``"new"`` (default): revokes every one
+        that has not ended, FAILED ones included, and runs another. ``"resume"``: goes on with the latest one as a
+        retry does. ``"fail"``: refuses as long as one has not ended.
+    :param revoke_on_kill: revoke the SOPS task when this task is ended by a person in Airflow or runs out of time.
+        Default ``True``.
+    :param revoke_wait_seconds: before another task is created, how long to wait until no node of a revoked one runs.
+        Default 300; then this task fails.
+    :param on_node_failed: with ``on_failed="wait"``, called with Airflow's context each time nodes have failed and
+        a person is needed; ``context["exception"]`` names them. A callable, a notifier, or a list of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval_seconds: float = 10,
+        timeout_seconds: float | None = _WEEK_SECONDS,
+        start_timeout_seconds: float | None = _START_TIMEOUT_SECONDS,
+        max_outage_seconds: float = 3600,
+        on_failed: OnFailed = "fail",
+        retry_mode: RetryMode = "resume",
+        on_clear: OnClear = "new",
+        revoke_on_kill: bool = True,
+        revoke_wait_seconds: float = 300,
+        on_node_failed: Callable[[Context], Any] | Sequence[Callable[[Context], Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for parameter, value, allowed in (
+            ("on_failed", on_failed, ("fail", "wait")),
+            ("retry_mode", retry_mode, ("resume", "new")),
+            ("on_clear", on_clear, ("new", "resume", "fail")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed)}")
+        if poll_interval_seconds <= 0:
+            raise ValueError(f"poll_interval_seconds is {poll_interval_seconds!r}; it must be above 0")
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval_seconds = poll_interval_seconds
+        self.timeout_seconds = timeout_seconds
+        self.start_timeout_seconds = start_timeout_seconds
+        self.max_outage_seconds = max_outage_seconds
+        self.on_failed = on_failed
+        self.retry_mode = retry_mode
+        self.on_clear = on_clear
+        self.revoke_on_kill = revoke_on_kill
+        self.revoke_wait_seconds = revoke_wait_seconds
+        self.on_node_failed = on_node_failed
+        self._killable: tuple[Any, int] | None = None
+
+    def execute(self, context: Context) -> dict[str, Any] | None:
+        """Create or join the SOPS task, start it and wait for its end."""
+        with airflow_errors():
+            self.check_parameters()
+            sops_task_id, overcome = self._obtain_task(context)
+            self._killable = (context["ti"], sops_task_id)
+            detail = self.announce(context, sops_task_id)
+            if not self._was_started(sops_task_id):
+                start_task(self.hook, sops_task_id, self.log)
+                self.log.info("SOPS task %s is started.", sops_task_id)
+            if not self.wait_for_completion:
+                return None
+            policy = self._policy(context, overcome)
+            if self.deferrable:
+                self._defer(sops_task_id, detail.task_url, policy)
+            while True:
+                result = TaskFollower(self.hook, sops_task_id, policy, self.log).to_the_end()
+                if result.outcome != Outcome.PERSON_NEEDED:
+                    return self._conclude(context, sops_task_id, detail.task_url, result)
+                self._call_for_person(context, sops_task_id, detail.task_url, result)
+                policy = policy.after_announcing(result)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take over from the trigger once the SOPS task is over, or once a person is needed."""
+        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+
+        with airflow_errors():
+            trigger = SopsTaskTrigger.from_event(event)
+            result = WaitResult.from_event(event)
+            self._killable = (context["ti"], trigger.sops_task_id)
+            if result.outcome == Outcome.PERSON_NEEDED:
+                self._call_for_person(context, trigger.sops_task_id, trigger.task_url, result)
+                self._defer(trigger.sops_task_id, trigger.task_url, trigger.policy.after_announcing(result))
+            return self._conclude(context, trigger.sops_task_id, trigger.task_url, result)
+
+    def on_kill(self) -> None:
+        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        if self._killable is None or not self.revoke_on_kill:
+            return
+        ti, sops_task_id = self._killable
+        if not is_ended_by_decision(ti):
+            self.log.info("SOPS task %s is left as it is: nobody has ended this task in Airflow.", sops_task_id)
+            return
+        self._revoke(sops_task_id, "this task was ended in Airflow")
+
+    def _obtain_task(self, context: Context) -> tuple[int, tuple[str, ...]]:
+        """Return the id of the one SOPS task of this generation, and the failures that were just retried."""
+        key = self.task_key(context)
+        name = self.keyed_name(key)
+        once = ExactlyOnce(self.hook, key, self.log)
+        found = once.find()
+        earlier = EarlierTasks(self.hook, self.log)
+        current = earlier.started([task for task in found.current if task.is_started])
+        before = earlier.started(found.earlier)
+        to_join = self._task_to_join(context, current, before)
+        if to_join is not None:
+            self.log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, to_join.status.state)
+            return to_join.id, earlier.retry_failed_nodes(to_join)
+        earlier.retire([*before, *current], wait_seconds=self.revoke_wait_seconds)
+        return self._create(once, found, name, over=[task.id for task in current]), ()
+
+    def _task_to_join(
+        self, context: Context, current: Sequence[StartedTask], before: Sequence[StartedTask]
+    ) -> StartedTask | None:
+        ti: Any = context["ti"]
+        alive = [task for task in current if not task.is_lost]
+        if alive:
+            return None if self.retry_mode == "new" and ti.try_number > 1 else alive[0]
+        alive_before = [task for task in before if not task.is_lost]
+        if self.on_clear == "resume" and alive_before and not current:
+            return alive_before[-1]
+        unfinished = [task for task in before if task.is_unfinished]
+        if self.on_clear == "fail" and unfinished:
+            raise AirflowFailException(
+                "This task was cleared, but "
+                + ", ".join(f"SOPS task {task.id} is still {task.status.state}" for task in unfinished)
+                + '. End it in SOPS and clear this task again, or set on_clear to "new" or "resume".'
+            )
+        return None
+
+    def _create(self, once: ExactlyOnce, found: FoundTasks, name: str, over: Sequence[int]) -> int:
+        leftover = elect(found.current, over=over)
+        if leftover is not None:
+            self.log.info("SOPS task %s of an earlier try was never started; it is used now.", leftover.id)
+            return leftover.id
+        self.check_against_template()
+        return once.create(lambda: self.create_task(name), over=over)
+
+    def _was_started(self, sops_task_id: int) -> bool:
+        return self.hook.get_task_status(sops_task_id, fresh=True).state != TaskState.CREATED
+
+    def _policy(self, context: Context, overcome: tuple[str, ...]) -> WaitPolicy:
+        now = time.time()
+        start_timeout = self.start_timeout_seconds
+        if self.flow_type == "common_func" and start_timeout == _START_TIMEOUT_SECONDS:
+            start_timeout = None
+        return WaitPolicy(
+            on_failed=self.on_failed,
+            poll_interval_seconds=self.poll_interval_seconds,
+            deadline=self._deadline(context, now),
+            start_deadline=None if start_timeout is None else now + start_timeout,
+            max_outage_seconds=self.max_outage_seconds,
+            announce_failures=self.on_node_failed is not None,
+            overcome=overcome,
+            always_fresh=bool(overcome),
+        )
+
+    def _deadline(self, context: Context, now: float) -> float | None:
+        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
+        if self.execution_timeout is not None:
+            ti: Any = context["ti"]
+            allowed = self.execution_timeout.total_seconds()
+            margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
+            began = ti.start_date.timestamp() if ti.start_date else now
+            limits.append(began + allowed - margin)
+        return min(limits, default=None)
+
+    def _defer(self, sops_task_id: int, task_url: str, policy: WaitPolicy) -> None:
+        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+
+        self.defer(
+            trigger=SopsTaskTrigger(
+                sops_conn_id=self.sops_conn_id,
+                bk_biz_id=self.bk_biz_id,
+                scope=self.scope,
+                sops_task_id=sops_task_id,
+                task_url=task_url,
+                policy=policy,
+                revoke_on_kill=self.revoke_on_kill,
+            ),
+            method_name="execute_complete",
+        )
+
+    def _conclude(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> dict[str, Any]:
+        push_state(context, result.state)
+        if result.outcome == Outcome.FINISHED:
+            self.log.info("SOPS task %s is FINISHED.", sops_task_id)
+            return read_outputs(self.hook, sops_task_id)
+        if result.outcome == Outcome.TIMED_OUT and self.revoke_on_kill:
+            self._revoke(sops_task_id, "its time is over")
+        raise outcome_error(result, sops_task_id, task_url)
+
+    def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
+        error = outcome_error(result, sops_task_id, task_url)
+        self.log.warning("A person is needed: %s", error)
+        callbacks = self.on_node_failed
+        for callback in callbacks if isinstance(callbacks, Sequence) else [callbacks]:
+            if callback is None:
+                continue
+            try:
+                callback({**context, "exception": error})
+            except Exception:
+                self.log.exception("on_node_failed did not work; waiting goes on.")
+
+    def _revoke(self, sops_task_id: int, why: str) -> None:
+        """Revoke once, within seconds: whoever kills this process does not wait long."""
+        from airflow_provider_sops.hooks.sops import SopsHook
+
+        try:
+            with SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope) as hook:
+                hook.revoke_at_once(sops_task_id)
+        except SopsError as error:
+            self.log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
+        else:
+            self.log.info(
+                "SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.",
+                sops_task_id,
+                why,
+            )

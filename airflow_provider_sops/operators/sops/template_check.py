@@ -1,0 +1,85 @@
+"""Checks of what a task is to be created with, against its template, before anything is created.
+
+SOPS itself ignores constants that the template does not have, silently, and so runs a flow with values that nobody
+meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.sops.progress import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_sops.sops.models import Template
+
+
+def check_constants(template: Template, constants: Mapping[str, Any]) -> None:
+    """Refuse constants that the template does not have.
+
+    :raises SopsInvalidParameterError: names the unknown keys, what they may be meant for, and the known ones.
+    """
+    known = sorted(template.constants)
+    unknown = [key for key in constants if key not in template.constants]
+    if not unknown:
+        return
+    raise SopsInvalidParameterError(
+        f"template {template.id} ({quoted(template.name)}) has no constant "
+        + ", ".join(_with_suggestion(key, known) for key in unknown),
+        advice=f"It has: {', '.join(known) or 'none'}. Keys are written ${{name}}. "
+        "check_constants=False switches this check off; SOPS then ignores unknown constants silently.",
+    )
+
+
+def check_excluded_nodes(template: Template, node_ids: Iterable[str]) -> None:
+    """Refuse ``exclude_task_nodes_id`` that the template's top level does not have or that are not optional.
+
+    :raises SopsInvalidParameterError: names the nodes and lists the optional ones.
+    """
+    _check_nodes("exclude_task_nodes_id", template, node_ids, excluded=node_ids)
+
+
+def check_executed_nodes(template: Template, node_ids: Iterable[str]) -> None:
+    """Refuse ``execute_task_nodes_id`` that the template does not have, or that leave out nodes which are a must.
+
+    :raises SopsInvalidParameterError: names the nodes and lists the optional ones.
+    """
+    chosen = set(node_ids)
+    others = [node_id for node_id in template.activities if node_id not in chosen]
+    _check_nodes("execute_task_nodes_id", template, node_ids, excluded=others)
+
+
+def _check_nodes(parameter: str, template: Template, named: Iterable[str], excluded: Iterable[str]) -> None:
+    activities = template.activities
+    unknown = [node_id for node_id in named if node_id not in activities]
+    fixed = [node_id for node_id in excluded if node_id in activities and not _is_optional(activities[node_id])]
+    problems = []
+    if unknown:
+        problems.append(f"has no node {', '.join(map(repr, unknown))} on its top level")
+    if fixed:
+        problems.append(f"cannot run without {', '.join(_named(activities, node_id) for node_id in fixed)}")
+    if problems:
+        optional = [_named(activities, key) for key, node in activities.items() if _is_optional(node)]
+        raise SopsInvalidParameterError(
+            f"{parameter}: template {template.id} ({quoted(template.name)}) " + " and ".join(problems),
+            advice=f"Nodes are named by their ids in the template. Optional ones: {', '.join(optional) or 'none'}.",
+        )
+
+
+def _is_optional(activity: Any) -> bool:
+    return bool(read_mapping(activity).get("optional"))
+
+
+def _named(activities: Mapping[str, Any], node_id: str) -> str:
+    return f"{node_id} ({quoted(read_text(read_mapping(activities[node_id]).get('name')))})"
+
+
+def _with_suggestion(key: str, known: list[str]) -> str:
+    wrapped = f"${{{key}}}"
+    close = [wrapped] if wrapped in known else difflib.get_close_matches(str(key), known, n=1)
+    return f"{key!r} (did you mean {close[0]!r}?)" if close else repr(key)

@@ -1,0 +1,170 @@
+"""Waiting for a SOPS task that somebody else runs."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.links.sops import SopsTaskLink
+from airflow_provider_sops.operators.sops.base import push_state, push_task, read_task_id
+from airflow_provider_sops.outputs import read_outputs
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.task_following import TaskFollower
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+
+
+class SopsTaskSensor(BaseSensorOperator):
+    """Wait for a SOPS task to end and return its outputs.
+
+    Returns ``{"name": value}`` for every output ``${name}`` of the task, JSON types kept and password-type ones left
+    out. XCom also has ``sops_task_id``, ``sops_task_url`` and ``sops_task_state``.
+
+    Works with ``mode="poke"`` and ``"reschedule"`` and deferrable alike. It never revokes the task: whoever started it
+    answers for it. A failed, revoked or expired task fails the sensor without a retry, or skips it with ``soft_fail``.
+
+    Calls get_task_detail and get_task_status.
+
+    :param sops_task_id: id of the task. (templated)
+    :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
+    :param bk_biz_id: the business; default: the one of the connection. (templated)
+    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection. (templated)
+    :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
+        by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the sensor's timeout.
+    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
+        ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
+    :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
+    """
+
+    template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
+    operator_extra_links = (SopsTaskLink(),)
+    ui_color = "#e1ecff"
+
+    def __init__(
+        self,
+        *,
+        sops_task_id: int | str,
+        sops_conn_id: str = "sops_default",
+        bk_biz_id: int | str | None = None,
+        scope: str | None = None,
+        on_failed: OnFailed = "fail",
+        max_outage_seconds: float = 3600,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        if on_failed not in ("fail", "wait"):
+            raise ValueError(f"on_failed is {on_failed!r}; it must be one of fail, wait")
+        self.sops_task_id = sops_task_id
+        self.sops_conn_id = sops_conn_id
+        self.bk_biz_id = bk_biz_id
+        self.scope = scope
+        self.on_failed = on_failed
+        self.max_outage_seconds = max_outage_seconds
+        self.deferrable = deferrable
+        self._follower: TaskFollower | None = None
+        self._task_url = ""
+
+    @cached_property
+    def hook(self) -> SopsHook:
+        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
+        from airflow_provider_sops.hooks.sops import SopsHook
+
+        return SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
+
+    def execute(self, context: Context) -> Any:
+        """Wait on the worker, or hand over to the triggerer."""
+        if not self.deferrable:
+            return super().execute(context)
+        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+
+        try:
+            with airflow_errors(in_sensor=True):
+                sops_task_id = read_task_id(self.sops_task_id)
+                self._announce(context, sops_task_id)
+        except AirflowFailException as error:
+            # Airflow itself applies soft_fail to pokes and after a deferral, not to what comes before one.
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        self.defer(
+            trigger=SopsTaskTrigger(
+                sops_conn_id=self.sops_conn_id,
+                bk_biz_id=self.bk_biz_id,
+                scope=self.scope,
+                sops_task_id=sops_task_id,
+                task_url=self._task_url,
+                policy=self._policy(deadline=time.time() + self.timeout),
+            ),
+            method_name="execute_complete",
+        )
+        return None
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look at the task once."""
+        with airflow_errors(in_sensor=True):
+            sops_task_id = read_task_id(self.sops_task_id)
+            if self._follower is None:
+                self._announce(context, sops_task_id)
+                self._follower = TaskFollower(self.hook, sops_task_id, self._policy(deadline=None), self.log)
+            result = self._follower.once()
+            if result is None:
+                return PokeReturnValue(is_done=False)
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, sops_task_id, result))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Take over from the trigger once the task is over."""
+        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+
+        with airflow_errors(in_sensor=True):
+            trigger = SopsTaskTrigger.from_event(event)
+            result = WaitResult.from_event(event)
+            self._task_url = trigger.task_url
+            if result.outcome == Outcome.TIMED_OUT:
+                raise AirflowSensorTimeout(str(outcome_error(result, trigger.sops_task_id, trigger.task_url)))
+            return self._conclude(context, trigger.sops_task_id, result)
+
+    def _announce(self, context: Context, sops_task_id: int) -> None:
+        try:
+            self._task_url = self.hook.get_task_detail(sops_task_id, fresh=True).task_url
+        except SopsError as error:
+            if not (error.temporary or error.outcome_unknown):
+                raise
+            self.log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
+        push_task(context, sops_task_id, self._task_url)
+        self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS gives no address for it")
+
+    def _policy(self, deadline: float | None) -> WaitPolicy:
+        return WaitPolicy(
+            on_failed=self.on_failed,
+            poll_interval_seconds=self.poke_interval,
+            deadline=deadline,
+            max_outage_seconds=self.max_outage_seconds,
+        )
+
+    def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:
+        push_state(context, result.state)
+        if result.outcome != Outcome.FINISHED:
+            raise outcome_error(result, sops_task_id, self._task_url)
+        self.log.info("SOPS task %s is FINISHED.", sops_task_id)
+        return read_outputs(self.hook, sops_task_id)

@@ -1,0 +1,47 @@
+"""Which SOPS task is the one of this task instance: decided from the tasks that carry its key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.task_key import TaskKey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from airflow_provider_sops.sops.models import TaskListItem
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTasks:
+    """The SOPS tasks that carry a task instance's digest, oldest first.
+
+    :param current: those of the generation that runs now, so of an earlier try or of this one.
+    :param earlier: those of other generations, so from before a clear.
+    """
+
+    current: tuple[TaskListItem, ...]
+    earlier: tuple[TaskListItem, ...]
+
+    @classmethod
+    def of(cls, key: TaskKey, tasks: Iterable[TaskListItem]) -> FoundTasks:
+        """Sort what a search for ``key.keyword`` found; tasks that only look alike are left out."""
+        keyed = [(TaskKey.in_name(task.name), task) for task in sorted(tasks, key=lambda task: task.id)]
+        ours = [(found, task) for found, task in keyed if found is not None and found.digest == key.digest]
+        return cls(
+            current=tuple(task for found, task in ours if found.generation == key.generation),
+            earlier=tuple(task for found, task in ours if found.generation != key.generation),
+        )
+
+
+def elect(tasks: Iterable[TaskListItem], *, over: Collection[int] = ()) -> TaskListItem | None:
+    """Return the one task to start or to join; every caller that sees the same tasks elects the same one.
+
+    A started task wins, since it must not be doubled; otherwise the lowest id.
+
+    :param tasks: the tasks of one generation.
+    :param over: ids that are out of the question, such as revoked tasks.
+    """
+    candidates = [task for task in tasks if task.id not in over]
+    return min(candidates, key=lambda task: (not task.is_started, task.id), default=None)

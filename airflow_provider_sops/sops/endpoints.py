@@ -1,0 +1,164 @@
+"""The calls of SOPS's public API, one row each.
+
+Follows the resources that SOPS registers with the API gateway (``api-resources.yml`` in its source): names,
+methods, the order of ids in each path (it differs from call to call) and the closing slash, without which
+SOPS redirects. Not here: what only other parts of BlueKing call (``callback``, ``plugin-gateway``, log and
+file transfers between systems), and what SOPS serves but does not register (``modify_constants_for_task``,
+``query_task_count``, ...), which no gateway lets through. ``create_clocked_task`` is registered without being
+listed: the gateway's administrator has to grant it to the app.
+
+``repeatable`` says whether a call may be sent again when its answer was lost, not knowing whether it was
+executed:
+
+- everything that only reads is repeatable, also ``get_tasks_status`` and ``preview_task_tree``, which read by
+  POST;
+- a call that sets something to a given value is repeatable: enabling, schedule and constants of a periodic
+  task, notifications and executor of a template or project. Setting it twice is setting it once;
+- whatever creates is not: SOPS takes no key from the client, the same call twice makes two tasks;
+- whatever moves a task or node on is not: a second ``start_task`` or ``operate_task`` is answered with an
+  error that hides that the first one worked, a second ``callback`` or ``retry`` can hit the node's next
+  round. Callers that lost the answer read the task's state instead;
+- ``dispatch_plugin_query`` is not: it passes on any request. Neither are ``register_project`` and
+  ``claim_functionalization_task``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from string import Formatter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Method = Literal["GET", "POST"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One call of the API.
+
+    :param name: the resource's name, which is also ESB's name for it.
+    :param method: HTTP method.
+    :param path: path below the gateway's stage, ids in braces.
+    :param repeatable: whether it is safe to send the call again after a lost answer.
+    :param doc: what it does.
+    """
+
+    name: str
+    method: Method
+    path: str
+    repeatable: bool
+    doc: str
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        """Names of the ids in the path, in the path's order."""
+        return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
+
+    @property
+    def scoped(self) -> bool:
+        """Whether the call is about one business (or project), so that ``bk_biz_id`` and ``scope`` apply."""
+        return "{bk_biz_id}" in self.path
+
+
+def _read(path: str, doc: str, *, method: Method = "GET") -> Endpoint:
+    return Endpoint(path.partition("/")[0], method, path, repeatable=True, doc=doc)
+
+
+def _set(path: str, doc: str) -> Endpoint:
+    return Endpoint(path.partition("/")[0], "POST", path, repeatable=True, doc=doc)
+
+
+def _act(path: str, doc: str) -> Endpoint:
+    return Endpoint(path.partition("/")[0], "POST", path, repeatable=False, doc=doc)
+
+
+_TASKS = (
+    _act("create_task/{template_id}/{bk_biz_id}/", "Create a task from a template."),
+    _act("create_and_start_task/{template_id}/{bk_biz_id}/", "Create a task from a template and start it."),
+    _act("fast_create_task/{bk_biz_id}/", "Create a task from a tree, without a template."),
+    _act("start_task/{task_id}/{bk_biz_id}/", "Start a task."),
+    _act("operate_task/{task_id}/{bk_biz_id}/", "Start, pause, resume or revoke a task."),
+    _act("claim_functionalization_task/{task_id}/{bk_biz_id}/", "Claim a task of the function flow."),
+    _read("get_task_status/{task_id}/{bk_biz_id}/", "Read the state of a task and of its nodes."),
+    _read("get_tasks_status/{bk_biz_id}/", "Read the states of up to 50 tasks.", method="POST"),
+    _read("get_task_detail/{task_id}/{bk_biz_id}/", "Read a task's outputs, constants and tree."),
+    _read("get_task_list/{bk_biz_id}/", "List tasks."),
+    _read("get_task_effective_time/{task_id}/{bk_biz_id}/", "Read how long a task worked, waits left out."),
+    _read("get_task_operate_record/{task_id}/{project_id}/", "Read who did what to a task."),
+    _read("get_functionalization_task_list/", "List tasks of the function flow."),
+)
+
+_NODES = (
+    _act("operate_node/{bk_biz_id}/{task_id}/", "Retry, skip, call back, pause, resume or fail a node."),
+    _act("node_callback/{task_id}/{bk_biz_id}/", "Send data to a node that waits for it."),
+    _read("get_task_node_detail/{task_id}/{bk_biz_id}/", "Read a node's state, data and earlier tries."),
+    _read("get_task_node_data/{bk_biz_id}/{task_id}/", "Read a node's inputs and outputs."),
+)
+
+_TEMPLATES = (
+    _read("get_template_list/{bk_biz_id}/", "List the templates of a business."),
+    _read("get_template_info/{template_id}/{bk_biz_id}/", "Read a template and its tree."),
+    _read("get_common_template_list/", "List the templates that all businesses share."),
+    _read("get_common_template_info/{template_id}/", "Read a shared template and its tree."),
+    _read("get_template_schemes/{bk_biz_id}/{template_id}/", "List a template's execution schemes."),
+    _read(
+        "preview_task_tree/{bk_biz_id}/{template_id}/", "Read the tree that a task would get.", method="POST"
+    ),
+    _act("import_project_template/{bk_biz_id}/", "Import exported templates into a project."),
+    _set("modify_template_notify/{template_id}/{bk_biz_id}/", "Set whom a template's tasks notify, and how."),
+    _set("modify_template_executor_proxy/{template_id}/{bk_biz_id}/", "Set as whom a template's tasks run."),
+)
+
+_SCHEDULES = (
+    _act("create_periodic_task/{template_id}/{bk_biz_id}/", "Create a periodic task."),
+    _read("get_periodic_task_list/{bk_biz_id}/", "List the periodic tasks."),
+    _read("get_periodic_task_info/{task_id}/{bk_biz_id}/", "Read a periodic task."),
+    _set("set_periodic_task_enabled/{task_id}/{bk_biz_id}/", "Switch a periodic task on or off."),
+    _set("modify_cron_for_periodic_task/{task_id}/{bk_biz_id}/", "Set a periodic task's schedule."),
+    _set("modify_constants_for_periodic_task/{task_id}/{bk_biz_id}/", "Set a periodic task's constants."),
+    _act(
+        "create_clocked_task/{template_id}/{bk_biz_id}/",
+        "Create a task that SOPS starts once, at a given time.",
+    ),
+    _read("get_clocked_task_list/{bk_biz_id}/", "List the clocked tasks."),
+)
+
+_PROJECTS = (
+    _read("get_user_project_list/", "List the projects that the user may see."),
+    _read("get_user_project_detail/{bk_biz_id}/", "Read a project."),
+    _act("register_project/", "Make a business of the configuration platform known to SOPS."),
+    _set("modify_project_executor_proxy/{bk_biz_id}/", "Set as whom a project's tasks run."),
+    _read("get_mini_app_list/{bk_biz_id}/", "List the mini apps of a business."),
+)
+
+_PLUGINS = (
+    _read("get_plugin_list/{bk_biz_id}/", "List the plugins that a business may use."),
+    _act("dispatch_plugin_query/", "Pass a plugin form's own request on to SOPS."),
+)
+
+#: Every call by its name.
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {row.name: row for row in (*_TASKS, *_NODES, *_TEMPLATES, *_SCHEDULES, *_PROJECTS, *_PLUGINS)}
+)
+
+
+def endpoint(name: str) -> Endpoint:
+    """Return the row of a call.
+
+    :param name: the call's name, ``get_task_status``.
+    :raises SopsInvalidParameterError: there is no such call; the text names similar ones.
+    """
+    row = ENDPOINTS.get(name)
+    if row is not None:
+        return row
+    similar = difflib.get_close_matches(str(name), ENDPOINTS, n=3)
+    advice = (
+        f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(ENDPOINTS))}."
+    )
+    raise SopsInvalidParameterError(f"SOPS has no call named {name!r}", advice=advice)

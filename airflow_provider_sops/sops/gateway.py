@@ -1,0 +1,266 @@
+"""What is sent to SOPS: a call, its parameters and the app's credentials become one HTTP request.
+
+SOPS is reached through one of two gateways, which know the same calls by the same names:
+
+- the **API gateway** of BlueKing: ``{root}/{stage}/create_task/{template_id}/{bk_biz_id}/``, credentials in
+  the header ``X-Bkapi-Authorization``;
+- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids and credentials are
+  parameters like all others: in the query of a GET, in the body of a POST. Secrets are then part of the URL,
+  so the URL of an ``HttpRequest`` is kept out of its ``repr`` and must be kept out of errors; ``shown_url``
+  is what may be shown.
+
+Nothing here sends anything. The answer is read by ``read_response`` (module ``answer``), which this module
+offers as well.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from urllib.parse import quote, urlencode
+
+from airflow_provider_sops import __version__
+from airflow_provider_sops.sops.answer import Answer, HttpResponse, read_response
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.sops.endpoints import Endpoint, Method
+
+__all__ = [
+    "DEFAULT_SCOPE",
+    "DEFAULT_STAGE",
+    "SCOPES",
+    "Answer",
+    "ApiGateway",
+    "Credentials",
+    "Esb",
+    "Gateway",
+    "HttpRequest",
+    "HttpResponse",
+    "build_request",
+    "read_response",
+]
+
+DEFAULT_STAGE = "prod"
+#: ``bk_biz_id`` is the id of a CMDB business.
+DEFAULT_SCOPE = "cmdb_biz"
+#: The other scope, ``project``: ``bk_biz_id`` is SOPS's own project id. SOPS takes any other word for it,
+#: too.
+SCOPES = (DEFAULT_SCOPE, "project")
+
+_USER_AGENT = f"airflow-provider-sops/{__version__}"
+#: SOPS ignores this parameter, but it is part of the key under which it caches answers.
+_CACHE_BYPASS = "_nc"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An app of BlueKing and the user it acts for.
+
+    :param bk_username: the user, for apps that the gateway trusts to name any.
+    :param bk_token: the user's login token instead.
+    :param access_token: the user's access token instead.
+    """
+
+    bk_app_code: str
+    bk_app_secret: str = field(repr=False)
+    bk_username: str | None = None
+    bk_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not be shown anywhere."""
+        return tuple(filter(None, (self.bk_app_secret, self.bk_token, self.access_token)))
+
+    def as_parameters(self) -> dict[str, str]:
+        """Return what is set, by BlueKing's names."""
+        values = {
+            "bk_app_code": self.bk_app_code,
+            "bk_app_secret": self.bk_app_secret,
+            "bk_username": self.bk_username,
+            "bk_token": self.bk_token,
+            "access_token": self.access_token,
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def conceal(self, text: str) -> str:
+        """Return ``text`` with every secret in it, plain or as part of a URL, replaced by ``***``."""
+        for secret in self.secrets:
+            for form in (secret, quote(secret, safe="")):
+                text = text.replace(form, "***")
+        return text
+
+
+class Gateway(Protocol):
+    """A way to SOPS: where a call is, and where its ids and the credentials go."""
+
+    kind: ClassVar[str]
+
+    @property
+    def root(self) -> str:
+        """The gateway's address, without a closing slash."""
+
+    def url(self, endpoint: Endpoint, ids: Mapping[str, str]) -> str:
+        """Return the call's address without a query."""
+
+    def headers(self, credentials: Credentials) -> dict[str, str]:
+        """Return the headers that carry the credentials."""
+
+    def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
+        """Return what goes among the call's parameters besides its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiGateway:
+    """BlueKing's API gateway.
+
+    :param root: address of SOPS's gateway, ``https://bkapi.example.com/api/bk-sops``.
+    :param stage: the gateway's stage.
+    """
+
+    root: str
+    stage: str = DEFAULT_STAGE
+    kind: ClassVar[str] = "apigw"
+
+    def url(self, endpoint: Endpoint, ids: Mapping[str, str]) -> str:
+        """Return ``{root}/{stage}/{path}``, the ids in the path."""
+        return f"{self.root}/{quote(self.stage, safe='')}/{endpoint.path.format_map(ids)}"
+
+    def headers(self, credentials: Credentials) -> dict[str, str]:
+        """Return the header ``X-Bkapi-Authorization``, whose value is JSON in ASCII."""
+        return {"X-Bkapi-Authorization": json.dumps(credentials.as_parameters())}
+
+    def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
+        """Return nothing: ids are in the path, credentials in a header."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Esb:
+    """BlueKing's ESB.
+
+    :param root: address of the platform, ``https://paas.example.com``.
+    """
+
+    root: str
+    kind: ClassVar[str] = "esb"
+
+    def url(self, endpoint: Endpoint, ids: Mapping[str, str]) -> str:
+        """Return ``{root}/api/c/compapi/v2/sops/{name}/``; the ids are parameters."""
+        return f"{self.root}/api/c/compapi/v2/sops/{endpoint.name}/"
+
+    def headers(self, credentials: Credentials) -> dict[str, str]:
+        """Return nothing: ESB of every age reads credentials among the parameters."""
+        return {}
+
+    def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
+        """Return the credentials and the ids."""
+        return {**credentials.as_parameters(), **ids}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, ready to be sent.
+
+    :param api: the call's name.
+    :param url: complete, with the query. May hold secrets.
+    :param headers: complete. May hold secrets.
+    :param body: JSON in UTF-8; ``None`` for a GET.
+    :param repeatable: whether it may be sent again when the answer was lost.
+    :param ids: the ids that it names, for errors and logs.
+    """
+
+    api: str
+    method: Method
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    repeatable: bool
+    ids: Mapping[str, str]
+
+    @property
+    def shown_url(self) -> str:
+        """The address without the query, for logs and errors."""
+        return self.url.partition("?")[0]
+
+
+def build_request(
+    gateway: Gateway,
+    credentials: Credentials,
+    endpoint: Endpoint,
+    parameters: Mapping[str, Any],
+    *,
+    scope: str = DEFAULT_SCOPE,
+    fresh: bool = False,
+) -> HttpRequest:
+    """Return the request for a call.
+
+    :param gateway: the way to SOPS.
+    :param credentials: the app and the user.
+    :param endpoint: the call.
+    :param parameters: everything the call takes, the ids of its path among it, by SOPS's names. Those that
+        are ``None`` are left out. In a query, lists and objects are written as JSON, ``True`` as ``true``.
+    :param scope: what ``bk_biz_id`` means, one of ``SCOPES``. Sent only where it is not the default.
+    :param fresh: bypass SOPS's caches (10 s for a state, 60 s for a detail), which are kept per server
+        process.
+    :raises SopsInvalidParameterError: an id is missing or no positive number, the scope is unknown, or a
+        value cannot be written as JSON.
+    """
+    if scope not in SCOPES:
+        raise SopsInvalidParameterError(
+            f"scope is {scope!r}", api=endpoint.name, advice=f"It must be one of: {', '.join(SCOPES)}."
+        )
+    given = {name: value for name, value in parameters.items() if value is not None}
+    ids = {name: _read_id(endpoint, name, given.pop(name, None)) for name in endpoint.path_parameters}
+    given.update(gateway.parameters(credentials, ids))
+    if endpoint.scoped and scope != DEFAULT_SCOPE:
+        given["scope"] = scope
+    if fresh:
+        given[_CACHE_BYPASS] = uuid.uuid4().hex
+
+    url = gateway.url(endpoint, ids)
+    headers = {"Accept": "application/json", "User-Agent": _USER_AGENT, **gateway.headers(credentials)}
+    body = None
+    if endpoint.method == "POST":
+        headers["Content-Type"] = "application/json"
+        body = _write_json(endpoint, given).encode()
+    elif given:
+        query = {name: _write_query_value(endpoint, value) for name, value in given.items()}
+        url += "?" + urlencode(query, quote_via=quote)
+    return HttpRequest(endpoint.name, endpoint.method, url, headers, body, endpoint.repeatable, ids)
+
+
+def _read_id(endpoint: Endpoint, name: str, value: Any) -> str:
+    """Return an id as it goes into a path. SOPS redirects to a web page where an id is no number."""
+    if value is None or value == "":
+        advice = "Set bk_biz_id in the connection's extra, or pass it." if name == "bk_biz_id" else None
+        raise SopsInvalidParameterError(f"{name} is missing", api=endpoint.name, advice=advice)
+    text = value.strip() if isinstance(value, str) else str(value)
+    if isinstance(value, (int, str)) and text.isascii() and text.isdigit() and int(text) > 0:
+        return text
+    raise SopsInvalidParameterError(
+        f"{name} is {value!r}", api=endpoint.name, advice="It must be a positive whole number."
+    )
+
+
+def _write_json(endpoint: Endpoint, value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SopsInvalidParameterError(
+            f"a parameter cannot be written as JSON: {error}",
+            api=endpoint.name,
+            advice="Pass texts, numbers, booleans, lists and dicts of them.",
+        ) from error
+    return text
+
+
+def _write_query_value(endpoint: Endpoint, value: Any) -> str:
+    text = _write_json(endpoint, value)
+    return value if isinstance(value, str) else text

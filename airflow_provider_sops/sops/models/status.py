@@ -1,0 +1,219 @@
+"""What ``get_task_status`` and ``get_tasks_status`` answer: the state of a task and of the nodes it has reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.models.reading import (
+    read_id,
+    read_int,
+    read_list,
+    read_mapping,
+    read_text,
+    read_time,
+)
+
+if TYPE_CHECKING:
+    import pendulum
+
+
+class TaskState(StrEnum):
+    """A state word of SOPS, for tasks and nodes alike.
+
+    A word that is not listed here is kept as it came: ``TaskState("BLOCKED")`` is a member-like value that
+    compares equal to its text. Only FINISHED, REVOKED and EXPIRED are the end of a task; FAILED is not, because
+    automatic retries and people revive it.
+    """
+
+    CREATED = "CREATED"
+    READY = "READY"
+    RUNNING = "RUNNING"
+    SUSPENDED = "SUSPENDED"
+    NODE_SUSPENDED = "NODE_SUSPENDED"
+    FAILED = "FAILED"
+    REVOKED = "REVOKED"
+    FINISHED = "FINISHED"
+    EXPIRED = "EXPIRED"
+
+    @classmethod
+    def _missing_(cls, value: object) -> TaskState:
+        word = str(value)
+        member = str.__new__(cls, word)
+        member._name_ = word
+        member._value_ = word
+        return member
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a task in this state never changes again."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({TaskState.FINISHED, TaskState.REVOKED, TaskState.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One node that a task has reached, as the status tree shows it.
+
+    Gateways, start and end events are nodes too; their ``name`` is empty. A subprocess holds its inner nodes in
+    ``children``. ``loop`` counts the rounds of a node in a loop, ``retry`` its retries; the times are those of the
+    last round or try. ``elapsed_seconds`` is whole seconds.
+    """
+
+    id: str
+    name: str
+    state: TaskState
+    loop: int = 1
+    retry: int = 0
+    skip: bool = False
+    error_ignored: bool = False
+    version: str = ""
+    elapsed_seconds: int = 0
+    start_time_text: str = field(default="", repr=False)
+    finish_time_text: str = field(default="", repr=False)
+    children: Mapping[str, NodeStatus] = field(default_factory=dict, repr=False)
+
+    @property
+    def start_time(self) -> pendulum.DateTime | None:
+        """When the last round or try began; zone-aware."""
+        return read_time(self.start_time_text)
+
+    @property
+    def finish_time(self) -> pendulum.DateTime | None:
+        """When the last round or try ended; zone-aware, ``None`` while it runs."""
+        return read_time(self.finish_time_text)
+
+    @classmethod
+    def read(cls, node_id: str, data: Mapping[str, Any]) -> NodeStatus:
+        """Read one value of ``children``."""
+        return cls(
+            id=read_text(data.get("id")) or node_id,
+            name=_node_name(data.get("name")),
+            state=TaskState(read_text(data.get("state"))),
+            loop=read_int(data.get("loop"), 1),
+            retry=read_int(data.get("retry")),
+            skip=bool(data.get("skip")),
+            error_ignored=bool(data.get("error_ignored") or data.get("error_ignorable")),
+            version=read_text(data.get("version")),
+            elapsed_seconds=read_int(data.get("elapsed_time")),
+            start_time_text=read_text(data.get("start_time")),
+            finish_time_text=read_text(data.get("finish_time")),
+            children=_read_children(data),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """The state of a SOPS task and of the nodes that it has reached.
+
+    :param state: the root's state word.
+    :param name: the task's name; empty where an old server gives a class name instead.
+    :param nodes: the top-level nodes by node id (ids of the *task's* tree, not of the template's). Only nodes that
+        the task has reached are there.
+    :param nodes_known: whether the answer speaks of nodes at all; ``get_tasks_status`` does so only on demand.
+    :param ex_data: error text by node id; only when asked for, and only while the root is FAILED.
+    :param auto_retry_pending: whether the server will retry a failed node unaided; ``None`` when not asked for.
+    :param raw: the answer as it came.
+    """
+
+    state: TaskState
+    name: str = ""
+    nodes: Mapping[str, NodeStatus] = field(default_factory=dict)
+    nodes_known: bool = False
+    ex_data: Mapping[str, str] = field(default_factory=dict)
+    auto_retry_pending: bool | None = None
+    elapsed_seconds: int = 0
+    url: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, data: Any) -> TaskStatus:
+        """Read the ``data`` of ``get_task_status``, of any age of server."""
+        data = read_mapping(data)
+        auto_retry = data.get("auto_retry_status")
+        return cls(
+            state=TaskState(read_text(data.get("state"))),
+            name=_node_name(data.get("name")),
+            nodes=_read_children(data),
+            nodes_known="children" in data,
+            ex_data={read_text(key): read_text(text) for key, text in read_mapping(data.get("ex_data")).items()},
+            auto_retry_pending=(
+                bool(auto_retry.get("exist_auto_retry_nodes")) if isinstance(auto_retry, Mapping) else None
+            ),
+            elapsed_seconds=read_int(data.get("elapsed_time")),
+            raw=data,
+        )
+
+    @property
+    def start_time(self) -> pendulum.DateTime | None:
+        """When the task began; zone-aware, ``None`` before."""
+        return read_time(self.raw.get("start_time"))
+
+    @property
+    def finish_time(self) -> pendulum.DateTime | None:
+        """When the task ended; zone-aware. SOPS gives it only for FINISHED tasks."""
+        return read_time(self.raw.get("finish_time"))
+
+    def walk(self) -> Iterator[tuple[tuple[str, ...], NodeStatus]]:
+        """Yield every reached node with the ids of the subprocesses around it, outermost first."""
+        yield from _walk(self.nodes, ())
+
+    @property
+    def failed_nodes(self) -> tuple[NodeStatus, ...]:
+        """The nodes that really failed: a failed subprocess counts through the failed node inside it."""
+        return tuple(
+            node for _, node in self.walk() if node.state == TaskState.FAILED and not _fails_through_a_child(node)
+        )
+
+    def error_of(self, node: NodeStatus) -> str:
+        """Return the error text of a failed node, or an empty text where the answer holds none."""
+        return self.ex_data.get(node.id, "")
+
+
+def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
+    """Read the ``data`` of ``get_tasks_status``: one status by task id.
+
+    Ids that SOPS does not know are absent: it leaves them out silently. The name is taken from the item, since the
+    one in ``status`` can belong to another task of the batch.
+    """
+    statuses: dict[int, TaskStatus] = {}
+    for item in map(read_mapping, read_list(data)):
+        task_id = read_id(item.get("id"))
+        if task_id is None:
+            continue
+        status = TaskStatus.read(item.get("status"))
+        statuses[task_id] = TaskStatus(
+            state=status.state,
+            name=read_text(item.get("name")),
+            nodes=status.nodes,
+            nodes_known=status.nodes_known,
+            elapsed_seconds=status.elapsed_seconds,
+            url=read_text(item.get("url")),
+            raw=status.raw,
+        )
+    return statuses
+
+
+def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:
+    children = read_mapping(data.get("children"))
+    return {key: NodeStatus.read(key, read_mapping(child)) for key, child in children.items()}
+
+
+def _walk(nodes: Mapping[str, NodeStatus], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], NodeStatus]]:
+    for node in nodes.values():
+        yield path, node
+        yield from _walk(node.children, (*path, node.id))
+
+
+def _fails_through_a_child(node: NodeStatus) -> bool:
+    return any(child.state == TaskState.FAILED for child in node.children.values())
+
+
+def _node_name(value: Any) -> str:
+    """Return a node's name; servers of 2019 and 2020 give the text of a Python class where there is none."""
+    name = read_text(value)
+    return "" if name.startswith("<class '") and name.endswith("'>") else name

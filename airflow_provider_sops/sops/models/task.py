@@ -1,0 +1,156 @@
+"""What SOPS says of a task besides its state: the answers to its creation, its detail, and lists of tasks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping, read_text, read_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pendulum
+
+_VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
+
+
+def variable_name(key: str) -> str:
+    """Return ``name`` for ``${name}``; a key of another form is returned as it is."""
+    match = _VARIABLE_KEY.match(key)
+    return match[1] if match else key
+
+
+def is_password(constant: Any) -> bool:
+    """Whether a constant's definition is of a password type, whose value must not be shown or stored."""
+    constant = read_mapping(constant)
+    return "password" in (
+        read_text(constant.get("custom_type")).lower(),
+        read_text(constant.get("source_tag")).partition(".")[0].lower(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedTask:
+    """The answer of ``create_task`` (and of ``create_and_start_task``, ``fast_create_task``).
+
+    :param task_id: the new task's id.
+    :param task_url: its page in SOPS.
+    :param pipeline_tree: the tree of the task with its own, new node ids.
+    """
+
+    task_id: int
+    task_url: str = ""
+    pipeline_tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, data: Any) -> CreatedTask:
+        """Read the answer's ``data``; ``task_id`` is -1 where the answer names no task."""
+        data = read_mapping(data)
+        task_id = read_id(data.get("task_id"))
+        return cls(
+            task_id=-1 if task_id is None else task_id,
+            task_url=read_text(data.get("task_url")),
+            pipeline_tree=read_mapping(data.get("pipeline_tree")),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetail:
+    """The answer of ``get_task_detail``.
+
+    :param outputs: the task's outputs as ``{"name": value}`` for ``${name}``, JSON types kept. Empty unless the
+        task is FINISHED. SOPS caches this answer for 60 seconds: read outputs with a fresh request.
+    :param constants: the constants' definitions by ``${key}``, with the values that went in, not rendered.
+    :param pipeline_tree: the task's tree.
+    """
+
+    id: int | None
+    name: str
+    task_url: str
+    template_id: int | None
+    outputs: Mapping[str, Any] = field(repr=False)
+    constants: Mapping[str, Any] = field(repr=False)
+    pipeline_tree: Mapping[str, Any] = field(repr=False)
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def read(cls, data: Any) -> TaskDetail:
+        """Read the answer's ``data``; servers of 2019 call some fields otherwise."""
+        data = read_mapping(data)
+        return cls(
+            id=read_id(data.get("id")),
+            name=read_text(data.get("name") or data.get("instance_name")),
+            task_url=read_text(data.get("task_url")),
+            template_id=read_id(data.get("template_id")),
+            outputs={
+                variable_name(read_text(output["key"])): output.get("value")
+                for output in map(read_mapping, read_list(data.get("outputs")))
+                if "key" in output
+            },
+            constants=read_mapping(data.get("constants")),
+            pipeline_tree=read_mapping(data.get("pipeline_tree")),
+            raw=data,
+        )
+
+    @property
+    def start_time(self) -> pendulum.DateTime | None:
+        """When the task was started; zone-aware, ``None`` before."""
+        return read_time(self.raw.get("start_time"))
+
+    @property
+    def finish_time(self) -> pendulum.DateTime | None:
+        """When the task ended, in whatever way; zone-aware."""
+        return read_time(self.raw.get("finish_time") or self.raw.get("end_time"))
+
+    @property
+    def password_names(self) -> frozenset[str]:
+        """Names of the task's password-type variables."""
+        return frozenset(variable_name(key) for key, constant in self.constants.items() if is_password(constant))
+
+    @property
+    def shown_outputs(self) -> dict[str, Any]:
+        """``outputs`` without password-type variables, which must not leave the process."""
+        secret = self.password_names
+        return {name: value for name, value in self.outputs.items() if name not in secret}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskListItem:
+    """One task of ``get_task_list``."""
+
+    id: int
+    name: str
+    is_started: bool
+    is_finished: bool
+    template_id: int | None
+    create_method: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def read(cls, data: Any) -> TaskListItem:
+        """Read one item; an id that is not a number becomes -1."""
+        data = read_mapping(data)
+        task_id = read_id(data.get("id"))
+        return cls(
+            id=-1 if task_id is None else task_id,
+            name=read_text(data.get("name")),
+            is_started=bool(data.get("is_started")),
+            is_finished=bool(data.get("is_finished")),
+            template_id=read_id(data.get("template_id")),
+            create_method=read_text(data.get("create_method")),
+            raw=data,
+        )
+
+    @property
+    def start_time(self) -> pendulum.DateTime | None:
+        """When the task was started; zone-aware, ``None`` before."""
+        return read_time(self.raw.get("start_time"))
+
+    @property
+    def finish_time(self) -> pendulum.DateTime | None:
+        """When the task ended, in whatever way; zone-aware."""
+        return read_time(self.raw.get("finish_time"))

@@ -1,0 +1,135 @@
+"""What changed between two looks at a task, so that a log tells each change once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How far a node has come within one try of one round; an answer out of an older cache shows a lower number.
+_STEP = {
+    TaskState.CREATED: 0,
+    TaskState.READY: 0,
+    TaskState.RUNNING: 1,
+    TaskState.SUSPENDED: 1,
+    TaskState.FAILED: 2,
+    TaskState.FINISHED: 3,
+    TaskState.REVOKED: 3,
+}
+_LONGEST_ERROR = 2000
+
+
+def quoted(text: str) -> str:
+    """Return a text of SOPS in quotes and on one line, whatever characters it holds."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChange:
+    """A node that has come into another state.
+
+    :param node: the node as it is now.
+    :param label: its name in quotes, or type and id where it has no name.
+    :param waits_for_person: whether it runs only in that it waits for somebody to act in SOPS.
+    :param error: SOPS's error text, for a failed node.
+    """
+
+    node: NodeStatus
+    label: str
+    waits_for_person: bool = False
+    error: str = ""
+
+    def __str__(self) -> str:
+        node = self.node
+        parts = [f"node {self.label} {node.state}"]
+        if self.waits_for_person:
+            parts = [f"node {self.label} waits for a person ({node.state} in SOPS)"]
+        if node.loop > 1:
+            parts.append(f"round {node.loop}")
+        if node.retry:
+            parts.append(f"retry {node.retry}")
+        if node.state in (TaskState.FINISHED, TaskState.FAILED):
+            parts.append(f"after {node.elapsed_seconds} s")
+        if node.skip:
+            parts.append("skipped in SOPS after a failure")
+        elif node.error_ignored and node.state == TaskState.FINISHED:
+            parts.append("failed, the error is ignored as the flow says")
+        text = ", ".join(parts)
+        return f"{text}: {shortened(self.error)}" if self.error else text
+
+
+def shortened(text: str, limit: int = _LONGEST_ERROR) -> str:
+    """Return a long text's beginning; further lines are indented so that they cannot pass for log lines."""
+    cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+    return "\n    ".join(cut.splitlines())
+
+
+class Progress:
+    """Remembers the state of every node of one task and tells what changed.
+
+    Ignores answers that go back in time. It shows neither start and end events nor gateways, unless one failed.
+
+    :param tree: the task's tree, for names that the status lacks and for nodes that wait for people.
+    """
+
+    def __init__(self, tree: TreeIndex | None = None) -> None:
+        self.tree = tree or TreeIndex({})
+        self._seen: dict[str, NodeStatus] = {}
+
+    def update(self, status: TaskStatus, *, with_failed: bool = True) -> tuple[NodeChange, ...]:
+        """Return the changes since the last call, in the order in which the nodes began.
+
+        :param with_failed: ``False`` leaves newly failed nodes for a later call, one whose answer has their errors.
+        """
+        changes = [
+            self._change(node, status) for node in self._newer(status) if with_failed or node.state != TaskState.FAILED
+        ]
+        for change in changes:
+            self._seen[change.node.id] = change.node
+        shown = [change for change in changes if self._is_shown(change.node)]
+        return tuple(sorted(shown, key=lambda change: change.node.start_time_text))
+
+    def label_of(self, node: NodeStatus) -> str:
+        """Return what to call a node in a text for people."""
+        known = self.tree.get(node.id)
+        name = node.name or (known.name if known else "")
+        if name:
+            return quoted(name)
+        return f"{known.type if known else 'node'} {node.id}"
+
+    def _newer(self, status: TaskStatus) -> Iterator[NodeStatus]:
+        for _, node in status.walk():
+            seen = self._seen.get(node.id)
+            if seen is None or _is_newer(node, seen):
+                yield node
+
+    def _change(self, node: NodeStatus, status: TaskStatus) -> NodeChange:
+        known = self.tree.get(node.id)
+        return NodeChange(
+            node=node,
+            label=self.label_of(node),
+            waits_for_person=bool(known and known.waits_for_person and node.state == TaskState.RUNNING),
+            error=status.error_of(node) if node.state == TaskState.FAILED else "",
+        )
+
+    def _is_shown(self, node: NodeStatus) -> bool:
+        if node.state == TaskState.FAILED:
+            return True
+        known = self.tree.get(node.id)
+        return bool(known.plugin or known.type == "SubProcess") if known else bool(node.name)
+
+
+def _is_newer(node: NodeStatus, seen: NodeStatus) -> bool:
+    turn, seen_turn = (node.loop, node.retry), (seen.loop, seen.retry)
+    if turn != seen_turn:
+        return turn > seen_turn
+    step, seen_step = _STEP.get(node.state, 1), _STEP.get(seen.state, 1)
+    if step != seen_step:
+        return step > seen_step
+    return node.state != seen.state or (node.skip and not seen.skip)

@@ -1,0 +1,69 @@
+"""What to tell people when a task ended otherwise than well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_sops.sops.errors import (
+    SopsConnectionError,
+    SopsError,
+    SopsNotFoundError,
+    SopsTaskExpiredError,
+    SopsTaskFailedError,
+    SopsTaskRevokedError,
+)
+from airflow_provider_sops.sops.waiting import Outcome, WaitResult
+
+
+def outcome_error(result: WaitResult, sops_task_id: int, task_url: str) -> SopsError:
+    """Return the error that a wait's result means; not for FINISHED.
+
+    :param task_url: the task's page in SOPS, named in the message.
+    """
+    where = f"SOPS task {sops_task_id}"
+    see = f"See {task_url}" if task_url else "See the task in SOPS"
+    about: dict[str, Any] = {"sops_task_id": sops_task_id, "task_url": task_url}
+    if result.outcome in (Outcome.FAILED, Outcome.PERSON_NEEDED):
+        return SopsTaskFailedError(
+            f"{where} failed: {_told_failures(result)}",
+            advice=f"{see}; after a repair there, a retry of this task goes on in the same SOPS task.",
+            failed_nodes=[node.label for node in result.failed_nodes],
+            **about,
+        )
+    if result.outcome == Outcome.REVOKED:
+        return SopsTaskRevokedError(
+            f"{where} was revoked in SOPS", advice=f"{see}; clear this task to run the flow anew.", **about
+        )
+    if result.outcome == Outcome.EXPIRED:
+        return SopsTaskExpiredError(
+            f"{where} is EXPIRED: SOPS has removed its states and its end cannot be known",
+            advice=f"{see}.",
+            **about,
+        )
+    if result.outcome == Outcome.UNKNOWN_TASK:
+        return SopsNotFoundError(
+            f"{where} is not known to SOPS: {result.reason}",
+            advice="Check the id, bk_biz_id and scope, and whether somebody has deleted the task.",
+        )
+    if result.outcome == Outcome.UNREACHABLE:
+        return SopsConnectionError(
+            f"{where} cannot be followed: {result.reason}",
+            advice=f"The task itself goes on in SOPS. {see}; a retry of this task joins it.",
+        )
+    if result.outcome == Outcome.NOT_STARTED:
+        return SopsError(
+            f"{where} was started but is still {result.state or 'CREATED'}: SOPS has not begun to run it in time",
+            advice="Either SOPS's workers are down or overloaded, or it refuses to run the flow (its own log says "
+            f"why), or a function task waits for somebody to claim it. {see}; SOPS cannot revoke a task in this "
+            "state, and a retry of this task joins it.",
+        )
+    return SopsError(
+        f"{where} is still {result.state or 'without an answer'} after the time allowed for it",
+        advice=f"{see}; raise timeout_seconds if it needs longer.",
+    )
+
+
+def _told_failures(result: WaitResult) -> str:
+    return "; ".join(
+        f"node {node.label}: {node.error}" if node.error else f"node {node.label}" for node in result.failed_nodes
+    )

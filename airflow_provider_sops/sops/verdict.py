@@ -1,0 +1,154 @@
+"""The one place that decides from a status: is this task over, and how did it end.
+
+FAILED is not an end by itself. The root says FAILED as soon as one node has failed, while the server may be about to
+retry that node unaided, while other branches still run, and while people may retry or skip the node. What is final is
+FINISHED, REVOKED and EXPIRED; a FAILED task has *settled* once nothing goes on in it unless a person acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.pipeline_tree.index import CONVERGE_GATEWAY, PARALLEL_GATEWAY, TreeNode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_END_EVENT = "EmptyEndEvent"
+
+#: States in which a node does nothing until somebody or something else acts.
+_AT_REST = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.REVOKED, TaskState.SUSPENDED})
+
+
+class Verdict(StrEnum):
+    """What a status says about the course of a task."""
+
+    NOT_STARTED = "not started"
+    RUNNING = "running"
+    WAITING_FOR_PERSON = "waiting for a person"
+    #: Some node has failed; branches still run, or the server will retry, or it was not asked whether it will.
+    FAILING = "failing"
+    #: Some node has failed and nothing goes on unless a person acts.
+    FAILED = "failed"
+    FINISHED = "finished"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no later answer can say otherwise."""
+        return self in (Verdict.FINISHED, Verdict.REVOKED, Verdict.EXPIRED)
+
+
+_VERDICT_OF_STATE = {
+    TaskState.CREATED: Verdict.NOT_STARTED,
+    TaskState.FINISHED: Verdict.FINISHED,
+    TaskState.REVOKED: Verdict.REVOKED,
+    TaskState.EXPIRED: Verdict.EXPIRED,
+    TaskState.SUSPENDED: Verdict.WAITING_FOR_PERSON,
+    TaskState.NODE_SUSPENDED: Verdict.WAITING_FOR_PERSON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """The nodes of the root or of one subprocess, with what the tree knows about them."""
+
+    nodes: Mapping[str, NodeStatus]
+    tree: TreeIndex
+
+
+def judge(status: TaskStatus, tree: TreeIndex | None = None, *, asked_for_auto_retry: bool = True) -> Verdict:
+    """Return what ``status`` says.
+
+    :param status: the answer of get_task_status, or one item of get_tasks_status.
+    :param tree: the *task's* tree. Without it a node that waits for a person looks like one that runs, and the
+        moment between two nodes of a branch cannot be told from the branch's end.
+    :param asked_for_auto_retry: whether the request had ``with_auto_retry_status``. A server that was asked and
+        does not speak of it has no automatic retries.
+    """
+    tree = tree or TreeIndex({})
+    if status.state == TaskState.FAILED:
+        known = asked_for_auto_retry and status.nodes_known
+        if not known or status.auto_retry_pending or _goes_on(_Level(status.nodes, tree)):
+            return Verdict.FAILING
+        return Verdict.FAILED
+    if status.state in _VERDICT_OF_STATE:
+        return _VERDICT_OF_STATE[status.state]
+    running = [node for node in leaves(status) if node.state not in _AT_REST]
+    if running and all(_waits_for_person(node, tree) for node in running):
+        return Verdict.WAITING_FOR_PERSON
+    return Verdict.RUNNING
+
+
+def leaves(status: TaskStatus) -> tuple[NodeStatus, ...]:
+    """Return the reached nodes that hold no others: what really runs, fails or waits."""
+    return tuple(node for _, node in status.walk() if not node.children)
+
+
+def nodes_at_work(status: TaskStatus, tree: TreeIndex | None = None) -> tuple[NodeStatus, ...]:
+    """Return the nodes that do something now; those that wait for a person are left out.
+
+    Used where a task was revoked: SOPS lets the node that runs at that moment finish.
+    """
+    tree = tree or TreeIndex({})
+    return tuple(node for node in leaves(status) if node.state not in _AT_REST and not _waits_for_person(node, tree))
+
+
+def _waits_for_person(node: NodeStatus, tree: TreeIndex) -> bool:
+    if node.state == TaskState.SUSPENDED:
+        return True
+    known = tree.get(node.id)
+    return known is not None and known.waits_for_person
+
+
+def _goes_on(level: _Level) -> bool:
+    """Whether some node of this level, or below it, runs or is about to run without anybody's help."""
+    return any(_node_goes_on(node, level) for node in level.nodes.values())
+
+
+def _node_goes_on(node: NodeStatus, level: _Level) -> bool:
+    if node.state == TaskState.FINISHED:
+        return _successor_is_due(node, level)
+    if node.children:
+        inner = _Level(node.children, level.tree)
+        return _goes_on(inner) or (node.state not in _AT_REST and not _rests_inside(inner))
+    return node.state not in _AT_REST and not _waits_for_person(node, level.tree)
+
+
+def _rests_inside(level: _Level) -> bool:
+    """Whether a subprocess is held by a node inside it: one that failed, is paused or waits for a person."""
+    return any(
+        _rests_inside(_Level(node.children, level.tree))
+        if node.children
+        else node.state == TaskState.FAILED or _waits_for_person(node, level.tree)
+        for node in level.nodes.values()
+    )
+
+
+def _successor_is_due(node: NodeStatus, level: _Level) -> bool:
+    """Whether the node behind a finished one has yet to appear: the moment between two nodes of a branch."""
+    known = level.tree.get(node.id)
+    if known is None or not known.targets:
+        return False
+    missing = [target for target in known.targets if target not in level.nodes]
+    if known.type != PARALLEL_GATEWAY and len(missing) < len(known.targets):
+        return False
+    return any(_is_due(level.tree.get(target), level) for target in missing)
+
+
+def _is_due(target: TreeNode | None, level: _Level) -> bool:
+    if target is None:
+        return False
+    if target.type in (CONVERGE_GATEWAY, _END_EVENT):
+        return all(_has_finished(source, level) for source in target.sources)
+    return True
+
+
+def _has_finished(node_id: str, level: _Level) -> bool:
+    node = level.nodes.get(node_id)
+    return node is not None and node.state == TaskState.FINISHED

@@ -1,0 +1,170 @@
+"""The words of waiting: its rules, the next request, and how it ended."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OnFailed = Literal["fail", "wait"]
+
+
+class Outcome(StrEnum):
+    """How waiting for a task ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    #: Nodes failed and a person is needed; said once for each set of failed nodes, then waiting goes on.
+    PERSON_NEEDED = "person needed"
+    TIMED_OUT = "timed out"
+    NOT_STARTED = "not started"
+    UNREACHABLE = "unreachable"
+    UNKNOWN_TASK = "unknown task"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPolicy:
+    """How long to wait, how often to ask and what a failure means.
+
+    :param on_failed: ``"fail"`` ends the wait once a failed task has settled, ``"wait"`` leaves it to people.
+    :param poll_interval_seconds: time between two looks. SOPS caches answers for 10 seconds: less gains nothing.
+    :param deadline: when to give up, in seconds since the epoch; ``None`` for never.
+    :param start_deadline: when a task must have left CREATED, in seconds since the epoch; ``None`` for never.
+    :param max_outage_seconds: how long no answer at all is borne.
+    :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
+    :param announced: the failures that were announced before, as ``WaitResult.failure_marks`` gave them.
+    :param overcome: marks of failures whose nodes were retried: an answer that still shows only these is old.
+    :param always_fresh: never let the server answer from its cache; needed after a retry or a skip.
+    """
+
+    on_failed: OnFailed = "fail"
+    poll_interval_seconds: float = 10.0
+    deadline: float | None = None
+    start_deadline: float | None = None
+    max_outage_seconds: float = 3600.0
+    announce_failures: bool = False
+    announced: tuple[str, ...] = ()
+    overcome: tuple[str, ...] = ()
+    always_fresh: bool = False
+
+    def after_announcing(self, result: WaitResult) -> WaitPolicy:
+        """Return the policy to go on with once somebody was told of the failures in ``result``."""
+        return replace(self, announced=result.failure_marks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the policy as plain JSON data."""
+        return {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
+        """Read back what ``to_json`` gave."""
+        marks = {key: tuple(map(str, data.get(key) or ())) for key in ("announced", "overcome")}
+        return cls(**{**data, **marks})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The next request.
+
+    :param delay_seconds: how long to wait before it.
+    :param fresh: whether the server's cache must be bypassed.
+    :param with_details: whether to ask for error texts, failed nodes and automatic retries too. SOPS refuses that
+        for a task that is CREATED or EXPIRED.
+    """
+
+    delay_seconds: float
+    fresh: bool
+    with_details: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FailedNode:
+    """A node that failed, for messages.
+
+    :param label: its name in quotes, or type and id where it has no name.
+    :param error: SOPS's error text; empty where it gave none.
+    """
+
+    id: str
+    label: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitResult:
+    """How waiting ended. Goes from a trigger to the operator as an event, so it is made of JSON types.
+
+    :param state: the last state word that SOPS gave; empty where it never answered.
+    :param reason: what else there is to know, in a sentence.
+    :param failure_marks: identify these failures, for ``WaitPolicy.announced``.
+    """
+
+    outcome: Outcome
+    state: str = ""
+    reason: str = ""
+    failed_nodes: tuple[FailedNode, ...] = ()
+    failure_marks: tuple[str, ...] = ()
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the result as plain JSON data."""
+        return {
+            "outcome": self.outcome.value,
+            "state": self.state,
+            "reason": self.reason,
+            "failed_nodes": [asdict(node) for node in self.failed_nodes],
+            "failure_marks": list(self.failure_marks),
+        }
+
+    @classmethod
+    def from_event(cls, event: Any) -> WaitResult:
+        """Read a result back.
+
+        :raises SopsInvalidParameterError: if ``event`` is nothing that ``to_event`` made.
+        """
+        data = read_mapping(event)
+        try:
+            outcome = Outcome(read_text(data.get("outcome")))
+        except ValueError:
+            raise SopsInvalidParameterError(
+                f"a trigger sent an event that says nothing about a SOPS task: {event!r}",
+                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
+            ) from None
+        return cls(
+            outcome=outcome,
+            state=read_text(data.get("state")),
+            reason=read_text(data.get("reason")),
+            failed_nodes=tuple(
+                FailedNode(*(read_text(node.get(key)) for key in ("id", "label", "error")))
+                for node in map(read_mapping, data.get("failed_nodes") or ())
+            ),
+            failure_marks=tuple(map(read_text, data.get("failure_marks") or ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line for the task's log; ``level`` is one of the logging module's."""
+
+    text: str
+    level: int = logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one answer, or its absence, means.
+
+    :param lines: what to log now.
+    :param result: how waiting ended, or ``None`` while it goes on.
+    """
+
+    lines: tuple[LogLine, ...] = ()
+    result: WaitResult | None = None

@@ -1,0 +1,245 @@
+"""Waiting for a task, without the waiting: what to ask next, what an answer means, when to give up.
+
+The same rules serve a worker that blocks, a sensor that pokes and a trigger in an event loop. The caller sends the
+requests, sleeps and logs; a ``TaskWatch`` decides. Time is passed in, as seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.progress import Progress, shortened
+from airflow_provider_sops.sops.verdict import Verdict, judge
+from airflow_provider_sops.sops.waiting import (
+    FailedNode,
+    LogLine,
+    Look,
+    Outcome,
+    Sight,
+    WaitPolicy,
+    WaitResult,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+
+#: A failure counts once two answers this far apart agree on it: a node that the server forces to fail and then skips
+#: is FAILED in between, and a branch is between two nodes for a moment.
+CONFIRMATION_SECONDS = 3.0
+
+_HTTP_OK = 200
+_REFUSED_DETAILS = 2
+
+
+@dataclass
+class TaskWatch:
+    """Follows one task to its end.
+
+    Ask for ``next_look``, wait and send it, then give the answer to ``see`` or the error to ``miss``; repeat until
+    one of them returns a result.
+
+    :param policy: the rules.
+    :param now: when waiting begins.
+    :param tree: the task's tree, if it is known; may be set later.
+    """
+
+    policy: WaitPolicy
+    now: float
+    tree: TreeIndex | None = None
+    _progress: Progress = field(default_factory=Progress, repr=False)
+    _last_answer: float = field(init=False)
+    _state: str = ""
+    _verdict: Verdict | None = None
+    _fresh: bool = field(init=False)
+    _details_refused: int = 0
+    _outage_told: bool = False
+    _unknown_to_server: int = 0
+    _failure: tuple[frozenset[str], float] | None = None
+    _announced: set[str] = field(init=False)
+    _wants: Literal["first", "details", "confirmation", "next"] = "first"
+
+    def __post_init__(self) -> None:
+        self._last_answer = self.now
+        self._fresh = self.policy.always_fresh
+        self._announced = set(self.policy.announced)
+
+    def next_look(self, now: float) -> Look:
+        """Return what to ask next, and when."""
+        delay = {
+            "first": 0.0,
+            "details": 0.0,
+            "confirmation": CONFIRMATION_SECONDS,
+            "next": self.policy.poll_interval_seconds,
+        }[self._wants]
+        limits = [self.policy.deadline]
+        if self._verdict in (None, Verdict.NOT_STARTED):
+            limits.append(self.policy.start_deadline)
+        delay = min([delay, *(max(0.0, limit - now) for limit in limits if limit is not None)])
+        return Look(delay_seconds=delay, fresh=self._fresh, with_details=self._asks_for_details)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the last answer needs another one within seconds before it means anything."""
+        return self._wants in ("details", "confirmation")
+
+    @property
+    def _asks_for_details(self) -> bool:
+        return self._verdict in (Verdict.FAILING, Verdict.FAILED) and self._details_refused < _REFUSED_DETAILS
+
+    def see(self, status: TaskStatus, look: Look, now: float) -> Sight:
+        """Take in an answer.
+
+        :param status: the answer.
+        :param look: the request that it answers.
+        """
+        lines = self._end_of_outage(now)
+        self._last_answer, self._unknown_to_server = now, 0
+        if look.with_details:
+            self._details_refused = 0
+        previous, verdict = self._verdict, self._judge(status, look)
+        self._verdict, self._state = verdict, status.state.value
+        self._progress.tree = self.tree or self._progress.tree
+        has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
+        lines += [
+            LogLine(str(change), logging.WARNING if change.node.state == TaskState.FAILED else logging.INFO)
+            for change in self._progress.update(status, with_failed=has_errors)
+        ]
+        lines += self._told_by_root(previous, verdict, status)
+        self._fresh = self._fresh or verdict in (
+            Verdict.FAILING,
+            Verdict.FAILED,
+            Verdict.WAITING_FOR_PERSON,
+        )
+        if verdict.is_final:
+            return Sight(tuple(lines), self._final(status))
+        if verdict == Verdict.FAILED:
+            result = self._failed(status, lines, now)
+            if result is not None:
+                return Sight(tuple(lines), result)
+        else:
+            self._failure = None
+            needs_details = verdict == Verdict.FAILING and not look.with_details and self._asks_for_details
+            self._wants = "details" if needs_details else "next"
+        return Sight(tuple(lines), self._out_of_time(now))
+
+    def miss(self, error: SopsError, look: Look, now: float) -> Sight:
+        """Take in that a request brought no answer.
+
+        Whatever the error, waiting goes on until ``max_outage_seconds`` without an answer: the task itself runs on
+        in SOPS. Only a task that SOPS says it does not know, twice in a row, ends the wait at once.
+        """
+        self._wants = "next"
+        if isinstance(error, SopsNotFoundError):
+            self._unknown_to_server += 1
+            if self._unknown_to_server > 1:
+                return Sight(result=WaitResult(Outcome.UNKNOWN_TASK, self._state, str(error)))
+        elif look.with_details and error.http_status == _HTTP_OK:  # SOPS itself refused the question
+            self._details_refused += 1
+            return Sight(result=self._out_of_time(now))
+        lines = []
+        if not self._outage_told:
+            self._outage_told = True
+            lines.append(
+                LogLine(
+                    f"SOPS gives no usable answer, the task itself runs on; asking again for up to "
+                    f"{self.policy.max_outage_seconds:.0f} s: {error}",
+                    logging.WARNING,
+                )
+            )
+        if now - self._last_answer >= self.policy.max_outage_seconds:
+            reason = f"no usable answer for {now - self._last_answer:.0f} s; the last error: {error}"
+            return Sight(tuple(lines), WaitResult(Outcome.UNREACHABLE, self._state, reason))
+        return Sight(tuple(lines), self._out_of_time(now))
+
+    def _judge(self, status: TaskStatus, look: Look) -> Verdict:
+        asked = look.with_details or self._details_refused >= _REFUSED_DETAILS
+        verdict = judge(status, self.tree, asked_for_auto_retry=asked)
+        if verdict == Verdict.NOT_STARTED and self._verdict not in (None, Verdict.NOT_STARTED):
+            return Verdict.RUNNING  # out of an older cache: a started task never goes back
+        return verdict
+
+    def _end_of_outage(self, now: float) -> list[LogLine]:
+        if not self._outage_told:
+            return []
+        self._outage_told = False
+        return [LogLine(f"SOPS answers again after {now - self._last_answer:.0f} s")]
+
+    def _told_by_root(self, previous: Verdict | None, verdict: Verdict, status: TaskStatus) -> list[LogLine]:
+        if verdict == previous:
+            return []
+        if verdict == Verdict.NOT_STARTED:
+            return [LogLine("the task is CREATED: SOPS has not begun to run it yet")]
+        if verdict == Verdict.WAITING_FOR_PERSON and status.state == TaskState.SUSPENDED:
+            return [LogLine("the task was paused in SOPS; it goes on when somebody resumes it there")]
+        if verdict == Verdict.FAILING and status.auto_retry_pending:
+            return [LogLine("SOPS will retry a failed node by itself; waiting")]
+        return []
+
+    def _final(self, status: TaskStatus) -> WaitResult:
+        outcome = {
+            Verdict.FINISHED: Outcome.FINISHED,
+            Verdict.REVOKED: Outcome.REVOKED,
+            Verdict.EXPIRED: Outcome.EXPIRED,
+        }[self._verdict or Verdict.FINISHED]
+        return WaitResult(outcome, status.state.value)
+
+    def _failed(self, status: TaskStatus, lines: list[LogLine], now: float) -> WaitResult | None:
+        failures = failure_marks(status)
+        if failures and set(failures) <= set(self.policy.overcome):
+            self._wants = "next"
+            return None
+        marks = frozenset(_mark(node) for _, node in status.walk())
+        if self._failure is None or self._failure[0] != marks:
+            self._failure = (marks, now)
+            self._wants = "confirmation"
+            return None
+        if now - self._failure[1] < CONFIRMATION_SECONDS:
+            self._wants = "confirmation"
+            return None
+        self._wants = "next"
+        result = WaitResult(
+            Outcome.FAILED,
+            status.state.value,
+            failed_nodes=tuple(
+                FailedNode(node.id, self._progress.label_of(node), shortened(status.error_of(node)))
+                for node in status.failed_nodes
+            ),
+            failure_marks=failures,
+        )
+        if self.policy.on_failed == "fail":
+            return result
+        if self._announced.issuperset(failures):
+            return None
+        self._announced.update(failures)
+        if self.policy.announce_failures:
+            return WaitResult(
+                Outcome.PERSON_NEEDED,
+                result.state,
+                failed_nodes=result.failed_nodes,
+                failure_marks=tuple(sorted(self._announced)),
+            )
+        names = ", ".join(node.label for node in result.failed_nodes)
+        lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}", logging.WARNING))
+        return None
+
+    def _out_of_time(self, now: float) -> WaitResult | None:
+        policy = self.policy
+        if policy.deadline is not None and now >= policy.deadline:
+            return WaitResult(Outcome.TIMED_OUT, self._state)
+        waits_for_start = self._verdict in (None, Verdict.NOT_STARTED)
+        if waits_for_start and policy.start_deadline is not None and now >= policy.start_deadline:
+            return WaitResult(Outcome.NOT_STARTED, self._state)
+        return None
+
+
+def failure_marks(status: TaskStatus) -> tuple[str, ...]:
+    """Identify the failures that a status shows; another retry or round of the same node is another failure."""
+    return tuple(sorted(_mark(node) for node in status.failed_nodes))
+
+
+def _mark(node: NodeStatus) -> str:
+    return f"{node.id}:{node.state}:{node.loop}:{node.retry}:{node.version}"

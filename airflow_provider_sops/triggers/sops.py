@@ -1,0 +1,158 @@
+"""Waiting in the triggerer for a SOPS task to end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
+from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
+
+
+class SopsTaskTrigger(BaseTrigger):
+    """Fires once a SOPS task is over, or once a person is needed.
+
+    Writes every change of a node's state into the Airflow task's log. Holds no secret: it reads the connection itself.
+    The end of the wait is in its policy, not in Airflow's own trigger timeout, which would leave the SOPS task running.
+
+    :param sops_conn_id: the Airflow connection of type ``sops``.
+    :param bk_biz_id: the business, or ``None`` for the connection's.
+    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
+    :param sops_task_id: the task to wait for.
+    :param task_url: its page in SOPS, for messages.
+    :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
+    :param revoke_on_kill: whether the wait answers for the task: then the task is revoked if a person ends the
+        waiting Airflow task. A restart of the triggerer or a hand-over to another one revokes nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        sops_conn_id: str,
+        sops_task_id: int,
+        bk_biz_id: int | str | None = None,
+        scope: str | None = None,
+        task_url: str = "",
+        policy: WaitPolicy | Mapping[str, Any] | None = None,
+        revoke_on_kill: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.sops_conn_id = sops_conn_id
+        self.bk_biz_id = bk_biz_id
+        self.scope = scope
+        self.sops_task_id = sops_task_id
+        self.task_url = task_url
+        self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
+        self.revoke_on_kill = revoke_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what makes the same trigger again; all of it is JSON."""
+        return ("airflow_provider_sops.triggers.sops.SopsTaskTrigger", self._arguments())
+
+    @classmethod
+    def from_event(cls, event: Any) -> SopsTaskTrigger:
+        """Return the trigger that sent an event, so that a wait can go on from it.
+
+        :raises SopsInvalidParameterError: if the event was not sent by this trigger.
+        """
+        arguments = read_mapping(read_mapping(event).get("trigger"))
+        if read_id(arguments.get("sops_task_id")) is None:
+            raise SopsInvalidParameterError(
+                f"a trigger sent an event that names no SOPS task: {event!r}",
+                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
+            )
+        return cls(**arguments)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Follow the task and fire its end."""
+        try:
+            result = await self._follow()
+        except asyncio.CancelledError:
+            # Airflow before 3.3 has no on_kill for triggers; a cancelled run is all there is to notice.
+            if not AIRFLOW_V_3_3_PLUS:
+                await self._revoke_if_ended()
+            raise
+        event = {**result.to_event(), "trigger": self._arguments()}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Revoke the task if somebody has ended the waiting task (Airflow 3.3 and later)."""
+        await self._revoke_if_ended()
+
+    async def _follow(self) -> WaitResult:
+        watch = TaskWatch(self.policy, time.time())
+        async with await self._client() as client:
+            watch.tree = await self._read_tree(client)
+            while True:
+                look = watch.next_look(time.time())
+                await asyncio.sleep(look.delay_seconds)
+                try:
+                    status = await client.get_task_status(
+                        self.sops_task_id,
+                        with_ex_data=look.with_details,
+                        with_failed_node_info=look.with_details,
+                        with_auto_retry_status=look.with_details,
+                        fresh=look.fresh,
+                    )
+                except SopsError as error:
+                    sight = watch.miss(error, look, time.time())
+                else:
+                    sight = watch.see(status, look, time.time())
+                for line in sight.lines:
+                    self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
+                if sight.result is not None:
+                    return sight.result
+
+    async def _client(self) -> AsyncSopsClient:
+        from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
+
+        connection = await aget_sops_connection(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
+        return AsyncSopsClient(connection)
+
+    async def _read_tree(self, client: AsyncSopsClient) -> TreeIndex | None:
+        try:
+            return TreeIndex((await client.get_task_detail(self.sops_task_id, fresh=True)).pipeline_tree)
+        except SopsError as error:
+            self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
+            return None
+
+    async def _revoke_if_ended(self) -> None:
+        if not self.revoke_on_kill:
+            return
+        if not await is_ended_by_decision_async(self.task_instance):
+            self.log.info("SOPS task %s is left as it is: nobody has ended the task.", self.sops_task_id)
+            return
+        try:
+            async with await self._client() as client:
+                await client.operate_task(self.sops_task_id, "revoke")
+        except SopsError as error:
+            self.log.error("SOPS task %s could not be revoked and may still run: %s", self.sops_task_id, error)
+        else:
+            self.log.info(
+                "SOPS task %s is revoked since the task was ended in Airflow; SOPS lets the node that runs now finish.",
+                self.sops_task_id,
+            )
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "sops_conn_id": read_text(self.sops_conn_id),
+            "bk_biz_id": self.bk_biz_id,
+            "scope": self.scope,
+            "sops_task_id": self.sops_task_id,
+            "task_url": self.task_url,
+            "policy": self.policy.to_json(),
+            "revoke_on_kill": self.revoke_on_kill,
+        }
