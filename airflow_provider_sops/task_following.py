@@ -90,3 +90,4 @@ class TaskFollower:
             self._log.debug("the tree of SOPS task %s cannot be read: %s", self._sops_task_id, error)
         else:
             self._watch.tree = TreeIndex(detail.pipeline_tree)
+            self._watch.task_url = detail.task_url

@@ -118,7 +118,6 @@ class SopsTaskSensor(BaseSensorOperator):
             ),
             method_name="execute_complete",
         )
-        return None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the task once."""

@@ -107,9 +107,7 @@ _TEMPLATES = (
     _read("get_common_template_list/", "List the templates that all businesses share."),
     _read("get_common_template_info/{template_id}/", "Read a shared template and its tree."),
     _read("get_template_schemes/{bk_biz_id}/{template_id}/", "List a template's execution schemes."),
-    _read(
-        "preview_task_tree/{bk_biz_id}/{template_id}/", "Read the tree that a task would get.", method="POST"
-    ),
+    _read("preview_task_tree/{bk_biz_id}/{template_id}/", "Read the tree that a task would get.", method="POST"),
     _act("import_project_template/{bk_biz_id}/", "Import exported templates into a project."),
     _set("modify_template_notify/{template_id}/{bk_biz_id}/", "Set whom a template's tasks notify, and how."),
     _set("modify_template_executor_proxy/{template_id}/{bk_biz_id}/", "Set as whom a template's tasks run."),
@@ -158,7 +156,5 @@ def endpoint(name: str) -> Endpoint:
     if row is not None:
         return row
     similar = difflib.get_close_matches(str(name), ENDPOINTS, n=3)
-    advice = (
-        f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(ENDPOINTS))}."
-    )
+    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(ENDPOINTS))}."
     raise SopsInvalidParameterError(f"SOPS has no call named {name!r}", advice=advice)

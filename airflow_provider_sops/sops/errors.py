@@ -146,9 +146,7 @@ class SopsGatewayError(SopsError):
         """
         if code_number(self.code) in _MISSING_CALL_CODES:
             return True
-        return self.http_status is not None and (
-            300 <= self.http_status < 400 or self.http_status in (404, 405)
-        )
+        return self.http_status is not None and (300 <= self.http_status < 400 or self.http_status in (404, 405))
 
     @property
     def temporary(self) -> bool:

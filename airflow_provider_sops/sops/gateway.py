@@ -15,8 +15,11 @@ offers as well.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote, urlencode
@@ -26,8 +29,6 @@ from airflow_provider_sops.sops.answer import Answer, HttpResponse, read_respons
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_sops.sops.endpoints import Endpoint, Method
 
 __all__ = [
@@ -89,11 +90,17 @@ class Credentials:
         return {name: value for name, value in values.items() if value}
 
     def conceal(self, text: str) -> str:
-        """Return ``text`` with every secret in it, plain or as part of a URL, replaced by ``***``."""
+        """Return ``text`` with every secret in it, plain or escaped for a URL or HTML, replaced by ``***``."""
         for secret in self.secrets:
-            for form in (secret, quote(secret, safe="")):
-                text = text.replace(form, "***")
+            text = re.sub("".join(map(_forms_of, secret)), "***", text, flags=re.IGNORECASE)
         return text
+
+
+def _forms_of(character: str) -> str:
+    """Return a pattern for a character as servers may echo it, each escaping some characters and not others."""
+    forms = {character, quote(character, safe=""), html.escape(character), "+" if character == " " else character}
+    forms.add("".join(f"%{byte:02X}" for byte in character.encode()))
+    return f"(?:{'|'.join(re.escape(form) for form in sorted(forms))})"
 
 
 class Gateway(Protocol):
@@ -250,7 +257,7 @@ def _read_id(endpoint: Endpoint, name: str, value: Any) -> str:
 
 def _write_json(endpoint: Endpoint, value: Any) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_mapping)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise SopsInvalidParameterError(
@@ -259,6 +266,12 @@ def _write_json(endpoint: Endpoint, value: Any) -> str:
             advice="Pass texts, numbers, booleans, lists and dicts of them.",
         ) from error
     return text
+
+
+def _plain_mapping(value: object) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON type")
 
 
 def _write_query_value(endpoint: Endpoint, value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,13 @@ _STEP = {
     TaskState.REVOKED: 3,
 }
 _LONGEST_ERROR = 2000
+#: Characters that a terminal obeys or that end a line; tab and newline apart.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def quoted(text: str) -> str:
     """Return a text of SOPS in quotes and on one line, whatever characters it holds."""
-    return json.dumps(text, ensure_ascii=False)
+    return _without_control(json.dumps(text, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class NodeChange:
 def shortened(text: str, limit: int = _LONGEST_ERROR) -> str:
     """Return a long text's beginning; further lines are indented so that they cannot pass for log lines."""
     cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
-    return "\n    ".join(cut.splitlines())
+    return _without_control("\n    ".join(cut.splitlines()))
 
 
 class Progress:
@@ -125,11 +128,13 @@ class Progress:
         return bool(known.plugin or known.type == "SubProcess") if known else bool(node.name)
 
 
+def _without_control(text: str) -> str:
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def _is_newer(node: NodeStatus, seen: NodeStatus) -> bool:
     turn, seen_turn = (node.loop, node.retry), (seen.loop, seen.retry)
     if turn != seen_turn:
         return turn > seen_turn
     step, seen_step = _STEP.get(node.state, 1), _STEP.get(seen.state, 1)
-    if step != seen_step:
-        return step > seen_step
-    return node.state != seen.state or (node.skip and not seen.skip)
+    return step > seen_step or (step == seen_step and node.state != seen.state)

@@ -51,7 +51,7 @@ class TaskKey:
     @property
     def keyword(self) -> str:
         """What ``get_task_list`` is asked for, to find every generation."""
-        return f" #{self.digest}-"
+        return f"#{self.digest}-"
 
     def add_to(self, name: str) -> str:
         """Return ``name`` with the key behind it.
@@ -69,4 +69,4 @@ class TaskKey:
                 f"{name[:MAX_NAME_LENGTH]!r}…",
                 advice="Shorten the name; SOPS takes 100 characters, 20 of which find the task again.",
             )
-        return f"{name}{self.keyword}{self.generation}"
+        return f"{name} {self.keyword}{self.generation}"

@@ -64,6 +64,5 @@ def outcome_error(result: WaitResult, sops_task_id: int, task_url: str) -> SopsE
 
 
 def _told_failures(result: WaitResult) -> str:
-    return "; ".join(
-        f"node {node.label}: {node.error}" if node.error else f"node {node.label}" for node in result.failed_nodes
-    )
+    told = (f"node {node.label}: {node.error}" if node.error else f"node {node.label}" for node in result.failed_nodes)
+    return "; ".join(told) or "SOPS does not say which node"

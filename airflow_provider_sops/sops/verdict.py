@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.pipeline_tree.index import CONVERGE_GATEWAY, PARALLEL_GATEWAY, TreeNode
+from airflow_provider_sops.sops.pipeline_tree.index import PARALLEL_GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_END_EVENT = "EmptyEndEvent"
 
 #: States in which a node does nothing until somebody or something else acts.
 _AT_REST = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.REVOKED, TaskState.SUSPENDED})
@@ -56,10 +54,18 @@ _VERDICT_OF_STATE = {
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """The nodes of the root or of one subprocess, with what the tree knows about them."""
+    """The nodes of the root or of one subprocess, with what the tree knows about them.
+
+    :param paused: whether somebody has paused the subprocess or one around it: what runs in it ends, nothing follows.
+    """
 
     nodes: Mapping[str, NodeStatus]
     tree: TreeIndex
+    paused: bool = False
+
+    def inside(self, node: NodeStatus) -> _Level:
+        """Return the level within one of these nodes."""
+        return _Level(node.children, self.tree, self.paused or node.state == TaskState.SUSPENDED)
 
 
 def judge(status: TaskStatus, tree: TreeIndex | None = None, *, asked_for_auto_retry: bool = True) -> Verdict:
@@ -93,10 +99,12 @@ def leaves(status: TaskStatus) -> tuple[NodeStatus, ...]:
 def nodes_at_work(status: TaskStatus, tree: TreeIndex | None = None) -> tuple[NodeStatus, ...]:
     """Return the nodes that do something now; those that wait for a person are left out.
 
-    Used where a task was revoked: SOPS lets the node that runs at that moment finish.
+    Used where a task was revoked: SOPS lets the node that runs at that moment finish. A node that is READY, such as
+    one that was to be retried, never runs in it any more.
     """
     tree = tree or TreeIndex({})
-    return tuple(node for node in leaves(status) if node.state not in _AT_REST and not _waits_for_person(node, tree))
+    idle = {*_AT_REST, TaskState.READY}
+    return tuple(node for node in leaves(status) if node.state not in idle and not _waits_for_person(node, tree))
 
 
 def _waits_for_person(node: NodeStatus, tree: TreeIndex) -> bool:
@@ -113,17 +121,17 @@ def _goes_on(level: _Level) -> bool:
 
 def _node_goes_on(node: NodeStatus, level: _Level) -> bool:
     if node.state == TaskState.FINISHED:
-        return _successor_is_due(node, level)
+        return not level.paused and _successor_is_due(node, level)
     if node.children:
-        inner = _Level(node.children, level.tree)
-        return _goes_on(inner) or (node.state not in _AT_REST and not _rests_inside(inner))
+        inner = level.inside(node)
+        return _goes_on(inner) or not (inner.paused or node.state in _AT_REST or _rests_inside(inner))
     return node.state not in _AT_REST and not _waits_for_person(node, level.tree)
 
 
 def _rests_inside(level: _Level) -> bool:
     """Whether a subprocess is held by a node inside it: one that failed, is paused or waits for a person."""
     return any(
-        _rests_inside(_Level(node.children, level.tree))
+        _rests_inside(level.inside(node))
         if node.children
         else node.state == TaskState.FAILED or _waits_for_person(node, level.tree)
         for node in level.nodes.values()
@@ -138,17 +146,21 @@ def _successor_is_due(node: NodeStatus, level: _Level) -> bool:
     missing = [target for target in known.targets if target not in level.nodes]
     if known.type != PARALLEL_GATEWAY and len(missing) < len(known.targets):
         return False
-    return any(_is_due(level.tree.get(target), level) for target in missing)
+    return any(not _is_held_up(target, level) for target in missing)
 
 
-def _is_due(target: TreeNode | None, level: _Level) -> bool:
-    if target is None:
-        return False
-    if target.type in (CONVERGE_GATEWAY, _END_EVENT):
-        return all(_has_finished(source, level) for source in target.sources)
-    return True
+def _is_held_up(target: str, level: _Level) -> bool:
+    """Whether a node that has not finished lies on some way to ``target``, so that a join would wait for it.
 
-
-def _has_finished(node_id: str, level: _Level) -> bool:
-    node = level.nodes.get(node_id)
-    return node is not None and node.state == TaskState.FINISHED
+    Ways that an exclusive gateway did not choose lead back to the gateway, which has finished.
+    """
+    todo, passed = [target], set[str]()
+    while todo:
+        node_id = todo.pop()
+        known, node = level.tree.get(node_id), level.nodes.get(node_id)
+        if known is None or (node is not None and node.state != TaskState.FINISHED):
+            return True
+        if node is None and node_id not in passed:
+            todo += known.sources
+        passed.add(node_id)
+    return False

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,8 @@ class WaitPolicy:
     :param max_outage_seconds: how long no answer at all is borne.
     :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
     :param announced: the failures that were announced before, as ``WaitResult.failure_marks`` gave them.
-    :param overcome: marks of failures whose nodes were retried: an answer that still shows only these is old.
+    :param overcome: marks of failures whose nodes were retried just before the wait: an answer that still shows only
+        these is old, for as long as SOPS can give old answers.
     :param always_fresh: never let the server answer from its cache; needed after a retry or a skip.
     """
 
@@ -66,9 +67,10 @@ class WaitPolicy:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
-        """Read back what ``to_json`` gave."""
-        marks = {key: tuple(map(str, data.get(key) or ())) for key in ("announced", "overcome")}
-        return cls(**{**data, **marks})
+        """Read back what ``to_json`` gave, also where it comes from another version of this package."""
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        marks = {name: tuple(map(str, data.get(name) or ())) for name in ("announced", "overcome")}
+        return cls(**{**known, **marks})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +146,9 @@ class WaitResult:
             reason=read_text(data.get("reason")),
             failed_nodes=tuple(
                 FailedNode(*(read_text(node.get(key)) for key in ("id", "label", "error")))
-                for node in map(read_mapping, data.get("failed_nodes") or ())
+                for node in map(read_mapping, read_list(data.get("failed_nodes")))
             ),
-            failure_marks=tuple(map(read_text, data.get("failure_marks") or ())),
+            failure_marks=tuple(map(read_text, read_list(data.get("failure_marks")))),
         )
 
 

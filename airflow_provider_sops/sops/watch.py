@@ -10,9 +10,15 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.errors import (
+    SopsAuthError,
+    SopsError,
+    SopsGatewayError,
+    SopsNotFoundError,
+    SopsRateLimitError,
+)
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
-from airflow_provider_sops.sops.progress import Progress, shortened
+from airflow_provider_sops.sops.progress import NodeChange, Progress, shortened
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.waiting import (
     FailedNode,
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
 #: is FAILED in between, and a branch is between two nodes for a moment.
 CONFIRMATION_SECONDS = 3.0
 
+#: How old an answer can be: SOPS caches for 10 seconds, and the clocks that count them are not exact.
+OLDEST_ANSWER_SECONDS = 15.0
+
 _HTTP_OK = 200
 _REFUSED_DETAILS = 2
 
@@ -45,11 +54,13 @@ class TaskWatch:
     :param policy: the rules.
     :param now: when waiting begins.
     :param tree: the task's tree, if it is known; may be set later.
+    :param task_url: the task's page in SOPS, named where a person is needed; may be set later.
     """
 
     policy: WaitPolicy
     now: float
     tree: TreeIndex | None = None
+    task_url: str = ""
     _progress: Progress = field(default_factory=Progress, repr=False)
     _last_answer: float = field(init=False)
     _state: str = ""
@@ -58,6 +69,7 @@ class TaskWatch:
     _details_refused: int = 0
     _outage_told: bool = False
     _unknown_to_server: int = 0
+    _told: str = ""
     _failure: tuple[frozenset[str], float] | None = None
     _announced: set[str] = field(init=False)
     _wants: Literal["first", "details", "confirmation", "next"] = "first"
@@ -75,10 +87,11 @@ class TaskWatch:
             "confirmation": CONFIRMATION_SECONDS,
             "next": self.policy.poll_interval_seconds,
         }[self._wants]
-        limits = [self.policy.deadline]
-        if self._verdict in (None, Verdict.NOT_STARTED):
-            limits.append(self.policy.start_deadline)
-        delay = min([delay, *(max(0.0, limit - now) for limit in limits if limit is not None)])
+        deadline, start_deadline = self.policy.deadline, self.policy.start_deadline
+        if deadline is not None:
+            delay = min(delay, max(0.0, deadline - now))
+        if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
+            delay = min(delay, start_deadline - now)
         return Look(delay_seconds=delay, fresh=self._fresh, with_details=self._asks_for_details)
 
     @property
@@ -100,15 +113,12 @@ class TaskWatch:
         self._last_answer, self._unknown_to_server = now, 0
         if look.with_details:
             self._details_refused = 0
-        previous, verdict = self._verdict, self._judge(status, look)
+        verdict = self._judge(status, look)
         self._verdict, self._state = verdict, status.state.value
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
-        lines += [
-            LogLine(str(change), logging.WARNING if change.node.state == TaskState.FAILED else logging.INFO)
-            for change in self._progress.update(status, with_failed=has_errors)
-        ]
-        lines += self._told_by_root(previous, verdict, status)
+        lines += [self._line_about(change) for change in self._progress.update(status, with_failed=has_errors)]
+        lines += self._told_by_root(verdict, status)
         self._fresh = self._fresh or verdict in (
             Verdict.FAILING,
             Verdict.FAILED,
@@ -124,7 +134,7 @@ class TaskWatch:
             self._failure = None
             needs_details = verdict == Verdict.FAILING and not look.with_details and self._asks_for_details
             self._wants = "details" if needs_details else "next"
-        return Sight(tuple(lines), self._out_of_time(now))
+        return Sight(tuple(lines), self._out_of_time(now) or self._not_started(now))
 
     def miss(self, error: SopsError, look: Look, now: float) -> Sight:
         """Take in that a request brought no answer.
@@ -137,7 +147,7 @@ class TaskWatch:
             self._unknown_to_server += 1
             if self._unknown_to_server > 1:
                 return Sight(result=WaitResult(Outcome.UNKNOWN_TASK, self._state, str(error)))
-        elif look.with_details and error.http_status == _HTTP_OK:  # SOPS itself refused the question
+        elif look.with_details and _is_refusal(error):
             self._details_refused += 1
             return Sight(result=self._out_of_time(now))
         lines = []
@@ -155,6 +165,11 @@ class TaskWatch:
             return Sight(tuple(lines), WaitResult(Outcome.UNREACHABLE, self._state, reason))
         return Sight(tuple(lines), self._out_of_time(now))
 
+    def _line_about(self, change: NodeChange) -> LogLine:
+        if change.waits_for_person and self.task_url:
+            return LogLine(f"{change}; act on it at {self.task_url}")
+        return LogLine(str(change), logging.WARNING if change.node.state == TaskState.FAILED else logging.INFO)
+
     def _judge(self, status: TaskStatus, look: Look) -> Verdict:
         asked = look.with_details or self._details_refused >= _REFUSED_DETAILS
         verdict = judge(status, self.tree, asked_for_auto_retry=asked)
@@ -168,16 +183,16 @@ class TaskWatch:
         self._outage_told = False
         return [LogLine(f"SOPS answers again after {now - self._last_answer:.0f} s")]
 
-    def _told_by_root(self, previous: Verdict | None, verdict: Verdict, status: TaskStatus) -> list[LogLine]:
-        if verdict == previous:
-            return []
+    def _told_by_root(self, verdict: Verdict, status: TaskStatus) -> list[LogLine]:
+        text = ""
         if verdict == Verdict.NOT_STARTED:
-            return [LogLine("the task is CREATED: SOPS has not begun to run it yet")]
-        if verdict == Verdict.WAITING_FOR_PERSON and status.state == TaskState.SUSPENDED:
-            return [LogLine("the task was paused in SOPS; it goes on when somebody resumes it there")]
-        if verdict == Verdict.FAILING and status.auto_retry_pending:
-            return [LogLine("SOPS will retry a failed node by itself; waiting")]
-        return []
+            text = "the task is CREATED: SOPS has not begun to run it yet"
+        elif status.state == TaskState.SUSPENDED:
+            text = "the task was paused in SOPS; it goes on when somebody resumes it there"
+        elif verdict == Verdict.FAILING and status.auto_retry_pending:
+            text = "SOPS will retry a failed node by itself; waiting"
+        told, self._told = self._told, text
+        return [LogLine(text)] if text and text != told else []
 
     def _final(self, status: TaskStatus) -> WaitResult:
         outcome = {
@@ -189,7 +204,8 @@ class TaskWatch:
 
     def _failed(self, status: TaskStatus, lines: list[LogLine], now: float) -> WaitResult | None:
         failures = failure_marks(status)
-        if failures and set(failures) <= set(self.policy.overcome):
+        may_be_old = now - self.now < OLDEST_ANSWER_SECONDS
+        if may_be_old and failures and set(failures) <= set(self.policy.overcome):
             self._wants = "next"
             return None
         marks = frozenset(_mark(node) for _, node in status.walk())
@@ -227,13 +243,22 @@ class TaskWatch:
         return None
 
     def _out_of_time(self, now: float) -> WaitResult | None:
-        policy = self.policy
-        if policy.deadline is not None and now >= policy.deadline:
-            return WaitResult(Outcome.TIMED_OUT, self._state)
-        waits_for_start = self._verdict in (None, Verdict.NOT_STARTED)
-        if waits_for_start and policy.start_deadline is not None and now >= policy.start_deadline:
-            return WaitResult(Outcome.NOT_STARTED, self._state)
-        return None
+        deadline = self.policy.deadline
+        return WaitResult(Outcome.TIMED_OUT, self._state) if deadline is not None and now >= deadline else None
+
+    def _not_started(self, now: float) -> WaitResult | None:
+        """Return the end of the wait for the start; only an answer can bring it, an outage says nothing of the task."""
+        start_deadline = self.policy.start_deadline
+        if self._verdict != Verdict.NOT_STARTED or start_deadline is None or now < start_deadline:
+            return None
+        return WaitResult(Outcome.NOT_STARTED, self._state)
+
+
+def _is_refusal(error: SopsError) -> bool:
+    """Whether SOPS itself refused the question; ESB says with HTTP 200 too that it could not ask SOPS at all."""
+    return error.http_status == _HTTP_OK and not isinstance(
+        error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
+    )
 
 
 def failure_marks(status: TaskStatus) -> tuple[str, ...]:

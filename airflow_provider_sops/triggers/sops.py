@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
+
+
+_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "policy", "revoke_on_kill")
 
 
 class SopsTaskTrigger(BaseTrigger):
@@ -74,7 +77,7 @@ class SopsTaskTrigger(BaseTrigger):
                 f"a trigger sent an event that names no SOPS task: {event!r}",
                 advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
             )
-        return cls(**arguments)
+        return cls(**{name: arguments[name] for name in _ARGUMENTS if name in arguments})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the task and fire its end."""
@@ -93,7 +96,7 @@ class SopsTaskTrigger(BaseTrigger):
         await self._revoke_if_ended()
 
     async def _follow(self) -> WaitResult:
-        watch = TaskWatch(self.policy, time.time())
+        watch = TaskWatch(self.policy, time.time(), task_url=self.task_url)
         async with await self._client() as client:
             watch.tree = await self._read_tree(client)
             while True:
@@ -147,12 +150,4 @@ class SopsTaskTrigger(BaseTrigger):
             )
 
     def _arguments(self) -> dict[str, Any]:
-        return {
-            "sops_conn_id": read_text(self.sops_conn_id),
-            "bk_biz_id": self.bk_biz_id,
-            "scope": self.scope,
-            "sops_task_id": self.sops_task_id,
-            "task_url": self.task_url,
-            "policy": self.policy.to_json(),
-            "revoke_on_kill": self.revoke_on_kill,
-        }
+        return {**{name: getattr(self, name) for name in _ARGUMENTS}, "policy": self.policy.to_json()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import mask_secret
+
 from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
@@ -139,6 +141,8 @@ class SopsTemplateOperator(SopsBaseOperator):
         if not (checks_constants or self.exclude_task_nodes_id or self.execute_task_nodes_id):
             return
         template = self._read_template()
+        for key in template.password_keys & set(self.constants or ()):
+            mask_secret((self.constants or {})[key])
         if checks_constants:
             check_constants(template, self.constants or {})
         if self.execute_task_nodes_id:

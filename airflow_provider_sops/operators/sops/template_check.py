@@ -14,7 +14,7 @@ from airflow_provider_sops.sops.models.reading import read_mapping, read_text
 from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from airflow_provider_sops.sops.models import Template
 
@@ -36,7 +36,7 @@ def check_constants(template: Template, constants: Mapping[str, Any]) -> None:
     )
 
 
-def check_excluded_nodes(template: Template, node_ids: Iterable[str]) -> None:
+def check_excluded_nodes(template: Template, node_ids: Collection[str]) -> None:
     """Refuse ``exclude_task_nodes_id`` that the template's top level does not have or that are not optional.
 
     :raises SopsInvalidParameterError: names the nodes and lists the optional ones.
@@ -44,7 +44,7 @@ def check_excluded_nodes(template: Template, node_ids: Iterable[str]) -> None:
     _check_nodes("exclude_task_nodes_id", template, node_ids, excluded=node_ids)
 
 
-def check_executed_nodes(template: Template, node_ids: Iterable[str]) -> None:
+def check_executed_nodes(template: Template, node_ids: Collection[str]) -> None:
     """Refuse ``execute_task_nodes_id`` that the template does not have, or that leave out nodes which are a must.
 
     :raises SopsInvalidParameterError: names the nodes and lists the optional ones.

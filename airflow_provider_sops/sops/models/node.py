@@ -22,8 +22,8 @@ class NodeData:
     :param ex_data: the error text of a failed node, else empty.
     """
 
-    inputs: Mapping[str, Any]
-    outputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(repr=False)
+    outputs: Mapping[str, Any] = field(repr=False)
     ex_data: str
     raw: Mapping[str, Any] = field(repr=False)
 

@@ -28,15 +28,19 @@ def read_list(value: Any) -> list[Any]:
 
 
 def read_text(value: Any) -> str:
-    """Return ``value`` as text; ``None`` is the empty text."""
-    return "" if value is None else str(value)
+    """Return ``value`` as text; ``None`` is the empty text.
+
+    Half of a surrogate pair, which JSON can carry and UTF-8 cannot, becomes its escape: the text goes to logs, events
+    and databases.
+    """
+    return "" if value is None else str(value).encode(errors="backslashreplace").decode()
 
 
 def read_int(value: Any, default: int = 0) -> int:
     """Return ``value`` as an integer, or ``default`` where it is not a number."""
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return default
 
 

@@ -99,7 +99,7 @@ class NodeStatus:
             skip=bool(data.get("skip")),
             error_ignored=bool(data.get("error_ignored") or data.get("error_ignorable")),
             version=read_text(data.get("version")),
-            elapsed_seconds=read_int(data.get("elapsed_time")),
+            elapsed_seconds=_read_elapsed(data),
             start_time_text=read_text(data.get("start_time")),
             finish_time_text=read_text(data.get("finish_time")),
             children=_read_children(data),
@@ -201,6 +201,14 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
 def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:
     children = read_mapping(data.get("children"))
     return {key: NodeStatus.read(key, read_mapping(child)) for key, child in children.items()}
+
+
+def _read_elapsed(data: Mapping[str, Any]) -> int:
+    """Return whole seconds; a server of 2019 gives the two times alone."""
+    if "elapsed_time" in data:
+        return read_int(data["elapsed_time"])
+    start, finish = read_time(data.get("start_time")), read_time(data.get("finish_time"))
+    return int((finish - start).total_seconds()) if start and finish else 0
 
 
 def _walk(nodes: Mapping[str, NodeStatus], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], NodeStatus]]:

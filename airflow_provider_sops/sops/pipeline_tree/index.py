@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 #: Plugins that wait for a person. SOPS calls such a node RUNNING like any other.
 HUMAN_PLUGINS = frozenset({"pause_node", "bk_approve"})
 
-CONVERGE_GATEWAY = "ConvergeGateway"
 PARALLEL_GATEWAY = "ParallelGateway"
 
 
@@ -71,6 +70,8 @@ def _read_level(tree: Mapping[str, Any]) -> Iterator[TreeNode]:
         for event in (read_mapping(tree.get("start_event")), read_mapping(tree.get("end_event")))
     }
     for node_id, data in {**events, **activities, **read_mapping(tree.get("gateways"))}.items():
+        if not node_id:
+            continue
         node = read_mapping(data)
         yield TreeNode(
             id=node_id,

@@ -1,0 +1,94 @@
+# Everything a developer runs. Nothing is installed outside .venvs/ and .demo/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CURRENT := airflow-3.3.2-py3.11
+ENVIRONMENTS := $(CURRENT) airflow-3.3.2-py3.12 airflow-3.3.2-py3.13 airflow-2.11.2-py3.11 airflow-2.11.2-py3.12
+
+TOOLS := .venvs/tools/.installed
+UV := .venvs/tools/bin/uv
+CHECKS := .venvs/tools/bin/python scripts/checks.py
+# Ports of the demo's Airflow and local_sops; 0 takes any free one.
+AIRFLOW_PORT := 0
+SOPS_PORT := 0
+DEMO_PORTS = --port $(AIRFLOW_PORT) --sops-port $(SOPS_PORT)
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.PHONY: help
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@echo "AIRFLOW_PORT= and SOPS_PORT= fix the ports of the demo."
+	@echo "Python is looked for on PATH and in pyenv; PYTHON311=, PYTHON312= and PYTHON313= name others."
+
+.PHONY: install
+install: .venvs/$(CURRENT)/.installed .venvs/local-sops/.installed ## Set up Airflow 3.3.2 on Python 3.11 and local_sops
+
+.PHONY: demo
+demo: install ## Run a SOPS flow from a real Airflow and show its progress
+	@.venvs/$(CURRENT)/bin/python -m demo $(DEMO_PORTS)
+
+.PHONY: demo-ui
+demo-ui: install ## The same, then leave Airflow's UI running
+	@.venvs/$(CURRENT)/bin/python -m demo $(DEMO_PORTS) --keep-running
+
+.PHONY: test
+test: $(TOOLS) ## All tests on every supported Airflow and Python, and those of local_sops
+	@$(CHECKS) test
+
+.PHONY: test-fast
+test-fast: install ## All tests on Airflow 3.3.2 and Python 3.11 only
+	@.venvs/$(CURRENT)/bin/python -m pytest tests
+
+.PHONY: contract
+contract: install ## The contract suite against local_sops, or the server that SOPS_CONTRACT_* name
+	@.venvs/$(CURRENT)/bin/python -m pytest tests/contract
+
+.PHONY: lint
+lint: $(TOOLS) ## ruff and mypy --strict
+	@$(CHECKS) lint
+
+.PHONY: format
+format: .venvs/$(CURRENT)/.installed ## Format the code and mend what ruff can mend
+	@.venvs/$(CURRENT)/bin/ruff check --fix .
+	@.venvs/$(CURRENT)/bin/ruff format .
+
+.PHONY: constraints
+constraints: $(TOOLS) ## Resolve constraints/ anew, to today's newest versions
+	@for environment in $(ENVIRONMENTS); do \
+	    IFS=- read -r _ airflow python <<<"$$environment"; \
+	    echo "apache-airflow==$$airflow" | $(UV) pip compile --quiet --upgrade --no-header --no-annotate \
+	        --python-version "$${python#py}" --extra dev pyproject.toml - \
+	        --output-file "constraints/$$environment.txt"; \
+	    echo "constraints/$$environment.txt"; \
+	done
+
+.PHONY: clean
+clean: ## Remove everything that was set up or built
+	rm -rf .venvs .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: require-disk
+require-disk:
+	@scripts/require-disk 2
+
+$(TOOLS): constraints/tools.txt | require-disk
+	@python=$$(scripts/find-python 3.11) && "$$python" -m venv --clear .venvs/tools
+	@.venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check --requirement constraints/tools.txt
+	@touch $@
+
+# Exactly the pinned versions; `pip check` says if pyproject.toml asks for more than the constraints hold.
+.venvs/airflow-%/.installed: constraints/airflow-%.txt pyproject.toml $(TOOLS)
+	@python=$$(scripts/find-python "$(lastword $(subst -py, ,$*))") && \
+	    $(UV) venv --quiet --clear --python "$$python" $(@D)
+	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints $< --requirement $< --editable .
+	@$(UV) pip check --quiet --python $(@D)
+	@touch $@
+
+.venvs/local-sops/.installed: local_sops/requirements.lock local_sops/pyproject.toml $(TOOLS)
+	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
+	@$(UV) pip install --quiet --python $(@D) --no-deps --requirement $<
+	@$(UV) pip install --quiet --python $(@D) --no-deps --editable ./local_sops
+	@touch $@

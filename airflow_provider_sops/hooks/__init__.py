@@ -1,0 +1,3 @@
+"""Connections of Airflow to SOPS, blocking and asynchronous."""
+
+from __future__ import annotations

@@ -1,0 +1,73 @@
+"""What the connection form's "Test" button says: one sentence, with what is wrong if something is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.errors import (
+    SopsAuthError,
+    SopsConnectionError,
+    SopsError,
+    SopsGatewayError,
+    SopsNotFoundError,
+    shown_words,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.hooks.connection import SopsConnection
+    from airflow_provider_sops.hooks.sops import SopsHook
+
+
+def diagnose(hook: SopsHook) -> tuple[bool, str]:
+    """Call SOPS once or twice, reading only and never again after a failure.
+
+    With a ``bk_biz_id``, a list of one template tells whether gateway, app, user and business are right.
+    Without one, the list of projects tells all but the business.
+
+    :return: whether it worked, and one sentence.
+    """
+    try:
+        connection = hook.connection
+        _read_something(hook, connection)
+    except SopsError as error:
+        return False, _what_is_wrong(error, hook)
+    app = connection.credentials.bk_app_code or "the access token's app"
+    if connection.bk_biz_id is None:
+        return True, f"SOPS answers {app}; no bk_biz_id is set, so every operator has to name one."
+    return True, f"SOPS answers {app} for {_business(connection)}."
+
+
+def _read_something(hook: SopsHook, connection: SopsConnection) -> None:
+    if connection.bk_biz_id is not None:
+        hook.call_once("get_template_list", limit=1, offset=0)
+        return
+    try:
+        hook.call_once("get_user_project_list")
+    except SopsGatewayError as error:
+        if not error.api_missing:
+            raise
+        hook.call_once("get_common_template_list")
+
+
+def _what_is_wrong(error: SopsError, hook: SopsHook) -> str:
+    words = f'; it says: "{shown_words(error.server_message)}"' if error.server_message else ""
+    status = f" (HTTP {error.http_status})" if error.http_status not in (None, 200) else ""
+    if isinstance(error, SopsNotFoundError):
+        return f"SOPS has no {_business(hook.connection)}{words}"
+    if isinstance(error, SopsAuthError) and error.code == 1640001:
+        return (
+            "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
+            f"token, or an app that may not name a bk_username without a token{words}"
+        )
+    if isinstance(error, SopsAuthError):
+        return f"Access is refused{status}: {error.reason}{words}"
+    if isinstance(error, SopsGatewayError) and not error.temporary:
+        return f"{hook.connection.gateway.root} is not a gateway to SOPS{status}: {error.reason}{words}"
+    if isinstance(error, SopsConnectionError) or error.http_status is None:
+        return error.reason
+    return f"SOPS cannot be called{status}: {error.reason}{words}"
+
+
+def _business(connection: SopsConnection) -> str:
+    kind = "business" if connection.scope == "cmdb_biz" else "project"
+    return f"{kind} {connection.bk_biz_id} (scope {connection.scope})"

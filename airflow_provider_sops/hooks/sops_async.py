@@ -1,0 +1,266 @@
+"""SOPS without blocking, for triggers. Never imported by a DAG file: aiohttp takes long to import."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import requests
+import tenacity
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from yarl import URL
+
+from airflow_provider_sops.hooks.connection import CONNECT_TIMEOUT_SECONDS, SopsConnection, read_connection
+from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.hooks.retrying import retry_rules
+from airflow_provider_sops.hooks.sops import warn_about
+from airflow_provider_sops.hooks.sops_calls.parameters import (
+    asked,
+    batches,
+    comma_separated,
+    required_text,
+    task_action,
+    time_text,
+)
+from airflow_provider_sops.sops.answer import HttpResponse
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.models import (
+    NodeDetail,
+    TaskDetail,
+    TaskListItem,
+    TaskStatus,
+    read_tasks_status,
+)
+from airflow_provider_sops.sops.models.reading import read_list
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Sequence
+
+    from airflow_provider_sops.sops.answer import Answer
+    from airflow_provider_sops.sops.gateway import HttpRequest
+
+log = logging.getLogger(__name__)
+
+
+async def aget_sops_connection(
+    conn_id: str, *, bk_biz_id: int | str | None = None, scope: str | None = None
+) -> SopsConnection:
+    """Read an Airflow connection of type ``sops`` inside the triggerer; its secrets are masked in logs.
+
+    :param conn_id: the connection.
+    :param bk_biz_id: the business, instead of the connection's.
+    :param scope: ``cmdb_biz`` or ``project``, instead of the connection's.
+    :raises SopsInvalidParameterError: the connection is malformed.
+    """
+    airflow_connection = await get_async_connection(conn_id)
+    connection = read_connection(airflow_connection, bk_biz_id=bk_biz_id, scope=scope)
+    # Masks the tokens in the extra; the password was masked when the connection was read.
+    await get_async_extra_dejson(airflow_connection)
+    warn_about(connection)
+    return connection
+
+
+class AsyncSopsClient:
+    """What triggers need of ``SopsHook``, without blocking. Same calls, same answers, same rules for repeats.
+
+    An asynchronous context manager, which opens and closes one HTTP session::
+
+        async with AsyncSopsClient(await aget_sops_connection("sops_default")) as client:
+            status = await client.get_task_status(25)
+
+    :param connection: from ``aget_sops_connection``.
+    """
+
+    def __init__(self, connection: SopsConnection) -> None:
+        self.connection = connection
+        self._session: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
+
+    async def __aenter__(self) -> AsyncSopsClient:
+        # Reads certificates, and perhaps system settings, from disk.
+        self._proxy, tls = await asyncio.to_thread(_read_environment, self.connection)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                sock_connect=CONNECT_TIMEOUT_SECONDS,
+                sock_read=self.connection.timeout_seconds,
+            ),
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
+        """Call SOPS; parameters, answer and errors as of ``SopsHook.call``."""
+        request = self.connection.request(api, parameters, fresh=fresh)
+        return await tenacity.AsyncRetrying(**retry_rules(request, log))(self._send, request)
+
+    async def get_task_status(
+        self,
+        task_id: int | str,
+        *,
+        subprocess_id: str | None = None,
+        with_ex_data: bool = False,
+        with_failed_node_info: bool = False,
+        with_auto_retry_status: bool = False,
+        fresh: bool = False,
+    ) -> TaskStatus:
+        """Read the state of a task and of its nodes; see ``SopsHook.get_task_status``."""
+        answer = await self.call(
+            "get_task_status",
+            task_id=task_id,
+            subprocess_id=subprocess_id,
+            with_ex_data=asked(with_ex_data),
+            with_failed_node_info=asked(with_failed_node_info),
+            with_auto_retry_status=asked(with_auto_retry_status),
+            fresh=fresh,
+        )
+        return TaskStatus.read(answer.data)
+
+    async def get_tasks_status(
+        self, task_ids: Iterable[int | str], *, include_children: bool = False, fresh: bool = False
+    ) -> dict[int, TaskStatus]:
+        """Read the states of many tasks, 50 in each request; see ``SopsHook.get_tasks_status``."""
+        statuses: dict[int, TaskStatus] = {}
+        for batch in batches(task_ids):
+            answer = await self.call(
+                "get_tasks_status",
+                task_id_list=batch,
+                include_children_status=asked(include_children),
+                fresh=fresh,
+            )
+            statuses |= read_tasks_status(answer.data)
+        return statuses
+
+    async def get_task_detail(self, task_id: int | str, *, fresh: bool = False) -> TaskDetail:
+        """Read a task's outputs, constants, tree and page; see ``SopsHook.get_task_detail``."""
+        return TaskDetail.read((await self.call("get_task_detail", task_id=task_id, fresh=fresh)).data)
+
+    async def get_task_node_detail(
+        self,
+        task_id: int | str,
+        node_id: str,
+        *,
+        component_code: str | None = None,
+        subprocess_stack: Sequence[str] | None = None,
+        loop: int | None = None,
+        fresh: bool = False,
+    ) -> NodeDetail:
+        """Read a node's state, data and earlier tries; see ``SopsHook.get_task_node_detail``."""
+        answer = await self.call(
+            "get_task_node_detail",
+            task_id=task_id,
+            node_id=required_text("get_task_node_detail", "node_id", node_id),
+            component_code=component_code,
+            subprocess_stack=list(subprocess_stack) if subprocess_stack else None,
+            loop=loop,
+            fresh=fresh,
+        )
+        return NodeDetail.read(answer.data)
+
+    async def operate_task(self, task_id: int | str, action: str) -> None:
+        """Start, pause, resume or revoke a task; see ``SopsHook.operate_task``."""
+        await self.call("operate_task", task_id=task_id, action=task_action(action))
+
+    async def get_task_list(
+        self,
+        *,
+        keyword: str | None = None,
+        template_id: int | str | None = None,
+        template_ids: Iterable[int | str] | None = None,
+        is_started: bool | None = None,
+        is_finished: bool | None = None,
+        is_child_taskflow: bool | None = None,
+        executor: str | None = None,
+        create_method: str | None = None,
+        create_time_start: datetime.datetime | str | None = None,
+        create_time_end: datetime.datetime | str | None = None,
+        expected_timezone: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[TaskListItem]:
+        """List tasks, newest first; see ``SopsHook.get_task_list``."""
+        answer = await self.call(
+            "get_task_list",
+            keyword=keyword,
+            template_id=template_id,
+            template_ids=comma_separated(template_ids),
+            is_started=is_started,
+            is_finished=is_finished,
+            is_child_taskflow=is_child_taskflow,
+            executor=executor,
+            create_method=create_method,
+            create_time_start=time_text(create_time_start),
+            create_time_end=time_text(create_time_end),
+            expected_timezone=expected_timezone,
+            limit=limit,
+            offset=offset,
+        )
+        return [TaskListItem.read(item) for item in read_list(answer.data)]
+
+    async def _send(self, request: HttpRequest) -> Answer:
+        """Send a request once and read what comes back."""
+        if self._session is None:
+            raise RuntimeError("AsyncSopsClient is a context manager: use it with `async with`")
+        try:
+            async with self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as received:
+                body = await received.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._failure(request, error) from None
+        log.debug("%s %s: HTTP %s", request.method, request.shown_url, received.status)
+        return self.connection.read(request, HttpResponse(received.status, received.headers, body))
+
+    def _failure(self, request: HttpRequest, error: Exception) -> Exception:
+        """Return the error for what aiohttp raised. Its own text may show the URL with its secrets."""
+        if isinstance(error, aiohttp.InvalidURL):
+            return SopsInvalidParameterError(f"{request.shown_url}: the address or the proxy is malformed")
+        if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+            return connection_error(request, error, request_sent=False, reason="the proxy cannot be used")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return connection_error(request, error, request_sent=False)
+        if isinstance(error, _CONNECT_TIMEOUT):
+            reason = f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
+            return connection_error(request, error, request_sent=False, reason=reason)
+        if isinstance(error, TimeoutError):
+            reason = f"no answer within {self.connection.timeout_seconds:g} s"
+            return connection_error(request, error, request_sent=True, reason=reason)
+        return connection_error(request, error, request_sent=not is_tls_handshake_failure(error))
+
+
+#: aiohttp before 3.10 does not tell this timeout from the other.
+_CONNECT_TIMEOUT: tuple[type[Exception], ...] = tuple(filter(None, [getattr(aiohttp, "ConnectionTimeoutError", None)]))
+
+
+def _read_environment(connection: SopsConnection) -> tuple[str | None, ssl.SSLContext | bool]:
+    """Return the proxy and the TLS settings, from the connection and as requests would find them around it."""
+    root = connection.gateway.root
+    proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}
+    with requests.Session() as session:
+        settings = session.merge_environment_settings(root, proxies, False, connection.verify, None)
+    proxy = requests.utils.select_proxy(root, settings["proxies"])
+    verify = settings["verify"]
+    if verify is False:
+        return proxy, False
+    place = requests.utils.DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
+    try:
+        folder = Path(place).is_dir()
+        return proxy, ssl.create_default_context(cafile=None if folder else place, capath=place if folder else None)
+    except OSError:
+        raise SopsInvalidParameterError(f"extra 'verify' names no file or folder of CA certificates: {place}") from None

@@ -1,0 +1,118 @@
+"""Calls about the nodes of a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.hooks.sops_calls.base import SopsCalls
+from airflow_provider_sops.hooks.sops_calls.parameters import required_text
+from airflow_provider_sops.sops.models import NodeData, NodeDetail
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class NodeCalls(SopsCalls):
+    """Calls about nodes. Node ids are those of the *task's* tree, never the template's."""
+
+    def operate_node(
+        self,
+        task_id: int | str,
+        node_id: str,
+        action: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        flow_id: str | None = None,
+    ) -> None:
+        """Act on a node. Works on a node inside a subprocess directly; not on the subprocess itself.
+
+        :param action: ``retry``, ``skip``, ``callback``, ``skip_exg``, ``skip_cpg``, ``pause``, ``resume``,
+            ``pause_subproc``, ``resume_subproc``, ``forced_fail`` or ``retry_subprocess``.
+        :param inputs: new inputs of the plugin for ``retry``.
+        :param data: what ``callback`` hands to the node.
+        :param flow_id: the branch to follow for ``skip_exg``.
+        :raises SopsInvalidOperationError: the node's state does not allow it, or the task has no such node.
+        """
+        self.call(
+            "operate_node",
+            task_id=task_id,
+            node_id=required_text("operate_node", "node_id", node_id),
+            action=required_text("operate_node", "action", action),
+            inputs=inputs,
+            data=data,
+            flow_id=flow_id,
+        )
+
+    def node_callback(
+        self, task_id: int | str, node_id: str, callback_data: Any = None, *, version: str | None = None
+    ) -> None:
+        """Hand data to a node that waits for it, such as a ``pause_node``.
+
+        :param callback_data: becomes the node's output ``callback_data``.
+        :param version: the node's version, in order not to hit a later round.
+        :raises SopsInvalidOperationError: the node does not wait.
+        """
+        self.call(
+            "node_callback",
+            task_id=task_id,
+            node_id=required_text("node_callback", "node_id", node_id),
+            callback_data=callback_data,
+            version=version,
+        )
+
+    def get_task_node_detail(
+        self,
+        task_id: int | str,
+        node_id: str,
+        *,
+        component_code: str | None = None,
+        subprocess_stack: Sequence[str] | None = None,
+        loop: int | None = None,
+        fresh: bool = False,
+    ) -> NodeDetail:
+        """Read a node's state, data and earlier tries.
+
+        :param component_code: the node's plugin; without it outputs have no names.
+        :param subprocess_stack: ids of the subprocesses around the node, outermost first. SOPS fails (HTTP
+            500) where they are missing.
+        :param loop: an earlier round of a loop; default: the last.
+        :param fresh: for symmetry; SOPS does not cache this call.
+        """
+        return NodeDetail.read(
+            self.call(
+                "get_task_node_detail",
+                task_id=task_id,
+                node_id=required_text("get_task_node_detail", "node_id", node_id),
+                component_code=component_code,
+                subprocess_stack=list(subprocess_stack) if subprocess_stack else None,
+                loop=loop,
+                fresh=fresh,
+            ).data
+        )
+
+    def get_task_node_data(
+        self,
+        task_id: int | str,
+        node_id: str,
+        *,
+        component_code: str | None = None,
+        subprocess_stack: Sequence[str] | None = None,
+        loop: int | None = None,
+        template_node_id: str | None = None,
+    ) -> NodeData:
+        """Read the inputs and outputs of a node; parameters as in ``get_task_node_detail``.
+
+        :param template_node_id: the node's id in the template: adds how long it took in earlier tasks.
+        """
+        return NodeData.read(
+            self.call(
+                "get_task_node_data",
+                task_id=task_id,
+                node_id=required_text("get_task_node_data", "node_id", node_id),
+                component_code=component_code,
+                subprocess_stack=list(subprocess_stack) if subprocess_stack else None,
+                loop=loop,
+                template_node_id=template_node_id,
+            ).data
+        )

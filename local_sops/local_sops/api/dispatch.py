@@ -1,0 +1,84 @@
+"""From a request that a gateway let through to the answer of a view."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from werkzeug.wrappers import Response
+
+from local_sops.api.call import Call, Code, Refusal
+from local_sops.api.routes import Route
+from local_sops.config import PROJECTS, Project
+from local_sops.server_state import ServerState
+
+logger = logging.getLogger(__name__)
+
+
+def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
+    """An answer as SOPS sends it."""
+    return Response(json.dumps(content), status=status, content_type="application/json")
+
+
+def page_not_found(url: str) -> Response:
+    """SOPS sends whatever it cannot match, ids that are no numbers included, to a page of its own."""
+    location = f"/?page_not_found={quote(url, safe='/')}"
+    return Response(status=302, headers={"Location": location}, content_type="text/html; charset=utf-8")
+
+
+def answer(
+    state: ServerState,
+    route: Route,
+    *,
+    username: str,
+    ids: Mapping[str, int],
+    query: Mapping[str, str],
+    raw_body: bytes,
+) -> Response:
+    """Answer a call.
+
+    :param ids: the path's ids by name.
+    :param query: without credentials.
+    :param raw_body: the body, JSON or not.
+    """
+    trace = {"trace_id": uuid.uuid4().hex}
+    try:
+        body = _parsed(raw_body) if route.method == "POST" else {}
+        project = _project(ids.get("bk_biz_id"), (body if route.method == "POST" else query).get("scope"))
+        call = Call(route.name, username, ids, query, raw_body, body, project, state)
+        return json_response({**route.view(call), **trace})
+    except Refusal as refusal:
+        return json_response({**refusal.answer, **(trace if refusal.traced else {})})
+    except Exception:
+        logger.exception("%s %s failed", route.name, dict(ids))
+        content = {"result": False, "code": "50000", "message": "系统异常,请联系管理员处理", "data": None}
+        return json_response(content, status=500)
+
+
+def _parsed(raw_body: bytes) -> dict[str, Any]:
+    if not raw_body:
+        return {}
+    try:
+        body = json.loads(raw_body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal("invalid param format", Code.BAD_PARAMETER, traced=False)
+    return body
+
+
+def _project(business_id: int | None, scope: Any) -> Project:
+    """The project of a call: by business, or by its own id whatever other scope is named."""
+    if business_id is None:
+        return PROJECTS[0]
+    scope = scope or "cmdb_biz"
+    by_business = scope == "cmdb_biz"
+    for project in PROJECTS:
+        if business_id == (project.bk_biz_id if by_business else project.id):
+            return project
+    message = f"project({business_id}) with scope({scope}) does not exist."
+    raise Refusal(message, Code.NOT_FOUND, traced=False)

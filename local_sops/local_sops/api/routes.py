@@ -1,0 +1,54 @@
+"""Every call that is served: its method, the order of the ids in its path, the function that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local_sops.api import nodes, operations, projects, task_creation, task_status, tasks, templates
+from local_sops.api.call import Answer, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of the API.
+
+    :param path_ids: names of the ids in its path, in their order, which differs from call to call.
+    """
+
+    name: str
+    method: str
+    path_ids: tuple[str, ...]
+    view: Callable[[Call], Answer]
+
+
+_TASK = ("task_id", "bk_biz_id")
+_BUSINESS_TASK = ("bk_biz_id", "task_id")
+_TEMPLATE = ("template_id", "bk_biz_id")
+_BUSINESS_TEMPLATE = ("bk_biz_id", "template_id")
+_BUSINESS = ("bk_biz_id",)
+
+ROUTES = {
+    route.name: route
+    for route in (
+        Route("get_user_project_list", "GET", (), projects.get_user_project_list),
+        Route("get_user_project_detail", "GET", _BUSINESS, projects.get_user_project_detail),
+        Route("get_template_list", "GET", _BUSINESS, templates.get_template_list),
+        Route("get_template_info", "GET", _TEMPLATE, templates.get_template_info),
+        Route("get_template_schemes", "GET", _BUSINESS_TEMPLATE, templates.get_template_schemes),
+        Route("get_common_template_list", "GET", (), templates.get_common_template_list),
+        Route("get_common_template_info", "GET", ("template_id",), templates.get_common_template_info),
+        Route("create_task", "POST", _TEMPLATE, task_creation.create_task),
+        Route("create_and_start_task", "POST", _TEMPLATE, task_creation.create_and_start_task),
+        Route("start_task", "POST", _TASK, tasks.start_task),
+        Route("get_task_status", "GET", _TASK, task_status.get_task_status),
+        Route("get_tasks_status", "POST", _BUSINESS, task_status.get_tasks_status),
+        Route("get_task_detail", "GET", _TASK, tasks.get_task_detail),
+        Route("get_task_list", "GET", _BUSINESS, tasks.get_task_list),
+        Route("get_task_node_detail", "GET", _TASK, nodes.get_task_node_detail),
+        Route("get_task_node_data", "GET", _BUSINESS_TASK, nodes.get_task_node_data),
+        Route("operate_task", "POST", _TASK, operations.operate_task),
+        Route("operate_node", "POST", _BUSINESS_TASK, operations.operate_node),
+        Route("node_callback", "POST", _TASK, operations.node_callback),
+    )
+}

@@ -1,0 +1,155 @@
+"""Making tasks: create_task, create_and_start_task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft7Validator, ValidationError
+
+from local_sops.api.call import Answer, Call, Code, Refusal, success
+from local_sops.api.templates import find_template
+from local_sops.store.models import Task
+from local_sops.template_folder import Template
+from local_sops.trees import InvalidTreeError, Tree
+from local_sops.trees.creation import tree_from_caller, tree_from_template
+from local_sops.trees.pruning import nodes_but
+
+_SCHEME_ID = {"oneOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 1}]}
+_PARAMETERS = Draft7Validator(
+    {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 100},
+            "flow_type": {"type": "string", "enum": ["common", "common_func"]},
+            "constants": {"type": "object"},
+            "exclude_task_nodes_id": {"type": "array"},
+            "execute_task_nodes_id": {"type": "array"},
+            "template_schemes_id": {"oneOf": [_SCHEME_ID, {"type": "array", "items": _SCHEME_ID}]},
+        },
+    }
+)
+_CALLBACK_URL = re.compile(r"^https?://\w.+$")
+_UNSAFE_IN_NODE_NAMES = str.maketrans("", "", "<>$&'\"")
+
+
+def create_task(call: Call) -> Answer:
+    """Make a task from a template, or from the caller's own tree."""
+    call.require_body()
+    parameters = _parameters(call)
+    template = find_template(call, call.ids["template_id"], common=_is_common(parameters))
+    schemes = parameters["template_schemes_id"]
+    if schemes and (parameters["exclude_task_nodes_id"] or parameters["execute_task_nodes_id"]):
+        message = "template_schemes_id can not be used with exclude_task_nodes_id or execute_task_nodes_id"
+        raise Refusal(message, Code.BAD_PARAMETER)
+    try:
+        tree = _own_tree(call, parameters) or _template_tree(call, template, parameters)
+    except InvalidTreeError as error:
+        kind = "get invalid pipeline_tree" if parameters.get("pipeline_tree") else "create pipeline without tree error"
+        raise Refusal(f"[API] create_task {kind}: {error}", Code.UNKNOWN) from error
+    task = _store(call, template, parameters, tree)
+    return success(
+        {"task_id": task.pk, "task_url": call.task_url(task.project_id, task.pk), "pipeline_tree": task.tree}
+    )
+
+
+def create_and_start_task(call: Call) -> Answer:
+    """Make a task from a template and ask for its start; of the selections only exclude_task_nodes_id counts."""
+    call.require_body()
+    parameters = _parameters(call)
+    template = find_template(call, call.ids["template_id"], common=_is_common(parameters))
+    try:
+        tree = tree_from_template(
+            call.state.templates, template, parameters["exclude_task_nodes_id"], parameters["constants"]
+        )
+    except InvalidTreeError as error:
+        raise Refusal(str(error), Code.UNKNOWN) from error
+    task = _store(call, template, parameters, tree)
+    call.state.task_life.request_start(task, call.username)
+    return success(
+        {"pipeline_tree": task.tree, "task_id": task.pk, "task_url": call.task_url(task.project_id, task.pk)}
+    )
+
+
+def _parameters(call: Call) -> Mapping[str, Any]:
+    """The body, checked, defaults filled in."""
+    parameters: dict[str, Any] = {
+        "flow_type": "common",
+        "constants": {},
+        "exclude_task_nodes_id": [],
+        "simplify_vars": [],
+        "execute_task_nodes_id": [],
+        "template_schemes_id": [],
+    }
+    parameters.update(call.body)
+    checked = {
+        key: value
+        for key, value in parameters.items()
+        if key in _PARAMETERS.schema["properties"] or key == "simplify_vars"
+    }
+    error: ValidationError | None = next(_PARAMETERS.iter_errors(checked), None)
+    if error is not None:
+        raise Refusal(f"task params is invalid: {error}", Code.BAD_PARAMETER)
+    callback_url = parameters.get("callback_url")
+    if callback_url and not _CALLBACK_URL.match(str(callback_url)):
+        message = f"callback_url format error, must match {_CALLBACK_URL.pattern}"
+        raise Refusal(message, Code.BAD_PARAMETER)
+    return parameters
+
+
+def _is_common(parameters: Mapping[str, Any]) -> bool:
+    """Any source but the project's means the common templates, however it is spelt."""
+    return parameters.get("template_source", "project") not in ("project", "business")
+
+
+def _own_tree(call: Call, parameters: Mapping[str, Any]) -> Tree | None:
+    tree = parameters.get("pipeline_tree")
+    if not tree:
+        return None
+    return _with_clean_names(tree_from_caller(call.state.templates, tree, parameters["constants"]))
+
+
+def _template_tree(call: Call, template: Template, parameters: Mapping[str, Any]) -> Tree:
+    excluded = list(parameters["exclude_task_nodes_id"])
+    if parameters["template_schemes_id"]:
+        excluded = _excluded_by_schemes(template, parameters["template_schemes_id"])
+    elif parameters["execute_task_nodes_id"]:
+        excluded = nodes_but(template.tree, parameters["execute_task_nodes_id"])
+    return tree_from_template(call.state.templates, template, excluded, parameters["constants"])
+
+
+def _excluded_by_schemes(template: Template, wanted: Any) -> list[str]:
+    """The optional nodes that none of the schemes keeps.
+
+    :param wanted: ``"<template id>-<name>"``, a scheme's number among the template's, or a list of these.
+    """
+    wanted = wanted if isinstance(wanted, list) else [wanted]
+    kept: set[str] = set()
+    for number, scheme in enumerate(template.schemes, start=1):
+        if scheme.id in wanted or number in wanted:
+            kept.update(scheme.node_ids)
+    activities = template.tree["activities"]
+    return [node_id for node_id, node in activities.items() if node["optional"] and node_id not in kept]
+
+
+def _with_clean_names(tree: Tree) -> Tree:
+    """Node names lose some characters and are cut at 50, as SOPS stores them."""
+    for activity in tree["activities"].values():
+        activity["name"] = activity["name"].translate(_UNSAFE_IN_NODE_NAMES)[:50]
+    return tree
+
+
+def _store(call: Call, template: Template, parameters: Mapping[str, Any], tree: Tree) -> Task:
+    return call.state.task_life.create(
+        tree,
+        name=parameters["name"],
+        project_id=call.project.id,
+        template_id=str(template.id),
+        template_source="common" if template.project_id is None else "project",
+        description=str(parameters.get("description") or ""),
+        flow_type=parameters["flow_type"],
+        creator=call.username,
+        create_method="api",
+    )

@@ -1,0 +1,44 @@
+"""Django, once per process: the engine's tables and ours in one SQLite file.
+
+Nothing that imports models may be imported before :func:`set_up_database` ran.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+APPS = ("pipeline.eri", "local_sops.store.apps.StoreConfig")
+
+
+def set_up_database(data_folder: Path, timezone_name: str) -> None:
+    """Open, or make, the database in a folder.
+
+    :param data_folder: created if missing. Raises OSError if it cannot be.
+    :param timezone_name: what naive dates mean to Django.
+    """
+    data_folder.mkdir(parents=True, exist_ok=True)
+    settings.configure(
+        INSTALLED_APPS=list(APPS),
+        DATABASES={
+            "default": {
+                "ENGINE": "local_sops.store.sqlite",
+                "NAME": str(data_folder / "local_sops.sqlite3"),
+                "CONN_MAX_AGE": None,
+                "OPTIONS": {"timeout": 60},
+            }
+        },
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        # Tables are made straight from the models: the engine's many migrations would only cost time here.
+        MIGRATION_MODULES={"eri": None, "local_sops": None},
+        LANGUAGE_CODE="zh-hans",
+        USE_TZ=True,
+        TIME_ZONE=timezone_name,
+        # The server sets up logging itself.
+        LOGGING_CONFIG=None,
+    )
+    django.setup()
+    call_command("migrate", run_syncdb=True, verbosity=0)

@@ -1,0 +1,59 @@
+"""What one server is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A SOPS project.
+
+    :param id: primary key, what ``scope=project`` addresses.
+    :param bk_biz_id: the CMDB business, what the default ``scope=cmdb_biz`` addresses; -1 for a project without one.
+    :param name: shown in lists.
+    """
+
+    id: int
+    bk_biz_id: int
+    name: str
+
+    @property
+    def from_cmdb(self) -> bool:
+        """Whether a business stands behind the project."""
+        return self.bk_biz_id > 0
+
+
+PROJECTS = (Project(1, 2, "local business"), Project(2, -1, "local project"))
+"""The projects of every local SOPS: business 2 is project 1; project 2 has no business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of a server, fixed for its life.
+
+    :param data_folder: holds the database; created if missing.
+    :param host: address to listen on.
+    :param port: 0 takes any free port.
+    :param app_code: the one app that the gateways know.
+    :param app_secret: its secret.
+    :param user_tokens: token -> user name. With any token given, a bare ``bk_username`` is refused as unverified.
+    :param templates_folder: more templates, beside the shipped ones; on equal ids these win.
+    :param timezone: zone of the times in answers and of ``sleep_timer`` dates.
+    :param worker_threads: how many engine steps may run at once.
+    :param verbose: whether the engine's own log is written.
+    """
+
+    data_folder: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    app_code: str = "airflow"
+    app_secret: str = field(default="airflow-secret", repr=False)
+    user_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    templates_folder: Path | None = None
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
+    worker_threads: int = 8
+    verbose: bool = False

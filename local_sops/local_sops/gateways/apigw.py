@@ -1,0 +1,71 @@
+"""The API gateway: ``/{stage}/{call}/{ids}/``, credentials in a header, errors of its own with HTTP statuses."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from local_sops.api.dispatch import answer, json_response, page_not_found
+from local_sops.api.routes import ROUTES
+from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
+from local_sops.server_state import ServerState
+
+_HEADER = "X-Bkapi-Authorization"
+
+
+def handle(state: ServerState, request: Request) -> Response:
+    """Answer a request; any stage will do."""
+    stage, _, resource = request.path.lstrip("/").partition("/")
+    name, _, ids_text = resource.partition("/")
+    route = ROUTES.get(name)
+    if not stage or route is None or route.method != request.method:
+        message = f'API not found [method="{request.method}" path="/{resource}"]'
+        return _error(404, 1640401, "API_NOT_FOUND", message)
+    try:
+        credentials = _credentials(request)
+        check_app(state.config, credentials)
+        username = find_user(state.config, credentials)
+    except (UnknownAppError, UnknownUserError) as error:
+        return _error(400, 1640001, "INVALID_ARGS", f'Parameters error [reason="{error}"]')
+    parts = ids_text.split("/") if ids_text else [""]
+    if len(parts) != len(route.path_ids) + 1 or parts[-1] or not resource.endswith("/"):
+        return page_not_found(request.url)
+    if not all(part.isascii() and part.isdigit() for part in parts[:-1]):
+        return page_not_found(request.url)
+    response = answer(
+        state,
+        route,
+        username=username,
+        ids=dict(zip(route.path_ids, map(int, parts[:-1]), strict=True)),
+        query=request.args.to_dict(),
+        raw_body=request.get_data(),
+    )
+    response.headers["X-Bkapi-Request-Id"] = str(uuid.uuid4())
+    return response
+
+
+def _credentials(request: Request) -> dict[str, Any]:
+    text = request.headers.get(_HEADER, "")
+    if not text:
+        return {}
+    try:
+        credentials = json.loads(text)
+    except ValueError:
+        credentials = None
+    if not isinstance(credentials, dict):
+        raise UnknownAppError(f"request header {_HEADER} is not a valid JSON")
+    return credentials
+
+
+def _error(status: int, code: int, code_name: str, message: str) -> Response:
+    """An error of the gateway itself."""
+    response = json_response(
+        {"code": code, "code_name": code_name, "message": message, "data": None, "result": False}, status
+    )
+    response.headers["X-Bkapi-Error-Code"] = str(code)
+    response.headers["X-Bkapi-Error-Message"] = message.encode("ascii", "backslashreplace").decode()
+    response.headers["X-Bkapi-Request-Id"] = str(uuid.uuid4())
+    return response

@@ -1,0 +1,77 @@
+"""The ESB: ``/api/c/compapi/v2/sops/{call}/``, ids and credentials among the parameters, always HTTP 200."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from local_sops.api.dispatch import answer, json_response
+from local_sops.api.routes import ROUTES
+from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
+from local_sops.server_state import ServerState
+
+PREFIX = "/api/c/compapi/v2/sops/"
+_CREDENTIALS = frozenset({"bk_app_code", "bk_app_secret", "bk_username", "bk_token", "access_token"})
+_NO_APP, _NO_OPERATOR, _NO_COMPONENT = 20101, 1306401, 1306404
+_BAD_PARAMETERS, _BACKEND_FAILED, _UNNAMED_FAILURE = 1306406, 1306201, 1306000
+
+
+def handle(state: ServerState, request: Request) -> Response:
+    """Answer a request; GET and POST will both do for any call."""
+    route = ROUTES.get(request.path.removeprefix(PREFIX).rstrip("/"))
+    if route is None:
+        return _error(_NO_COMPONENT, f"Component not found, path: {request.path}")
+    try:
+        parameters = _parameters(request)
+        check_app(state.config, parameters)
+        username = find_user(state.config, parameters)
+    except ValueError:
+        return _error(_BAD_PARAMETERS, "Request JSON string is wrong in format, which cannot be analyzed.")
+    except UnknownAppError:
+        return _error(_NO_APP, "APP authentication failed, app_code or app_secret is incorrect")
+    except UnknownUserError as error:
+        return _error(_NO_OPERATOR, str(error))
+    missing = [name for name in route.path_ids if parameters.get(name) in (None, "")]
+    if missing:
+        return _error(_BAD_PARAMETERS, f"Parameters error: '{missing[0]}' required")
+    texts = {name: str(parameters[name]) for name in route.path_ids}
+    if not all(text.isascii() and text.isdigit() for text in texts.values()):
+        return _error(_BACKEND_FAILED, "Request backend failed: the path does not match")
+    passed_on = {name: value for name, value in parameters.items() if name not in _CREDENTIALS}
+    response = answer(
+        state,
+        route,
+        username=username,
+        ids={name: int(text) for name, text in texts.items()},
+        query={name: _query_text(value) for name, value in passed_on.items()},
+        raw_body=json.dumps(passed_on).encode() if route.method == "POST" else b"",
+    )
+    content = response.get_json()
+    if response.status_code != 200:
+        return _error(_BACKEND_FAILED, f"Request backend failed: HTTP {response.status_code}")
+    content.setdefault("code", 0 if content["result"] else _UNNAMED_FAILURE)
+    return _with_request_id(content)
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    if request.method == "GET":
+        return dict(request.args.to_dict())
+    body = json.loads(request.get_data() or b"{}")
+    if not isinstance(body, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - one kind of bad body to the caller
+    return body
+
+
+def _query_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _error(code: int, message: str) -> Response:
+    return _with_request_id({"result": False, "code": code, "message": message, "data": None})
+
+
+def _with_request_id(content: dict[str, Any]) -> Response:
+    return json_response({**content, "request_id": uuid.uuid4().hex})

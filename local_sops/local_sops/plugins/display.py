@@ -1,0 +1,31 @@
+"""``bk_display``: shows a message in the task; a node that only says something."""
+
+from __future__ import annotations
+
+from pipeline.core.data.base import DataObject
+from pipeline.core.flow.activity import Service
+from pipeline.core.flow.io import InputItem, StringItemSchema
+
+from local_sops.plugins import Plugin
+
+
+class DisplayService(Service):
+    """Does nothing: the rendered message is among the node's inputs."""
+
+    def inputs_format(self) -> list[InputItem]:
+        """Inputs in SOPS's own words."""
+        return [
+            self.InputItem(
+                name="展示内容",
+                key="bk_display_message",
+                type="string",
+                schema=StringItemSchema(description="展示内容"),
+            )
+        ]
+
+    def execute(self, data: DataObject, parent_data: DataObject) -> bool:
+        """Succeed."""
+        return True
+
+
+PLUGINS = (Plugin("bk_display", "1.0", "消息展示", DisplayService),)

@@ -1,0 +1,50 @@
+"""``pause_node``: waits until somebody calls back (``node_callback``, or ``operate_node`` callback)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.core.data.base import DataObject
+from pipeline.core.flow.activity import Service
+from pipeline.core.flow.io import InputItem, ObjectItemSchema, OutputItem, StringItemSchema
+
+from local_sops.plugins import Plugin
+
+
+class PauseService(Service):
+    """Waits for a callback; its data becomes the output ``callback_data``."""
+
+    __need_schedule__ = True
+
+    def inputs_format(self) -> list[InputItem]:
+        """Inputs in SOPS's own words."""
+        return [
+            self.InputItem(name="描述", key="description", type="string", schema=StringItemSchema(description="描述"))
+        ]
+
+    def outputs_format(self) -> list[OutputItem]:
+        """Outputs in SOPS's own words."""
+        return [
+            self.OutputItem(
+                name="API回调数据",
+                key="callback_data",
+                type="object",
+                schema=ObjectItemSchema(
+                    description="通过node_callback API接口回调并传入数据,支持dict数据", property_schemas={}
+                ),
+            )
+        ]
+
+    def execute(self, data: DataObject, parent_data: DataObject) -> bool:
+        """Begin to wait."""
+        return True
+
+    def schedule(self, data: DataObject, parent_data: DataObject, callback_data: Any = None) -> bool:
+        """Take the callback's data and end."""
+        if callback_data is not None:
+            data.outputs.callback_data = callback_data
+            self.finish_schedule()
+        return True
+
+
+PLUGINS = (Plugin("pause_node", "legacy", "人工确认(暂停)", PauseService),)

@@ -1,0 +1,111 @@
+"""A task from creation to its end: the rows of the server kept in step with the engine."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from bamboo_engine import api as engine_api
+from bamboo_engine import states
+from django.db import transaction
+from pipeline.eri.models import State
+from pipeline.eri.signals import post_set_state
+
+from local_sops.runtime.dispatcher import Dispatcher
+from local_sops.runtime.engine import LocalRuntime
+from local_sops.runtime.node_rules import NodeRules, register_node_rules
+from local_sops.store.models import Task
+from local_sops.trees import Tree
+from local_sops.trees.engine_tree import engine_pipeline
+
+logger = logging.getLogger(__name__)
+
+EXECUTE_TASK, FUNC_CLAIM, FINISHED = "execute_task", "func_claim", "finished"
+"""Values of ``current_flow``: to be run, waiting for a functionary, over."""
+
+
+class TaskLife:
+    """Creates and starts tasks, and follows them to their end.
+
+    :param dispatcher: runs what is asked for asynchronously.
+    :param runtime: the engine's.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, runtime: LocalRuntime) -> None:
+        self._dispatcher = dispatcher
+        self._runtime = runtime
+        self._node_rules = NodeRules(dispatcher, runtime)
+
+    def connect(self) -> None:
+        """Follow the engine's state changes from now on."""
+        post_set_state.connect(self._state_changed, dispatch_uid="local_sops.task_life")
+
+    def create(self, tree: Tree, *, flow_type: str, **fields: Any) -> Task:
+        """Store a new task, not started.
+
+        :param tree: a task tree, ids renewed.
+        :param fields: the other columns of :class:`Task`.
+        """
+        with transaction.atomic():
+            task = Task.objects.create(
+                create_time=datetime.now(UTC),
+                flow_type=flow_type,
+                current_flow=FUNC_CLAIM if flow_type == "common_func" else EXECUTE_TASK,
+                instance_id=tree["id"],
+                tree_json=json.dumps(tree, ensure_ascii=False),
+                **fields,
+            )
+            register_node_rules(task, tree)
+        return task
+
+    def request_start(self, task: Task, username: str) -> None:
+        """Ask for a task to be started; who asks first starts it, and it starts once."""
+        Task.objects.filter(pk=task.pk).update(start_requested_by=username)
+        self._dispatcher.submit(partial(self._start, task.pk, username))
+
+    def resume_after_restart(self) -> None:
+        """Take up what was asked for, or is waiting for a time, and has not happened yet."""
+        started = Task.objects.filter(is_started=True, current_flow=EXECUTE_TASK)
+        known = State.objects.filter(node_id__in=started.values("instance_id")).values("node_id")
+        # Taken by a worker that was killed before the engine knew of the task.
+        started.exclude(instance_id__in=known).update(is_started=False)
+        for task in Task.objects.filter(is_started=False).exclude(start_requested_by=""):
+            self._dispatcher.submit(partial(self._start, task.pk, task.start_requested_by))
+        # A kill between the engine's last write and ours leaves a finished pipeline in a running task.
+        for state in State.objects.filter(node_id__in=started.values("instance_id")):
+            self._root_changed(state.node_id, state.name)
+        self._node_rules.resume_after_restart()
+
+    def _start(self, task_id: int, username: str) -> None:
+        task = Task.objects.get(pk=task_id)
+        if task.current_flow != EXECUTE_TASK:
+            logger.warning("task %s is not started: it is in %s", task_id, task.current_flow)
+            return
+        started = Task.objects.filter(pk=task_id, is_started=False).update(
+            is_started=True, start_time=datetime.now(UTC), executor=username
+        )
+        if not started:
+            return
+        result = engine_api.run_pipeline(
+            self._runtime, engine_pipeline(task.tree), cycle_tolerate=True, root_pipeline_data={}
+        )
+        if not result.result:
+            logger.error("task %s could not be started: %s", task_id, result.exc)
+            Task.objects.filter(pk=task_id).update(
+                is_started=False, start_time=None, executor="", start_requested_by=""
+            )
+
+    def _state_changed(self, node_id: str, to_state: str, version: str, root_id: str, **_: Any) -> None:
+        if to_state in (states.FINISHED, states.REVOKED):
+            self._root_changed(node_id, to_state)
+        self._node_rules.state_changed(node_id, to_state, version)
+
+    def _root_changed(self, node_id: str, state: str) -> None:
+        tasks = Task.objects.filter(instance_id=node_id)
+        if state == states.FINISHED:
+            tasks.update(is_finished=True, finish_time=datetime.now(UTC), current_flow=FINISHED)
+        elif state == states.REVOKED:
+            tasks.update(is_revoked=True, finish_time=datetime.now(UTC), current_flow=FINISHED)

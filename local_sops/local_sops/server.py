@@ -1,0 +1,105 @@
+"""The running server: one process, one port, both gateways."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import waitress
+from django.db import connections
+from werkzeug.wrappers import Request
+
+from local_sops.config import Config
+from local_sops.gateways import apigw, esb
+from local_sops.plugins import register_plugins
+from local_sops.runtime.dispatcher import Dispatcher
+from local_sops.runtime.engine import LocalRuntime
+from local_sops.runtime.recovery import resume_processes
+from local_sops.runtime.task_life import TaskLife
+from local_sops.server_state import ServerState
+from local_sops.template_folder import SHIPPED_TEMPLATES, TemplateFolder
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 40 * 1024 * 1024
+STOP_SECONDS = 3.0
+HTTP_THREADS = 8
+
+
+class Server:
+    """A local SOPS that listens from the moment it is made, and works once it is run.
+
+    The database must be set up (:func:`local_sops.bootstrap.set_up_database`).
+
+    :param config: what to serve.
+    :raises OSError: the port is taken, or may not be used.
+    :raises TemplateFileError: a template file is broken.
+    """
+
+    def __init__(self, config: Config) -> None:
+        folders = [SHIPPED_TEMPLATES, *([config.templates_folder] if config.templates_folder else [])]
+        templates = TemplateFolder(folders)
+        self._socket = _listening_socket(config.host, config.port)
+        self.port: int = self._socket.getsockname()[1]
+        self.base_url = f"http://{_in_url(config.host)}:{self.port}"
+        register_plugins()
+        self._dispatcher = Dispatcher(config.worker_threads)
+        runtime = LocalRuntime(self._dispatcher)
+        task_life = TaskLife(self._dispatcher, runtime)
+        self._state = ServerState(config, self.base_url, templates, runtime, task_life)
+        self._http = waitress.create_server(
+            self._application,
+            sockets=[self._socket],
+            threads=HTTP_THREADS,
+            max_request_body_size=MAX_BODY_BYTES,
+            ident="local-sops",
+            clear_untrusted_proxy_headers=True,
+        )
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve until :meth:`stop`, which a signal handler may call by raising SystemExit or KeyboardInterrupt.
+
+        :param on_ready: called once, when requests are answered.
+        """
+        self._state.task_life.connect()
+        self._dispatcher.start()
+        resume_processes(self._state.runtime)
+        self._state.task_life.resume_after_restart()
+        on_ready()
+        try:
+            self._http.run()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Take no more requests, let running steps end for a moment, leave the rest to the next start."""
+        self._http.close()
+        if not self._dispatcher.stop(STOP_SECONDS):
+            logger.warning("some nodes did not end in %s s; the next start treats them as interrupted", STOP_SECONDS)
+        connections.close_all()
+
+    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        gateway = esb if request.path.startswith(esb.PREFIX) else apigw
+        return gateway.handle(self._state, request)(environ, start_response)
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _in_url(host: str) -> str:
+    """An address as it stands in a URL; the one for all addresses is reached by loopback."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"[{shown}]" if ":" in shown else shown

@@ -1,0 +1,24 @@
+"""What the parts of a running server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from local_sops.config import Config
+from local_sops.runtime.engine import LocalRuntime
+from local_sops.runtime.task_life import TaskLife
+from local_sops.template_folder import TemplateFolder
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The live parts of a server.
+
+    :param base_url: where clients reach it, without a trailing slash.
+    """
+
+    config: Config
+    base_url: str
+    templates: TemplateFolder
+    runtime: LocalRuntime
+    task_life: TaskLife

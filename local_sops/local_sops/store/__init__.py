@@ -1,0 +1,3 @@
+"""What the server keeps beside the engine's own tables."""
+
+from __future__ import annotations

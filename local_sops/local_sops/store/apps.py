@@ -1,0 +1,12 @@
+"""The Django application that owns the tables of the server."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class StoreConfig(AppConfig):
+    """Registers :mod:`local_sops.store.models`."""
+
+    name = "local_sops.store"
+    label = "local_sops"

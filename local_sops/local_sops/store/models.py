@@ -1,0 +1,66 @@
+"""Tables of the server. The engine's own (states, processes, data, histories) belong to bamboo-pipeline."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import models
+
+
+class Task(models.Model):
+    """A SOPS task. Its nodes' states live in the engine's tables, under :attr:`instance_id`."""
+
+    name = models.CharField(max_length=128)
+    project_id = models.IntegerField(db_index=True)
+    template_id = models.CharField(max_length=255)
+    template_source = models.CharField(max_length=32)
+    description = models.TextField(default="")
+    flow_type = models.CharField(max_length=32)
+    current_flow = models.CharField(max_length=32)
+    creator = models.CharField(max_length=64)
+    executor = models.CharField(max_length=64, default="")
+    create_method = models.CharField(max_length=32)
+    create_time = models.DateTimeField()
+    start_time = models.DateTimeField(null=True)
+    finish_time = models.DateTimeField(null=True)
+    start_requested_by = models.CharField(max_length=64, default="")
+    is_started = models.BooleanField(default=False)
+    is_finished = models.BooleanField(default=False)
+    is_revoked = models.BooleanField(default=False)
+    instance_id = models.CharField(max_length=33, unique=True)
+    tree_json = models.TextField()
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The task's own ``pipeline_tree``, freshly parsed: the caller may change it."""
+        tree: dict[str, Any] = json.loads(self.tree_json)
+        return tree
+
+    def __str__(self) -> str:
+        return f"task {self.pk}"
+
+
+class AutoRetry(models.Model):
+    """A node that the server retries by itself (``auto_retry`` of an activity), and how often it has."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE)
+    node_id = models.CharField(max_length=33, unique=True)
+    interval_seconds = models.IntegerField()
+    max_retry_times = models.IntegerField()
+    retry_times = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"auto retry of node {self.node_id}"
+
+
+class NodeTimeout(models.Model):
+    """A node that the server fails when it runs too long (``timeout_config`` of an activity)."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE)
+    node_id = models.CharField(max_length=33, unique=True)
+    seconds = models.IntegerField()
+    action = models.CharField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"timeout of node {self.node_id}"

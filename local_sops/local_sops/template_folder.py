@@ -1,0 +1,178 @@
+"""Templates: JSON files in folders, read again when they change."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from local_sops.trees import InvalidTreeError, Tree
+from local_sops.trees.drawing import with_drawing
+
+SHIPPED_TEMPLATES = Path(__file__).parent / "templates"
+COMMON = "common"
+"""Name of the sub-folder for common templates, and SOPS's word for them."""
+MAX_SUBPROCESS_DEPTH = 200
+
+
+class TemplateFileError(Exception):
+    """A template file that cannot be read; the text names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """An execution scheme of a template: the nodes to keep.
+
+    :param id: unique within the template, ``"<template id>-<name>"`` in the API.
+    :param node_ids: the optional nodes that are executed.
+    """
+
+    id: str
+    name: str
+    node_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A flow that tasks are made from.
+
+    :param project_id: None for a common template.
+    :param tree: its ``pipeline_tree``; not to be changed.
+    """
+
+    id: int
+    name: str
+    project_id: int | None
+    creator: str
+    category: str
+    description: str
+    edit_time: datetime
+    tree: Tree
+    schemes: tuple[Scheme, ...]
+
+    @property
+    def version(self) -> str:
+        """A digest of the tree, as SOPS identifies a template's state."""
+        text = json.dumps(self.tree, sort_keys=True, ensure_ascii=False)
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def internal_id(self) -> str:
+        """The id that a task's SubProcess nodes carry as ``template_id``: stable, and not the API's."""
+        source = "common" if self.project_id is None else "project"
+        digest = hashlib.md5(f"{source} {self.id}".encode(), usedforsecurity=False).hexdigest()
+        return "n" + digest[1:]
+
+
+class TemplateFolder:
+    """The templates of some folders, those of their sub-folders ``common`` being common ones.
+
+    A file holds the ``data`` of a get_template_info answer, the whole answer, or just ``name`` and
+    ``pipeline_tree``. Its ``id`` is the template's; a file without one gets a stable id from its name.
+    ``project_id`` says whose it is, project 1 otherwise. ``schemes`` maps scheme names to lists of node ids.
+
+    :param folders: on equal ids the later folder wins.
+    :raises TemplateFileError: a file is not a template. Files that break later are left as they were.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = tuple(folders)
+        self._files: dict[Path, tuple[tuple[int, int], Template]] = {}
+        self._refresh(strict=True)
+
+    def project_templates(self, project_id: int) -> list[Template]:
+        """The templates of a project, newest id first."""
+        return [template for template in self._all().values() if template.project_id == project_id]
+
+    def common_templates(self) -> list[Template]:
+        """The common templates, newest id first."""
+        return [template for template in self._all().values() if template.project_id is None]
+
+    def find(self, template_id: int, *, common: bool = False) -> Template | None:
+        """A template by id, among the common ones or those of all projects."""
+        template = self._all().get((common, template_id))
+        return copy.deepcopy(template) if template else None
+
+    def expanded(self, tree: Tree) -> Tree:
+        """A tree with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
+
+        A SubProcess that already carries a ``pipeline`` keeps it.
+
+        :param tree: not changed.
+        :raises InvalidTreeError: a child template is missing, or they call each other in a circle.
+        """
+        return self._expanded(copy.deepcopy(tree), MAX_SUBPROCESS_DEPTH)
+
+    def _expanded(self, tree: Tree, depth: int) -> Tree:
+        if not depth:
+            raise InvalidTreeError(f"subprocesses are nested deeper than {MAX_SUBPROCESS_DEPTH}")
+        for activity in tree["activities"].values():
+            if activity["type"] == "SubProcess" and "pipeline" not in activity:
+                common = activity.get("template_source") == COMMON
+                child = self.find(int(activity["template_id"]), common=common)
+                if child is None:
+                    raise InvalidTreeError(f"subprocess template(id={activity['template_id']}) does not exist")
+                pipeline = with_drawing(child.tree)
+                for key, passed in (activity.pop("constants", None) or {}).items():
+                    if key in pipeline["constants"]:
+                        pipeline["constants"][key]["value"] = passed["value"]
+                activity["pipeline"] = {**self._expanded(pipeline, depth - 1), "id": activity["id"]}
+        return tree
+
+    def _all(self) -> dict[tuple[bool, int], Template]:
+        self._refresh(strict=False)
+        templates = {(one.project_id is None, one.id): one for _, one in list(self._files.values())}
+        return dict(sorted(templates.items(), key=lambda item: -item[0][1]))
+
+    def _refresh(self, *, strict: bool) -> None:
+        current: dict[Path, tuple[tuple[int, int], Template]] = {}
+        for path, common in self._paths():
+            try:
+                status = path.stat()
+                stamp = (status.st_mtime_ns, status.st_size)
+                known = self._files.get(path)
+                current[path] = known if known and known[0] == stamp else (stamp, _read(path, common))
+            except (OSError, TemplateFileError):
+                if strict:
+                    raise
+                if path in self._files:
+                    current[path] = self._files[path]
+        self._files = current
+
+    def _paths(self) -> Iterator[tuple[Path, bool]]:
+        for folder in self._folders:
+            for common in (False, True):
+                place = folder / COMMON if common else folder
+                yield from ((path, common) for path in sorted(place.glob("*.json")))
+
+
+def _read(path: Path, common: bool) -> Template:
+    try:
+        content = json.loads(path.read_bytes())
+        content = content.get("data", content)
+        tree = content["pipeline_tree"]
+        edit_time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        template_id = int(content.get("id") or 100_000 + zlib.crc32(path.stem.encode()) % 900_000)
+        return Template(
+            id=template_id,
+            name=content["name"],
+            project_id=None if common else int(content.get("project_id") or 1),
+            creator=content.get("creator") or "admin",
+            category=content.get("category") or "Default",
+            description=content.get("description") or "",
+            edit_time=edit_time,
+            tree={key: tree[key] for key in tree if key != "id"},
+            schemes=_schemes(template_id, content.get("schemes") or {}),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TemplateFileError(f"{path} is not a SOPS template: {type(error).__name__}: {error}") from error
+
+
+def _schemes(template_id: int, schemes: Mapping[str, Any]) -> tuple[Scheme, ...]:
+    return tuple(Scheme(f"{template_id}-{name}", name, tuple(nodes)) for name, nodes in schemes.items())

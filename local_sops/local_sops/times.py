@@ -1,0 +1,32 @@
+"""Times as SOPS writes them, in the zone of the server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+_FORMAT = "%Y-%m-%d %H:%M:%S %z"
+
+
+def format_time(moment: datetime, zone: ZoneInfo) -> str:
+    """``2026-11-20 18:34:08 +0800``."""
+    return moment.astimezone(zone).strftime(_FORMAT)
+
+
+def format_time_or_empty(moment: datetime | None, zone: ZoneInfo) -> str:
+    """As :func:`format_time`; ``""`` for a time that is not known yet."""
+    return format_time(moment, zone) if moment else ""
+
+
+def format_iso_time(moment: datetime | None) -> str | None:
+    """``2026-11-20T10:34:13.084Z``, which get_task_list alone uses."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def elapsed_seconds(start: datetime | None, finish: datetime | None) -> int:
+    """Whole seconds from start to finish, or to now."""
+    if start is None:
+        return 0
+    return round(((finish or datetime.now(UTC)) - start).total_seconds())

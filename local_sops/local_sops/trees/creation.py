@@ -1,0 +1,62 @@
+"""From a template, or a caller's own tree, to the tree of a new task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from local_sops.template_folder import Template, TemplateFolder
+from local_sops.trees import Tree
+from local_sops.trees.constants import with_values, without_schema, without_unreferenced
+from local_sops.trees.drawing import with_drawing
+from local_sops.trees.engine_tree import validate
+from local_sops.trees.identity import with_new_ids
+from local_sops.trees.pruning import without_nodes
+from local_sops.trees.schema import check_shape
+
+
+def tree_from_template(
+    templates: TemplateFolder, template: Template, excluded: Iterable[str], values: Mapping[str, Any]
+) -> Tree:
+    """The tree of a task that is made from a template.
+
+    :param excluded: ids of the activities to leave out.
+    :param values: the task's constants.
+    :raises InvalidTreeError: a node cannot be left out, or the tree is not valid.
+    """
+    pruned = without_nodes(with_drawing(template.tree), excluded)
+    wanted = with_values(without_schema(without_unreferenced(pruned)), values)
+    return _task_tree(templates, wanted)
+
+
+def tree_from_caller(templates: TemplateFolder, tree: Any, values: Mapping[str, Any]) -> Tree:
+    """The tree of a task that brings its own ``pipeline_tree``: nothing is left out of it.
+
+    :raises InvalidTreeError: it is not a valid tree.
+    """
+    check_shape(tree)
+    return _task_tree(templates, with_values(tree, values))
+
+
+def _task_tree(templates: TemplateFolder, tree: Tree) -> Tree:
+    task_tree = with_new_ids(_with_child_origins(templates, templates.expanded(tree)))
+    validate(task_tree)
+    return task_tree
+
+
+def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:
+    """Note on each SubProcess which template it came from, as a task does: the API's id and an internal one."""
+    for activity in tree["activities"].values():
+        if activity["type"] != "SubProcess":
+            continue
+        if "original_template_id" not in activity:
+            common = activity.get("template_source") == "common"
+            template_id = str(activity["template_id"])
+            child = templates.find(int(template_id), common=common) if template_id.isdigit() else None
+            if child:
+                activity["template_id"] = child.internal_id
+                activity["original_template_id"] = template_id
+                activity["original_template_version"] = child.version
+        pipeline = without_schema(_with_child_origins(templates, activity["pipeline"]))
+        activity["pipeline"] = pipeline
+    return tree

@@ -1,0 +1,100 @@
+"""From a web tree to the pipeline that the engine runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from bamboo_engine.validator import validate_and_process_pipeline
+
+from local_sops.trees import InvalidTreeError, Tree
+from local_sops.trees.constants import references
+
+
+def engine_pipeline(tree: Tree) -> dict[str, Any]:
+    """Convert a task's tree, with its ids as they are.
+
+    Computed variables (a ``custom_type`` that the server evaluates) are treated as text.
+
+    :param tree: a task tree: SubProcess nodes carry their ``pipeline``. Not changed.
+    """
+    pipeline = copy.deepcopy(tree)
+    constants: dict[str, Any] = pipeline.pop("constants")
+    pipeline["data"] = {
+        "inputs": _context_inputs(constants),
+        "outputs": list(pipeline.pop("outputs")),
+        "pre_render_keys": [key for key, constant in constants.items() if constant.get("pre_render_mako")],
+    }
+    for activity in pipeline["activities"].values():
+        if activity["type"] == "SubProcess":
+            _convert_subprocess(activity)
+        else:
+            _convert_activity(activity)
+    return pipeline
+
+
+def validate(tree: Tree) -> None:
+    """Check a task tree with the engine's own validators.
+
+    :raises InvalidTreeError: carrying the validator's text.
+    """
+    try:
+        validate_and_process_pipeline(engine_pipeline(tree), cycle_tolerate=True)
+    except Exception as error:
+        # The validators raise many kinds, KeyError and TypeError among them; all mean the tree.
+        raise InvalidTreeError(str(error)) from error
+
+
+def _value_kind(value: Any) -> str:
+    """The engine's word for a value: ``splice`` is rendered, ``plain`` is not."""
+    return "splice" if references(value) else "plain"
+
+
+def _context_inputs(constants: Mapping[str, Any]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    for key, constant in constants.items():
+        value = constant["value"]
+        if constant["source_type"] != "component_outputs":
+            inputs[key] = {"type": _value_kind(value), "value": value}
+            continue
+        sources = constant.get("source_info") or {}
+        if not sources:
+            # Its node was left out of the task: the text ${key} then stays as it is.
+            continue
+        node_id, output_keys = next(iter(sources.items()))
+        inputs[key] = {"type": "splice", "source_act": node_id, "source_key": output_keys[0], "value": value}
+    return inputs
+
+
+def _convert_activity(activity: dict[str, Any]) -> None:
+    component = activity["component"]
+    component["inputs"] = {
+        name: {
+            "type": _value_kind(item["value"]),
+            "value": item["value"],
+            "need_render": item.get("need_render", True),
+        }
+        for name, item in component.pop("data").items()
+    }
+    activity["skippable"] = activity.get("skippable", activity.get("isSkipped", True))
+    activity["retryable"] = activity.get("retryable", activity.get("can_retry", True))
+    activity["error_ignorable"] = activity.get("error_ignorable", False)
+
+
+def _convert_subprocess(activity: dict[str, Any]) -> None:
+    """Shown variables of the child are parameters: the parent renders them in its own context."""
+    shown = {
+        key: constant
+        for key, constant in activity["pipeline"]["constants"].items()
+        if constant.get("show_type") == "show"
+    }
+    activity["params"] = {
+        key: {
+            "type": _value_kind(constant["value"]),
+            "value": constant["value"],
+            "need_render": constant.get("need_render", True),
+        }
+        for key, constant in shown.items()
+    }
+    activity["pipeline"] = engine_pipeline(activity["pipeline"])

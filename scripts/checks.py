@@ -1,0 +1,171 @@
+"""
+Run the parts of ``make lint`` or ``make test`` one after another and sum them up.
+
+Every part runs even when an earlier one failed, so that one run shows everything; a part whose environment
+could not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
+reported, not failed: machines differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venvs"
+CURRENT = "airflow-3.3.2-py3.11"
+OLDEST = "airflow-2.11.2-py3.11"
+LOCAL_SOPS = "local-sops"
+
+TYPED = ("airflow_provider_sops", "demo", "example_dags", "scripts", "tests")
+# Airflow 2.11 has few types: much of it is `Any` there, and fewer of our `type: ignore` are needed.
+LENIENT = (
+    "--allow-subclassing-any",
+    "--no-warn-return-any",
+    "--no-warn-unused-ignores",
+    "--allow-untyped-decorators",
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    One command of a run.
+
+    :param environment: the folder in ``.venvs/`` that the command needs; it is installed first, by ``make``.
+    :param program: a program of that environment.
+    :param budget_seconds: how long the part may take on 2 cores, its installation left out.
+    :param folder: where it runs, below the project's root.
+    """
+
+    name: str
+    environment: str
+    program: str
+    arguments: tuple[str, ...]
+    budget_seconds: int
+    folder: str = "."
+
+    @property
+    def command(self) -> list[str]:
+        """The command line."""
+        return [str(VENVS / self.environment / "bin" / self.program), *self.arguments]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one part ended."""
+
+    name: str
+    verdict: str
+    seconds: float
+    budget_seconds: int
+    failed: bool
+
+    def __str__(self) -> str:
+        over = "  over its budget" if self.seconds > self.budget_seconds else ""
+        return f"  {self.verdict:8} {self.name:44} {self.seconds:6.0f} s of {self.budget_seconds:4} s{over}"
+
+
+def _tests(environment: str, selection: str | None, budget_seconds: int) -> Part:
+    airflow, python = environment.removeprefix("airflow-").split("-py")
+    arguments = ("-m", "pytest", "-q", "tests", *(("-m", selection) if selection else ()))
+    name = f"{'unit tests' if selection else 'all tests'}, Airflow {airflow}, Python {python}"
+    return Part(name, environment, "python", arguments, budget_seconds)
+
+
+PARTS = {
+    "lint": (
+        Part("ruff check", CURRENT, "ruff", ("check", "."), 10),
+        Part("ruff format", CURRENT, "ruff", ("format", "--check", "."), 10),
+        Part("mypy, Airflow 3.3.2", CURRENT, "mypy", ("--cache-dir=.mypy_cache/3.3.2", *TYPED), 60),
+        Part(
+            "mypy, Airflow 2.11.2",
+            OLDEST,
+            "mypy",
+            ("--cache-dir=.mypy_cache/2.11.2", *LENIENT, "airflow_provider_sops"),
+            60,
+        ),
+        Part(
+            "mypy, local_sops",
+            CURRENT,
+            "mypy",
+            (f"--python-executable={VENVS / LOCAL_SOPS / 'bin/python'}",),
+            40,
+            folder="local_sops",
+        ),
+    ),
+    "test": (
+        _tests(CURRENT, None, 360),
+        _tests(OLDEST, None, 240),
+        _tests("airflow-3.3.2-py3.12", "not integration", 60),
+        _tests("airflow-2.11.2-py3.12", "not integration", 60),
+        _tests("airflow-3.3.2-py3.13", "not integration", 60),
+        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 120, folder="local_sops"),
+    ),
+}
+INSTALL_BUDGET_SECONDS = 30
+
+
+def _call(command: list[str], folder: str = ".") -> int:
+    print("$", " ".join(command).replace(f"{ROOT}/", ""), flush=True)
+    return subprocess.run(command, cwd=ROOT / folder, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def _has_python(environment: str) -> bool:
+    """Whether the interpreter that the environment is made of can be found."""
+    version = environment.partition("-py")[2] or "3.11"
+    command = [str(ROOT / "scripts/find-python"), version]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _timed(name: str, command: list[str], budget_seconds: int, folder: str = ".") -> Outcome:
+    started = time.monotonic()
+    failed = _call(command, folder) != 0
+    return Outcome(name, "FAILED" if failed else "passed", time.monotonic() - started, budget_seconds, failed)
+
+
+def run(parts: tuple[Part, ...], *, pythons_required: bool) -> list[Outcome]:
+    """
+    Install what each part needs, once, and run it.
+
+    :param pythons_required: whether a missing Python 3.12 or 3.13 is a failure or only reported.
+    """
+    outcomes: list[Outcome] = []
+    installed: dict[str, bool] = {}
+    for part in parts:
+        if part.environment not in installed:
+            if not _has_python(part.environment):
+                outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, pythons_required))
+                continue
+            install = _timed(
+                f"install {part.environment}",
+                ["make", "--no-print-directory", f".venvs/{part.environment}/.installed"],
+                INSTALL_BUDGET_SECONDS,
+            )
+            installed[part.environment] = not install.failed
+            outcomes.append(install)
+        if installed[part.environment]:
+            outcomes.append(_timed(part.name, part.command, part.budget_seconds, part.folder))
+        else:
+            outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=True))
+    return outcomes
+
+
+def main() -> int:
+    """Run the parts of the run that the command line names; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", choices=sorted(PARTS))
+    outcomes = run(PARTS[parser.parse_args().run], pythons_required=os.environ.get("CI") == "true")
+    print("\nSummary:", *outcomes, sep="\n")
+    if any(outcome.verdict == "NOT RUN" for outcome in outcomes):
+        print("  NOT RUN: no interpreter, or no environment; the reason stands above.")
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

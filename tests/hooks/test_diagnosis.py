@@ -1,0 +1,221 @@
+"""``SopsHook.test_connection``: one sentence for each thing that can be wrong."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug import Response
+
+from airflow_provider_sops.hooks.sops import SopsHook
+from tests.hooks.conftest import APP_SECRET
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from pytest_httpserver import HTTPServer
+
+    SetConnection = Callable[..., None]
+
+WITH_BUSINESS = "/prod/get_template_list/2/"
+
+
+def gateway_error(code: int, message: str) -> dict[str, Any]:
+    return {"code": code, "code_name": "N", "message": message, "data": None, "result": False}
+
+
+@pytest.fixture(autouse=True)
+def connection(httpserver: HTTPServer, set_connection: SetConnection) -> None:
+    """``sops_default`` is the test's HTTP server, unless a test says otherwise."""
+    set_connection(httpserver.url_for(""))
+
+
+def test_a_good_connection_reads_one_template_and_says_for_whom(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(WITH_BUSINESS).respond_with_json({"result": True, "data": []})
+
+    assert SopsHook().test_connection() == (True, "SOPS answers airflow for business 2 (scope cmdb_biz).")
+    [(request, _)] = httpserver.log
+    assert request.args["limit"] == "1"
+
+
+def test_without_a_business_the_projects_are_read_and_the_gap_is_named(
+    httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(httpserver.url_for(""), bk_biz_id=None)
+    httpserver.expect_request("/prod/get_user_project_list/").respond_with_json({"result": True, "data": []})
+
+    works, message = SopsHook().test_connection()
+
+    assert works is True
+    assert message == "SOPS answers airflow; no bk_biz_id is set, so every operator has to name one."
+
+
+def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
+    httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(httpserver.url_for(""), bk_biz_id=None)
+    httpserver.expect_request("/prod/get_user_project_list/").respond_with_data("", status=302)
+    httpserver.expect_request("/prod/get_common_template_list/").respond_with_json({"result": True, "data": []})
+
+    assert SopsHook().test_connection()[0] is True
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (
+            400,
+            gateway_error(1640001, 'Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]'),
+            (
+                "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
+                "token, or an app that may not name a bk_username without a token; it says: "
+                '"Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]"'
+            ),
+        ),
+        (
+            403,
+            gateway_error(1640301, "App has no permission"),
+            'Access is refused (HTTP 403): the app has no permission for this call; it says: "App has no permission"',
+        ),
+        (
+            200,
+            {"result": False, "code": 20101, "message": "APP authentication failed"},
+            'Access is refused: ESB did not accept the app; it says: "APP authentication failed"',
+        ),
+        (
+            200,
+            {"result": False, "code": 3540400, "message": "project(2) does not exist"},
+            'SOPS has no business 2 (scope cmdb_biz); it says: "project(2) does not exist"',
+        ),
+        (
+            200,
+            {"result": False, "code": 3599999, "message": "iam refused"},
+            'SOPS cannot be called: SOPS refused the call; it says: "iam refused"',
+        ),
+        (
+            500,
+            {"result": False, "code": "50000", "message": "系统异常"},
+            'SOPS cannot be called (HTTP 500): SOPS met an error that it does not handle; it says: "系统异常"',
+        ),
+        (
+            502,
+            gateway_error(1650200, "Bad Gateway"),
+            'SOPS cannot be called (HTTP 502): the gateway could not get an answer from SOPS; it says: "Bad Gateway"',
+        ),
+        (
+            429,
+            gateway_error(1642902, "slow down"),
+            (
+                "SOPS cannot be called (HTTP 429): the gateway refused the call because there were too many; "
+                'it says: "slow down"'
+            ),
+        ),
+    ],
+)
+def test_what_the_gateway_or_sops_refuses_is_said_with_its_own_words(
+    httpserver: HTTPServer, status: int, body: dict[str, Any], sentence: str
+) -> None:
+    httpserver.expect_request(WITH_BUSINESS).respond_with_json(body, status=status)
+
+    assert SopsHook().test_connection() == (False, sentence)
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "content_type"),
+    [
+        (200, "<html>Welcome</html>", "text/html"),
+        (404, json.dumps(gateway_error(1640401, "API not found")), "application/json"),
+        (404, "<html>nginx</html>", "text/html"),
+        (302, "", "text/html"),
+    ],
+)
+def test_an_address_of_something_else_is_said_to_be_no_gateway_to_sops(
+    httpserver: HTTPServer, status: int, body: str, content_type: str
+) -> None:
+    httpserver.expect_request(WITH_BUSINESS).respond_with_data(body, status=status, content_type=content_type)
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert message.startswith(f"{httpserver.url_for('').rstrip('/')} is not a gateway to SOPS")
+
+
+def test_sops_itself_without_a_gateway_refuses_access(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(WITH_BUSINESS).respond_with_data("only through the gateway", status=403)
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert message.startswith("Access is refused (HTTP 403): ")
+    assert "only through the gateway" in message
+
+
+def test_a_name_that_does_not_exist(set_connection: SetConnection) -> None:
+    set_connection("https://sops.invalid")
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert "sops.invalid" in message
+    assert "the host name cannot be resolved" in message
+
+
+def test_a_server_that_speaks_no_tls(httpserver: HTTPServer, set_connection: SetConnection) -> None:
+    set_connection(httpserver.url_for("").replace("http://", "https://"))
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert "TLS failed" in message
+
+
+def test_silence(raw_server: Callable[[Callable[[socket.socket], None]], Any], set_connection: SetConnection) -> None:
+    end_of_test = threading.Event()
+
+    def say_nothing(_: socket.socket) -> None:
+        end_of_test.wait(10)
+
+    set_connection(raw_server(say_nothing).url, timeout_seconds=0.2)
+
+    try:
+        works, message = SopsHook().test_connection()
+    finally:
+        end_of_test.set()
+
+    assert works is False
+    assert "no answer within 0.2 s" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"host": ""}, "host is empty"),
+        ({"login": ""}, "login (bk_app_code) is empty"),
+        ({"gateway": "kong"}, "extra 'gateway' is 'kong'"),
+        ({"bk_biz_id": "abc"}, "extra 'bk_biz_id' is 'abc'"),
+    ],
+)
+def test_a_malformed_connection_is_named(set_connection: SetConnection, changes: dict[str, Any], named: str) -> None:
+    set_connection(**{"host": "https://bkapi.example.com", **changes})
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert named in message
+
+
+def test_no_message_holds_the_secret(httpserver: HTTPServer, set_connection: SetConnection) -> None:
+    set_connection(httpserver.url_for(""), gateway="esb")
+    httpserver.expect_request("/api/c/compapi/v2/sops/get_template_list/").respond_with_handler(
+        lambda request: Response(f"no such page: {request.url}", status=404)
+    )
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert APP_SECRET not in message
+    assert "s3cret" not in message

@@ -1,0 +1,78 @@
+"""SopsCreateTaskOperator: a task, not started unless asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_sops.operators.sops import SopsCreateTaskOperator
+from airflow_provider_sops.sops.models import TaskState
+from tests.task_instance import PlainTaskInstance
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.hooks.sops import SopsHook
+
+pytestmark = pytest.mark.integration
+
+
+def make(templates: dict[str, int], template: str, **arguments: Any) -> SopsCreateTaskOperator:
+    return SopsCreateTaskOperator(task_id="create", template_id=templates[template], **{"name": "create", **arguments})
+
+
+def test_returns_the_id_of_a_task_that_is_not_started(templates: dict[str, int], hook: SopsHook) -> None:
+    ti = PlainTaskInstance()
+    sops_task_id = make(templates, "quick").execute(ti.context)
+    assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.CREATED
+    assert ti.xcoms["sops_task_id"] == sops_task_id
+    assert ti.xcoms["sops_task_url"].endswith(str(sops_task_id))
+
+
+def test_starts_the_task_when_asked_to(templates: dict[str, int], hook: SopsHook) -> None:
+    sops_task_id = make(templates, "quick", start=True).execute(PlainTaskInstance().context)
+    while hook.get_task_status(sops_task_id, fresh=True).state != TaskState.FINISHED:
+        pass
+
+
+def test_a_retry_returns_the_same_task(templates: dict[str, int]) -> None:
+    ti = PlainTaskInstance()
+    first = make(templates, "quick").execute(ti.context)
+    assert make(templates, "quick").execute(ti.retried().context) == first
+
+
+def test_a_clear_creates_another(templates: dict[str, int]) -> None:
+    ti = PlainTaskInstance()
+    first = make(templates, "quick").execute(ti.context)
+    assert make(templates, "quick").execute(ti.cleared().context) != first
+
+
+def test_mapped_instances_have_tasks_of_their_own(templates: dict[str, int]) -> None:
+    run_id = PlainTaskInstance().run_id
+    ids = {
+        make(templates, "quick").execute(PlainTaskInstance(run_id=run_id, map_index=index).context)
+        for index in range(3)
+    }
+    assert len(ids) == 3
+
+
+def test_leaves_out_excluded_nodes(templates: dict[str, int], hook: SopsHook) -> None:
+    activities = hook.get_template_info(templates["optional"]).activities
+    optional = next(key for key, node in activities.items() if node["optional"])
+    sops_task_id = make(templates, "optional", exclude_task_nodes_id=[optional]).execute(PlainTaskInstance().context)
+    tree = hook.get_task_detail(sops_task_id).pipeline_tree
+    assert optional not in {node["template_node_id"] for node in tree["activities"].values()}
+
+
+def test_constants_keep_their_types(templates: dict[str, int], hook: SopsHook) -> None:
+    sops_task_id = make(templates, "linear", constants={"${who}": {"a": [1, None, True]}}).execute(
+        PlainTaskInstance().context
+    )
+    assert hook.get_task_detail(sops_task_id).constants["${who}"]["value"] == {"a": [1, None, True]}
+
+
+def test_schemes_cannot_be_combined_with_nodes(templates: dict[str, int]) -> None:
+    with pytest.raises(AirflowFailException, match="cannot be combined"):
+        make(templates, "optional", template_schemes_id=["1-x"], exclude_task_nodes_id=["n"]).execute(
+            PlainTaskInstance().context
+        )

@@ -1,0 +1,85 @@
+"""No module of the package, and no example DAG, imports what this Airflow calls deprecated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "airflow_provider_sops"
+EXAMPLES = ROOT / "example_dags"
+AIRFLOW_3 = version("apache-airflow").startswith("3.")
+
+# Airflow sends warnings to its own log once it is imported, so it comes before `catch_warnings`. A fresh
+# interpreter, because a module that another test imported already would warn no more.
+IMPORT_AND_LIST_WARNINGS = """
+import importlib, json, runpy, sys, warnings
+import airflow.configuration
+from airflow.exceptions import AirflowProviderDeprecationWarning
+
+OLD = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, AirflowProviderDeprecationWarning)
+seen = {}
+for name in sys.argv[1:]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        runpy.run_path(name) if name.endswith(".py") else importlib.import_module(name)
+    seen[name] = [
+        f"{item.filename}:{item.lineno}: {item.category.__name__}: {item.message}"
+        for item in caught
+        if issubclass(item.category, OLD)
+    ]
+print(json.dumps(seen))
+"""
+
+
+def import_and_list_warnings(*names: str) -> dict[str, list[str]]:
+    """Import modules by name, and run files by path, in a new interpreter; return the deprecations of each."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_AND_LIST_WARNINGS, *names], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return seen
+
+
+def package_modules() -> list[str]:
+    names = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def caused_here(seen: dict[str, list[str]]) -> list[str]:
+    """Return the warnings that point at a line of ours; Airflow's own modules may warn as they like."""
+    places = (f"{PACKAGE}/", f"{EXAMPLES}/")
+    return [text for warnings in seen.values() for text in warnings if text.startswith(places)]
+
+
+def test_no_module_of_the_package_imports_what_is_deprecated() -> None:
+    assert caused_here(import_and_list_warnings(*package_modules())) == []
+
+
+def test_no_example_dag_uses_what_is_deprecated() -> None:
+    examples = [str(path) for path in sorted(EXAMPLES.glob("*.py"))]
+
+    assert examples
+    assert caused_here(import_and_list_warnings(*examples)) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["from airflow.hooks.base import BaseHook", "from airflow.models.baseoperator import BaseOperator"],
+)
+def test_an_import_that_airflow_3_calls_deprecated_is_noticed_there(tmp_path: Path, statement: str) -> None:
+    module = tmp_path / "imports_what_is_deprecated.py"
+    module.write_text(f"{statement}\n")
+
+    (warnings,) = import_and_list_warnings(str(module)).values()
+
+    assert any(text.startswith(str(module)) for text in warnings) is AIRFLOW_3
