@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 #: States that say that a person, or the end of the DAG run, has decided the task's end.
 ENDED_BY_DECISION = frozenset({"failed", "success", "skipped", "removed", "upstream_failed"})
 
-_READ_TIMEOUT_SECONDS = 1.5
+#: A worker is killed about 5 seconds after it was told to stop.
+_WORKER_TIMEOUT_SECONDS = 1.5
+#: The first question of a triggerer takes about 5 seconds; it allows on_kill 30 by default.
+_TRIGGER_TIMEOUT_SECONDS = 20.0
 
 
 def read_state(ti: Any) -> str | None:
@@ -40,7 +43,7 @@ def read_state(ti: Any) -> str | None:
 
     Thread(target=ask, name="read-task-instance-state", daemon=True).start()
     try:
-        return answer.result(timeout=_READ_TIMEOUT_SECONDS)
+        return answer.result(timeout=_WORKER_TIMEOUT_SECONDS)
     except Exception:  # noqa: BLE001 - unknown, which the caller allows for
         return None
 
@@ -87,7 +90,7 @@ async def is_ended_by_decision_async(ti: Any) -> bool:
 
     ask = sync_to_async(_ask_supervisor if AIRFLOW_V_3_0_PLUS else _ask_database)
     try:
-        state = await asyncio.wait_for(ask(ti), timeout=_READ_TIMEOUT_SECONDS)
+        state = await asyncio.wait_for(ask(ti), timeout=_TRIGGER_TIMEOUT_SECONDS)
     except Exception:  # noqa: BLE001 - unknown, so nothing was decided
         return False
     return state in ENDED_BY_DECISION

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
@@ -74,9 +75,9 @@ class AirflowApi:
         return None if response.status_code == HTTPStatus.NOT_FOUND else self._read(response)["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
-        """Return the lines of a task's log."""
+        """Return the lines of a task's log, an exception as its type and text."""
         answer = self._get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}")
-        return [item["event"] if isinstance(item, dict) else str(item) for item in answer["content"]]
+        return [line for item in answer["content"] for line in _log_lines(item)]
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._read(self._session.get(f"{self.url}/api/v2/{path}", timeout=_TIMEOUT_SECONDS))
@@ -86,3 +87,10 @@ class AirflowApi:
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
         return answer
+
+
+def _log_lines(item: dict[str, Any]) -> Iterator[str]:
+    if not item["event"].startswith(("::group::", "::endgroup::")):
+        yield item["event"]
+    for error in item.get("error_detail") or ():
+        yield f"{error['exc_type']}: {error['exc_value']}"

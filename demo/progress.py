@@ -147,7 +147,7 @@ class FollowedRun:
 def named_nodes(status: TaskStatus) -> list[NodeStatus]:
     """Return the reached nodes that have a name, in the order of their start; gateways and events have none."""
     nodes = [node for _, node in status.walk() if node.name]
-    return sorted(nodes, key=lambda node: (node.start_time is None, node.start_time, node.id))
+    return sorted(nodes, key=lambda node: (node.start_time is None, node.start_time, node.name))
 
 
 def node_table(nodes: list[NodeStatus]) -> list[str]:

@@ -37,10 +37,11 @@ class Part:
     """
     One command of a run.
 
-    :param environment: the folder in ``.venvs/`` that the command needs; it is installed first, by ``make``.
+    :param environment: the folder in ``.venvs/`` that the program is from; it is installed first, by ``make``.
     :param program: a program of that environment.
     :param budget_seconds: how long the part may take on 2 cores, its installation left out.
     :param folder: where it runs, below the project's root.
+    :param also_needs: other environments that are installed first.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Part:
     arguments: tuple[str, ...]
     budget_seconds: int
     folder: str = "."
+    also_needs: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
@@ -75,7 +77,8 @@ def _tests(environment: str, selection: str | None, budget_seconds: int) -> Part
     airflow, python = environment.removeprefix("airflow-").split("-py")
     arguments = ("-m", "pytest", "-q", "tests", *(("-m", selection) if selection else ()))
     name = f"{'unit tests' if selection else 'all tests'}, Airflow {airflow}, Python {python}"
-    return Part(name, environment, "python", arguments, budget_seconds)
+    also_needs = () if selection else (LOCAL_SOPS,)
+    return Part(name, environment, "python", arguments, budget_seconds, also_needs=also_needs)
 
 
 PARTS = {
@@ -97,6 +100,7 @@ PARTS = {
             (f"--python-executable={VENVS / LOCAL_SOPS / 'bin/python'}",),
             40,
             folder="local_sops",
+            also_needs=(LOCAL_SOPS,),
         ),
     ),
     "test": (
@@ -106,6 +110,7 @@ PARTS = {
         _tests("airflow-2.11.2-py3.12", "not integration", 60),
         _tests("airflow-3.3.2-py3.13", "not integration", 60),
         Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 120, folder="local_sops"),
+        Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),
 }
 INSTALL_BUDGET_SECONDS = 30
@@ -129,6 +134,11 @@ def _timed(name: str, command: list[str], budget_seconds: int, folder: str = "."
     return Outcome(name, "FAILED" if failed else "passed", time.monotonic() - started, budget_seconds, failed)
 
 
+def _install(environment: str) -> Outcome:
+    command = ["make", "--no-print-directory", f".venvs/{environment}/.installed"]
+    return _timed(f"install {environment}", command, INSTALL_BUDGET_SECONDS)
+
+
 def run(parts: tuple[Part, ...], *, pythons_required: bool) -> list[Outcome]:
     """
     Install what each part needs, once, and run it.
@@ -138,18 +148,15 @@ def run(parts: tuple[Part, ...], *, pythons_required: bool) -> list[Outcome]:
     outcomes: list[Outcome] = []
     installed: dict[str, bool] = {}
     for part in parts:
-        if part.environment not in installed:
-            if not _has_python(part.environment):
-                outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, pythons_required))
-                continue
-            install = _timed(
-                f"install {part.environment}",
-                ["make", "--no-print-directory", f".venvs/{part.environment}/.installed"],
-                INSTALL_BUDGET_SECONDS,
-            )
-            installed[part.environment] = not install.failed
-            outcomes.append(install)
-        if installed[part.environment]:
+        needed = (part.environment, *part.also_needs)
+        if not all(map(_has_python, needed)):
+            outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=pythons_required))
+            continue
+        for environment in needed:
+            if environment not in installed:
+                outcomes.append(_install(environment))
+                installed[environment] = not outcomes[-1].failed
+        if all(installed[environment] for environment in needed):
             outcomes.append(_timed(part.name, part.command, part.budget_seconds, part.folder))
         else:
             outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=True))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.answer import BAD_CREDENTIALS_CODE
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsConnectionError,
     SopsError,
     SopsGatewayError,
     SopsNotFoundError,
+    code_number,
     shown_words,
 )
 
@@ -54,7 +56,7 @@ def _what_is_wrong(error: SopsError, hook: SopsHook) -> str:
     status = f" (HTTP {error.http_status})" if error.http_status not in (None, 200) else ""
     if isinstance(error, SopsNotFoundError):
         return f"SOPS has no {_business(hook.connection)}{words}"
-    if isinstance(error, SopsAuthError) and error.code == 1640001:
+    if isinstance(error, SopsAuthError) and code_number(error.code) == BAD_CREDENTIALS_CODE:
         return (
             "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
             f"token, or an app that may not name a bk_username without a token{words}"

@@ -68,7 +68,8 @@ def connection_error(
         f"{request.shown_url}: {reason or found}",
         api=request.api,
         ids=request.ids,
-        advice=advice,
+        # A longer timeout for answers does not help where no connection came about.
+        advice=advice if request_sent or reason is None else _ADVICE,
         request_sent=request_sent,
     )
 

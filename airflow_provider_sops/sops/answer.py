@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.endpoints import Endpoint
 
+#: The API gateway's one code for everything that is wrong with the app or the user.
+BAD_CREDENTIALS_CODE = 1640001
+
 _MARKUP = re.compile(r"<[^>]*>")
 #: Characters of a body that is not SOPS's that an error keeps.
 _EXCERPT_CHARACTERS = 500
@@ -132,7 +135,7 @@ _BY_CODE: Mapping[int, _Kind] = {
     ),
     3545000: _REFUSED_OPERATION,
     50000: _UNHANDLED,
-    1640001: _BAD_CREDENTIALS,
+    BAD_CREDENTIALS_CODE: _BAD_CREDENTIALS,
     1640301: _NO_PERMISSION,
     1640302: _Kind(SopsAuthError, "the gateway does not accept calls from this machine's address"),
     1640401: _NO_SUCH_CALL,

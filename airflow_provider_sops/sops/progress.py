@@ -21,7 +21,7 @@ _STEP = {
     TaskState.SUSPENDED: 1,
     TaskState.FAILED: 2,
     TaskState.FINISHED: 3,
-    TaskState.REVOKED: 3,
+    TaskState.REVOKED: 4,
 }
 _LONGEST_ERROR = 2000
 #: Characters that a terminal obeys or that end a line; tab and newline apart.

@@ -59,7 +59,7 @@ def outcome_error(result: WaitResult, sops_task_id: int, task_url: str) -> SopsE
         )
     return SopsError(
         f"{where} is still {result.state or 'without an answer'} after the time allowed for it",
-        advice=f"{see}; raise timeout_seconds if it needs longer.",
+        advice=f"{see}; raise timeout_seconds, or execution_timeout, if it needs longer.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
 
@@ -86,14 +87,14 @@ class SopsTaskTrigger(BaseTrigger):
         except asyncio.CancelledError:
             # Airflow before 3.3 has no on_kill for triggers; a cancelled run is all there is to notice.
             if not AIRFLOW_V_3_3_PLUS:
-                await self._revoke_if_ended()
+                await _to_its_end(self._revoke_if_ended())
             raise
         event = {**result.to_event(), "trigger": self._arguments()}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Revoke the task if somebody has ended the waiting task (Airflow 3.3 and later)."""
-        await self._revoke_if_ended()
+        await _to_its_end(self._revoke_if_ended())
 
     async def _follow(self) -> WaitResult:
         watch = TaskWatch(self.policy, time.time(), task_url=self.task_url)
@@ -120,6 +121,8 @@ class SopsTaskTrigger(BaseTrigger):
                     return sight.result
 
     async def _client(self) -> AsyncSopsClient:
+        # The first import takes half a second, for which the event loop must not stand still.
+        await asyncio.to_thread(importlib.import_module, "airflow_provider_sops.hooks.sops_async")
         from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
 
         connection = await aget_sops_connection(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
@@ -151,3 +154,18 @@ class SopsTaskTrigger(BaseTrigger):
 
     def _arguments(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in _ARGUMENTS}, "policy": self.policy.to_json()}
+
+
+#: The event loop itself holds its tasks weakly.
+_work_after_kill: set[asyncio.Task[None]] = set()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that goes on even if the waiting is cancelled.
+
+    The triggerer cancels a trigger again each second as long as it has not ended, its ``on_kill`` included.
+    """
+    task = asyncio.create_task(work)
+    _work_after_kill.add(task)
+    task.add_done_callback(_work_after_kill.discard)
+    await asyncio.shield(task)

@@ -5,11 +5,14 @@ Nothing that imports models may be imported before :func:`set_up_database` ran.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 from django.conf import settings
 from django.core.management import call_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 APPS = ("pipeline.eri", "local_sops.store.apps.StoreConfig")
 

@@ -8,15 +8,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_sops import __version__
-from local_sops.config import Config
+from local_sops.config import DEFAULT_SECRET, Config
 
-DEFAULT_SECRET = Config.__dataclass_fields__["app_secret"].default
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
 _EPILOG = """\
 Connect with app code and secret as given here and any user name, business id 2, by the API gateway
 (http://HOST:PORT/prod/...) or the ESB (http://HOST:PORT/api/c/compapi/v2/sops/...).

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ PROJECTS = (Project(1, 2, "local business"), Project(2, -1, "local project"))
 """The projects of every local SOPS: business 2 is project 1; project 2 has no business."""
 
 
+DEFAULT_SECRET = "airflow-secret"  # noqa: S105 - known to all, and for loopback only
+"""The secret of a server that only its own machine can reach."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings of a server, fixed for its life.
@@ -51,7 +58,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 0
     app_code: str = "airflow"
-    app_secret: str = field(default="airflow-secret", repr=False)
+    app_secret: str = field(default=DEFAULT_SECRET, repr=False)
     user_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     templates_folder: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import waitress
 from django.db import connections
 from werkzeug.wrappers import Request
 
-from local_sops.config import Config
 from local_sops.gateways import apigw, esb
 from local_sops.plugins import register_plugins
 from local_sops.runtime.dispatcher import Dispatcher
@@ -20,6 +18,11 @@ from local_sops.runtime.recovery import resume_processes
 from local_sops.runtime.task_life import TaskLife
 from local_sops.server_state import ServerState
 from local_sops.template_folder import SHIPPED_TEMPLATES, TemplateFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from local_sops.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +85,8 @@ class Server:
 
     def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
-        gateway = esb if request.path.startswith(esb.PREFIX) else apigw
-        return gateway.handle(self._state, request)(environ, start_response)
+        handle = esb.handle if request.path.startswith(esb.PREFIX) else apigw.handle
+        return handle(self._state, request)(environ, start_response)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
@@ -100,6 +103,6 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 
 def _in_url(host: str) -> str:
-    """An address as it stands in a URL; the one for all addresses is reached by loopback."""
+    """Write an address as it stands in a URL; the one for all addresses is reached by loopback."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"[{shown}]" if ":" in shown else shown

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from local_sops.config import Config
-from local_sops.runtime.engine import LocalRuntime
-from local_sops.runtime.task_life import TaskLife
-from local_sops.template_folder import TemplateFolder
+if TYPE_CHECKING:
+    from local_sops.config import Config
+    from local_sops.runtime.engine import LocalRuntime
+    from local_sops.runtime.task_life import TaskLife
+    from local_sops.template_folder import TemplateFolder
 
 
 @dataclass(frozen=True, slots=True)

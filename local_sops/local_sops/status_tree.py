@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine import states
 from pipeline.eri.models import State
 
 from local_sops.times import elapsed_seconds, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from zoneinfo import ZoneInfo
 
 Status = dict[str, Any]
 NODE_SUSPENDED = "NODE_SUSPENDED"
@@ -17,7 +19,7 @@ NODE_SUSPENDED = "NODE_SUSPENDED"
 
 
 def created_status() -> Status:
-    """The status of something that has not started."""
+    """Make the status of something that has not started."""
     return {
         "start_time": None,
         "state": "CREATED",
@@ -30,7 +32,7 @@ def created_status() -> Status:
 
 
 def node_status(state: State, zone: ZoneInfo) -> Status:
-    """One node's own status. The key ``root_id:`` is the engine's, colon included."""
+    """Make one node's own status. The key ``root_id:`` is the engine's, colon included."""
     return {
         "id": state.node_id,
         "state": state.name,
@@ -50,12 +52,12 @@ def node_status(state: State, zone: ZoneInfo) -> Status:
 
 
 def read_status(root_id: str, zone: ZoneInfo) -> Status | None:
-    """The status of a pipeline and the nodes it has reached; None if it has not started."""
+    """Read the status of a pipeline and the nodes it has reached; None if it has not started."""
     return statuses_of([root_id], zone).get(root_id)
 
 
 def statuses_of(root_ids: Iterable[str], zone: ZoneInfo) -> dict[str, Status]:
-    """The statuses of several pipelines by id, in one query; those not started are left out."""
+    """Read the statuses of several pipelines by id, in one query; those not started are left out."""
     rows = State.objects.filter(root_id__in=list(root_ids)).order_by("pk")
     nodes: dict[str, Status] = {row.node_id: node_status(row, zone) for row in rows}
     roots = {row.node_id: nodes[row.node_id] for row in rows if row.node_id == row.root_id}
@@ -71,13 +73,13 @@ def statuses_of(root_ids: Iterable[str], zone: ZoneInfo) -> dict[str, Status]:
 
 
 def _last_ignored(rows: Iterable[State], root_id: str) -> bool:
-    """A pipeline shows the ``error_ignored`` of its latest state, as the engine's own API does."""
+    """Tell the ``error_ignored`` of a pipeline's latest state, which the engine's own API shows for it."""
     ignored = [row.error_ignored for row in rows if row.root_id == root_id]
     return bool(ignored and ignored[-1])
 
 
 def read_subtree(root_id: str, node_id: str, zone: ZoneInfo) -> Status | None:
-    """The status of a subprocess of a pipeline; None if there is no such node, or it was not reached."""
+    """Read the status of a subprocess of a pipeline; None if there is no such node, or it was not reached."""
     root = read_status(root_id, zone)
     found = _find(root, node_id) if root else None
     if found is not None:
@@ -104,7 +106,7 @@ def _find(status: Status, node_id: str) -> Status | None:
 
 
 def _derive_states(status: Status) -> None:
-    """A running pipeline shows what has become of its nodes: a failure first, then a suspended one."""
+    """Let a running pipeline show what has become of its nodes: a failure first, then a suspended one."""
     for child in status["children"].values():
         _derive_states(child)
     below = {child["state"] for child in status["children"].values()}

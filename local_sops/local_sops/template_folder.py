@@ -6,14 +6,16 @@ import copy
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_sops.trees import InvalidTreeError, Tree
 from local_sops.trees.drawing import with_drawing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 SHIPPED_TEMPLATES = Path(__file__).parent / "templates"
 COMMON = "common"
@@ -87,20 +89,20 @@ class TemplateFolder:
         self._refresh(strict=True)
 
     def project_templates(self, project_id: int) -> list[Template]:
-        """The templates of a project, newest id first."""
+        """List the templates of a project, newest id first."""
         return [template for template in self._all().values() if template.project_id == project_id]
 
     def common_templates(self) -> list[Template]:
-        """The common templates, newest id first."""
+        """List the common templates, newest id first."""
         return [template for template in self._all().values() if template.project_id is None]
 
     def find(self, template_id: int, *, common: bool = False) -> Template | None:
-        """A template by id, among the common ones or those of all projects."""
+        """Find a template by id, among the common ones or those of all projects."""
         template = self._all().get((common, template_id))
         return copy.deepcopy(template) if template else None
 
     def expanded(self, tree: Tree) -> Tree:
-        """A tree with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
+        """Copy a tree, with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
 
         A SubProcess that already carries a ``pipeline`` keeps it.
 

@@ -70,8 +70,8 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             400,
             gateway_error(1640001, 'Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]'),
             (
-                "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
-                "token, or an app that may not name a bk_username without a token; it says: "
+                "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, "
+                "an expired token, or an app that may not name a bk_username without a token; it says: "
                 '"Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]"'
             ),
         ),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -501,6 +502,26 @@ class TestHook:
 
         assert len(server.requests) == 1
         assert server.requests[0].startswith(b"POST /prod/operate_task/25/2/ ")
+
+    def test_a_revoke_in_a_hurry_does_not_wait_as_long_as_other_calls(
+        self,
+        raw_server: Callable[[Callable[[socket.socket], None]], RawServer],
+        set_connection: Callable[..., None],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        end_of_test = threading.Event()
+
+        def say_nothing(_: socket.socket) -> None:
+            end_of_test.wait(10)
+
+        set_connection(raw_server(say_nothing).url, timeout_seconds=60)
+        monkeypatch.setattr(sops_module, "_HURRIED_TIMEOUTS", (0.1, 0.2))
+
+        try:
+            with pytest.raises(SopsConnectionError, match=r"no answer within 0\.2 s"):
+                SopsHook().revoke_at_once(25)
+        finally:
+            end_of_test.set()
 
     def test_a_revoke_in_a_hurry_revokes(self, hook: SopsHook, httpserver: HTTPServer) -> None:
         httpserver.expect_oneshot_request("/prod/operate_task/25/2/", json={"action": "revoke"}).respond_with_json(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,12 +91,3 @@ async def test_it_works_only_as_a_context_manager() -> None:
 
     with pytest.raises(RuntimeError, match="async with"):
         await client.get_task_status(25)
-
-
-def test_nothing_that_a_dag_file_imports_imports_aiohttp() -> None:
-    program = (
-        "import sys; import airflow_provider_sops.hooks.sops; "
-        "sys.exit('airflow_provider_sops.hooks.sops_async' in sys.modules)"
-    )
-
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -13,6 +14,7 @@ import pytest
 import trustme
 from pytest_httpserver import HTTPServer
 
+from airflow_provider_sops.hooks import sops, sops_async
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
     SopsError,
@@ -288,6 +290,27 @@ class TestLostConnections:
         assert type(error) is SopsConnectionError
         assert error.outcome_unknown is False
         assert "the connection was refused" in str(error)
+
+    def test_a_server_that_takes_no_connection_is_a_timeout_and_nothing_was_sent(
+        self, call: Call, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (sops, sops_async):
+            monkeypatch.setattr(module, "CONNECT_TIMEOUT_SECONDS", 0.1)
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            # Linux answers no further connection once the queue of a listener is full.
+            for _ in range(4):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(listener.getsockname())
+            set_connection(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+            error = error_of(create_task, call)
+
+        assert type(error) is SopsConnectionError
+        assert error.outcome_unknown is False
+        assert "no connection within 0.1 s" in str(error)
+        assert "timeout_seconds" not in str(error)
 
     def test_a_name_that_does_not_exist(self, call: Call, set_connection: SetConnection) -> None:
         set_connection("https://sops.invalid")

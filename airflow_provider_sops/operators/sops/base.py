@@ -67,7 +67,7 @@ def push_task(context: Context, sops_task_id: int, task_url: str) -> None:
 def push_state(context: Context, state: str) -> None:
     """Make the last known state word of the SOPS task known to other tasks."""
     ti: Any = context["ti"]
-    ti.xcom_push(key=TASK_STATE_XCOM_KEY, value=state)
+    ti.xcom_push(key=TASK_STATE_XCOM_KEY, value=str(state))
 
 
 def read_task_id(value: Any) -> int:

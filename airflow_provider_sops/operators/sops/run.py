@@ -255,7 +255,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             self.log.info("SOPS task %s is FINISHED.", sops_task_id)
             return read_outputs(self.hook, sops_task_id)
         if result.outcome == Outcome.TIMED_OUT and self.revoke_on_kill:
-            self._revoke(sops_task_id, "its time is over")
+            is_revoked = self._revoke(sops_task_id, "its time is over")
+            push_state(context, TaskState.REVOKED if is_revoked else result.state)
         raise outcome_error(result, sops_task_id, task_url)
 
     def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
@@ -270,8 +271,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             except Exception:
                 self.log.exception("on_node_failed did not work; waiting goes on.")
 
-    def _revoke(self, sops_task_id: int, why: str) -> None:
-        """Revoke once, within seconds: whoever kills this process does not wait long."""
+    def _revoke(self, sops_task_id: int, why: str) -> bool:
+        """Revoke in one attempt, since whoever kills this process does not wait long; return whether it worked."""
         from airflow_provider_sops.hooks.sops import SopsHook
 
         try:
@@ -279,9 +280,6 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 hook.revoke_at_once(sops_task_id)
         except SopsError as error:
             self.log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
-        else:
-            self.log.info(
-                "SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.",
-                sops_task_id,
-                why,
-            )
+            return False
+        self.log.info("SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.", sops_task_id, why)
+        return True

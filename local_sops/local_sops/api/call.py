@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local_sops.config import Project
-from local_sops.server_state import ServerState
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_sops.config import Project
+    from local_sops.server_state import ServerState
 
 Answer = dict[str, Any]
 """The JSON object that a call is answered with."""
@@ -41,7 +43,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
 
 
 def not_found(kind: str, key: int) -> Refusal:
-    """The refusal for a task or a template that is not there.
+    """Make the refusal for a task or a template that is not there.
 
     :param kind: the server's class: ``TaskFlowInstance``, ``TaskTemplate`` or ``CommonTemplate``.
     """
@@ -50,7 +52,7 @@ def not_found(kind: str, key: int) -> Refusal:
 
 
 def success(data: Any, **extra: Any) -> Answer:
-    """A successful answer.
+    """Make a successful answer.
 
     :param extra: more keys: a few calls answer with ``message``, ``count`` or ``task_url`` as well.
     """
@@ -81,7 +83,7 @@ class Call:
     state: ServerState
 
     def task_url(self, project_id: int, task_id: int) -> str:
-        """The page of a task."""
+        """Name the page of a task."""
         return f"{self.state.base_url}/taskflow/execute/{project_id}/?instance_id={task_id}"
 
     def require_body(self) -> None:
@@ -95,6 +97,6 @@ class Call:
         return bool(self.query.get(name))
 
     def query_json(self, name: str, default: Any) -> Any:
-        """A JSON value from the query."""
+        """Read a JSON value from the query."""
         text = self.query.get(name)
         return json.loads(text) if text else default

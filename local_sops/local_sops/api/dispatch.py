@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from werkzeug.wrappers import Response
 
 from local_sops.api.call import Call, Code, Refusal
-from local_sops.api.routes import Route
 from local_sops.config import PROJECTS, Project
-from local_sops.server_state import ServerState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_sops.api.routes import Route
+    from local_sops.server_state import ServerState
 
 logger = logging.getLogger(__name__)
 
 
 def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
-    """An answer as SOPS sends it."""
+    """Make an answer as SOPS sends it."""
     return Response(json.dumps(content), status=status, content_type="application/json")
 
 
@@ -72,7 +75,7 @@ def _parsed(raw_body: bytes) -> dict[str, Any]:
 
 
 def _project(business_id: int | None, scope: Any) -> Project:
-    """The project of a call: by business, or by its own id whatever other scope is named."""
+    """Find the project of a call: by business, or by its own id whatever other scope is named."""
     if business_id is None:
         return PROJECTS[0]
     scope = scope or "cmdb_biz"

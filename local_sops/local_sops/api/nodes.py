@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine import api as engine_api
 from bamboo_engine import states
@@ -14,17 +12,22 @@ from pipeline.eri.models import State
 
 from local_sops.api.call import Answer, Call, Code, Refusal, success
 from local_sops.api.tasks import find_task
-from local_sops.runtime.engine import LocalRuntime
 from local_sops.status_tree import node_status
-from local_sops.store.models import Task
 from local_sops.times import elapsed_seconds, format_time
-from local_sops.trees import Tree
 from local_sops.trees.engine_tree import engine_pipeline
 from local_sops.trees.nodes import has_node, node_at, tree_at
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from local_sops.runtime.engine import LocalRuntime
+    from local_sops.store.models import Task
+    from local_sops.trees import Tree
+
 
 def unknown_node(task_id: int, node_id: str, action: str, code: int, **extra: Any) -> Refusal:
-    """The refusal for a node that is not in the task; ids of the template are not.
+    """Make the refusal for a node that is not in the task; ids of the template are not.
 
     :param action: the server's name for what was tried.
     """
@@ -36,7 +39,7 @@ def unknown_node(task_id: int, node_id: str, action: str, code: int, **extra: An
 
 
 def get_task_node_detail(call: Call) -> Answer:
-    """State, times, earlier tries, inputs and outputs of a node, in its latest round or in an earlier one."""
+    """Tell state, times, earlier tries, inputs and outputs of a node, in its latest round or an earlier one."""
     task = find_task(call)
     node_id = call.query.get("node_id", "")
     if not has_node(task.tree, node_id):
@@ -59,7 +62,7 @@ def get_task_node_detail(call: Call) -> Answer:
 
 
 def get_task_node_data(call: Call) -> Answer:
-    """Inputs and outputs of a node."""
+    """Tell the inputs and outputs of a node."""
     task = find_task(call)
     node_id = call.query.get("node_id", "")
     if not has_node(task.tree, node_id):
@@ -75,14 +78,14 @@ def _subprocess_stack(call: Call) -> Sequence[str]:
 
 
 def _node_at(call: Call, task: Task, node_id: str) -> dict[str, Any]:
-    """The node; a nested one without its subprocess_stack is a KeyError, which SOPS does not catch either."""
+    """Find the node; a nested one without its subprocess_stack is a KeyError, as SOPS leaves it too."""
     return node_at(task.tree, node_id, _subprocess_stack(call))
 
 
 def _loop(call: Call, state: State) -> int:
-    """The round that is asked for: the latest if none is, or none so high was reached."""
+    """Read the round that is asked for: the latest if none is, or none so high was reached."""
     loop = int(call.query.get("loop") or state.loop)
-    return min(loop, state.loop)
+    return min(loop, int(state.loop))
 
 
 def _executed(call: Call, state: State) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def _times(start: Any, finish: Any, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _history_state(history: Any) -> str:
-    """What became of an earlier try: the engine keeps no state of it, but what it put out."""
+    """Tell what became of an earlier try: the engine keeps no state of it, but what it put out."""
     succeeded = history.skip or history.outputs.get("_result", True)
     return str(states.FINISHED if succeeded else states.FAILED)
 
@@ -135,7 +138,8 @@ def _history(history: Any, zone: ZoneInfo) -> dict[str, Any]:
 
 def _data(call: Call, task: Task, node: Mapping[str, Any], state: State | None) -> dict[str, Any]:
     if state is None:
-        inputs, outputs, ex_data = _previewed_inputs(call, task, node), dict[str, Any](), ""
+        inputs, outputs = _previewed_inputs(call, task, node), dict[str, Any]()
+        ex_data: Any = ""
     else:
         inputs, outputs = _execution_data(call.state.runtime, state, _loop(call, state))
         ex_data = outputs.get("ex_data")
@@ -156,7 +160,7 @@ def _execution_data(runtime: LocalRuntime, state: State, loop: int) -> tuple[dic
 
 
 def _previewed_inputs(call: Call, task: Task, node: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs of a node that was not reached, rendered with what is known now."""
+    """Render the inputs of a node that was not reached, with what is known now."""
     result = engine_api.preview_node_inputs(
         call.state.runtime, engine_pipeline(task.tree), node["id"], list(_subprocess_stack(call))
     )
@@ -176,7 +180,7 @@ def _bound_outputs(tree: Tree, node_id: str) -> dict[str, str]:
 def _output_table(
     call: Call, node: Mapping[str, Any], outputs: Mapping[str, Any], bound: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The outputs as a list: named and in the plugin's order if the caller said which plugin it is."""
+    """List the outputs: named and in the plugin's order if the caller said which plugin it is."""
     code = call.query.get("component_code")
     if not code:
         return [{"key": bound.get(key, key), "value": value, "preset": False} for key, value in outputs.items()]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine import api as engine_api
-from bamboo_engine.api import EngineAPIResult
 
 from local_sops.api.call import Answer, Call, Code, Refusal
 from local_sops.api.nodes import unknown_node
 from local_sops.api.tasks import find_task, start_task
-from local_sops.runtime.engine import LocalRuntime
 from local_sops.runtime.node_rules import forced_fail_text
 from local_sops.runtime.task_life import EXECUTE_TASK
 from local_sops.trees.nodes import has_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bamboo_engine.api import EngineAPIResult
+
+    from local_sops.runtime.engine import LocalRuntime
 
 _TASK_ACTIONS: Mapping[str, Callable[..., EngineAPIResult]] = {
     "pause": engine_api.pause_pipeline,
@@ -27,7 +31,7 @@ def operate_task(call: Call) -> Answer:
     """Start, pause, resume or revoke a task."""
     call.require_body()
     task = find_task(call)
-    action = call.body.get("action")
+    action = str(call.body.get("action"))
     if action == "start":
         return start_task(call)
     if action not in _TASK_ACTIONS:
@@ -64,7 +68,7 @@ def node_callback(call: Call) -> Answer:
 
 
 def _answer(result: EngineAPIResult) -> Answer:
-    """The engine's result; a refusal carries the engine's traceback, as SOPS shows it."""
+    """Pass on the engine's result; a refusal carries the engine's traceback, as SOPS shows it."""
     if not result.result:
         raise Refusal(f"{result.message}: {result.exc_trace}", Code.UNKNOWN)
     return {"result": True, "message": result.message, "code": Code.SUCCESS}

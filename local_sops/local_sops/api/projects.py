@@ -7,7 +7,7 @@ from local_sops.config import PROJECTS
 
 
 def get_user_project_list(call: Call) -> Answer:
-    """All projects; there are no permissions here."""
+    """List all projects; there are no permissions here."""
     return success([{"project_id": one.id, "bk_biz_id": one.bk_biz_id, "name": one.name} for one in PROJECTS])
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local_sops.api import nodes, operations, projects, task_creation, task_status, tasks, templates
-from local_sops.api.call import Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_sops.api.call import Answer, Call
 
 
 @dataclass(frozen=True, slots=True)

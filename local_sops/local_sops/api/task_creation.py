@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft7Validator, ValidationError
 
 from local_sops.api.call import Answer, Call, Code, Refusal, success
 from local_sops.api.templates import find_template
-from local_sops.store.models import Task
-from local_sops.template_folder import Template
 from local_sops.trees import InvalidTreeError, Tree
 from local_sops.trees.creation import tree_from_caller, tree_from_template
 from local_sops.trees.pruning import nodes_but
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_sops.store.models import Task
+    from local_sops.template_folder import Template
 
 _SCHEME_ID = {"oneOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 1}]}
 _PARAMETERS = Draft7Validator(
@@ -74,7 +77,7 @@ def create_and_start_task(call: Call) -> Answer:
 
 
 def _parameters(call: Call) -> Mapping[str, Any]:
-    """The body, checked, defaults filled in."""
+    """Check the body and fill in defaults."""
     parameters: dict[str, Any] = {
         "flow_type": "common",
         "constants": {},
@@ -121,7 +124,7 @@ def _template_tree(call: Call, template: Template, parameters: Mapping[str, Any]
 
 
 def _excluded_by_schemes(template: Template, wanted: Any) -> list[str]:
-    """The optional nodes that none of the schemes keeps.
+    """List the optional nodes that none of the schemes keeps.
 
     :param wanted: ``"<template id>-<name>"``, a scheme's number among the template's, or a list of these.
     """

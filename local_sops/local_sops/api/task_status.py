@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine import states
 from django.db.models import F
@@ -15,11 +14,14 @@ from local_sops.store.models import AutoRetry, Task
 from local_sops.times import format_time, format_time_or_empty
 from local_sops.trees.nodes import activity_names
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MAX_TASKS = 50
 
 
 def get_task_status(call: Call) -> Answer:
-    """The state of one task and of the nodes that it has reached."""
+    """Tell the state of one task and of the nodes that it has reached."""
     task_id = call.ids["task_id"]
     find_task(call, any_project=True)
     task = Task.objects.filter(pk=task_id, project_id=call.project.id).first()
@@ -45,7 +47,7 @@ def get_task_status(call: Call) -> Answer:
 
 
 def get_tasks_status(call: Call) -> Answer:
-    """The states of up to 50 tasks, newest first; ids that are not the project's are left out."""
+    """Tell the states of up to 50 tasks, newest first; ids that are not the project's are left out."""
     task_ids = call.body.get("task_id_list", [])
     if not isinstance(task_ids, list):
         raise Refusal("task_id_list must be a list", Code.BAD_PARAMETER)
@@ -112,7 +114,7 @@ def _add_details(call: Call, status: Status) -> None:
 
 
 def _failed_nodes(status: Status) -> list[str]:
-    """The failed nodes of a tree that are not just failed because something inside them is."""
+    """List the failed nodes of a tree that are not just failed because something inside them is."""
     failed: list[str] = []
     for node_id, child in status["children"].items():
         if child["state"] != states.FAILED:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import QuerySet, Value
@@ -14,18 +13,21 @@ from local_sops.api.call import Answer, Call, Code, Refusal, not_found, success
 from local_sops.store.models import Task
 from local_sops.times import elapsed_seconds, format_iso_time, format_time, format_time_or_empty
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 DEFAULT_LIMIT, MAX_LIMIT = 100, 200
 _ACTIONS = ["task_view", "task_edit", "task_operate", "task_claim", "task_delete", "task_clone"]
 
 
 def find_task(call: Call, *, any_project: bool = False) -> Task:
-    """The task of the path.
+    """Find the task of the path.
 
     :param any_project: whether one of another project will do.
     :raises Refusal: there is none.
     """
     task_id = call.ids["task_id"]
-    task = Task.objects.filter(pk=task_id).first()
+    task: Task | None = Task.objects.filter(pk=task_id).first()
     if task is None or not (any_project or task.project_id == call.project.id):
         raise not_found("TaskFlowInstance", task_id)
     return task
@@ -42,7 +44,7 @@ def start_task(call: Call) -> Answer:
 
 
 def get_task_detail(call: Call) -> Answer:
-    """A task with its tree, constants and, once it is finished, its outputs."""
+    """Describe a task with its tree, constants and, once it is finished, its outputs."""
     task = find_task(call)
     zone = call.state.config.timezone
     tree = task.tree
@@ -70,7 +72,7 @@ def get_task_detail(call: Call) -> Answer:
 
 
 def task_outputs(call: Call, task: Task, constants: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The outputs of a finished task; empty for any other."""
+    """List the outputs of a finished task; none of any other."""
     if not task.is_finished:
         return []
     values = call.state.runtime.get_execution_data_outputs(task.instance_id)
@@ -82,7 +84,7 @@ def task_outputs(call: Call, task: Task, constants: Mapping[str, Any]) -> list[d
 
 
 def get_task_list(call: Call) -> Answer:
-    """The tasks of a project, newest first, a page of them, with the count of all that match."""
+    """List a page of a project's tasks, newest first, with the count of all that match."""
     zone = _expected_zone(call)
     tasks = _filtered(call)
     offset = _number(call, "offset", 0)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_sops.api.call import Answer, Call, not_found, success
-from local_sops.config import Project
-from local_sops.template_folder import Template
 from local_sops.times import format_time
-from local_sops.trees import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_sops.config import Project
+    from local_sops.template_folder import Template
+    from local_sops.trees import Tree
 
 _PROJECT_ACTIONS = [
     "flow_create",
@@ -38,7 +41,7 @@ _SCHEMAS = {
 
 
 def find_template(call: Call, template_id: int, *, common: bool) -> Template:
-    """A template that the call's project may use.
+    """Find a template that the call's project may use.
 
     :raises Refusal: there is none.
     """
@@ -49,7 +52,7 @@ def find_template(call: Call, template_id: int, *, common: bool) -> Template:
 
 
 def get_template_list(call: Call) -> Answer:
-    """The templates of a project; ``template_source=common`` lists the common ones."""
+    """List the templates of a project, or with ``template_source=common`` the common ones."""
     if call.query.get("template_source") == "common":
         return get_common_template_list(call)
     templates = _filtered(call, call.state.templates.project_templates(call.project.id))
@@ -62,13 +65,13 @@ def get_template_list(call: Call) -> Answer:
 
 
 def get_common_template_list(call: Call) -> Answer:
-    """The common templates."""
+    """List the common templates."""
     templates = _filtered(call, call.state.templates.common_templates())
     return success([{**_summary(call, one), "auth_actions": _COMMON_ACTIONS} for one in templates])
 
 
 def get_template_info(call: Call) -> Answer:
-    """One template with its tree, and more on request."""
+    """Describe a template with its tree, and more on request."""
     common = call.query.get("template_source") == "common"
     template = find_template(call, call.ids["template_id"], common=common)
     fields = {} if common else _project_fields(call.project)
@@ -78,13 +81,13 @@ def get_template_info(call: Call) -> Answer:
 
 
 def get_common_template_info(call: Call) -> Answer:
-    """One common template with its tree, and more on request."""
+    """Describe a common template with its tree, and more on request."""
     template = find_template(call, call.ids["template_id"], common=True)
     return success({**_summary(call, template), "pipeline_tree": _tree(call, template)} | _more(call, template))
 
 
 def get_template_schemes(call: Call) -> Answer:
-    """The execution schemes of a template; their ``data`` is JSON in a text."""
+    """List the execution schemes of a template; their ``data`` is JSON in a text."""
     template = find_template(call, call.ids["template_id"], common=False)
     return success(
         [{"id": scheme.id, "name": scheme.name, "data": json.dumps(scheme.node_ids)} for scheme in template.schemes]
@@ -121,7 +124,7 @@ def _project_fields(project: Project) -> dict[str, Any]:
 
 
 def _tree(call: Call, template: Template) -> Tree:
-    """The template's tree as get_template_info gives it: no drawing, and a schema on each constant."""
+    """Shape the template's tree as get_template_info does: no drawing, a schema on each constant."""
     tree = {key: value for key, value in template.tree.items() if key not in ("line", "location")}
     tree["constants"] = {
         key: {**constant, "schema": constant.get("schema", _SCHEMAS.get(constant.get("custom_type", "")))}
@@ -133,7 +136,7 @@ def _tree(call: Call, template: Template) -> Tree:
 
 
 def _more(call: Call, template: Template) -> dict[str, Any]:
-    """The parts that are given on request."""
+    """Add the parts that are given on request."""
     more: dict[str, Any] = {}
     if call.query.get("include_executor_proxy"):
         more["executor_proxy"] = ""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
-
-from werkzeug.wrappers import Request, Response
+from typing import TYPE_CHECKING, Any
 
 from local_sops.api.dispatch import answer, json_response, page_not_found
 from local_sops.api.routes import ROUTES
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
-from local_sops.server_state import ServerState
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request, Response
+
+    from local_sops.server_state import ServerState
 
 _HEADER = "X-Bkapi-Authorization"
 
@@ -61,7 +63,7 @@ def _credentials(request: Request) -> dict[str, Any]:
 
 
 def _error(status: int, code: int, code_name: str, message: str) -> Response:
-    """An error of the gateway itself."""
+    """Make an error of the gateway itself."""
     response = json_response(
         {"code": code, "code_name": code_name, "message": message, "data": None, "result": False}, status
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local_sops.config import Config
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_sops.config import Config
 
 
 class UnknownAppError(Exception):
@@ -34,7 +36,7 @@ def check_app(config: Config, credentials: Mapping[str, Any]) -> None:
 
 
 def find_user(config: Config, credentials: Mapping[str, Any]) -> str:
-    """The user by ``access_token`` or ``bk_token``, or by a bare ``bk_username`` where the app is trusted with it.
+    """Find the user by ``access_token`` or ``bk_token``, or by a bare ``bk_username`` where that is trusted.
 
     :raises UnknownUserError: there is none.
     """

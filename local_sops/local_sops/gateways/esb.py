@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
-
-from werkzeug.wrappers import Request, Response
+from typing import TYPE_CHECKING, Any
 
 from local_sops.api.dispatch import answer, json_response
 from local_sops.api.routes import ROUTES
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
-from local_sops.server_state import ServerState
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request, Response
+
+    from local_sops.server_state import ServerState
 
 PREFIX = "/api/c/compapi/v2/sops/"
 _CREDENTIALS = frozenset({"bk_app_code", "bk_app_secret", "bk_username", "bk_token", "access_token"})
@@ -61,7 +63,7 @@ def _parameters(request: Request) -> dict[str, Any]:
         return dict(request.args.to_dict())
     body = json.loads(request.get_data() or b"{}")
     if not isinstance(body, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - one kind of bad body to the caller
+        raise ValueError("not an object")
     return body
 
 

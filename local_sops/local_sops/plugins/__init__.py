@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.component_framework.library import ComponentLibrary
-from pipeline.core.flow.activity import Service
+
+if TYPE_CHECKING:
+    from pipeline.core.flow.activity import Service
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from pipeline.core.data.base import DataObject
+from typing import TYPE_CHECKING
+
 from pipeline.core.flow.activity import Service
 from pipeline.core.flow.io import InputItem, StringItemSchema
 
 from local_sops.plugins import Plugin
+
+if TYPE_CHECKING:
+    from pipeline.core.data.base import DataObject
 
 
 class DisplayService(Service):
     """Does nothing: the rendered message is among the node's inputs."""
 
     def inputs_format(self) -> list[InputItem]:
-        """Inputs in SOPS's own words."""
+        """List the inputs in SOPS's own words."""
         return [
             self.InputItem(
                 name="展示内容",

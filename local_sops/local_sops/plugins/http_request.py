@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from bamboo_engine.utils.boolrule import BoolRule
-from pipeline.core.data.base import DataObject
 from pipeline.core.flow.activity import Service
 from pipeline.core.flow.io import (
     ArrayItemSchema,
@@ -21,6 +19,11 @@ from pipeline.core.flow.io import (
 
 from local_sops.plugins import Plugin
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.core.data.base import DataObject
+
 LEGACY_TIMEOUT_SECONDS = 60
 MAX_TIMEOUT_SECONDS = 600
 
@@ -29,7 +32,7 @@ class LegacyHttpRequestService(Service):
     """Method, address and body; succeeds on a JSON answer with a status of 200 to 299."""
 
     def inputs_format(self) -> list[InputItem]:
-        """Inputs in SOPS's own words."""
+        """List the inputs in SOPS's own words."""
         return [
             self._text("HTTP 请求方法", "bk_http_request_method"),
             self._text("HTTP 请求目标地址", "bk_http_request_url"),
@@ -37,7 +40,7 @@ class LegacyHttpRequestService(Service):
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """Outputs in SOPS's own words."""
+        """List the outputs in SOPS's own words."""
         content = ObjectItemSchema(description="HTTP 请求响应内容，内部结构不固定", property_schemas={})
         status = IntItemSchema(description="HTTP 请求响应状态码")
         return [
@@ -97,7 +100,7 @@ class HttpRequestService(LegacyHttpRequestService):
     """With headers, a timeout and a condition on the answer."""
 
     def inputs_format(self) -> list[InputItem]:
-        """Inputs in SOPS's own words."""
+        """List the inputs in SOPS's own words."""
         header = ObjectItemSchema(
             description="单个头部信息",
             property_schemas={
@@ -145,8 +148,7 @@ class HttpRequestService(LegacyHttpRequestService):
             return True
         try:
             met = bool(BoolRule(condition).test(context={"resp": content}))
-        except Exception as error:
-            # Whatever the rule parser raises, the condition is what is wrong.
+        except Exception as error:  # noqa: BLE001 - whatever the parser raises, the condition is wrong
             data.set_outputs("ex_data", f"请求成功条件判定出错: {error}")
             return False
         if not met:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.core.data.base import DataObject
 from pipeline.core.flow.activity import Service
 from pipeline.core.flow.io import InputItem, ObjectItemSchema, OutputItem, StringItemSchema
 
 from local_sops.plugins import Plugin
+
+if TYPE_CHECKING:
+    from pipeline.core.data.base import DataObject
 
 
 class PauseService(Service):
@@ -17,13 +19,13 @@ class PauseService(Service):
     __need_schedule__ = True
 
     def inputs_format(self) -> list[InputItem]:
-        """Inputs in SOPS's own words."""
+        """List the inputs in SOPS's own words."""
         return [
             self.InputItem(name="描述", key="description", type="string", schema=StringItemSchema(description="描述"))
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """Outputs in SOPS's own words."""
+        """List the outputs in SOPS's own words."""
         return [
             self.OutputItem(
                 name="API回调数据",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
-
-from django.conf import settings
-from pipeline.core.data.base import DataObject
-from pipeline.core.flow.activity import AbstractIntervalGenerator, Service
-from pipeline.core.flow.io import InputItem, StringItemSchema
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
+from pipeline.core.flow.activity import AbstractIntervalGenerator, Service
+from pipeline.core.flow.io import InputItem, StringItemSchema
+
 from local_sops.plugins import Plugin
+
+if TYPE_CHECKING:
+    from pipeline.core.data.base import DataObject
 
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 _SECONDS = re.compile(r"\d{1,8}")
@@ -36,7 +38,7 @@ class SleepTimerService(Service):
     interval = _UntilDue()
 
     def inputs_format(self) -> list[InputItem]:
-        """Inputs in SOPS's own words."""
+        """List the inputs in SOPS's own words."""
         return [
             self.InputItem(
                 name="定时时间",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine.engine import Engine
 from bamboo_engine.eri.models import ExecuteInterruptPoint, ScheduleInterruptPoint
@@ -15,12 +15,15 @@ from bamboo_engine.interrupt import (
     ScheduleInterrupter,
     ScheduleKeyPoint,
 )
+from django.db import transaction
 from pipeline.component_framework.library import ComponentLibrary
-from pipeline.eri.models import Node
 from pipeline.eri.runtime import BambooDjangoRuntime
 from pipeline.exceptions import ComponentNotExistException
 
-from local_sops.runtime.dispatcher import Dispatcher
+if TYPE_CHECKING:
+    from pipeline.eri.models import Node
+
+    from local_sops.runtime.dispatcher import Dispatcher
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +111,12 @@ class LocalRuntime(BambooDjangoRuntime):
                 dict(headers or {}),
             ),
         )
+
+    def set_state(self, *args: Any, **kwargs: Any) -> str:
+        """Set a node's state together with what the server notes of it: a reader sees both or neither."""
+        with transaction.atomic():
+            version: str = super().set_state(*args, **kwargs)
+        return version
 
     def set_current_node(self, process_id: int, node_id: str) -> None:
         """Note where a process is; the safe point at which a stopping server lets go of it."""

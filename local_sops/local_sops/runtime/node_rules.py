@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bamboo_engine import api as engine_api
 from bamboo_engine import states
 from django.db.models import F
 from pipeline.eri.models import State
 
-from local_sops.runtime.dispatcher import Dispatcher
-from local_sops.runtime.engine import LocalRuntime
 from local_sops.store.models import AutoRetry, NodeTimeout, Task
-from local_sops.trees import Tree
 from local_sops.trees.nodes import walk
+
+if TYPE_CHECKING:
+    from local_sops.runtime.dispatcher import Dispatcher
+    from local_sops.runtime.engine import LocalRuntime
+    from local_sops.trees import Tree
 
 logger = logging.getLogger(__name__)
 

@@ -83,7 +83,7 @@ class _Recovery:
             self._repeat(state)
 
     def _resume_fork(self, node: Any, state: State) -> None:
-        """A gateway forks its branches, is finished, waits for them, and only then sends them off."""
+        """Go on at a gateway, which forks its branches, is finished, waits for them, and then sends them off."""
         branches = Process.objects.filter(parent_id=self._process.pk)
         waiting = branches.filter(dead=False)
         if state.name == states.RUNNING:
@@ -98,7 +98,7 @@ class _Recovery:
             self._repeat(state)
 
     def _resume_end(self, state: State) -> None:
-        """The end of a subprocess pops the stack as its last act; from then on the parent goes on."""
+        """Go on at an end event: that of a subprocess pops the stack as its last act."""
         if self._stack[-1] == state.parent_id:
             self._repeat(state)
         else:

@@ -6,7 +6,7 @@ import json
 import logging
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine import api as engine_api
 from bamboo_engine import states
@@ -14,12 +14,14 @@ from django.db import transaction
 from pipeline.eri.models import State
 from pipeline.eri.signals import post_set_state
 
-from local_sops.runtime.dispatcher import Dispatcher
-from local_sops.runtime.engine import LocalRuntime
 from local_sops.runtime.node_rules import NodeRules, register_node_rules
 from local_sops.store.models import Task
-from local_sops.trees import Tree
 from local_sops.trees.engine_tree import engine_pipeline
+
+if TYPE_CHECKING:
+    from local_sops.runtime.dispatcher import Dispatcher
+    from local_sops.runtime.engine import LocalRuntime
+    from local_sops.trees import Tree
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class TaskLife:
         :param fields: the other columns of :class:`Task`.
         """
         with transaction.atomic():
-            task = Task.objects.create(
+            task: Task = Task.objects.create(
                 create_time=datetime.now(UTC),
                 flow_type=flow_type,
                 current_flow=FUNC_CLAIM if flow_type == "common_func" else EXECUTE_TASK,

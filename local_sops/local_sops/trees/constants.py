@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine.template import Template
 
-from local_sops.trees import Tree
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from local_sops.trees import Tree
 
 
 def references(value: Any) -> set[str]:
-    """The ``${name}`` keys that any JSON value refers to, as the engine reads them."""
+    """List the ``${name}`` keys that any JSON value refers to, as the engine reads them."""
     return set(Template(value).get_reference())
 
 
@@ -49,7 +51,7 @@ def _direct_references(tree: Tree) -> Iterable[str]:
 
 
 def _passed_constants(subprocess: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a subprocess is given by its parent: in a template and in a task it stands in different places."""
+    """Find what a subprocess is given by its parent: a template and a task keep it in different places."""
     if "pipeline" in subprocess:
         constants = subprocess["pipeline"]["constants"]
         return {key: constant for key, constant in constants.items() if constant.get("show_type") == "show"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local_sops.template_folder import Template, TemplateFolder
-from local_sops.trees import Tree
 from local_sops.trees.constants import with_values, without_schema, without_unreferenced
 from local_sops.trees.drawing import with_drawing
 from local_sops.trees.engine_tree import validate
@@ -14,11 +11,17 @@ from local_sops.trees.identity import with_new_ids
 from local_sops.trees.pruning import without_nodes
 from local_sops.trees.schema import check_shape
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from local_sops.template_folder import Template, TemplateFolder
+    from local_sops.trees import Tree
+
 
 def tree_from_template(
     templates: TemplateFolder, template: Template, excluded: Iterable[str], values: Mapping[str, Any]
 ) -> Tree:
-    """The tree of a task that is made from a template.
+    """Make the tree of a task from a template.
 
     :param excluded: ids of the activities to leave out.
     :param values: the task's constants.
@@ -30,7 +33,7 @@ def tree_from_template(
 
 
 def tree_from_caller(templates: TemplateFolder, tree: Any, values: Mapping[str, Any]) -> Tree:
-    """The tree of a task that brings its own ``pipeline_tree``: nothing is left out of it.
+    """Make the tree of a task that brings its own ``pipeline_tree``: nothing is left out of it.
 
     :raises InvalidTreeError: it is not a valid tree.
     """

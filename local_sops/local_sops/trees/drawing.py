@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local_sops.trees import Tree
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local_sops.trees import Tree
 
 _COLUMN, _ROW = 150, 100
 _SHAPES = {
@@ -21,7 +23,7 @@ _SHAPES = {
 
 
 def with_drawing(tree: Tree) -> Tree:
-    """A tree with ``line`` and ``location``; those it already has are kept.
+    """Add ``line`` and ``location`` to a tree; those it already has are kept.
 
     :param tree: not changed.
     """

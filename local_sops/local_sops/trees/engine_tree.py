@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bamboo_engine.validator import validate_and_process_pipeline
 
 from local_sops.trees import InvalidTreeError, Tree
 from local_sops.trees.constants import references
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def engine_pipeline(tree: Tree) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def validate(tree: Tree) -> None:
 
 
 def _value_kind(value: Any) -> str:
-    """The engine's word for a value: ``splice`` is rendered, ``plain`` is not."""
+    """Choose the engine's word for a value: ``splice`` is rendered, ``plain`` is not."""
     return "splice" if references(value) else "plain"
 
 

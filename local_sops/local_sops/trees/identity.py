@@ -7,14 +7,16 @@ their origin, in ``template_node_id``.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_sops.trees import InvalidTreeError, Tree
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def new_id(prefix: str = "n") -> str:
-    """An id in the engine's style: a letter and 31 hex digits.
+    """Make an id in the engine's style: a letter and 31 hex digits.
 
     :param prefix: ``n`` for nodes and pipelines, ``l`` for flows.
     """
@@ -22,7 +24,7 @@ def new_id(prefix: str = "n") -> str:
 
 
 def with_new_ids(tree: Tree, tree_id: str | None = None) -> Tree:
-    """A copy of a tree in which every id is new, and every reference to one follows.
+    """Copy a tree so that every id is new, and every reference to one follows.
 
     :param tree: not changed.
     :param tree_id: id of the pipeline; new if left out. In a subprocess it is the id of its SubProcess node.

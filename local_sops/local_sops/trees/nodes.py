@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local_sops.trees import Tree
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from local_sops.trees import Tree
 
 
 def walk(tree: Tree) -> Iterator[dict[str, Any]]:
-    """Every node of a tree, those of subprocesses included: events, activities, gateways."""
+    """Yield every node of a tree, those of subprocesses included: events, activities, gateways."""
     yield tree["start_event"]
     yield tree["end_event"]
     yield from tree["gateways"].values()
@@ -30,7 +32,7 @@ def activity_names(tree: Tree) -> dict[str, str]:
 
 
 def tree_at(tree: Tree, subprocess_stack: Sequence[str]) -> Tree:
-    """The tree of a nested subprocess.
+    """Find the tree of a nested subprocess.
 
     :param subprocess_stack: ids of the SubProcess nodes to go through, outermost first.
     :raises KeyError: there is no such subprocess.
@@ -41,7 +43,7 @@ def tree_at(tree: Tree, subprocess_stack: Sequence[str]) -> Tree:
 
 
 def node_at(tree: Tree, node_id: str, subprocess_stack: Sequence[str]) -> dict[str, Any]:
-    """A node by its path.
+    """Find a node by its path.
 
     :param subprocess_stack: as in :func:`tree_at`.
     :raises KeyError: it is not there.

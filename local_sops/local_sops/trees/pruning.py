@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_sops.trees import InvalidTreeError, Tree
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
 
 def nodes_but(tree: Tree, executed: Collection[str]) -> list[str]:
-    """The activities to exclude so that only these are left; ids that are not in the tree do not matter.
+    """List the activities to exclude so that only these are left; ids not in the tree do not matter.
 
     :param executed: create_task's ``execute_task_nodes_id``.
     """
@@ -18,7 +20,7 @@ def nodes_but(tree: Tree, executed: Collection[str]) -> list[str]:
 
 
 def without_nodes(tree: Tree, excluded: Iterable[str]) -> Tree:
-    """A copy of a tree in which some activities are gone and the flows rejoined.
+    """Copy a tree without some of its activities, the flows rejoined.
 
     Branches of parallel gateways that are left empty go too, and a gateway whose branches are all empty goes
     with its converge gateway. Exclusive and conditional gateways stay.
@@ -38,8 +40,7 @@ def without_nodes(tree: Tree, excluded: Iterable[str]) -> Tree:
     pruned = _Pruning(copy.deepcopy(tree))
     for node_id in dict.fromkeys(excluded):
         pruned.remove_activity(node_id)
-    while any([pruned.remove_empty_branches(gateway_id) for gateway_id in pruned.parallel_gateways()]):
-        pass
+    pruned.remove_all_empty_branches()
     return pruned.tree
 
 
@@ -57,9 +58,6 @@ class _Pruning:
         for node in (*tree["activities"].values(), *tree["gateways"].values(), tree["end_event"]):
             node["incoming"] = _as_list(node["incoming"])
 
-    def parallel_gateways(self) -> list[str]:
-        return [key for key, node in self.tree["gateways"].items() if node["type"] == "ParallelGateway"]
-
     def remove_activity(self, node_id: str) -> None:
         activity = self.tree["activities"].pop(node_id)
         self._splice_out(activity["incoming"], activity["outgoing"])
@@ -67,7 +65,16 @@ class _Pruning:
         for constant in self.tree["constants"].values():
             (constant.get("source_info") or {}).pop(node_id, None)
 
-    def remove_empty_branches(self, gateway_id: str) -> bool:
+    def remove_all_empty_branches(self) -> None:
+        """Remove empty branches until there are none: a removed gateway may leave one empty around it."""
+        removed = True
+        while removed:
+            parallel = [key for key, node in self.tree["gateways"].items() if node["type"] == "ParallelGateway"]
+            removed = False
+            for gateway_id in parallel:
+                removed |= self._remove_empty_branches(gateway_id)
+
+    def _remove_empty_branches(self, gateway_id: str) -> bool:
         """Remove a parallel gateway's flows straight to its converge gateway; tell whether there were any."""
         gateway = self.tree["gateways"].get(gateway_id)
         if gateway is None:

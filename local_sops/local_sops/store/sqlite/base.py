@@ -5,10 +5,12 @@ Django names a backend by package and looks for a class of this name in its ``ba
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.backends.sqlite3 import base
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

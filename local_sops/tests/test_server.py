@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from sops_client import BUSINESS, is_in, node_ids, node_is, node_states, running_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARALLEL, NESTED, AUTO_RETRY, LONG, QUICK, HTTP, PAUSE = 2, 8, 14, 17, 18, 26, 11
+
+
+def run_command(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local_sops", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_it_says_in_one_line_where_it_listens(data_folder: Path) -> None:
+    with running_server(data_folder) as server:
+        assert re.fullmatch(r"local_sops listening on http://127\.0\.0\.1:\d+\n", server.ready_line)
+
+
+def test_a_port_that_is_taken_is_named(data_folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = run_command("--port", port, "--data", str(data_folder))
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == f"local-sops: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--timezone", "Mars/X"], "--timezone Mars/X is not the name of a time zone"),
+        (["--templates", "/nowhere"], "--templates /nowhere is not a folder"),
+        (["--host", "0.0.0.0"], "--host 0.0.0.0 can be reached from elsewhere: give --app-secret"),
+        (["--port", "70000"], "is no port"),
+    ],
+)
+def test_wrong_options_are_named(data_folder: Path, options: list[str], words: str) -> None:
+    ended = run_command("--port", "0", "--data", str(data_folder), *options)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = run_command("--port", "0", "--data", str(tmp_path / "file"))
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+
+
+def test_a_broken_template_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    ended = run_command("--port", "0", "--data", str(tmp_path / "data"), "--templates", str(tmp_path))
+    assert ended.returncode == 2
+    assert "bad.json is not a SOPS template" in ended.stderr
+
+
+def test_help_tells_of_every_option() -> None:
+    text = run_command("--help").stdout
+    for option in ("--port", "--data", "--host", "--templates", "--app-code", "--app-secret", "--worker-threads"):
+        assert option in text
+
+
+@pytest.mark.parametrize("how", ["asked to stop", "killed"])
+def test_running_tasks_go_on_after_a_restart(data_folder: Path, how: str) -> None:
+    with running_server(data_folder) as server:
+        sops = server.client
+        waiting = sops.create(QUICK)["task_id"]
+        pause = sops.run(PAUSE)
+        tasks = [
+            sops.run(PARALLEL, constants={"${compile_seconds}": 2, "${test_seconds}": 1})["task_id"],
+            sops.run(NESTED)["task_id"],
+            sops.run(LONG, constants={"${seconds}": 1})["task_id"],
+        ]
+        retried = sops.run(AUTO_RETRY)["task_id"]
+        sops.wait(pause["task_id"], node_is("ask a person", "RUNNING"))
+        sops.wait(retried, is_in("FAILED"))
+        if how == "killed":
+            server.kill()
+        else:
+            began = time.monotonic()
+            assert server.end() == 0
+            assert time.monotonic() - began < 3
+    with running_server(data_folder) as server:
+        sops = server.client
+        for task_id in tasks:
+            status = sops.wait(task_id)
+            assert status["state"] == "FINISHED"
+            assert all(node["loop"] == 1 for node in status["children"].values())
+        assert sops.status(waiting)["state"] == "CREATED"
+        assert sops.status(pause["task_id"])["state"] == "RUNNING"
+        body = {"node_id": node_ids(pause["pipeline_tree"])["ask a person"], "callback_data": {}}
+        assert sops.post(f"node_callback/{pause['task_id']}/{BUSINESS}", body)["result"]
+        sops.wait(pause["task_id"], is_in("FINISHED"))
+        sops.wait(retried, lambda now: [one["retry"] for one in now["children"].values()][-1] == 2)
+
+
+def test_a_plugin_that_was_killed_in_its_work_is_failed_not_run_again(data_folder: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with running_server(data_folder) as server:
+            task_id = server.client.run(HTTP, constants={"${url}": url})["task_id"]
+            server.client.wait(task_id, node_is("call", "RUNNING"))
+            silent.accept()
+            server.kill()
+        silent.settimeout(1)
+        with running_server(data_folder) as server:
+            assert node_states(server.client.wait(task_id, is_in("FAILED"))) == {"call": "FAILED"}
+            (reason,) = server.client.status(task_id, with_ex_data=1)["ex_data"].values()
+            assert reason.startswith("local_sops was stopped while this node was running")
+            with pytest.raises(TimeoutError):
+                silent.accept()
+
+
+def test_templates_of_a_folder_join_the_shipped_ones(data_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    with running_server(data_folder, "--templates", str(folder)) as server:
+        sops = server.client
+        shipped = sops.get(f"get_template_info/{QUICK}/{BUSINESS}")
+        text = server.client.raw("GET", f"get_template_info/{QUICK}/{BUSINESS}").text
+        (folder / "export.json").write_text(text.replace('"id": 18,', '"id": 500,'))
+        assert sops.get(f"get_template_info/500/{BUSINESS}")["data"]["name"] == shipped["data"]["name"]
+        assert sops.wait(sops.run(500)["task_id"])["state"] == "FINISHED"

@@ -1,0 +1,176 @@
+"""The contract suite's server, its hooks, and the report of what was not run for want of templates."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models import TaskState
+from tests.contract.flows import Flows
+from tests.contract.server import CONNECTION, TEMPLATE_FILES, ForeignServer, needs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_sops.sops.models import CreatedTask, TaskStatus
+    from tests.contract.server import Need
+
+_FOLDER = Path(__file__).parent
+_SERVER = pytest.StashKey["ForeignServer | None"]()
+_NEEDS = pytest.StashKey[dict[str, "tuple[Need, ...]"]]()
+_NOT_RUN = pytest.StashKey[dict[str, "tuple[Need, ...]"]]()
+_BY_NAME = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in (
+        "template(name): needs this template of local_sops itself",
+        "flow(name): needs a task that runs like this template of local_sops",
+        "esb: needs ESB beside the API gateway",
+        "other_project: needs a project that is no CMDB business, with the template plain_project",
+    ):
+        config.addinivalue_line("markers", marker)
+    try:
+        config.stash[_SERVER] = ForeignServer.from_environment(os.environ)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[_NEEDS], config.stash[_NOT_RUN], config.stash[_BY_NAME] = {}, {}, False
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    # Asked only of the folders that were named on the command line.
+    config.stash[_BY_NAME] = True
+    server = "local_sops" if config.stash[_SERVER] is None else f"the server of {CONNECTION}"
+    return f"contract: drives {server}; tests/contract/README.md says how to name another"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    server = config.stash[_SERVER]
+    cases = [item for item in items if _FOLDER in item.path.parents]
+    not_run = []
+    for case in cases:
+        needs = config.stash[_NEEDS][case.nodeid] = needs_of(case)
+        missing = tuple(need for need in needs if server is not None and not server.has(need))
+        if missing:
+            config.stash[_NOT_RUN][case.nodeid] = missing
+            not_run.append(case)
+    if not_run:
+        config.hook.pytest_deselected(items=not_run)
+        items[:] = [item for item in items if item not in not_run]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    not_run = config.stash[_NOT_RUN]
+    if not (config.stash[_BY_NAME] or not_run):
+        return
+    terminalreporter.section("contract suite: what its cases need")
+    asked = Counter(need for needs in config.stash[_NEEDS].values() for need in needs)
+    missing = Counter(need for needs in not_run.values() for need in needs)
+    for need in sorted(asked, key=lambda need: (need.kind, need.name)):
+        run = f"{asked[need]:3} cases" + (f", {missing[need]} not run" if missing[need] else "")
+        terminalreporter.line(f"{need.kind:13} {need.name:20} {run}")
+    if not_run:
+        terminalreporter.section(f"contract suite: {len(not_run)} cases not run")
+        for nodeid, needs in not_run.items():
+            wanted = ", ".join(" or ".join(need.variables) for need in needs)
+            terminalreporter.line(f"{nodeid.rpartition('/')[2]}: set {wanted}")
+
+
+@pytest.fixture(scope="session")
+def foreign_server(pytestconfig: pytest.Config) -> ForeignServer | None:
+    """The server that the environment names; ``None``: it is local_sops."""
+    return pytestconfig.stash[_SERVER]
+
+
+@pytest.fixture(scope="session")
+def hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | None) -> Iterator[SopsHook]:
+    """A hook on the server."""
+    if foreign_server is None:
+        connection = request.getfixturevalue("local_sops").connection_json()
+    else:
+        connection = foreign_server.connection
+    yield from _connected("sops_contract", connection)
+
+
+@pytest.fixture(scope="session")
+def esb_hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | None) -> Iterator[SopsHook]:
+    """A hook on the same SOPS through ESB; for cases marked ``esb``."""
+    if foreign_server is None:
+        connection = request.getfixturevalue("local_sops").connection_json(gateway="esb")
+    else:
+        connection = foreign_server.esb_connection
+    yield from _connected("sops_contract_esb", connection)
+
+
+@pytest.fixture(params=["connection", pytest.param("esb", marks=pytest.mark.esb)])
+def gateway_hook(request: pytest.FixtureRequest) -> SopsHook:
+    """A hook on the server, once for each of its gateways."""
+    hook: SopsHook = request.getfixturevalue("hook" if request.param == "connection" else "esb_hook")
+    return hook
+
+
+@pytest.fixture(scope="session")
+def other_project(hook: SopsHook, foreign_server: ForeignServer | None) -> Iterator[SopsHook]:
+    """A hook on a project that is no CMDB business; for cases marked ``other_project``."""
+    project_id = 2 if foreign_server is None else foreign_server.other_project
+    with SopsHook(hook.sops_conn_id, bk_biz_id=project_id, scope="project") as other:
+        yield other
+
+
+@pytest.fixture(scope="session")
+def template_ids(hook: SopsHook, foreign_server: ForeignServer | None) -> dict[str, int]:
+    """Ids of the server's templates by the names of local_sops's."""
+    if foreign_server is not None:
+        return dict(foreign_server.template_ids)
+    projects = (hook, SopsHook(hook.sops_conn_id, bk_biz_id=2, scope="project"))
+    templates = [item for project in projects for item in project.get_template_list()]
+    templates += hook.get_common_template_list()
+    ids = {item.name: item.id for item in templates if item.id is not None}
+    assert set(TEMPLATE_FILES) <= set(ids), "local_sops lacks templates of its own folder"
+    return ids
+
+
+@pytest.fixture(scope="session")
+def flows(
+    hook: SopsHook, template_ids: dict[str, int], foreign_server: ForeignServer | None
+) -> Iterator[Flows]:
+    """Makes tasks; what still runs in the end is revoked."""
+    flows = Flows(hook, template_ids, foreign_server.any_template if foreign_server else None)
+    yield flows
+    flows.revoke_running()
+
+
+@pytest.fixture(scope="session")
+def finished_linear(flows: Flows) -> tuple[CreatedTask, TaskStatus]:
+    """A finished task of the flow ``linear``; for cases marked ``flow("linear")`` that only read."""
+    return flows.run("linear", constants={"${who}": "Ada", "${seconds}": "1"})
+
+
+@pytest.fixture(scope="session")
+def failed(flows: Flows) -> tuple[CreatedTask, TaskStatus]:
+    """A failed task of the flow ``fail``; for cases marked ``flow("fail")`` that only read."""
+    return flows.run("fail", TaskState.FAILED)
+
+
+@pytest.fixture
+def no_such_id(hook: SopsHook) -> int:
+    """An id that no task and no template has."""
+    number = 999_999_999
+    with pytest.raises(SopsError):
+        hook.get_task_detail(number)
+    return number
+
+
+def _connected(conn_id: str, connection: str | None) -> Iterator[SopsHook]:
+    assert connection is not None, "the case needs a connection that it does not declare"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
+        with SopsHook(conn_id) as hook:
+            yield hook

@@ -1,0 +1,65 @@
+"""Waiting for a task to come to something: ask anew in short intervals, give up with what was last seen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.models import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
+
+_LONGEST_SECONDS = 60.0
+_PAUSE_SECONDS = 0.05
+
+
+def wait_until(hook: SopsHook, task_id: int, what: str, condition: Callable[[TaskStatus], bool]) -> TaskStatus:
+    """Return the first status of a task, with the errors of its nodes, that meets a condition.
+
+    :param what: the condition in words, for the failure.
+    :raises AssertionError: it did not come to that.
+    """
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while True:
+        status = hook.get_task_status(task_id, with_ex_data=True, fresh=True)
+        if condition(status):
+            return status
+        if status.state.is_terminal or time.monotonic() > deadline:
+            raise AssertionError(f"task {task_id} did not come to {what}; it is {described(status)}")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def wait_for_state(hook: SopsHook, task_id: int, state: str) -> TaskStatus:
+    """Wait until a task is in a state."""
+    return wait_until(hook, task_id, state, lambda status: status.state == state)
+
+
+def wait_for_node(hook: SopsHook, task_id: int, name: str, state: str) -> TaskStatus:
+    """Wait until a node, nested or not, is in a state."""
+    return wait_until(
+        hook,
+        task_id,
+        f"{name!r} being {state}",
+        lambda status: any(node.name == name and node.state == state for _, node in status.walk()),
+    )
+
+
+def node_named(status: TaskStatus, name: str) -> NodeStatus:
+    """Return the one reached node of a name."""
+    (node,) = (node for _, node in status.walk() if node.name == name)
+    return node
+
+
+def states_by_name(status: TaskStatus) -> dict[str, TaskState]:
+    """Return the states of the reached nodes that have a name: gateways, start and end have none."""
+    return {node.name: node.state for _, node in status.walk() if node.name}
+
+
+def described(status: TaskStatus) -> str:
+    """Return a status in words."""
+    nodes = ", ".join(f"{name!r} {state}" for name, state in states_by_name(status).items())
+    return f"{status.state} ({nodes or 'no named node reached'}) {dict(status.ex_data) or ''}".rstrip()

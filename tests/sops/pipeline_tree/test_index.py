@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex, TreeNode
+from tests.sops.builders import activity, answer_with, pipeline_tree, subprocess
+
+
+def found(tree: Any, node_id: str) -> TreeNode:
+    known = TreeIndex(tree).get(node_id)
+    assert known is not None
+    return known
+
+
+BRANCHES = pipeline_tree(
+    "start > p > a > v > end",
+    "start > p > b > v > end",
+    nodes={"p": "ParallelGateway", "v": "ConvergeGateway", "a": activity("审批", "bk_approve")},
+)
+
+
+def test_a_node_has_its_name_type_and_plugin() -> None:
+    known = found(BRANCHES, "a")
+
+    assert (known.id, known.name, known.type, known.plugin) == ("a", "审批", "ServiceActivity", "bk_approve")
+
+
+def test_gateways_and_events_are_nodes_without_a_plugin() -> None:
+    assert [(found(BRANCHES, key).type, found(BRANCHES, key).plugin) for key in ("start", "p", "v", "end")] == [
+        ("EmptyStartEvent", ""),
+        ("ParallelGateway", ""),
+        ("ConvergeGateway", ""),
+        ("EmptyEndEvent", ""),
+    ]
+
+
+def test_a_node_knows_its_neighbours() -> None:
+    assert (found(BRANCHES, "p").sources, found(BRANCHES, "p").targets) == (("start",), ("a", "b"))
+    assert (found(BRANCHES, "v").sources, found(BRANCHES, "v").targets) == (("a", "b"), ("end",))
+    assert (found(BRANCHES, "start").sources, found(BRANCHES, "end").targets) == ((), ())
+
+
+def test_a_loop_leads_back() -> None:
+    tree = pipeline_tree("start > a > e > a > e > end", nodes={"e": "ExclusiveGateway"})
+
+    assert found(tree, "a").sources == ("start", "e")
+    assert found(tree, "e").targets == ("a", "end")
+
+
+def test_nodes_within_subprocesses_are_found_however_deep() -> None:
+    deepest = pipeline_tree("s3 > c > e3", nodes={"c": activity("wait", "pause_node")})
+    deep = pipeline_tree("s2 > t > e2", nodes={"t": subprocess("deep", deepest)})
+    tree = pipeline_tree("start > s > end", nodes={"s": subprocess("sub", deep)})
+
+    assert (found(tree, "s").type, found(tree, "s").plugin) == ("SubProcess", "")
+    assert (found(tree, "c").name, found(tree, "c").sources) == ("wait", ("s3",))
+    assert len(TreeIndex(tree)) == len(list(TreeIndex(tree))) == 9
+
+
+@pytest.mark.parametrize(
+    ("plugin", "waits"), [("pause_node", True), ("bk_approve", True), ("sleep_timer", False), ("", False)]
+)
+def test_a_pause_and_an_approval_wait_for_a_person(plugin: str, waits: bool) -> None:
+    tree = pipeline_tree("start > a > end", nodes={"a": activity("a", plugin)})
+
+    assert found(tree, "a").waits_for_person is waits
+
+
+def test_a_tree_of_2019_with_fewer_fields_is_read() -> None:
+    tree = {
+        "activities": {"n1": {"name": "暂停", "component": {"code": "pause_node", "data": {}}, "incoming": "l1"}},
+        "start_event": {"id": "n0", "outgoing": "l1"},
+        "end_event": {"id": "n2"},
+        "flows": {"l1": {"source": "n0", "target": "n1"}, "l2": {"source": "n1", "target": "n2"}},
+        "gateways": {},
+    }
+
+    assert found(tree, "n1") == TreeNode("n1", "暂停", "", "pause_node", ("n0",), ("n2",))
+
+
+def test_an_independent_subprocess_is_one_node_its_inner_nodes_run_in_another_task() -> None:
+    inner = pipeline_tree("s2 > b > e2")
+    node = activity("sub", "subprocess_plugin")
+    node["component"]["data"] = {"subprocess": {"value": {"pipeline": inner}}}
+
+    tree = TreeIndex(pipeline_tree("start > a > end", nodes={"a": node}))
+
+    assert [each.id for each in tree] == ["start", "end", "a"]
+
+
+@pytest.mark.parametrize("tree", [{}, {"activities": {}}, {"start_event": {}, "end_event": None}])
+def test_no_tree_is_an_empty_index_that_knows_no_node(tree: Any) -> None:
+    index = TreeIndex(tree)
+
+    assert not index
+    assert (index.get(""), index.get("a"), list(index)) == (None, None, [])
+
+
+@given(answer_with("activities", "gateways", "flows", "start_event", "end_event"))
+def test_no_tree_stops_the_reading(tree: Any) -> None:
+    assert all(TreeIndex(tree).get(each.id) == each for each in TreeIndex(tree))

@@ -1,0 +1,90 @@
+"""A wait whose clock moves only as far as the watch asks for: the course of hours in no time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models import TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.watch import TaskWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_sops.sops.waiting import Look, Sight, WaitResult
+
+#: When every simulated wait begins, in seconds since the epoch.
+BEGIN = 1_000_000.0
+
+
+@dataclass
+class SimulatedWait:
+    """Feeds a ``TaskWatch`` with answers and keeps what it asked, said and decided.
+
+    :param policy: the rules of the wait.
+    :param tree: the task's tree, as SOPS gives it.
+    """
+
+    policy: WaitPolicy = field(default_factory=WaitPolicy)
+    tree: Any = None
+    task_url: str = ""
+    now: float = BEGIN
+    looks: list[Look] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    result: WaitResult | None = None
+
+    def __post_init__(self) -> None:
+        tree = None if self.tree is None else TreeIndex(self.tree)
+        self.watch = TaskWatch(self.policy, self.now, tree, self.task_url)
+
+    @property
+    def seconds(self) -> float:
+        """How long the wait has lasted."""
+        return self.now - BEGIN
+
+    def answer(self, data: Any) -> Sight:
+        """Answer the next look with the ``data`` of a get_task_status."""
+        look = self._next_look()
+        return self._keep(self.watch.see(TaskStatus.read(data), look, self.now))
+
+    def fail(self, error: SopsError) -> Sight:
+        """Let the next look bring no answer."""
+        look = self._next_look()
+        return self._keep(self.watch.miss(error, look, self.now))
+
+    def run(self, server: Callable[[float, Look], Any], *, at_most: int = 10_000) -> WaitResult:
+        """Wait to the end.
+
+        :param server: is given the seconds since the wait began and the look; returns the ``data`` or raises.
+        """
+        for _ in range(at_most):
+            look = self._next_look()
+            try:
+                status = TaskStatus.read(server(self.seconds, look))
+            except SopsError as error:
+                sight = self._keep(self.watch.miss(error, look, self.now))
+            else:
+                sight = self._keep(self.watch.see(status, look, self.now))
+            if sight.result is not None:
+                return sight.result
+        raise AssertionError(f"no end after {at_most} looks in {self.seconds} s")
+
+    def answers(self, answers: Iterable[Any]) -> list[WaitResult | None]:
+        """Answer look after look and return what each one meant."""
+        return [self.answer(data).result for data in answers]
+
+    def _next_look(self) -> Look:
+        look = self.watch.next_look(self.now)
+        self.looks.append(look)
+        self.now += look.delay_seconds
+        return look
+
+    def _keep(self, sight: Sight) -> Sight:
+        self.lines += [line.text for line in sight.lines]
+        self.warnings += [line.text for line in sight.lines if line.level >= 30]
+        self.result = sight.result
+        return sight

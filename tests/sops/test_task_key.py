@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey
+
+INSTANCE: dict[str, Any] = {
+    "dag_id": "deploy",
+    "run_id": "manual__2026-03-02T00:00:00+00:00",
+    "task_id": "web.push",
+    "map_index": -1,
+    "max_tries": 2,
+}
+SOPS_LONGEST_NAME = 100
+
+
+def key(**changes: Any) -> TaskKey:
+    return TaskKey.of(**{**INSTANCE, **changes})
+
+
+def test_the_key_of_a_task_instance_never_changes() -> None:
+    assert key().add_to("deploy web") == "deploy web #oy427ce2i47ys-2"
+
+
+@pytest.mark.parametrize("change", [{"dag_id": "d"}, {"run_id": "r"}, {"task_id": "t"}, {"map_index": 0}])
+def test_another_task_instance_has_another_digest(change: dict[str, Any]) -> None:
+    assert key(**change).digest != key().digest
+
+
+def test_ids_are_not_run_together() -> None:
+    assert key(dag_id="a", run_id="bc").digest != key(dag_id="ab", run_id="c").digest
+
+
+def test_a_clear_gives_another_generation_of_the_same_digest() -> None:
+    cleared = key(max_tries=5)
+
+    assert (cleared.digest, cleared.generation) == (key().digest, 5)
+
+
+def test_the_keyword_finds_every_generation() -> None:
+    assert all(key().keyword in key(max_tries=tries).add_to("deploy") for tries in (0, 2, 11))
+
+
+@given(st.text(max_size=MAX_NAME_LENGTH).filter(str.strip), st.integers(0, 9999))
+def test_the_key_is_read_back_from_any_name_and_the_name_fits_into_sops(name: str, max_tries: int) -> None:
+    whole = key(max_tries=max_tries).add_to(name)
+
+    assert TaskKey.in_name(whole) == key(max_tries=max_tries)
+    assert whole.startswith(name)
+    assert len(whole) <= SOPS_LONGEST_NAME
+
+
+def test_the_last_key_counts_where_a_name_looks_like_having_two() -> None:
+    other = key(task_id="other", max_tries=7)
+
+    assert TaskKey.in_name(key().add_to(other.add_to("deploy"))) == key()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "deploy",
+        "deploy #k3vq0z2m5w8ra",
+        "deploy #k3vq2z2m5w7ra-",
+        "deploy #K3VQ2Z2M5W7RA-1",
+        "deploy #k3vq2z2m5w7ra-1 copy",
+        "deploy#k3vq2z2m5w7ra-1",
+        "deploy #k3vq2z-1",
+    ],
+)
+def test_a_name_that_was_not_made_here_has_no_key(name: str) -> None:
+    assert TaskKey.in_name(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\n"])
+def test_an_empty_name_is_refused(name: str) -> None:
+    with pytest.raises(SopsInvalidParameterError, match="empty"):
+        key().add_to(name)
+
+
+def test_a_name_of_80_characters_is_the_longest() -> None:
+    assert key().add_to("名" * 80).startswith("名" * 80)
+    with pytest.raises(SopsInvalidParameterError, match="81 characters, at most 80"):
+        key().add_to("名" * 81)

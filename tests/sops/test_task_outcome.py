@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_sops.sops.errors import (
+    SopsConnectionError,
+    SopsError,
+    SopsNotFoundError,
+    SopsTaskExpiredError,
+    SopsTaskFailedError,
+    SopsTaskRevokedError,
+)
+from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitResult
+
+URL = "http://sops.example.com/taskflow/execute/1/?instance_id=25"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        (Outcome.FAILED, SopsTaskFailedError),
+        (Outcome.PERSON_NEEDED, SopsTaskFailedError),
+        (Outcome.REVOKED, SopsTaskRevokedError),
+        (Outcome.EXPIRED, SopsTaskExpiredError),
+        (Outcome.UNKNOWN_TASK, SopsNotFoundError),
+        (Outcome.UNREACHABLE, SopsConnectionError),
+        (Outcome.NOT_STARTED, SopsError),
+        (Outcome.TIMED_OUT, SopsError),
+    ],
+)
+def test_each_end_but_a_good_one_is_an_error_of_its_own_kind_that_names_the_task(
+    outcome: Outcome, error: type[SopsError]
+) -> None:
+    made = outcome_error(WaitResult(outcome), 25, URL)
+
+    assert type(made) is error
+    assert "SOPS task 25" in str(made)
+    assert made.advice
+
+
+@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.FINISHED, Outcome.UNKNOWN_TASK})
+def test_the_page_in_sops_is_named_where_there_is_something_to_see(outcome: Outcome) -> None:
+    assert URL in str(outcome_error(WaitResult(outcome), 25, URL))
+    assert "None" not in str(outcome_error(WaitResult(outcome), 25, ""))
+
+
+def test_a_failure_names_the_nodes_and_their_errors() -> None:
+    nodes = (FailedNode("a", '"copy"', "disk full"), FailedNode("g", "ExclusiveGateway g"))
+
+    made = outcome_error(WaitResult(Outcome.FAILED, "FAILED", failed_nodes=nodes), 25, URL)
+
+    assert isinstance(made, SopsTaskFailedError)
+    assert made.reason == 'SOPS task 25 failed: node "copy": disk full; node ExclusiveGateway g'
+    assert (made.failed_nodes, made.sops_task_id, made.task_url) == (('"copy"', "ExclusiveGateway g"), 25, URL)
+
+
+def test_a_failure_without_a_failed_node_says_so() -> None:
+    made = outcome_error(WaitResult(Outcome.FAILED, "FAILED"), 25, URL)
+
+    assert made.reason == "SOPS task 25 failed: SOPS does not say which node"
+
+
+def test_the_reason_is_passed_on() -> None:
+    assert "no route to host" in str(outcome_error(WaitResult(Outcome.UNREACHABLE, reason="no route to host"), 25, URL))
+    assert "3540400" in str(outcome_error(WaitResult(Outcome.UNKNOWN_TASK, reason="code 3540400"), 25, URL))
+
+
+@pytest.mark.parametrize(("state", "told"), [("RUNNING", "still RUNNING"), ("", "still without an answer")])
+def test_a_task_that_ran_out_of_time_is_told_with_its_last_state(state: str, told: str) -> None:
+    assert told in str(outcome_error(WaitResult(Outcome.TIMED_OUT, state), 25, URL))
