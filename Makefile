@@ -9,6 +9,7 @@ ENVIRONMENTS := $(CURRENT) airflow-3.3.2-py3.12 airflow-3.3.2-py3.13 airflow-2.1
 
 TOOLS := .venvs/tools/.installed
 UV := .venvs/tools/bin/uv
+COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate
 CHECKS := .venvs/tools/bin/python scripts/checks.py
 # Ports of the demo's Airflow and local_sops; 0 takes any free one.
 AIRFLOW_PORT := 0
@@ -57,14 +58,15 @@ format: .venvs/$(CURRENT)/.installed ## Format the code and mend what ruff can m
 	@.venvs/$(CURRENT)/bin/ruff format .
 
 .PHONY: constraints
-constraints: $(TOOLS) ## Resolve constraints/ anew, to today's newest versions
+constraints: $(TOOLS) ## Resolve all pinned versions anew, to today's newest
 	@for environment in $(ENVIRONMENTS); do \
 	    IFS=- read -r _ airflow python <<<"$$environment"; \
-	    echo "apache-airflow==$$airflow" | $(UV) pip compile --quiet --upgrade --no-header --no-annotate \
-	        --python-version "$${python#py}" --extra dev pyproject.toml - \
+	    echo "apache-airflow==$$airflow" | $(COMPILE) --python-version "$${python#py}" --extra dev pyproject.toml - \
 	        --output-file "constraints/$$environment.txt"; \
-	    echo "constraints/$$environment.txt"; \
 	done
+	@$(COMPILE) --python-version 3.11 local_sops/pyproject.toml --output-file local_sops/requirements.lock
+	@$(COMPILE) --python-version 3.11 --extra test --constraints local_sops/requirements.lock \
+	    local_sops/pyproject.toml --output-file constraints/local-sops-py3.11.txt
 
 .PHONY: clean
 clean: ## Remove everything that was set up or built
@@ -87,8 +89,10 @@ $(TOOLS): constraints/tools.txt | require-disk
 	@$(UV) pip check --quiet --python $(@D)
 	@touch $@
 
-.venvs/local-sops/.installed: local_sops/requirements.lock local_sops/pyproject.toml $(TOOLS)
+# The second file adds what the tests of local_sops need.
+.venvs/local-sops/.installed: local_sops/requirements.lock constraints/local-sops-py3.11.txt local_sops/pyproject.toml $(TOOLS)
 	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
-	@$(UV) pip install --quiet --python $(@D) --no-deps --requirement $<
-	@$(UV) pip install --quiet --python $(@D) --no-deps --editable ./local_sops
+	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints constraints/$(CURRENT).txt \
+	    --requirement $< --requirement constraints/local-sops-py3.11.txt --editable ./local_sops
+	@$(UV) pip check --quiet --python $(@D)
 	@touch $@

@@ -22,6 +22,8 @@ CURRENT = "airflow-3.3.2-py3.11"
 OLDEST = "airflow-2.11.2-py3.11"
 LOCAL_SOPS = "local-sops"
 
+UNIT = "not integration and not contract"
+
 TYPED = ("airflow_provider_sops", "demo", "example_dags", "scripts", "tests")
 # Airflow 2.11 has few types: much of it is `Any` there, and fewer of our `type: ignore` are needed.
 LENIENT = (
@@ -106,9 +108,9 @@ PARTS = {
     "test": (
         _tests(CURRENT, None, 360),
         _tests(OLDEST, None, 240),
-        _tests("airflow-3.3.2-py3.12", "not integration", 60),
-        _tests("airflow-2.11.2-py3.12", "not integration", 60),
-        _tests("airflow-3.3.2-py3.13", "not integration", 60),
+        _tests("airflow-3.3.2-py3.12", UNIT, 60),
+        _tests("airflow-2.11.2-py3.12", UNIT, 60),
+        _tests("airflow-3.3.2-py3.13", UNIT, 60),
         Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 120, folder="local_sops"),
         Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.pipeline_tree.index import PARALLEL_GATEWAY
+from airflow_provider_sops.sops.pipeline_tree.index import CONVERGE_GATEWAY, PARALLEL_GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,21 +146,27 @@ def _successor_is_due(node: NodeStatus, level: _Level) -> bool:
     missing = [target for target in known.targets if target not in level.nodes]
     if known.type != PARALLEL_GATEWAY and len(missing) < len(known.targets):
         return False
-    return any(not _is_held_up(target, level) for target in missing)
+    return any(_is_due(target, level) for target in missing)
 
 
-def _is_held_up(target: str, level: _Level) -> bool:
-    """Whether a node that has not finished lies on some way to ``target``, so that a join would wait for it.
+def _is_due(target: str, level: _Level) -> bool:
+    known = level.tree.get(target)
+    return known is not None and not (known.type == CONVERGE_GATEWAY and _is_held_up(target, level))
 
-    Ways that an exclusive gateway did not choose lead back to the gateway, which has finished.
+
+def _is_held_up(join: str, level: _Level) -> bool:
+    """Whether a node that was reached and has not finished lies on some way to ``join``, which waits for it.
+
+    A way that an exclusive gateway did not choose holds up nothing: none of its nodes was reached.
     """
-    todo, passed = [target], set[str]()
+    todo, passed = [join], set[str]()
     while todo:
         node_id = todo.pop()
-        known, node = level.tree.get(node_id), level.nodes.get(node_id)
-        if known is None or (node is not None and node.state != TaskState.FINISHED):
-            return True
-        if node is None and node_id not in passed:
-            todo += known.sources
+        if node_id in passed:
+            continue
         passed.add(node_id)
+        known, node = level.tree.get(node_id), level.nodes.get(node_id)
+        if node is not None and node.state != TaskState.FINISHED:
+            return True
+        todo += known.sources if known else ()
     return False

@@ -20,10 +20,9 @@ APPS = ("pipeline.eri", "local_sops.store.apps.StoreConfig")
 def set_up_database(data_folder: Path, timezone_name: str) -> None:
     """Open, or make, the database in a folder.
 
-    :param data_folder: created if missing. Raises OSError if it cannot be.
+    :param data_folder: must be there.
     :param timezone_name: what naive dates mean to Django.
     """
-    data_folder.mkdir(parents=True, exist_ok=True)
     settings.configure(
         INSTALLED_APPS=list(APPS),
         DATABASES={

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_sops import __version__
 from local_sops.config import DEFAULT_SECRET, Config
+from local_sops.data_folder import DataFolderInUseError, claim_data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,13 +91,21 @@ class _StartError(Exception):
 
 
 def _serve(config: Config) -> None:
+    try:
+        claim = claim_data_folder(config.data_folder)
+    except DataFolderInUseError as error:
+        raise _StartError(f"--data {config.data_folder} cannot be used: {error}") from error
+    except OSError as error:
+        raise _StartError(f"--data {config.data_folder} cannot be used: {error.strerror}") from error
+    with claim:
+        _serve_claimed(config)
+
+
+def _serve_claimed(config: Config) -> None:
     # Imported here: Django has to be set up before any of the server's models is imported.
     from local_sops.bootstrap import set_up_database
 
-    try:
-        set_up_database(config.data_folder, config.timezone.key)
-    except OSError as error:
-        raise _StartError(f"--data {config.data_folder} cannot be used: {error.strerror}") from error
+    set_up_database(config.data_folder, config.timezone.key)
 
     from local_sops.server import Server
     from local_sops.template_folder import TemplateFileError

@@ -59,6 +59,13 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
 
+def test_a_data_folder_has_one_server_at_a_time(data_folder: Path) -> None:
+    with running_server(data_folder):
+        ended = run_command("--port", "0", "--data", str(data_folder))
+        assert ended.returncode == 2
+        assert ended.stderr.endswith(f"another local-sops runs on {data_folder}\n")
+
+
 def test_a_broken_template_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     ended = run_command("--port", "0", "--data", str(tmp_path / "data"), "--templates", str(tmp_path))

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
-from sops_client import BUSINESS, SopsClient, is_in, node_ids, node_is, node_states
+from sops_client import BUSINESS, SopsClient, is_in, node_ids, node_is, node_states, running_server
+from tree_fixtures import constant, display, tree_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LINEAR, EXCLUSIVE, NO_MATCH, CONDITIONAL, NESTED = 1, 3, 4, 5, 8
 FAIL, IGNORED, AUTO_RETRY, FAIL_IN_PARALLEL, QUICK, LOOP, PASSWORD = 12, 13, 14, 15, 18, 19, 20
@@ -45,16 +51,24 @@ def test_a_started_task_runs_its_nodes_and_gives_outputs_when_it_is_finished(sop
     assert outputs(sops, task_id) == {"${greeting}": "hello amy", "${said}": True, "${who}": "amy"}
 
 
-def test_a_task_starts_once_however_often_it_is_asked_to(sops: SopsClient) -> None:
-    task_id = sops.create(LINEAR)["task_id"]
-    with ThreadPoolExecutor(6) as threads:
-        answers = list(threads.map(lambda _: sops.start(task_id), range(6)))
-    assert answers[0]["result"] or any(one["result"] for one in answers)
-    assert {one["code"] for one in answers if not one["result"]} <= {3545000}
-    status = sops.wait(task_id, is_in("FINISHED"))
-    assert all(node["loop"] == 1 for node in status["children"].values())
-    again = sops.start(task_id)
-    assert (again["result"], again["code"], again["message"]) == (False, 3545000, "task already started")
+def test_a_start_is_accepted_again_until_a_worker_takes_it_and_the_task_runs_once(data_folder: Path) -> None:
+    with socket.socket() as silent, running_server(data_folder, "--worker-threads", "1") as server:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        sops = server.client
+        sops.run(HTTP, constants={"${url}": f"http://127.0.0.1:{silent.getsockname()[1]}/"})
+        connection, _ = silent.accept()  # from now on the only worker waits
+        task_id = sops.create(LINEAR, constants={"${seconds}": 0})["task_id"]
+        assert [sops.start(task_id)["result"] for _ in range(3)] == [True, True, True]
+        assert sops.status(task_id)["state"] == "CREATED"
+        assert sops.operate_task(task_id, "revoke")["message"] == "task not started"
+        connection.close()
+        status = sops.wait(task_id, is_in("FINISHED"))
+        assert {(node["loop"], node["retry"]) for node in status["children"].values()} == {(1, 0)}
+        (listed,) = sops.get(f"get_task_list/{BUSINESS}", is_finished="true")["data"]
+        assert (listed["id"], listed["is_started"], listed["executor"]) == (task_id, True, "tester")
+        again = sops.start(task_id)
+        assert (again["result"], again["code"], again["message"]) == (False, 3545000, "task already started")
 
 
 def test_a_task_for_a_functionary_is_not_started_until_it_is_claimed(sops: SopsClient) -> None:
@@ -106,6 +120,14 @@ def test_subprocesses_nest_in_the_status_and_pass_values_both_ways(sops: SopsCli
     assert {child["name"] for child in below["children"].values()} == {""}
     nowhere = sops.status(created["task_id"], subprocess_id="nowhere")
     assert nowhere["state"] == "CREATED"
+
+
+def test_a_flow_may_ask_what_task_it_runs_in(sops: SopsClient) -> None:
+    told = constant("told", "${_system.task_name} of ${_system.operator}")
+    tree = tree_of([display("a", "${told}")], "start>a a>end", constants=[told], outputs=["${told}"])
+    task_id = sops.run(QUICK, name="curious", pipeline_tree=tree)["task_id"]
+    sops.wait(task_id, is_in("FINISHED"))
+    assert outputs(sops, task_id) == {"${told}": "curious of tester"}
 
 
 def test_a_loop_counts_its_rounds(sops: SopsClient) -> None:
@@ -210,8 +232,8 @@ class TestManyTasks:
         ]
         assert "children" not in found[1]["status"]
         assert (found[0]["start_time"], found[0]["finish_time"]) == ("", "")
-        body = {"task_id_list": [first], "include_children_status": True}
-        (only,) = sops.post(f"get_tasks_status/{BUSINESS}", body)["data"]
+        with_children = {"task_id_list": [first], "include_children_status": True}
+        (only,) = sops.post(f"get_tasks_status/{BUSINESS}", with_children)["data"]
         assert len(only["status"]["children"]) == 3
 
     def test_tasks_that_are_not_started_share_one_name_in_their_status(self, sops: SopsClient) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.flows import Flows
 from tests.contract.server import CONNECTION, TEMPLATE_FILES, ForeignServer, needs_of
@@ -25,7 +24,7 @@ _FOLDER = Path(__file__).parent
 _SERVER = pytest.StashKey["ForeignServer | None"]()
 _NEEDS = pytest.StashKey[dict[str, "tuple[Need, ...]"]]()
 _NOT_RUN = pytest.StashKey[dict[str, "tuple[Need, ...]"]]()
-_BY_NAME = pytest.StashKey[bool]()
+_DRIVEN = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,12 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_SERVER] = ForeignServer.from_environment(os.environ)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[_NEEDS], config.stash[_NOT_RUN], config.stash[_BY_NAME] = {}, {}, False
+    config.stash[_NEEDS], config.stash[_NOT_RUN], config.stash[_DRIVEN] = {}, {}, []
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    # Asked only of the folders that were named on the command line.
-    config.stash[_BY_NAME] = True
     server = "local_sops" if config.stash[_SERVER] is None else f"the server of {CONNECTION}"
     return f"contract: drives {server}; tests/contract/README.md says how to name another"
 
@@ -68,9 +65,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     not_run = config.stash[_NOT_RUN]
-    if not (config.stash[_BY_NAME] or not_run):
+    if not (not_run or _is_named(config)):
         return
     terminalreporter.section("contract suite: what its cases need")
+    for driven in config.stash[_DRIVEN]:
+        terminalreporter.line(f"server: {driven}")
     asked = Counter(need for needs in config.stash[_NEEDS].values() for need in needs)
     missing = Counter(need for needs in not_run.values() for need in needs)
     for need in sorted(asked, key=lambda need: (need.kind, need.name)):
@@ -81,6 +80,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for nodeid, needs in not_run.items():
             wanted = ", ".join(" or ".join(need.variables) for need in needs)
             terminalreporter.line(f"{nodeid.rpartition('/')[2]}: set {wanted}")
+
+
+def _is_named(config: pytest.Config) -> bool:
+    """Tell whether the suite itself was asked for, and not all tests."""
+    paths = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+    return any(_FOLDER in (path.resolve(), path.resolve().parent) for path in paths)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +101,7 @@ def hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | None) -
         connection = request.getfixturevalue("local_sops").connection_json()
     else:
         connection = foreign_server.connection
-    yield from _connected("sops_contract", connection)
+    yield from _connected(request.config, "sops_contract", connection)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +111,7 @@ def esb_hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | Non
         connection = request.getfixturevalue("local_sops").connection_json(gateway="esb")
     else:
         connection = foreign_server.esb_connection
-    yield from _connected("sops_contract_esb", connection)
+    yield from _connected(request.config, "sops_contract_esb", connection)
 
 
 @pytest.fixture(params=["connection", pytest.param("esb", marks=pytest.mark.esb)])
@@ -138,9 +143,7 @@ def template_ids(hook: SopsHook, foreign_server: ForeignServer | None) -> dict[s
 
 
 @pytest.fixture(scope="session")
-def flows(
-    hook: SopsHook, template_ids: dict[str, int], foreign_server: ForeignServer | None
-) -> Iterator[Flows]:
+def flows(hook: SopsHook, template_ids: dict[str, int], foreign_server: ForeignServer | None) -> Iterator[Flows]:
     """Makes tasks; what still runs in the end is revoked."""
     flows = Flows(hook, template_ids, foreign_server.any_template if foreign_server else None)
     yield flows
@@ -159,18 +162,11 @@ def failed(flows: Flows) -> tuple[CreatedTask, TaskStatus]:
     return flows.run("fail", TaskState.FAILED)
 
 
-@pytest.fixture
-def no_such_id(hook: SopsHook) -> int:
-    """An id that no task and no template has."""
-    number = 999_999_999
-    with pytest.raises(SopsError):
-        hook.get_task_detail(number)
-    return number
-
-
-def _connected(conn_id: str, connection: str | None) -> Iterator[SopsHook]:
+def _connected(config: pytest.Config, conn_id: str, connection: str | None) -> Iterator[SopsHook]:
     assert connection is not None, "the case needs a connection that it does not declare"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
         with SopsHook(conn_id) as hook:
+            gateway = hook.connection.gateway
+            config.stash[_DRIVEN].append(f"{gateway.root} through {gateway.kind}")
             yield hook

@@ -17,6 +17,9 @@ ANY_TEMPLATE = "SOPS_CONTRACT_ANY_TEMPLATE"
 OTHER_PROJECT = "SOPS_CONTRACT_OTHER_PROJECT"
 TEMPLATE_PREFIX = "SOPS_CONTRACT_TEMPLATE_"
 
+#: An id that no task, template or business has.
+NO_SUCH_ID = 999_999_999
+
 #: The templates of local_sops, one JSON file each: what a case means by a template's name.
 TEMPLATE_FILES: Mapping[str, Path] = {
     path.stem: path for path in (Path(__file__).parents[2] / "local_sops/local_sops/templates").rglob("*.json")
@@ -95,7 +98,9 @@ class ForeignServer:
         }
         unknown = sorted(set(ids) - set(TEMPLATE_FILES))
         if unknown:
-            raise ValueError(f"{TEMPLATE_PREFIX}{unknown[0].upper()}: there is no template {unknown[0]!r} in local_sops")
+            raise ValueError(
+                f"{TEMPLATE_PREFIX}{unknown[0].upper()}: there is no template {unknown[0]!r} in local_sops"
+            )
         return cls(
             connection=environment[CONNECTION],
             esb_connection=environment.get(ESB_CONNECTION),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
+    from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 
 _LONGEST_SECONDS = 60.0
+_LONGEST_REFUSAL_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -63,3 +64,20 @@ def described(status: TaskStatus) -> str:
     """Return a status in words."""
     nodes = ", ".join(f"{name!r} {state}" for name, state in states_by_name(status).items())
     return f"{status.state} ({nodes or 'no named node reached'}) {dict(status.ex_data) or ''}".rstrip()
+
+
+def until_accepted(act: Callable[[], None]) -> None:
+    """Act on a node that only just came to its state: for a moment the engine has not let go of it and refuses.
+
+    :raises SopsInvalidOperationError: it is still refused after seconds.
+    """
+    deadline = time.monotonic() + _LONGEST_REFUSAL_SECONDS
+    while True:
+        try:
+            act()
+        except SopsInvalidOperationError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(_PAUSE_SECONDS)

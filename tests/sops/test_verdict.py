@@ -191,6 +191,13 @@ class TestBetweenTwoNodesOfABranch:
         assert verdict("FAILED", {**BEFORE, "b": node(loop=2)}, tree) == Verdict.FAILING
         assert verdict("FAILED", {**BEFORE, "b": node(loop=2), "e": node(loop=2)}, tree) == Verdict.FAILED
 
+    def test_a_join_waits_for_a_loop_that_fails_in_a_later_round(self) -> None:
+        ways = ("start > p > a > e > a > e > d > v > end", "start > p > b > v > end")
+        tree = TreeIndex(pipeline_tree(*ways, nodes={**PARALLEL, "e": "ExclusiveGateway"}))
+        second_round = {"start": node(), "p": node(), "a": node("FAILED", loop=2), "e": node(), "b": node()}
+
+        assert verdict("FAILED", second_round, tree) == Verdict.FAILED
+
     def test_a_thousand_nodes_that_are_still_to_come_are_no_trouble(self) -> None:
         chain = " > ".join(f"c{number}" for number in range(1500))
         ways = ("start > p > a > v > end", f"start > p > {chain} > v > end")

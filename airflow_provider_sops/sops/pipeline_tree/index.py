@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: Plugins that wait for a person. SOPS calls such a node RUNNING like any other.
 HUMAN_PLUGINS = frozenset({"pause_node", "bk_approve"})
 
+CONVERGE_GATEWAY = "ConvergeGateway"
 PARALLEL_GATEWAY = "ParallelGateway"
 
 

@@ -15,6 +15,7 @@ from pipeline.eri.models import State
 from pipeline.eri.signals import post_set_state
 
 from local_sops.runtime.node_rules import NodeRules, register_node_rules
+from local_sops.runtime.system_variables import system_variables
 from local_sops.store.models import Task
 from local_sops.trees.engine_tree import engine_pipeline
 
@@ -91,8 +92,13 @@ class TaskLife:
         )
         if not started:
             return
+        context = system_variables(task, username)
         result = engine_api.run_pipeline(
-            self._runtime, engine_pipeline(task.tree), cycle_tolerate=True, root_pipeline_data={}
+            self._runtime,
+            engine_pipeline(task.tree),
+            cycle_tolerate=True,
+            root_pipeline_context=context,
+            subprocess_context=context,
         )
         if not result.result:
             logger.error("task %s could not be started: %s", task_id, result.exc)
