@@ -77,9 +77,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"{need.kind:13} {need.name:20} {run}")
     if not_run:
         terminalreporter.section(f"contract suite: {len(not_run)} cases not run")
-        for nodeid, needs in not_run.items():
+        cases = Counter((nodeid.rpartition("/")[2].partition("[")[0], needs) for nodeid, needs in not_run.items())
+        for (case, needs), number in cases.items():
             wanted = ", ".join(" or ".join(need.variables) for need in needs)
-            terminalreporter.line(f"{nodeid.rpartition('/')[2]}: set {wanted}")
+            terminalreporter.line(f"{case}{f' ({number} times)' if number > 1 else ''}: set {wanted}")
 
 
 def _is_named(config: pytest.Config) -> bool:
@@ -143,6 +144,14 @@ def template_ids(hook: SopsHook, foreign_server: ForeignServer | None) -> dict[s
 
 
 @pytest.fixture(scope="session")
+def any_template(template_ids: dict[str, int], foreign_server: ForeignServer | None) -> int:
+    """The template that tasks of the flow ``quick`` are created with; for cases marked ``flow("quick")``."""
+    found = template_ids.get("quick", foreign_server.any_template if foreign_server else None)
+    assert found is not None, "the case needs a template that it does not declare"
+    return found
+
+
+@pytest.fixture(scope="session")
 def flows(hook: SopsHook, template_ids: dict[str, int], foreign_server: ForeignServer | None) -> Iterator[Flows]:
     """Makes tasks; what still runs in the end is revoked."""
     flows = Flows(hook, template_ids, foreign_server.any_template if foreign_server else None)
@@ -153,7 +162,7 @@ def flows(hook: SopsHook, template_ids: dict[str, int], foreign_server: ForeignS
 @pytest.fixture(scope="session")
 def finished_linear(flows: Flows) -> tuple[CreatedTask, TaskStatus]:
     """A finished task of the flow ``linear``; for cases marked ``flow("linear")`` that only read."""
-    return flows.run("linear", constants={"${who}": "Ada", "${seconds}": "1"})
+    return flows.run("linear", constants={"${who}": "Ada", "${seconds}": "2"})
 
 
 @pytest.fixture(scope="session")

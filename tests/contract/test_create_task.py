@@ -80,7 +80,7 @@ def test_a_name_is_kept_to_the_character(hook: SopsHook, flows: Flows) -> None:
     assert hook.get_task_detail(task.task_id).name == name
 
 
-@pytest.mark.template("quick")
+@pytest.mark.flow("quick")
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -92,11 +92,9 @@ def test_a_name_is_kept_to_the_character(hook: SopsHook, flows: Flows) -> None:
         pytest.param({"name": "x", "callback_url": "ftp://example.com"}, id="callback_url is not http"),
     ],
 )
-def test_malformed_parameters_are_refused(
-    hook: SopsHook, template_ids: dict[str, int], parameters: Mapping[str, Any]
-) -> None:
+def test_malformed_parameters_are_refused(hook: SopsHook, any_template: int, parameters: Mapping[str, Any]) -> None:
     with pytest.raises(SopsInvalidParameterError) as refusal:
-        hook.call("create_task", template_id=template_ids["quick"], **parameters)
+        hook.call("create_task", template_id=any_template, **parameters)
     assert refusal.value.code == 3540000
     assert not refusal.value.outcome_unknown
 
@@ -153,20 +151,20 @@ def test_a_common_template_needs_its_source(
         hook.create_task(template_ids["common_linear"], new_name())
 
 
-@pytest.mark.template("quick")
-def test_a_task_can_bring_its_own_tree(hook: SopsHook, template_ids: dict[str, int]) -> None:
+@pytest.mark.flow("quick")
+def test_a_task_can_bring_its_own_tree(hook: SopsHook, any_template: int) -> None:
     tree = tree_of("linear", {"${who}": "own tree"})
-    task = hook.create_task(template_ids["quick"], new_name("own tree"), pipeline_tree=tree)
+    task = hook.create_task(any_template, new_name("own tree"), pipeline_tree=tree)
     names = [node["name"] for node in task.pipeline_tree["activities"].values()]
     assert names == ["say hello", "wait", "say goodbye"]
     assert constants_of(task)["${who}"] == "own tree"
     assert {node["template_node_id"] for node in task.pipeline_tree["activities"].values()} == set(tree["activities"])
 
 
-@pytest.mark.template("quick")
-def test_a_tree_of_ones_own_is_checked(hook: SopsHook, template_ids: dict[str, int]) -> None:
+@pytest.mark.flow("quick")
+def test_a_tree_of_ones_own_is_checked(hook: SopsHook, any_template: int) -> None:
     with pytest.raises(SopsError) as refusal:
-        hook.create_task(template_ids["quick"], new_name(), pipeline_tree={"activities": {}})
+        hook.create_task(any_template, new_name(), pipeline_tree={"activities": {}})
     assert refusal.value.code == 3599999
 
 

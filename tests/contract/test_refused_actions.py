@@ -53,7 +53,7 @@ def test_a_revoked_task_takes_no_action(hook: SopsHook, revoked: int, action: st
 @pytest.fixture(scope="module")
 def revoked(hook: SopsHook, flows: Flows) -> int:
     """A revoked task."""
-    task_id = flows.start("long", constants={"${seconds}": "1"}).task_id
+    task_id = flows.start("long", constants={"${seconds}": "2"}).task_id
     wait_for_node(hook, task_id, "first wait", TaskState.RUNNING)
     hook.operate_task(task_id, "revoke")
     return task_id
@@ -61,7 +61,7 @@ def revoked(hook: SopsHook, flows: Flows) -> int:
 
 @pytest.mark.flow("long")
 def test_a_running_task_cannot_be_started(hook: SopsHook, flows: Flows) -> None:
-    task_id = flows.start("long", constants={"${seconds}": "1"}).task_id
+    task_id = flows.start("long", constants={"${seconds}": "2"}).task_id
     wait_for_node(hook, task_id, "first wait", TaskState.RUNNING)
     with pytest.raises(SopsInvalidOperationError) as refusal:
         hook.start_task(task_id)

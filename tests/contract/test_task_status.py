@@ -117,11 +117,7 @@ def test_a_node_in_a_loop_keeps_its_id_and_counts_its_rounds(flows: Flows) -> No
 
 @pytest.mark.template("nested")
 def test_nodes_of_subprocesses_are_nested_under_them(hook: SopsHook, flows: Flows) -> None:
-    task = flows.start("nested")
-    inside = wait_for_node(hook, task.task_id, "leaf waits", RUNNING)
-    assert node_named(inside, "call middle").state == RUNNING
-
-    status = wait_for_state(hook, task.task_id, FINISHED)
+    task, status = flows.run("nested")
     middle, leaf = (node_named(status, name) for name in ("call middle", "call leaf"))
     inner = next(node for node in middle.children.values() if node.name == "middle calls leaf")
     for subprocess in (leaf, inner):
@@ -173,7 +169,6 @@ def test_an_unknown_task_is_not_found(gateway_hook: SopsHook) -> None:
 
 
 @pytest.mark.other_project
-@pytest.mark.template("plain_project")
 @pytest.mark.flow("quick")
 def test_a_task_of_another_project_is_refused_with_the_code_for_anything_else(
     other_project: SopsHook, flows: Flows

@@ -6,16 +6,19 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError
+from airflow_provider_sops.sops.models import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+    from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
 
 _LONGEST_SECONDS = 60.0
 _LONGEST_REFUSAL_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
+#: In a REVOKED task the running nodes go on.
+_NOTHING_FOLLOWS = (TaskState.FINISHED, TaskState.EXPIRED)
 
 
 def wait_until(hook: SopsHook, task_id: int, what: str, condition: Callable[[TaskStatus], bool]) -> TaskStatus:
@@ -29,7 +32,7 @@ def wait_until(hook: SopsHook, task_id: int, what: str, condition: Callable[[Tas
         status = hook.get_task_status(task_id, with_ex_data=True, fresh=True)
         if condition(status):
             return status
-        if status.state.is_terminal or time.monotonic() > deadline:
+        if status.state in _NOTHING_FOLLOWS or time.monotonic() > deadline:
             raise AssertionError(f"task {task_id} did not come to {what}; it is {described(status)}")
         time.sleep(_PAUSE_SECONDS)
 

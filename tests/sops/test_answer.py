@@ -114,9 +114,7 @@ class TestRefusalsOfSops:
         assert "不行" in str(caught)
 
     @pytest.mark.parametrize("api", ["operate_task", "operate_node", "node_callback"])
-    def test_the_code_for_everything_else_means_a_refused_action_where_the_engine_is_asked(
-        self, api: str
-    ) -> None:
+    def test_the_code_for_everything_else_means_a_refused_action_where_the_engine_is_asked(self, api: str) -> None:
         caught = error_of({"result": False, "code": 3599999, "message": TRACEBACK}, api=api)
 
         assert type(caught) is SopsInvalidOperationError
@@ -129,14 +127,10 @@ class TestRefusalsOfSops:
 
         assert type(caught) is SopsError
         assert (caught.code, caught.trace_id, caught.http_status) == (None, None, 200)
-        assert str(caught) == (
-            "get_task_status: SOPS refused the call (HTTP 200). The server says: task not exist"
-        )
+        assert str(caught) == ("get_task_status: SOPS refused the call (HTTP 200). The server says: task not exist")
 
     def test_a_message_may_be_the_errors_of_a_form(self) -> None:
-        caught = error_of(
-            {"result": False, "code": 3546100, "message": {"task_id_list": ["不能为空"]}, "data": ""}
-        )
+        caught = error_of({"result": False, "code": 3546100, "message": {"task_id_list": ["不能为空"]}, "data": ""})
 
         assert caught.server_message == '{"task_id_list": ["不能为空"]}'
 
@@ -157,9 +151,7 @@ class TestRefusalsOfSops:
         assert (caught.api, caught.code, caught.trace_id) == ("start_task", 3545000, "ab12")
         assert str(caught).startswith("start_task (task_id 25, bk_biz_id 2): ")
 
-    @pytest.mark.parametrize(
-        "text", ["无权限", "not found", "already started", "rate limit", "iam authentication"]
-    )
+    @pytest.mark.parametrize("text", ["无权限", "not found", "already started", "rate limit", "iam authentication"])
     def test_the_words_of_a_message_decide_nothing(self, text: str) -> None:
         assert type(error_of({"result": False, "code": 3599999, "message": text})) is SopsError
 
@@ -185,9 +177,7 @@ class TestFaultsOfSops:
         assert caught.outcome_unknown is True
 
     def test_http_500_may_be_a_page(self) -> None:
-        page = (
-            b"<html><head><title>Server Error (500)</title></head><body><h1>Server Error</h1></body></html>"
-        )
+        page = b"<html><head><title>Server Error (500)</title></head><body><h1>Server Error</h1></body></html>"
         caught = error_of(page, status=500, headers={"Content-Type": "text/html; charset=utf-8"})
 
         assert type(caught) is SopsGatewayError
@@ -251,9 +241,7 @@ class TestAnswersThatAreNotSops:
         assert caught.temporary is cut
         assert caught.api_missing is False
 
-    @pytest.mark.parametrize(
-        "payload", [{}, {"status": "ok"}, {"result": "true"}, {"result": 1}, {"data": {}}]
-    )
+    @pytest.mark.parametrize("payload", [{}, {"status": "ok"}, {"result": "true"}, {"result": 1}, {"data": {}}])
     def test_an_object_without_a_result_is_not_an_answer_of_sops(self, payload: Any) -> None:
         caught = error_of(payload)
 
@@ -323,9 +311,7 @@ class TestApiGateway:
             ({}, None),
         ],
     )
-    def test_a_rate_limit_says_when_to_come_back(
-        self, headers: dict[str, str], seconds: float | None
-    ) -> None:
+    def test_a_rate_limit_says_when_to_come_back(self, headers: dict[str, str], seconds: float | None) -> None:
         caught = error_of({"code": 1642902, "result": False}, status=429, headers=headers)
 
         assert caught.retry_after_seconds == seconds
@@ -342,9 +328,7 @@ class TestApiGateway:
         ],
     )
     @pytest.mark.parametrize("body", [b"", b"<html>nginx</html>", b'{"error_msg": "Route Not Found"}'])
-    def test_a_proxy_in_front_is_read_by_its_status(
-        self, status: int, error: type[SopsError], body: bytes
-    ) -> None:
+    def test_a_proxy_in_front_is_read_by_its_status(self, status: int, error: type[SopsError], body: bytes) -> None:
         assert type(error_of(body, status=status)) is error
 
     def test_the_gateways_words_may_come_in_a_header_alone(self) -> None:

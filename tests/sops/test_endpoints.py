@@ -45,9 +45,7 @@ def test_reads_are_got_and_everything_else_is_posted() -> None:
     gets = {row.name for row in ENDPOINTS.values() if row.method == "GET"}
 
     assert all(name.startswith("get_") for name in gets)
-    assert {
-        row.name for row in ENDPOINTS.values() if row.method == "POST"
-    } == READS_BY_POST | SETTERS | ACTIONS
+    assert {row.name for row in ENDPOINTS.values() if row.method == "POST"} == READS_BY_POST | SETTERS | ACTIONS
 
 
 def test_only_what_creates_or_moves_something_on_is_not_repeatable() -> None:

@@ -175,6 +175,12 @@ class TestEachChangeOnce:
 
         assert [len(watched.lines({"a": node(state, "copy")})) for state in states] == [1, 1, 1]
 
+    def test_answers_that_differ_on_the_end_of_a_node_are_told_once_each(self) -> None:
+        watched = Watched()
+        states = ("FINISHED", "REVOKED", "FINISHED", "REVOKED")
+
+        assert [len(watched.lines({"a": node(state, "copy")})) for state in states] == [1, 1, 0, 0]
+
     def test_newly_failed_nodes_can_be_left_for_an_answer_that_has_their_errors(self) -> None:
         watched = Watched()
         children = {"a": node("FAILED", "copy"), "b": node("RUNNING", "other")}

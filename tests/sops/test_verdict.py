@@ -191,6 +191,20 @@ class TestBetweenTwoNodesOfABranch:
         assert verdict("FAILED", {**BEFORE, "b": node(loop=2)}, tree) == Verdict.FAILING
         assert verdict("FAILED", {**BEFORE, "b": node(loop=2), "e": node(loop=2)}, tree) == Verdict.FAILED
 
+    def test_a_loop_around_the_branches_changes_nothing(self) -> None:
+        ways = ("start > p > a > v > e > p > a > v > e > end", "start > p > b > c > v > e > end")
+        tree = TreeIndex(pipeline_tree(*ways, nodes={**PARALLEL, "e": "ExclusiveGateway"}))
+
+        assert verdict("FAILED", {**BEFORE, "b": node()}, tree) == Verdict.FAILING
+        assert verdict("FAILED", {**BEFORE, "b": node(), "c": node()}, tree) == Verdict.FAILED
+
+    def test_a_join_behind_an_open_loop_is_not_searched_for_ever(self) -> None:
+        ways = ("start > p > a > v > end", "start > p > b > e > b > e > d > v > end", "start > p > c > v > end")
+        tree = TreeIndex(pipeline_tree(*ways, nodes={**PARALLEL, "e": "ExclusiveGateway"}))
+        all_but_the_join = {"start": node(), "p": node(), **{key: node() for key in "abecd"}}
+
+        assert verdict("FAILED", all_but_the_join, tree) == Verdict.FAILING
+
     def test_a_join_waits_for_a_loop_that_fails_in_a_later_round(self) -> None:
         ways = ("start > p > a > e > a > e > d > v > end", "start > p > b > v > end")
         tree = TreeIndex(pipeline_tree(*ways, nodes={**PARALLEL, "e": "ExclusiveGateway"}))

@@ -4,7 +4,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsNotFoundError
@@ -278,7 +278,6 @@ ERRORS = st.sampled_from(
 
 
 class TestWhateverComes:
-    @settings(deadline=None)
     @given(st.lists(any_status() | ERRORS, max_size=15), st.sampled_from(["fail", "wait"]), st.booleans())
     def test_looks_do_not_spin_no_change_is_told_twice_and_a_final_answer_ends_it(
         self, answers: list[Any], on_failed: Any, announce: bool

@@ -178,6 +178,15 @@ class TestFailureThatIsNotTheEnd:
 
         assert [result is not None for result in results] == [False, False, False, True]
 
+    def test_so_does_an_answer_that_goes_back_in_time_to_the_failure(self) -> None:
+        wait = SimulatedWait()
+
+        results = wait.answers(
+            [failed_task(), failed_task(), running_task(retry=1), failed_task(), running_task(retry=1)]
+        )
+
+        assert results == [None] * 5
+
     def test_a_paused_task_waits_for_whoever_paused_it_although_a_node_has_failed(self) -> None:
         wait = SimulatedWait()
         paused = task_status("SUSPENDED", {"a": node("FAILED", "boom")})
