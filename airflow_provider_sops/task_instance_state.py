@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 #: States that say that a person, or the end of the DAG run, has decided the task's end.
-ENDED_BY_DECISION = frozenset({"failed", "success", "skipped", "removed", "upstream_failed"})
+ENDED_BY_DECISION = frozenset({"failed", "success", "skipped", "removed"})
 
 #: A worker is killed about 5 seconds after it was told to stop.
 _WORKER_TIMEOUT_SECONDS = 1.5

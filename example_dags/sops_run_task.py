@@ -8,6 +8,8 @@ Set the template with the DAG's params; the defaults are for the ``parallel`` te
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, Param, task
 
@@ -37,7 +39,7 @@ with DAG(
     # [END sops_run_task]
 
     @task
-    def report(outputs: dict[str, object]) -> str:
+    def report(outputs: Any) -> str:
         """Say what was deployed."""
         return f"deployed: {outputs}"
 

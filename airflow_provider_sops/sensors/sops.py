@@ -27,7 +27,7 @@ from airflow_provider_sops.task_following import TaskFollower
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_sops.hooks.sops import SopsHook
 
@@ -62,7 +62,7 @@ class SopsTaskSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        sops_task_id: int | str,
+        sops_task_id: int | str | XComArg,
         sops_conn_id: str = "sops_default",
         bk_biz_id: int | str | None = None,
         scope: str | None = None,
@@ -94,8 +94,11 @@ class SopsTaskSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
-        if not self.deferrable:
-            return super().execute(context)
+        if self.deferrable:
+            self._defer(context)
+        return super().execute(context)
+
+    def _defer(self, context: Context) -> None:
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
         try:

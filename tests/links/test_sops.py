@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.operators.sops import (
@@ -38,5 +39,5 @@ def test_shows_the_address_or_nothing(pushed: object, link: str) -> None:
         SopsTaskSensor,
     ],
 )
-def test_is_on_every_operator_and_sensor(operator: type) -> None:
+def test_is_on_every_operator_and_sensor(operator: type[BaseOperator]) -> None:
     assert any(isinstance(link, SopsTaskLink) for link in operator.operator_extra_links)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
 
-_ARGUMENTS = {"schedule": None, "start_date": pendulum.datetime(2026, 1, 1, tz="UTC"), "catchup": False}
+_ARGUMENTS: dict[str, Any] = {"schedule": None, "start_date": pendulum.datetime(2026, 1, 1, tz="UTC"), "catchup": False}
 _PARALLEL, _PAUSE, _FAIL = 2, 11, 12
 
 with DAG(dag_id="real_deferred", **_ARGUMENTS):

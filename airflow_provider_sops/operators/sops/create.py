@@ -20,7 +20,7 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail, Template
 
@@ -62,11 +62,11 @@ class SopsTemplateOperator(SopsBaseOperator):
     def __init__(
         self,
         *,
-        template_id: int | str,
+        template_id: int | str | XComArg,
         name: str = DEFAULT_NAME,
-        constants: Mapping[str, Any] | None = None,
-        exclude_task_nodes_id: Sequence[str] | None = None,
-        execute_task_nodes_id: Sequence[str] | None = None,
+        constants: Mapping[str, Any] | XComArg | None = None,
+        exclude_task_nodes_id: Sequence[str] | XComArg | None = None,
+        execute_task_nodes_id: Sequence[str] | XComArg | None = None,
         template_schemes_id: Sequence[str] | str | int | None = None,
         template_source: str = "business",
         flow_type: str = "common",
@@ -74,11 +74,12 @@ class SopsTemplateOperator(SopsBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.template_id = template_id
+        # Outputs of other tasks become values before `execute`.
+        self.template_id: Any = template_id
         self.name = name
-        self.constants = constants
-        self.exclude_task_nodes_id = exclude_task_nodes_id
-        self.execute_task_nodes_id = execute_task_nodes_id
+        self.constants: Any = constants
+        self.exclude_task_nodes_id: Any = exclude_task_nodes_id
+        self.execute_task_nodes_id: Any = execute_task_nodes_id
         self.template_schemes_id = template_schemes_id
         self.template_source = template_source
         self.flow_type = flow_type

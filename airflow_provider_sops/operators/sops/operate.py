@@ -11,7 +11,7 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
 _TASK_ACTIONS = ("start", "pause", "resume", "revoke")
 _NODE_ACTIONS = (
@@ -39,7 +39,7 @@ class _SopsSteeringOperator(SopsBaseOperator):
     template_fields: Sequence[str] = (*SopsBaseOperator.template_fields, "sops_task_id", "action")
     actions: tuple[str, ...] = ()
 
-    def __init__(self, *, sops_task_id: int | str, action: str, **kwargs: Any) -> None:
+    def __init__(self, *, sops_task_id: int | str | XComArg, action: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sops_task_id = sops_task_id
         self.action = action

@@ -11,7 +11,7 @@ from airflow_provider_sops.operators.sops.exactly_once import start_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
 
 class SopsStartTaskOperator(SopsBaseOperator):
@@ -27,7 +27,7 @@ class SopsStartTaskOperator(SopsBaseOperator):
 
     template_fields: Sequence[str] = (*SopsBaseOperator.template_fields, "sops_task_id")
 
-    def __init__(self, *, sops_task_id: int | str, **kwargs: Any) -> None:
+    def __init__(self, *, sops_task_id: int | str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sops_task_id = sops_task_id
 
