@@ -51,7 +51,7 @@ def _make_known(dag: Any) -> None:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
-    DagBundlesManager().sync_bundles_to_db()
+    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
     dag_bag = DagBag(dag_folder=os.devnull)
     dag_bag.bag_dag(dag)
     sync_bag_to_db(dag_bag, _BUNDLE_NAME, None)

@@ -62,7 +62,8 @@ def _what_is_wrong(error: SopsError, hook: SopsHook) -> str:
             f"token, or an app that may not name a bk_username without a token{words}"
         )
     if isinstance(error, SopsAuthError):
-        return f"Access is refused{status}: {error.reason}{words}"
+        advice = f" ({error.advice.rstrip('.')})" if error.advice else ""
+        return f"Access is refused{status}: {error.reason}{words}{advice}"
     if isinstance(error, SopsGatewayError) and not error.temporary:
         return f"{hook.connection.gateway.root} is not a gateway to SOPS{status}: {error.reason}{words}"
     if isinstance(error, SopsConnectionError) or error.http_status is None:

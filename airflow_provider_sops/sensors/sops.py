@@ -73,6 +73,8 @@ class SopsTaskSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
+        if poke_interval <= 0:
+            raise ValueError(f"poke_interval is {poke_interval!r}; it must be above 0")
         if on_failed not in ("fail", "wait"):
             raise ValueError(f"on_failed is {on_failed!r}; it must be one of fail, wait")
         self.sops_task_id = sops_task_id

@@ -208,7 +208,7 @@ class TaskWatch:
         if may_be_old and failures and set(failures) <= set(self.policy.overcome):
             self._wants = "next"
             return None
-        marks = frozenset(_mark(node) for _, node in status.walk())
+        marks = frozenset(failure_mark(node) for _, node in status.walk())
         if self._failure is None or self._failure[0] != marks:
             self._failure = (marks, now)
             self._wants = "confirmation"
@@ -262,9 +262,10 @@ def _is_refusal(error: SopsError) -> bool:
 
 
 def failure_marks(status: TaskStatus) -> tuple[str, ...]:
-    """Identify the failures that a status shows; another retry or round of the same node is another failure."""
-    return tuple(sorted(_mark(node) for node in status.failed_nodes))
+    """Identify the failures that a status shows."""
+    return tuple(sorted(failure_mark(node) for node in status.failed_nodes))
 
 
-def _mark(node: NodeStatus) -> str:
+def failure_mark(node: NodeStatus) -> str:
+    """Identify a node's failure; another retry or round of the same node is another failure."""
     return f"{node.id}:{node.state}:{node.loop}:{node.retry}:{node.version}"

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 import django
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+TABLES_VERSION = 2
+"""Goes up with every change of the tables: there are no migrations, a data folder is of one version."""
 APPS = ("pipeline.eri", "local_sops.store.apps.StoreConfig")
+
+
+class OtherVersionError(Exception):
+    """The database in a folder has other tables."""
 
 
 def set_up_database(data_folder: Path, timezone_name: str) -> None:
@@ -22,6 +29,7 @@ def set_up_database(data_folder: Path, timezone_name: str) -> None:
 
     :param data_folder: must be there.
     :param timezone_name: what naive dates mean to Django.
+    :raises OtherVersionError: the folder is of another version of this program.
     """
     settings.configure(
         INSTALLED_APPS=list(APPS),
@@ -43,4 +51,9 @@ def set_up_database(data_folder: Path, timezone_name: str) -> None:
         LOGGING_CONFIG=None,
     )
     django.setup()
-    call_command("migrate", run_syncdb=True, verbosity=0)
+    with connection.cursor() as cursor:
+        (version,) = cursor.execute("PRAGMA user_version").fetchone()
+        if version != TABLES_VERSION and "local_sops_task" in connection.introspection.table_names(cursor):
+            raise OtherVersionError("it was made by another version of local-sops; take a new folder")
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        cursor.execute(f"PRAGMA user_version = {TABLES_VERSION}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
     from pathlib import Path
 
 
@@ -34,6 +35,22 @@ PROJECTS = (Project(1, 2, "local business"), Project(2, -1, "local project"))
 """The projects of every local SOPS: business 2 is project 1; project 2 has no business."""
 
 
+Api = Literal["current", "2020", "2019"]
+"""The age of the server: today's answers, or those of a SOPS of that year."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the gateway lets through.
+
+    :param requests: how many in a window.
+    :param seconds: length of a window, which begins with the first request after the last one.
+    """
+
+    requests: int
+    seconds: float
+
+
 DEFAULT_SECRET = "airflow-secret"  # noqa: S105 - known to all, and for loopback only
 """The secret of a server that only its own machine can reach."""
 
@@ -51,6 +68,12 @@ class Config:
     :param templates_folder: more templates, beside the shipped ones; on equal ids these win.
     :param timezone: zone of the times in answers and of ``sleep_timer`` dates.
     :param worker_threads: how many engine steps may run at once.
+    :param api: which server's answers to give.
+    :param web_processes: how many web processes to play, each with its own cache of answers; 0 caches nothing.
+    :param rate_limit: None lets everything through.
+    :param expire_after: age at which tasks lose their states and are EXPIRED; None keeps them.
+    :param project_constants: project id -> name -> value of ``${_env_name}``.
+    :param allow_scripts: whether script nodes run their scripts, in this machine's shell, as this process's user.
     :param verbose: whether the engine's own log is written.
     """
 
@@ -63,4 +86,10 @@ class Config:
     templates_folder: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     worker_threads: int = 8
+    api: Api = "current"
+    web_processes: int = 0
+    rate_limit: RateLimit | None = None
+    expire_after: timedelta | None = None
+    project_constants: Mapping[int, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    allow_scripts: bool = False
     verbose: bool = False

@@ -10,10 +10,17 @@ import waitress
 from django.db import connections
 from werkzeug.wrappers import Request
 
+from local_sops.api.answer_cache import AnswerCaches
+from local_sops.api.routes import routes_for
 from local_sops.gateways import apigw, esb
+from local_sops.gateways.rate_limiter import RateLimiter
 from local_sops.plugins import register_plugins
+from local_sops.plugins.subprocess import subprocess_plugin
+from local_sops.runtime.callbacks import TaskCallbacks
+from local_sops.runtime.child_tasks import ChildTasks
 from local_sops.runtime.dispatcher import Dispatcher
 from local_sops.runtime.engine import LocalRuntime
+from local_sops.runtime.expiry import Expiry
 from local_sops.runtime.recovery import resume_processes
 from local_sops.runtime.task_life import TaskLife
 from local_sops.server_state import ServerState
@@ -29,6 +36,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 40 * 1024 * 1024
 STOP_SECONDS = 3.0
 HTTP_THREADS = 8
+CALLBACK_THREADS = 4
 
 
 class Server:
@@ -47,11 +55,25 @@ class Server:
         self._socket = _listening_socket(config.host, config.port)
         self.port: int = self._socket.getsockname()[1]
         self.base_url = f"http://{_in_url(config.host)}:{self.port}"
-        register_plugins()
         self._dispatcher = Dispatcher(config.worker_threads)
+        self._callback_dispatcher = Dispatcher(CALLBACK_THREADS)
         runtime = LocalRuntime(self._dispatcher)
-        task_life = TaskLife(self._dispatcher, runtime)
-        self._state = ServerState(config, self.base_url, templates, runtime, task_life)
+        task_life = TaskLife(self._dispatcher, runtime, self.base_url, config.project_constants)
+        self._callbacks = TaskCallbacks(self._callback_dispatcher, runtime)
+        child_tasks = ChildTasks(self._dispatcher, runtime, task_life, templates, config.timezone)
+        task_life.report_to(self._callbacks.report, child_tasks.report)
+        register_plugins(subprocess_plugin(child_tasks, task_life))
+        self._state = ServerState(
+            config,
+            self.base_url,
+            templates,
+            runtime,
+            task_life,
+            child_tasks,
+            routes=routes_for(config.api),
+            caches=AnswerCaches(config.web_processes),
+            rate_limiter=RateLimiter(config.rate_limit),
+        )
         self._http = waitress.create_server(
             self._application,
             sockets=[self._socket],
@@ -67,9 +89,14 @@ class Server:
         :param on_ready: called once, when requests are answered.
         """
         self._state.task_life.connect()
+        if self._state.config.expire_after is not None:
+            Expiry(self._dispatcher, self._state.config.expire_after).sweep()
         self._dispatcher.start()
+        self._callback_dispatcher.start()
+        self._callbacks.resume_after_restart()
         resume_processes(self._state.runtime)
         self._state.task_life.resume_after_restart()
+        self._state.child_tasks.resume_after_restart()
         on_ready()
         try:
             self._http.run()
@@ -79,6 +106,7 @@ class Server:
     def stop(self) -> None:
         """Take no more requests, let running steps end for a moment, leave the rest to the next start."""
         self._http.close()
+        self._callback_dispatcher.stop(0)
         if not self._dispatcher.stop(STOP_SECONDS):
             logger.warning("some nodes did not end in %s s; the next start treats them as interrupted", STOP_SECONDS)
         connections.close_all()

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_sops.api.answer_cache import AnswerCaches
+    from local_sops.api.routes import Route
     from local_sops.config import Config
+    from local_sops.gateways.rate_limiter import RateLimiter
+    from local_sops.runtime.child_tasks import ChildTasks
     from local_sops.runtime.engine import LocalRuntime
     from local_sops.runtime.task_life import TaskLife
     from local_sops.template_folder import TemplateFolder
@@ -17,6 +23,7 @@ class ServerState:
     """The live parts of a server.
 
     :param base_url: where clients reach it, without a trailing slash.
+    :param routes: the calls that are served, by name.
     """
 
     config: Config
@@ -24,3 +31,7 @@ class ServerState:
     templates: TemplateFolder
     runtime: LocalRuntime
     task_life: TaskLife
+    child_tasks: ChildTasks
+    routes: Mapping[str, Route]
+    caches: AnswerCaches
+    rate_limiter: RateLimiter

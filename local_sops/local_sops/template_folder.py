@@ -46,6 +46,7 @@ class Template:
 
     :param project_id: None for a common template.
     :param tree: its ``pipeline_tree``; not to be changed.
+    :param independent_subprocess: whether its subprocesses run as tasks of their own.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Template:
     edit_time: datetime
     tree: Tree
     schemes: tuple[Scheme, ...]
+    independent_subprocess: bool = False
 
     @property
     def version(self) -> str:
@@ -77,7 +79,8 @@ class TemplateFolder:
 
     A file holds the ``data`` of a get_template_info answer, the whole answer, or just ``name`` and
     ``pipeline_tree``. Its ``id`` is the template's; a file without one gets a stable id from its name.
-    ``project_id`` says whose it is, project 1 otherwise. ``schemes`` maps scheme names to lists of node ids.
+    ``project_id`` says whose it is, project 1 otherwise. ``schemes`` maps scheme names to lists of node ids,
+    and ``independent_subprocess`` true makes the subprocesses of its tasks tasks of their own.
 
     :param folders: on equal ids the later folder wins.
     :raises TemplateFileError: a file is not a template. Files that break later are left as they were.
@@ -100,6 +103,10 @@ class TemplateFolder:
         """Find a template by id, among the common ones or those of all projects."""
         template = self._all().get((common, template_id))
         return copy.deepcopy(template) if template else None
+
+    def name_of(self, internal_id: str) -> str:
+        """Name a template by the id that a task's nodes carry; ``""`` if there is none."""
+        return next((one.name for one in self._all().values() if one.internal_id == internal_id), "")
 
     def expanded(self, tree: Tree) -> Tree:
         """Copy a tree, with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
@@ -124,6 +131,8 @@ class TemplateFolder:
                 for key, passed in (activity.pop("constants", None) or {}).items():
                     if key in pipeline["constants"]:
                         pipeline["constants"][key]["value"] = passed["value"]
+                        if "need_render" in passed:
+                            pipeline["constants"][key]["need_render"] = passed["need_render"]
                 activity["pipeline"] = {**self._expanded(pipeline, depth - 1), "id": activity["id"]}
         return tree
 
@@ -171,6 +180,7 @@ def _read(path: Path, common: bool) -> Template:
             edit_time=edit_time,
             tree={key: tree[key] for key in tree if key != "id"},
             schemes=_schemes(template_id, content.get("schemes") or {}),
+            independent_subprocess=bool(content.get("independent_subprocess")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TemplateFileError(f"{path} is not a SOPS template: {type(error).__name__}: {error}") from error

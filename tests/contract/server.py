@@ -31,7 +31,7 @@ class Need:
     """One thing that a case needs of the server.
 
     :param kind: the marker that declared it: ``template`` (exactly this template), ``flow`` (a task that runs
-        like it), ``esb`` (the older gateway) or ``other_project`` (a project without a business).
+        like it), ``esb`` (the older gateway) or ``other_project`` (one that is not the connection's).
     :param name: the template's, else empty.
     """
 

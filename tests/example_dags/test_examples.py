@@ -19,7 +19,7 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "example_dags").glob("*
 def dags_of(path: Path) -> list[DAG]:
     """Return the DAGs that a file defines."""
     values = runpy.run_path(str(path)).values()
-    dags = {id(value.dag): value.dag for value in values if isinstance(value, BaseOperator) and value.has_dag()}
+    dags = {id(value.dag): value.dag for value in values if isinstance(value, BaseOperator)}
     return list(dags.values())
 
 

@@ -78,12 +78,19 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
         (
             403,
             gateway_error(1640301, "App has no permission"),
-            'Access is refused (HTTP 403): the app has no permission for this call; it says: "App has no permission"',
+            (
+                "Access is refused (HTTP 403): the app has no permission for this call; it says: "
+                '"App has no permission" (Apply for the permission in the gateway\'s developer centre, '
+                "or ask SOPS's administrators for it)"
+            ),
         ),
         (
             200,
             {"result": False, "code": 20101, "message": "APP authentication failed"},
-            'Access is refused: ESB did not accept the app; it says: "APP authentication failed"',
+            (
+                'Access is refused: ESB did not accept the app; it says: "APP authentication failed" '
+                "(Check bk_app_code and bk_app_secret of the connection)"
+            ),
         ),
         (
             200,

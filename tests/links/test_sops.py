@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.operators.sops import (
@@ -16,6 +16,9 @@ from airflow_provider_sops.operators.sops import (
     SopsStartTaskOperator,
 )
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,13 @@ class Metadata:
 
     def state_of(self, dag_id: str, task_id: str) -> str | None:
         """Return the state of a DAG's only task instance of that name."""
-        return self._value("SELECT state FROM task_instance WHERE dag_id = ? AND task_id = ?", dag_id, task_id)
+        query = "SELECT state FROM task_instance WHERE dag_id = ? AND task_id = ?"
+        state: str | None = self._value(query, dag_id, task_id)
+        return state
 
     def xcom(self, dag_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return a pushed value, or ``None``. Airflow 2 keeps JSON as bytes, Airflow 3 as text, at times twice."""
-        value = self._value(
-            "SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?", dag_id, task_id, key
-        )
+        value = self._value("SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?", dag_id, task_id, key)
         while isinstance(value, (str, bytes)):
             try:
                 value = json.loads(value)

@@ -46,7 +46,7 @@ def test_the_log_tells_each_change_of_a_node_once_and_no_secret(
     """Stands on the run of the test before: a real run is slow."""
     log = real_airflow.log_of("real_deferred", "run")
     for name in ("compile", "test", "publish"):
-        assert log.count(f"{name}\\\" FINISHED") + log.count(f'"{name}" FINISHED') == 1
+        assert log.count(f'{name}\\" FINISHED') + log.count(f'"{name}" FINISHED') == 1
     everything = "\n".join(path.read_text(errors="replace") for path in real_airflow.home.rglob("*.log"))
     assert local_sops.app_secret not in everything
 

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
 from airflow_provider_sops.sops.models import TaskState
 from tests.dag_run import FinishedRun, run_dag
+from tests.waiting import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,6 @@ def test_a_timeout_fails_or_skips_and_revokes_nothing(
 @pytest.mark.parametrize("way", WAYS)
 def test_a_revoked_task_fails(started: Callable[..., int], hook: SopsHook, way: dict[str, Any]) -> None:
     sops_task_id = started("pause")
-    while hook.get_task_status(sops_task_id, fresh=True).state != TaskState.RUNNING:
-        pass
+    wait_for_state(hook, sops_task_id, TaskState.RUNNING)
     hook.operate_task(sops_task_id, "revoke")
     assert sense("revoked", sops_task_id=sops_task_id, **way).state_of("wait") == "failed"

@@ -124,7 +124,10 @@ class TestWaitingForPeople:
 
         wait.answers([task_status("RUNNING", children), task_status("SUSPENDED", children)])
 
-        assert wait.lines[1:] == ["the task was paused in SOPS; it goes on when somebody resumes it there"]
+        assert wait.lines == [
+            'node "ask" waits for a person (RUNNING in SOPS)',
+            "the task was paused in SOPS; it goes on when somebody resumes it there",
+        ]
 
     def test_a_paused_node_is_told(self) -> None:
         wait = SimulatedWait()

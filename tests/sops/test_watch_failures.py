@@ -180,12 +180,11 @@ class TestFailureThatIsNotTheEnd:
 
     def test_so_does_an_answer_that_goes_back_in_time_to_the_failure(self) -> None:
         wait = SimulatedWait()
+        retried = running_task(retry=1)
 
-        results = wait.answers(
-            [failed_task(), failed_task(), running_task(retry=1), failed_task(), running_task(retry=1)]
-        )
+        results = wait.answers([failed_task(), failed_task(), retried, failed_task(), failed_task(), retried])
 
-        assert results == [None] * 5
+        assert results == [None] * 6
 
     def test_a_paused_task_waits_for_whoever_paused_it_although_a_node_has_failed(self) -> None:
         wait = SimulatedWait()

@@ -15,6 +15,7 @@ from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.triggers import sops as trigger_module
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from tests.waiting import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,8 +97,7 @@ class TestRun:
         self, started: Callable[[str], int], hook: SopsHook, ended: bool, state: TaskState
     ) -> None:
         sops_task_id = started("pause")
-        while hook.get_task_status(sops_task_id, fresh=True).state != TaskState.RUNNING:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_for_state, hook, sops_task_id, TaskState.RUNNING)
         trigger = make_trigger(sops_task_id, revoke_on_kill=True)
         with mock.patch.object(trigger_module, "is_ended_by_decision_async", autospec=True, return_value=ended):
             await kill(trigger)
@@ -107,8 +107,7 @@ class TestRun:
         self, started: Callable[[str], int], hook: SopsHook
     ) -> None:
         sops_task_id = started("pause")
-        while hook.get_task_status(sops_task_id, fresh=True).state != TaskState.RUNNING:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_for_state, hook, sops_task_id, TaskState.RUNNING)
         with mock.patch.object(trigger_module, "is_ended_by_decision_async", autospec=True, return_value=True):
             await kill(make_trigger(sops_task_id, revoke_on_kill=False))
         assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.RUNNING

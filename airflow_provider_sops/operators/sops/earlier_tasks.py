@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_sops.operators.sops.node_actions import operate_node
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import quoted
 from airflow_provider_sops.sops.verdict import nodes_at_work
-from airflow_provider_sops.sops.watch import failure_marks
+from airflow_provider_sops.sops.watch import failure_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,15 +111,22 @@ class EarlierTasks:
         )
         if status.state != TaskState.FAILED or status.auto_retry_pending:
             return ()
-        refusals = [error for node in status.failed_nodes if (error := self._retry(task.id, node)) is not None]
-        if refusals and len(refusals) == len(status.failed_nodes):
+        refusals: list[SopsError] = []
+        overcome: list[str] = []
+        for node in status.failed_nodes:
+            refusal = self._retry(task.id, node)
+            if refusal is None:
+                overcome.append(failure_mark(node))
+            else:
+                refusals.append(refusal)
+        if refusals and not overcome:
             raise refusals[0]
-        return failure_marks(status)
+        return tuple(overcome)
 
     def _retry(self, sops_task_id: int, node: NodeStatus) -> SopsError | None:
         self._log.info("Retrying node %s of SOPS task %s.", quoted(node.name or node.id), sops_task_id)
         try:
-            self._hook.operate_node(sops_task_id, node.id, "retry")
+            operate_node(self._hook, sops_task_id, node.id, "retry", sleep=self._sleep)
         except SopsInvalidOperationError as error:
             self._log.warning("SOPS does not retry node %s: %s", quoted(node.name or node.id), error)
             return error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, read_task_id
+from airflow_provider_sops.operators.sops.node_actions import operate_node
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ class SopsOperateTaskOperator(_SopsSteeringOperator):
 class SopsOperateNodeOperator(_SopsSteeringOperator):
     """Retry, skip, answer, pause or force-fail one node of a SOPS task.
 
-    A failed node inside a subprocess is named by its own id; a subprocess as a whole can be neither retried nor
-    skipped.
+    An action that SOPS refuses is sent again for about five seconds: a node shows its state a moment before it can be
+    acted on. A failed node inside a subprocess is named by its own id; a subprocess as a whole can be neither retried
+    nor skipped.
 
     Calls operate_node and get_task_detail.
 
@@ -125,7 +127,8 @@ class SopsOperateNodeOperator(_SopsSteeringOperator):
             if not self.sops_node_id:
                 raise SopsInvalidParameterError("node_id is empty; name a node of the task's tree")
             sops_task_id = self.prepare(context)
-            self.hook.operate_node(
+            operate_node(
+                self.hook,
                 sops_task_id,
                 self.sops_node_id,
                 self.action,

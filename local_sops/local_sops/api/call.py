@@ -30,13 +30,13 @@ class Code:
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
     """A business error: HTTP 200 with ``result`` false.
 
-    :param message: the server's own words.
+    :param message: the server's own words; for wrong fields of a form, words by field.
     :param code: one of :class:`Code`.
     :param traced: whether the answer has a trace id: those given before a view is reached have none.
     :param extra: more keys of the answer, ``data`` mostly.
     """
 
-    def __init__(self, message: str, code: int, *, traced: bool = True, **extra: Any) -> None:
+    def __init__(self, message: str | dict[str, list[str]], code: int, *, traced: bool = True, **extra: Any) -> None:
         super().__init__(message)
         self.traced = traced
         self.answer: Answer = {"result": False, "message": message, "code": code, **extra}
@@ -81,10 +81,6 @@ class Call:
     body: Mapping[str, Any]
     project: Project
     state: ServerState
-
-    def task_url(self, project_id: int, task_id: int) -> str:
-        """Name the page of a task."""
-        return f"{self.state.base_url}/taskflow/execute/{project_id}/?instance_id={task_id}"
 
     def require_body(self) -> None:
         """Refuse a call without a body, where SOPS does."""

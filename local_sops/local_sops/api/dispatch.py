@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from werkzeug.wrappers import Response
 
-from local_sops.api.call import Call, Code, Refusal
+from local_sops.api.call import Answer, Call, Code, Refusal
+from local_sops.api.old_answers import old_answer, old_call, old_envelope
 from local_sops.config import PROJECTS, Project
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ logger = logging.getLogger(__name__)
 
 def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
     """Make an answer as SOPS sends it."""
-    return Response(json.dumps(content), status=status, content_type="application/json")
+    text = json.dumps(content, default=_as_text)
+    return Response(text, status=status, content_type="application/json")
+
+
+def _as_text(value: Any) -> str:
+    """Write what is no JSON, the value of a table variable for one."""
+    return str(vars(value)) if hasattr(value, "__dict__") else str(value)
 
 
 def page_not_found(url: str) -> Response:
@@ -48,18 +55,37 @@ def answer(
     :param query: without credentials.
     :param raw_body: the body, JSON or not.
     """
-    trace = {"trace_id": uuid.uuid4().hex}
+    content, status = _content(state, route, username=username, ids=ids, query=query, raw_body=raw_body)
+    return json_response(old_envelope(content) if state.config.api == "2019" else content, status)
+
+
+def _content(
+    state: ServerState,
+    route: Route,
+    *,
+    username: str,
+    ids: Mapping[str, int],
+    query: Mapping[str, str],
+    raw_body: bytes,
+) -> tuple[Mapping[str, Any], int]:
+    trace = {"trace_id": uuid.uuid4().hex} if route.traced else {}
     try:
         body = _parsed(raw_body) if route.method == "POST" else {}
         project = _project(ids.get("bk_biz_id"), (body if route.method == "POST" else query).get("scope"))
         call = Call(route.name, username, ids, query, raw_body, body, project, state)
-        return json_response({**route.view(call), **trace})
+        return {**_answer(call, route), **trace}, 200
     except Refusal as refusal:
-        return json_response({**refusal.answer, **(trace if refusal.traced else {})})
+        return {**refusal.answer, **(trace if refusal.traced else {})}, 200
     except Exception:
         logger.exception("%s %s failed", route.name, dict(ids))
-        content = {"result": False, "code": "50000", "message": "系统异常,请联系管理员处理", "data": None}
-        return json_response(content, status=500)
+        return {"result": False, "code": "50000", "message": "系统异常,请联系管理员处理", "data": None}, 500
+
+
+def _answer(call: Call, route: Route) -> Answer:
+    if call.state.config.api == "current":
+        return call.state.caches.answer(call, route.view)
+    asked = old_call(call)
+    return old_answer(asked, call.state.caches.answer(asked, route.view))
 
 
 def _parsed(raw_body: bytes) -> dict[str, Any]:

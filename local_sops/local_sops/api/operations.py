@@ -54,6 +54,8 @@ def operate_node(call: Call) -> Answer:
     operation = _NODE_ACTIONS.get(str(action))
     if operation is None:
         raise Refusal("task command is invalid", Code.UNKNOWN)
+    if action in ("skip", "retry"):
+        call.state.child_tasks.wake_parent(task)
     return _answer(operation(call, call.state.runtime, node_id))
 
 

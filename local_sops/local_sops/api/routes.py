@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_sops.api import nodes, operations, projects, task_creation, task_status, tasks, templates
+from local_sops.api import (
+    claiming,
+    fast_creation,
+    node_log,
+    nodes,
+    operations,
+    plugins,
+    projects,
+    task_creation,
+    task_status,
+    tasks,
+    templates,
+)
+from local_sops.api.old_answers import MISSING_CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from local_sops.api.call import Answer, Call
+    from local_sops.config import Api
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +32,14 @@ class Route:
     """One call of the API.
 
     :param path_ids: names of the ids in its path, in their order, which differs from call to call.
+    :param traced: whether its answers carry a trace id.
     """
 
     name: str
     method: str
     path_ids: tuple[str, ...]
     view: Callable[[Call], Answer]
+    traced: bool = True
 
 
 _TASK = ("task_id", "bk_biz_id")
@@ -54,5 +70,17 @@ ROUTES = {
         Route("operate_task", "POST", _TASK, operations.operate_task),
         Route("operate_node", "POST", _BUSINESS_TASK, operations.operate_node),
         Route("node_callback", "POST", _TASK, operations.node_callback),
+        Route("fast_create_task", "POST", _BUSINESS, fast_creation.fast_create_task),
+        Route("preview_task_tree", "POST", _BUSINESS_TEMPLATE, task_creation.preview_task_tree),
+        Route("claim_functionalization_task", "POST", _TASK, claiming.claim_functionalization_task),
+        Route("get_task_node_log", "GET", _TASK, node_log.get_task_node_log, traced=False),
+        Route("get_plugin_list", "GET", _BUSINESS, plugins.get_plugin_list),
     )
 }
+
+
+def routes_for(api: Api) -> Mapping[str, Route]:
+    """List the calls that a server of some age has, by name."""
+    if api == "current":
+        return ROUTES
+    return {name: route for name, route in ROUTES.items() if name not in MISSING_CALLS}

@@ -10,8 +10,11 @@ from jsonschema import Draft7Validator, ValidationError
 from local_sops.api.call import Answer, Call, Code, Refusal, success
 from local_sops.api.templates import find_template
 from local_sops.trees import InvalidTreeError, Tree
+from local_sops.trees.constants import without_schema, without_unreferenced
 from local_sops.trees.creation import tree_from_caller, tree_from_template
-from local_sops.trees.pruning import nodes_but
+from local_sops.trees.drawing import with_drawing
+from local_sops.trees.names import with_safe_names
+from local_sops.trees.pruning import nodes_but, without_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +38,6 @@ _PARAMETERS = Draft7Validator(
     }
 )
 _CALLBACK_URL = re.compile(r"^https?://\w.+$")
-_UNSAFE_IN_NODE_NAMES = str.maketrans("", "", "<>$&'\"")
 
 
 def create_task(call: Call) -> Answer:
@@ -48,14 +50,12 @@ def create_task(call: Call) -> Answer:
         message = "template_schemes_id can not be used with exclude_task_nodes_id or execute_task_nodes_id"
         raise Refusal(message, Code.BAD_PARAMETER)
     try:
-        tree = _own_tree(call, parameters) or _template_tree(call, template, parameters)
+        tree = _own_tree(call, template, parameters) or _template_tree(call, template, parameters)
     except InvalidTreeError as error:
         kind = "get invalid pipeline_tree" if parameters.get("pipeline_tree") else "create pipeline without tree error"
         raise Refusal(f"[API] create_task {kind}: {error}", Code.UNKNOWN) from error
     task = _store(call, template, parameters, tree)
-    return success(
-        {"task_id": task.pk, "task_url": call.task_url(task.project_id, task.pk), "pipeline_tree": task.tree}
-    )
+    return success({"task_id": task.pk, "task_url": call.state.task_life.url_of(task), "pipeline_tree": task.tree})
 
 
 def create_and_start_task(call: Call) -> Answer:
@@ -65,15 +65,32 @@ def create_and_start_task(call: Call) -> Answer:
     template = find_template(call, call.ids["template_id"], common=_is_common(parameters))
     try:
         tree = tree_from_template(
-            call.state.templates, template, parameters["exclude_task_nodes_id"], parameters["constants"]
+            call.state.templates,
+            template,
+            parameters["exclude_task_nodes_id"],
+            parameters["constants"],
+            parameters["simplify_vars"],
         )
     except InvalidTreeError as error:
         raise Refusal(str(error), Code.UNKNOWN) from error
-    task = _store(call, template, parameters, tree)
+    task = _store(call, template, parameters, tree, with_timeouts=False)
     call.state.task_life.request_start(task, call.username)
-    return success(
-        {"pipeline_tree": task.tree, "task_id": task.pk, "task_url": call.task_url(task.project_id, task.pk)}
-    )
+    return success({"pipeline_tree": task.tree, "task_id": task.pk, "task_url": call.state.task_life.url_of(task)})
+
+
+def preview_task_tree(call: Call) -> Answer:
+    """Show the tree that a task would have, its ids still the template's, and the constants that it would lack."""
+    excluded = call.body.get("exclude_task_nodes_id", [])
+    if not isinstance(excluded, list):
+        raise Refusal("invalid exclude_task_nodes_id", Code.BAD_PARAMETER)
+    try:
+        template = find_template(call, call.ids["template_id"], common=False)
+        tree = without_schema(with_drawing(template.tree))
+        preview = without_unreferenced(without_nodes(tree, excluded))
+    except InvalidTreeError as error:
+        raise Refusal(f"preview_task_tree fail: {error}", Code.UNKNOWN) from error
+    unused = {key: one for key, one in tree["constants"].items() if key not in preview["constants"]}
+    return success({"pipeline_tree": preview, "constants_not_referred": unused})
 
 
 def _parameters(call: Call) -> Mapping[str, Any]:
@@ -107,11 +124,13 @@ def _is_common(parameters: Mapping[str, Any]) -> bool:
     return parameters.get("template_source", "project") not in ("project", "business")
 
 
-def _own_tree(call: Call, parameters: Mapping[str, Any]) -> Tree | None:
+def _own_tree(call: Call, template: Template, parameters: Mapping[str, Any]) -> Tree | None:
     tree = parameters.get("pipeline_tree")
     if not tree:
         return None
-    return _with_clean_names(tree_from_caller(call.state.templates, tree, parameters["constants"]))
+    independent = template.independent_subprocess
+    values = parameters["constants"]
+    return with_safe_names(tree_from_caller(call.state.templates, tree, values, independent=independent))
 
 
 def _template_tree(call: Call, template: Template, parameters: Mapping[str, Any]) -> Tree:
@@ -120,7 +139,9 @@ def _template_tree(call: Call, template: Template, parameters: Mapping[str, Any]
         excluded = _excluded_by_schemes(template, parameters["template_schemes_id"])
     elif parameters["execute_task_nodes_id"]:
         excluded = nodes_but(template.tree, parameters["execute_task_nodes_id"])
-    return tree_from_template(call.state.templates, template, excluded, parameters["constants"])
+    return tree_from_template(
+        call.state.templates, template, excluded, parameters["constants"], parameters["simplify_vars"]
+    )
 
 
 def _excluded_by_schemes(template: Template, wanted: Any) -> list[str]:
@@ -137,16 +158,12 @@ def _excluded_by_schemes(template: Template, wanted: Any) -> list[str]:
     return [node_id for node_id, node in activities.items() if node["optional"] and node_id not in kept]
 
 
-def _with_clean_names(tree: Tree) -> Tree:
-    """Node names lose some characters and are cut at 50, as SOPS stores them."""
-    for activity in tree["activities"].values():
-        activity["name"] = activity["name"].translate(_UNSAFE_IN_NODE_NAMES)[:50]
-    return tree
-
-
-def _store(call: Call, template: Template, parameters: Mapping[str, Any], tree: Tree) -> Task:
+def _store(
+    call: Call, template: Template, parameters: Mapping[str, Any], tree: Tree, *, with_timeouts: bool = True
+) -> Task:
     return call.state.task_life.create(
         tree,
+        with_timeouts=with_timeouts,
         name=parameters["name"],
         project_id=call.project.id,
         template_id=str(template.id),
@@ -155,4 +172,6 @@ def _store(call: Call, template: Template, parameters: Mapping[str, Any], tree: 
         flow_type=parameters["flow_type"],
         creator=call.username,
         create_method="api",
+        callback_url=parameters.get("callback_url") or "",
+        callback_version=parameters.get("callback_version"),
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_TASKS = 50
+EXPIRED_STATUS = {"state": "EXPIRED"}
+"""All that is known of a task that the cleaner has been at."""
 
 
 def get_task_status(call: Call) -> Answer:
@@ -28,6 +30,9 @@ def get_task_status(call: Call) -> Answer:
     if task is None:
         message = f"task[id={task_id}] get status error: TaskFlowInstance matching query does not exist."
         raise Refusal(message, Code.UNKNOWN)
+    if task.is_expired:
+        _refuse_details_of_created(call)
+        return success({**EXPIRED_STATUS, "name": task.name}, message="")
     subprocess_id = call.query.get("subprocess_id")
     zone = call.state.config.timezone
     if subprocess_id:
@@ -62,12 +67,13 @@ def get_tasks_status(call: Call) -> Answer:
     shared = created_status()
     if not with_children:
         del shared["children"]
-    return success([_item(call, task, found.get(task.instance_id, shared), with_children) for task in tasks])
+    statuses = [dict(EXPIRED_STATUS) if task.is_expired else found.get(task.instance_id, shared) for task in tasks]
+    return success([_item(call, task, status, with_children) for task, status in zip(tasks, statuses, strict=True)])
 
 
 def _item(call: Call, task: Task, status: Status, with_children: bool) -> dict[str, Any]:
     zone = call.state.config.timezone
-    if with_children:
+    if with_children and "children" in status:
         with_names(status, activity_names(task.tree))
     else:
         status.pop("children", None)
@@ -82,7 +88,7 @@ def _item(call: Call, task: Task, status: Status, with_children: bool) -> dict[s
         "create_time": format_time(task.create_time, zone),
         "start_time": format_time_or_empty(task.start_time, zone),
         "finish_time": format_time_or_empty(task.finish_time, zone),
-        "url": call.task_url(task.project_id, task.pk),
+        "url": call.state.task_life.url_of(task),
     }
 
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db.models import QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import StrIndex
-from django.utils.dateparse import parse_datetime
 
 from local_sops.api.call import Answer, Call, Code, Refusal, not_found, success
+from local_sops.runtime.task_outputs import task_outputs
 from local_sops.store.models import Task
 from local_sops.times import elapsed_seconds, format_iso_time, format_time, format_time_or_empty
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 DEFAULT_LIMIT, MAX_LIMIT = 100, 200
+_DATE_FORM = "%Y-%m-%d"
+_TIME_FORMS = (
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y-%m-%dT%H:%M:%S.%fZ",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%d %H:%M:%S %z",
+    "%Y-%m-%d %H:%M:%S%z",
+    "%Y-%m-%d %H:%M %z",
+    "%Y-%m-%d %H:%M%z",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    _DATE_FORM,
+)
 _ACTIONS = ["task_view", "task_edit", "task_operate", "task_claim", "task_delete", "task_clone"]
 
 
@@ -39,7 +51,7 @@ def start_task(call: Call) -> Answer:
     if task.is_started:
         raise Refusal("task already started", Code.INVALID_OPERATION)
     call.state.task_life.request_start(task, call.username)
-    task_url = call.task_url(task.project_id, task.pk)
+    task_url = call.state.task_life.url_of(task)
     return success({"task_url": task_url}, task_url=task_url)
 
 
@@ -57,40 +69,28 @@ def get_task_detail(call: Call) -> Answer:
             "create_time": format_time(task.create_time, zone),
             "creator": task.creator,
             "create_method": task.create_method,
-            "template_id": int(task.template_id),
+            "template_id": int(task.template_id) if task.template_id else "",
             "start_time": format_time_or_empty(task.start_time, zone),
             "finish_time": format_time_or_empty(task.finish_time, zone),
             "executor": task.executor,
             "elapsed_time": elapsed_seconds(task.start_time, task.finish_time),
             "pipeline_tree": tree,
-            "task_url": call.task_url(task.project_id, task.pk),
+            "task_url": call.state.task_life.url_of(task),
             "constants": tree["constants"],
-            "outputs": task_outputs(call, task, tree["constants"]),
+            "outputs": task_outputs(call.state.runtime, task),
             "ex_data": "",
         }
     )
-
-
-def task_outputs(call: Call, task: Task, constants: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """List the outputs of a finished task; none of any other."""
-    if not task.is_finished:
-        return []
-    values = call.state.runtime.get_execution_data_outputs(task.instance_id)
-    return [
-        {"key": key, "value": value, "name": constants[key]["name"]}
-        for key, value in values.items()
-        if key in constants
-    ]
 
 
 def get_task_list(call: Call) -> Answer:
     """List a page of a project's tasks, newest first, with the count of all that match."""
     zone = _expected_zone(call)
     tasks = _filtered(call)
-    offset = _number(call, "offset", 0)
-    limit = min(_number(call, "limit", DEFAULT_LIMIT), MAX_LIMIT)
+    offset, limit = _page(call)
     page = tasks.order_by("-pk")[offset : offset + limit]
-    return success([_list_item(call, task, zone) for task in page], count=tasks.count())
+    count = -1 if _switch(call, "without_count") else tasks.count()
+    return success([_list_item(call, task, zone) for task in page], count=count)
 
 
 def _expected_zone(call: Call) -> ZoneInfo | None:
@@ -104,48 +104,65 @@ def _expected_zone(call: Call) -> ZoneInfo | None:
         raise Refusal(message, Code.VALIDATION, traced=False, data="") from None
 
 
-def _number(call: Call, name: str, default: int) -> int:
-    text = call.query.get(name, "")
+def _page(call: Call) -> tuple[int, int]:
+    """Read offset and limit."""
     try:
-        return max(int(text), 0) if text else default
-    except ValueError:
-        message = {name: ["请填写合法的整数值。"]}
-        raise Refusal(str(message), Code.VALIDATION, traced=False, data="") from None
+        offset = int(call.query.get("offset", 0))
+        limit = int(call.query.get("limit", DEFAULT_LIMIT))
+        if offset < 0 or limit < 0:
+            raise ValueError("offset and limit must be greater or equal to 0.")
+    except ValueError as error:
+        raise Refusal(f"[API] pagination error: {error}", Code.INVALID_OPERATION, data="") from error
+    return offset, min(limit, MAX_LIMIT)
+
+
+def _switch(call: Call, name: str) -> bool:
+    """Read a switch of the query; left out, it is off."""
+    return call.query.get(name, "").lower() not in ("", "false", "0")
 
 
 def _filtered(call: Call) -> QuerySet[Task]:
     query = call.query
     wanted: dict[str, Any] = {"project_id": call.project.id}
-    for name in ("template_id", "template_source", "create_method", "creator", "executor"):
+    for name in ("template_id", "create_method", "executor"):
         if query.get(name):
             wanted[name] = query[name]
+    if query.get("template_ids"):
+        wanted["template_id__in"] = [one.strip() for one in query["template_ids"].split(",") if one.strip()]
     for name in ("is_started", "is_finished"):
         if query.get(name):
-            wanted[name] = query[name].lower() in ("true", "1")
-    for name, lookup in (
-        ("create_time_start", "create_time__gte"),
-        ("create_time_end", "create_time__lte"),
-        ("start_time_start", "start_time__gte"),
-        ("start_time_end", "start_time__lte"),
-        ("finish_time_start", "finish_time__gte"),
-        ("finish_time_end", "finish_time__lte"),
-    ):
+            wanted[name] = _switch(call, name)
+    for name, lookup in (("create_time_start", "create_time__gte"), ("create_time_end", "create_time__lte")):
         if query.get(name):
             wanted[lookup] = _moment(call, name)
     tasks = Task.objects.filter(**wanted)
+    if query.get("is_child_taskflow"):
+        children = ~Q(parent_node_id="")
+        tasks = tasks.filter(children if _switch(call, "is_child_taskflow") else ~children)
     if query.get("keyword"):
         # SQLite's LIKE ignores case; SOPS's search does not.
         tasks = tasks.annotate(found_at=StrIndex("name", Value(query["keyword"]))).filter(found_at__gt=0)
     return tasks
 
 
-def _moment(call: Call, name: str) -> Any:
-    text = call.query[name]
-    moment = parse_datetime(text)
-    if moment is None:
-        message = f"{name} {text} is not a time"
-        raise Refusal(message, Code.VALIDATION, traced=False, data="")
-    return moment if moment.tzinfo else moment.replace(tzinfo=call.state.config.timezone)
+def _moment(call: Call, name: str) -> datetime:
+    """Read a time; a date means its first moment, or as an end its last."""
+    text = call.query[name].strip()
+    for form in _TIME_FORMS:
+        try:
+            moment = datetime.strptime(text, form)  # noqa: DTZ007 - a form without a zone means the server's
+        except ValueError:
+            continue
+        if form == _DATE_FORM and name.endswith("_end"):
+            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999999)
+        if form.endswith("Z"):
+            return moment.replace(tzinfo=UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=call.state.config.timezone)
+    reason = (
+        f"无法解析日期格式: {text}，支持的格式：YYYY-MM-DD HH:MM:SS、YYYY-MM-DD HH:MM:SS +HHMM、"
+        "YYYY-MM-DD HH:MM:SS+HHMM、YYYY-MM-DDTHH:MM:SSZ 或 YYYY-MM-DD"
+    )
+    raise Refusal({name: [reason]}, Code.VALIDATION, traced=False, data="")
 
 
 def _list_item(call: Call, task: Task, zone: ZoneInfo | None) -> dict[str, Any]:
@@ -165,7 +182,7 @@ def _list_item(call: Call, task: Task, zone: ZoneInfo | None) -> dict[str, Any]:
         "is_finished": task.is_finished,
         "template_source": task.template_source,
         "template_id": task.template_id,
-        "is_child_taskflow": False,
+        "is_child_taskflow": task.is_child_taskflow,
         "project_id": task.project_id,
         "project_name": call.project.name,
         "bk_biz_id": call.project.bk_biz_id,

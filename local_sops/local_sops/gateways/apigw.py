@@ -7,12 +7,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from local_sops.api.dispatch import answer, json_response, page_not_found
-from local_sops.api.routes import ROUTES
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
+    from local_sops.config import RateLimit
     from local_sops.server_state import ServerState
 
 _HEADER = "X-Bkapi-Authorization"
@@ -22,7 +22,7 @@ def handle(state: ServerState, request: Request) -> Response:
     """Answer a request; any stage will do."""
     stage, _, resource = request.path.lstrip("/").partition("/")
     name, _, ids_text = resource.partition("/")
-    route = ROUTES.get(name)
+    route = state.routes.get(name)
     if not stage or route is None or route.method != request.method:
         message = f'API not found [method="{request.method}" path="/{resource}"]'
         return _error(404, 1640401, "API_NOT_FOUND", message)
@@ -32,6 +32,9 @@ def handle(state: ServerState, request: Request) -> Response:
         username = find_user(state.config, credentials)
     except (UnknownAppError, UnknownUserError) as error:
         return _error(400, 1640001, "INVALID_ARGS", f'Parameters error [reason="{error}"]')
+    seconds_to_wait = state.rate_limiter.seconds_to_wait()
+    if state.rate_limiter.limit and seconds_to_wait:
+        return _rate_limited(state.rate_limiter.limit, seconds_to_wait)
     parts = ids_text.split("/") if ids_text else [""]
     if len(parts) != len(route.path_ids) + 1 or parts[-1] or not resource.endswith("/"):
         return page_not_found(request.url)
@@ -46,6 +49,15 @@ def handle(state: ServerState, request: Request) -> Response:
         raw_body=request.get_data(),
     )
     response.headers["X-Bkapi-Request-Id"] = str(uuid.uuid4())
+    return response
+
+
+def _rate_limited(limit: RateLimit, seconds_to_wait: int) -> Response:
+    response = _error(429, 1642902, "RATE_LIMIT_RESTRICTION", "API rate limit exceeded by stage strategy")
+    response.headers["X-Bkapi-RateLimit-Limit"] = str(limit.requests)
+    response.headers["X-Bkapi-RateLimit-Remaining"] = "0"
+    response.headers["X-Bkapi-RateLimit-Reset"] = str(seconds_to_wait)
+    response.headers["X-Bkapi-RateLimit-Plugin"] = "bk-stage-rate-limit"
     return response
 
 

@@ -7,7 +7,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from local_sops.api.dispatch import answer, json_response
-from local_sops.api.routes import ROUTES
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
 
 if TYPE_CHECKING:
@@ -19,11 +18,12 @@ PREFIX = "/api/c/compapi/v2/sops/"
 _CREDENTIALS = frozenset({"bk_app_code", "bk_app_secret", "bk_username", "bk_token", "access_token"})
 _NO_APP, _NO_OPERATOR, _NO_COMPONENT = 20101, 1306401, 1306404
 _BAD_PARAMETERS, _BACKEND_FAILED, _UNNAMED_FAILURE = 1306406, 1306201, 1306000
+_RATE_LIMITED = 1306429
 
 
 def handle(state: ServerState, request: Request) -> Response:
     """Answer a request; GET and POST will both do for any call."""
-    route = ROUTES.get(request.path.removeprefix(PREFIX).rstrip("/"))
+    route = state.routes.get(request.path.removeprefix(PREFIX).rstrip("/"))
     if route is None:
         return _error(_NO_COMPONENT, f"Component not found, path: {request.path}")
     try:
@@ -36,6 +36,9 @@ def handle(state: ServerState, request: Request) -> Response:
         return _error(_NO_APP, "APP authentication failed, app_code or app_secret is incorrect")
     except UnknownUserError as error:
         return _error(_NO_OPERATOR, str(error))
+    seconds_to_wait = state.rate_limiter.seconds_to_wait()
+    if seconds_to_wait:
+        return _error(_RATE_LIMITED, f"API rate limit exceeded, try again in {seconds_to_wait} s")
     missing = [name for name in route.path_ids if parameters.get(name) in (None, "")]
     if missing:
         return _error(_BAD_PARAMETERS, f"Parameters error: '{missing[0]}' required")

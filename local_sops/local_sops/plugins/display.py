@@ -32,4 +32,13 @@ class DisplayService(Service):
         return True
 
 
-PLUGINS = (Plugin("bk_display", "1.0", "消息展示", DisplayService),)
+PLUGINS = (
+    Plugin(
+        "bk_display",
+        "1.0",
+        "消息展示",
+        DisplayService,
+        description="本插件为仅用于消息展示的空节点",
+        form="/static/components/atoms/bk/display/v1_0.js",
+    ),
+)

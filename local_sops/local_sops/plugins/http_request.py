@@ -80,9 +80,11 @@ class LegacyHttpRequestService(Service):
         sent_headers = dict(headers)
         if text and not any(name.lower() == "content-type" for name in sent_headers):
             sent_headers["Content-Type"] = "application/json"
+        url = str(data.get_one_of_inputs("bk_http_request_url"))
+        self.logger.info("send %s request to %s", method, url)
         return requests.request(
             method,
-            str(data.get_one_of_inputs("bk_http_request_url")),
+            url,
             data=text.encode() if text and method not in ("GET", "HEAD") else None,
             headers=sent_headers,
             timeout=timeout_seconds,
@@ -156,7 +158,21 @@ class HttpRequestService(LegacyHttpRequestService):
         return met
 
 
+_DESCRIPTION = (
+    "提示: 1.请求URL需要在当前网络下可以访问，否则会超时失败 2.响应状态码在200-300(不包括300)之间，"
+    "并且响应内容是 JSON 格式才会执行成功"
+)
+_FORMS = "/static/components/atoms/bk/http"
 PLUGINS = (
-    Plugin("bk_http_request", "legacy", "HTTP 请求", LegacyHttpRequestService),
-    Plugin("bk_http_request", "v1.0", "HTTP 请求", HttpRequestService),
+    Plugin(
+        "bk_http_request",
+        "legacy",
+        "HTTP 请求",
+        LegacyHttpRequestService,
+        description=_DESCRIPTION,
+        form=f"{_FORMS}/legacy.js",
+    ),
+    Plugin(
+        "bk_http_request", "v1.0", "HTTP 请求", HttpRequestService, description=_DESCRIPTION, form=f"{_FORMS}/v1_0.js"
+    ),
 )

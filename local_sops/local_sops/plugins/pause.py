@@ -49,4 +49,16 @@ class PauseService(Service):
         return True
 
 
-PLUGINS = (Plugin("pause_node", "legacy", "人工确认(暂停)", PauseService),)
+PLUGINS = (
+    Plugin(
+        "pause_node",
+        "legacy",
+        "人工确认(暂停)",
+        PauseService,
+        description=(
+            "该节点可以通过node_callback API接口进行回调并传入数据，callback_data参数为dict类型，"
+            "回调数据会作为该节点的输出数据"
+        ),
+        form="/static/components/atoms/bk/pause.js",
+    ),
+)

@@ -89,4 +89,4 @@ class SleepTimerService(Service):
         return True
 
 
-PLUGINS = (Plugin("sleep_timer", "legacy", "定时", SleepTimerService),)
+PLUGINS = (Plugin("sleep_timer", "legacy", "定时", SleepTimerService, form="/static/components/atoms/bk/timer.js"),)

@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 AUTO_RETRY_MAX_TIMES = 10
 AUTO_RETRY_MAX_INTERVAL_SECONDS = 60
-TIMEOUT_OPERATOR = "bk_engine"
+TIMEOUT_TEXT = "The node has been terminated by the system due to exceeding the 'Timeout Setting'."
+"""``ex_data`` of a node that ran too long."""
 _SETTLE_SECONDS = 0.05
 """The engine tells of a failure a moment before the node can be retried."""
 _ATTEMPTS = 40
@@ -34,14 +35,17 @@ def forced_fail_text(operator: str) -> str:
     return f"The node has been terminated by {operator}."
 
 
-def register_node_rules(task: Task, tree: Tree) -> None:
-    """Note the automatic retries and the timeouts of a new task's activities, subprocesses included."""
+def register_node_rules(task: Task, tree: Tree, *, with_auto_retry: bool, with_timeouts: bool) -> None:
+    """Note the automatic retries and the timeouts of a new task's activities, subprocesses included.
+
+    :param with_auto_retry: fast_create_task leaves both out, create_and_start_task the timeouts.
+    """
     retries, timeouts = [], []
     for node in walk(tree):
         if node["type"] != "ServiceActivity":
             continue
         retry, timeout = node.get("auto_retry") or {}, node.get("timeout_config") or {}
-        if retry.get("enable"):
+        if with_auto_retry and retry.get("enable"):
             retries.append(
                 AutoRetry(
                     task=task,
@@ -50,7 +54,7 @@ def register_node_rules(task: Task, tree: Tree) -> None:
                     max_retry_times=min(abs(int(retry.get("times", 1))), AUTO_RETRY_MAX_TIMES),
                 )
             )
-        if timeout.get("enable"):
+        if with_timeouts and timeout.get("enable"):
             timeouts.append(
                 NodeTimeout(task=task, node_id=node["id"], seconds=int(timeout["seconds"]), action=timeout["action"])
             )
@@ -65,12 +69,11 @@ class NodeRules:
         self._dispatcher = dispatcher
         self._runtime = runtime
 
-    def state_changed(self, node_id: str, to_state: str, version: str) -> None:
-        """Follow a state change of any node."""
-        if to_state == states.FAILED:
-            self._plan_retry(node_id)
-        elif to_state == states.RUNNING:
+    def state_changed(self, node_id: str, to_state: str, version: str) -> bool:
+        """Follow a state change of any node; tell whether it failed and will be retried."""
+        if to_state == states.RUNNING:
             self._plan_timeout(node_id, version)
+        return to_state == states.FAILED and self._plan_retry(node_id)
 
     def resume_after_restart(self) -> None:
         """Plan again what was planned in memory; intervals and timeouts start anew."""
@@ -81,11 +84,13 @@ class NodeRules:
         for state in State.objects.filter(name=states.RUNNING, node_id__in=list(timed)):
             self._plan_timeout(state.node_id, state.version)
 
-    def _plan_retry(self, node_id: str) -> None:
+    def _plan_retry(self, node_id: str) -> bool:
         rule = AutoRetry.objects.filter(node_id=node_id, retry_times__lt=F("max_retry_times")).first()
-        if rule:
-            delay = max(rule.interval_seconds, _SETTLE_SECONDS)
-            self._dispatcher.submit_later(delay, partial(self._retry, node_id, rule.retry_times, _ATTEMPTS))
+        if rule is None:
+            return False
+        delay = max(rule.interval_seconds, _SETTLE_SECONDS)
+        self._dispatcher.submit_later(delay, partial(self._retry, node_id, rule.retry_times, _ATTEMPTS))
+        return True
 
     def _retry(self, node_id: str, retry_times: int, attempts: int) -> None:
         if not State.objects.filter(node_id=node_id, name=states.FAILED).exists():
@@ -112,7 +117,7 @@ class NodeRules:
     def _time_out(self, node_id: str, version: str, action: str) -> None:
         if not State.objects.filter(node_id=node_id, name=states.RUNNING, version=version).exists():
             return
-        result = engine_api.forced_fail_activity(self._runtime, node_id, ex_data=forced_fail_text(TIMEOUT_OPERATOR))
+        result = engine_api.forced_fail_activity(self._runtime, node_id, ex_data=TIMEOUT_TEXT)
         if result.result and action == "forced_fail_and_skip":
             result = engine_api.skip_node(self._runtime, node_id)
         if not result.result:

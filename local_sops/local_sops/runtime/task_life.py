@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from pipeline.eri.models import State
 from pipeline.eri.signals import post_set_state
 
 from local_sops.runtime.node_rules import NodeRules, register_node_rules
-from local_sops.runtime.system_variables import system_variables
+from local_sops.runtime.system_variables import context_of, task_facts
 from local_sops.store.models import Task
 from local_sops.trees.engine_tree import engine_pipeline
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Reporter = Callable[[Task, bool], None]
+"""Is told that a task finished (True), that a node failed for good, or that the task was revoked (False)."""
 EXECUTE_TASK, FUNC_CLAIM, FINISHED = "execute_task", "func_claim", "finished"
 """Values of ``current_flow``: to be run, waiting for a functionary, over."""
 
@@ -35,33 +38,54 @@ class TaskLife:
 
     :param dispatcher: runs what is asked for asynchronously.
     :param runtime: the engine's.
+    :param base_url: of the server, for the addresses of tasks.
+    :param project_constants: project id -> name -> value of ``${_env_name}``.
     """
 
-    def __init__(self, dispatcher: Dispatcher, runtime: LocalRuntime) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        runtime: LocalRuntime,
+        base_url: str,
+        project_constants: Mapping[int, Mapping[str, str]],
+    ) -> None:
         self._dispatcher = dispatcher
         self._runtime = runtime
+        self._base_url = base_url
+        self._project_constants = project_constants
         self._node_rules = NodeRules(dispatcher, runtime)
+        self._reporters: tuple[Reporter, ...] = ()
+
+    def report_to(self, *reporters: Reporter) -> None:
+        """Tell these how tasks fare from now on; they are called in the transaction of the change."""
+        self._reporters = reporters
+
+    def url_of(self, task: Task) -> str:
+        """Name the page of a task."""
+        return f"{self._base_url}/taskflow/execute/{task.project_id}/?instance_id={task.pk}"
 
     def connect(self) -> None:
         """Follow the engine's state changes from now on."""
         post_set_state.connect(self._state_changed, dispatch_uid="local_sops.task_life")
 
-    def create(self, tree: Tree, *, flow_type: str, **fields: Any) -> Task:
+    def create(self, tree: Tree, *, with_auto_retry: bool = True, with_timeouts: bool = True, **fields: Any) -> Task:
         """Store a new task, not started.
 
         :param tree: a task tree, ids renewed.
+        :param with_auto_retry: whether the server will retry nodes that ask for it.
+        :param with_timeouts: whether the server will end nodes that run too long.
         :param fields: the other columns of :class:`Task`.
         """
+        if "current_flow" not in fields:
+            fields["current_flow"] = FUNC_CLAIM if fields["flow_type"] == "common_func" else EXECUTE_TASK
         with transaction.atomic():
             task: Task = Task.objects.create(
                 create_time=datetime.now(UTC),
-                flow_type=flow_type,
-                current_flow=FUNC_CLAIM if flow_type == "common_func" else EXECUTE_TASK,
                 instance_id=tree["id"],
                 tree_json=json.dumps(tree, ensure_ascii=False),
                 **fields,
             )
-            register_node_rules(task, tree)
+            register_node_rules(task, tree, with_auto_retry=with_auto_retry, with_timeouts=with_timeouts)
         return task
 
     def request_start(self, task: Task, username: str) -> None:
@@ -92,11 +116,13 @@ class TaskLife:
         )
         if not started:
             return
-        context = system_variables(task, username)
+        facts = task_facts(task, username, self.url_of(task))
+        context = context_of(facts, self._project_constants.get(task.project_id, {}))
         result = engine_api.run_pipeline(
             self._runtime,
             engine_pipeline(task.tree),
             cycle_tolerate=True,
+            root_pipeline_data=facts,
             root_pipeline_context=context,
             subprocess_context=context,
         )
@@ -107,13 +133,24 @@ class TaskLife:
             )
 
     def _state_changed(self, node_id: str, to_state: str, version: str, root_id: str, **_: Any) -> None:
-        if to_state in (states.FINISHED, states.REVOKED):
+        if node_id == root_id:
             self._root_changed(node_id, to_state)
-        self._node_rules.state_changed(node_id, to_state, version)
+        will_be_retried = self._node_rules.state_changed(node_id, to_state, version)
+        if to_state == states.FAILED and not will_be_retried:
+            self._report(root_id, task_success=False)
 
-    def _root_changed(self, node_id: str, state: str) -> None:
-        tasks = Task.objects.filter(instance_id=node_id)
+    def _root_changed(self, root_id: str, state: str) -> None:
+        tasks = Task.objects.filter(instance_id=root_id)
         if state == states.FINISHED:
             tasks.update(is_finished=True, finish_time=datetime.now(UTC), current_flow=FINISHED)
+            self._report(root_id, task_success=True)
         elif state == states.REVOKED:
             tasks.update(is_revoked=True, finish_time=datetime.now(UTC), current_flow=FINISHED)
+            # SOPS hears of it in two ways, and tells of both.
+            self._report(root_id, task_success=False)
+            self._report(root_id, task_success=False)
+
+    def _report(self, root_id: str, *, task_success: bool) -> None:
+        for task in Task.objects.filter(instance_id=root_id):
+            for report in self._reporters:
+                report(task, task_success)

@@ -9,7 +9,10 @@ from django.db import models
 
 
 class Task(models.Model):
-    """A SOPS task. Its nodes' states live in the engine's tables, under :attr:`instance_id`."""
+    """A SOPS task. Its nodes' states live in the engine's tables, under :attr:`instance_id`.
+
+    ``parent_node_id`` is set for the task of an independent subprocess: the node, in another task, that waits for it.
+    """
 
     name = models.CharField(max_length=128)
     project_id = models.IntegerField(db_index=True)
@@ -28,6 +31,11 @@ class Task(models.Model):
     is_started = models.BooleanField(default=False)
     is_finished = models.BooleanField(default=False)
     is_revoked = models.BooleanField(default=False)
+    is_expired = models.BooleanField(default=False)
+    callback_url = models.TextField(default="")
+    callback_version = models.JSONField(null=True)
+    parent_node_id = models.CharField(max_length=33, default="", db_index=True)
+    parent_node_version = models.CharField(max_length=33, default="")
     instance_id = models.CharField(max_length=33, unique=True)
     tree_json = models.TextField()
 
@@ -36,6 +44,11 @@ class Task(models.Model):
         """The task's own ``pipeline_tree``, freshly parsed: the caller may change it."""
         tree: dict[str, Any] = json.loads(self.tree_json)
         return tree
+
+    @property
+    def is_child_taskflow(self) -> bool:
+        """Whether it runs an independent subprocess of another task."""
+        return bool(self.parent_node_id)
 
     def __str__(self) -> str:
         return f"task {self.pk}"
@@ -49,6 +62,11 @@ class AutoRetry(models.Model):
     interval_seconds = models.IntegerField()
     max_retry_times = models.IntegerField()
     retry_times = models.IntegerField(default=0)
+
+    @classmethod
+    def is_left(cls, node_id: str) -> bool:
+        """Whether the server will retry a node once more, were it to fail."""
+        return bool(cls.objects.filter(node_id=node_id, retry_times__lt=models.F("max_retry_times")).exists())
 
     def __str__(self) -> str:
         return f"auto retry of node {self.node_id}"
@@ -64,3 +82,14 @@ class NodeTimeout(models.Model):
 
     def __str__(self) -> str:
         return f"timeout of node {self.node_id}"
+
+
+class PendingCallback(models.Model):
+    """A POST to a task's ``callback_url`` that is to be made."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE)
+    body_json = models.TextField()
+    failures = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"callback {self.pk} of task {self.task_id}"

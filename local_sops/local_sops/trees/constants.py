@@ -67,12 +67,32 @@ def with_values(tree: Tree, values: Mapping[str, Any]) -> Tree:
     """
     constants = {key: dict(constant) for key, constant in tree["constants"].items()}
     for key, constant in constants.items():
-        if constant.get("is_meta"):
+        if constant.get("is_meta") and "meta" not in constant:
             constant["meta"] = copy.deepcopy(constant)
-            constant["value"] = constant["value"]["default"]
+            constant["value"] = _default_of(constant["value"])
         if key in values:
             constant["value"] = values[key]
     return {**tree, "constants": constants}
+
+
+def _default_of(definition: Any) -> Any:
+    """Find the value that a meta variable begins with: choices and tables name it differently."""
+    if not isinstance(definition, dict):
+        return definition
+    return definition.get("default") or definition.get("default_text", "")
+
+
+def with_simplified(tree: Tree, keys: Iterable[str]) -> Tree:
+    """Make custom constants plain text, so that a caller need not know the form of their values.
+
+    :param tree: not changed.
+    """
+    simplified = {
+        key: {**tree["constants"][key], "custom_type": "textarea", "source_tag": "textarea.textarea", "is_meta": False}
+        for key in keys
+        if key in tree["constants"] and tree["constants"][key]["source_type"] == "custom"
+    }
+    return {**tree, "constants": {**tree["constants"], **simplified}}
 
 
 def without_schema(tree: Tree) -> Tree:

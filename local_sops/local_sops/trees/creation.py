@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from local_sops.trees.constants import with_values, without_schema, without_unreferenced
+from local_sops.trees.constants import with_simplified, with_values, without_schema, without_unreferenced
 from local_sops.trees.drawing import with_drawing
 from local_sops.trees.engine_tree import validate
 from local_sops.trees.identity import with_new_ids
+from local_sops.trees.independent import with_independent_subprocesses
 from local_sops.trees.pruning import without_nodes
 from local_sops.trees.schema import check_shape
 
@@ -19,30 +20,47 @@ if TYPE_CHECKING:
 
 
 def tree_from_template(
-    templates: TemplateFolder, template: Template, excluded: Iterable[str], values: Mapping[str, Any]
+    templates: TemplateFolder,
+    template: Template,
+    excluded: Iterable[str],
+    values: Mapping[str, Any],
+    simplified: Iterable[str] = (),
 ) -> Tree:
     """Make the tree of a task from a template.
 
     :param excluded: ids of the activities to leave out.
     :param values: the task's constants.
+    :param simplified: keys of the constants that become plain text, create_task's ``simplify_vars``.
     :raises InvalidTreeError: a node cannot be left out, or the tree is not valid.
     """
     pruned = without_nodes(with_drawing(template.tree), excluded)
-    wanted = with_values(without_schema(without_unreferenced(pruned)), values)
-    return _task_tree(templates, wanted)
+    wanted = with_simplified(with_values(without_schema(without_unreferenced(pruned)), values), simplified)
+    return _task_tree(templates, wanted, independent=template.independent_subprocess)
 
 
-def tree_from_caller(templates: TemplateFolder, tree: Any, values: Mapping[str, Any]) -> Tree:
+def tree_from_caller(
+    templates: TemplateFolder, tree: Any, values: Mapping[str, Any], *, independent: bool = False
+) -> Tree:
     """Make the tree of a task that brings its own ``pipeline_tree``: nothing is left out of it.
 
+    :param independent: whether its subprocesses become tasks of their own.
     :raises InvalidTreeError: it is not a valid tree.
     """
     check_shape(tree)
-    return _task_tree(templates, with_values(tree, values))
+    return _task_tree(templates, with_values(tree, values), independent=independent)
 
 
-def _task_tree(templates: TemplateFolder, tree: Tree) -> Tree:
-    task_tree = with_new_ids(_with_child_origins(templates, templates.expanded(tree)))
+def tree_of_child(templates: TemplateFolder, tree: Tree) -> Tree:
+    """Make the tree of the task of an independent subprocess.
+
+    :raises InvalidTreeError: it is not a valid tree.
+    """
+    return _task_tree(templates, tree, independent=True)
+
+
+def _task_tree(templates: TemplateFolder, tree: Tree, *, independent: bool) -> Tree:
+    origins = _with_child_origins(templates, templates.expanded(tree))
+    task_tree = with_new_ids(with_independent_subprocesses(with_drawing(origins)) if independent else origins)
     validate(task_tree)
     return task_tree
 

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_sops.operators.sops import SopsCreateTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from tests.task_instance import PlainTaskInstance
+from tests.waiting import wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -31,8 +32,7 @@ def test_returns_the_id_of_a_task_that_is_not_started(templates: dict[str, int],
 
 def test_starts_the_task_when_asked_to(templates: dict[str, int], hook: SopsHook) -> None:
     sops_task_id = make(templates, "quick", start=True).execute(PlainTaskInstance().context)
-    while hook.get_task_status(sops_task_id, fresh=True).state != TaskState.FINISHED:
-        pass
+    wait_for_state(hook, sops_task_id, TaskState.FINISHED)
 
 
 def test_a_retry_returns_the_same_task(templates: dict[str, int]) -> None:

@@ -17,6 +17,7 @@ from airflow_provider_sops.sops.errors import (
 from airflow_provider_sops.sops.models import CreatedTask, TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
 from tests.task_instance import PlainTaskInstance
+from tests.waiting import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,8 +113,7 @@ class TestStart:
     ) -> None:
         sops_task_id = once.create(create)
         start_task(hook, sops_task_id, LOG)
-        while hook.get_task_status(sops_task_id, fresh=True).state != TaskState.FINISHED:
-            pass
+        wait_for_state(hook, sops_task_id, TaskState.FINISHED)
         start_task(hook, sops_task_id, LOG)
 
     def test_starts_again_when_the_answer_was_lost(

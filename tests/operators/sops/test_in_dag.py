@@ -16,6 +16,7 @@ from airflow_provider_sops.operators.sops import (
 )
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
 from tests.dag_run import run_dag
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -81,8 +82,7 @@ def test_mapped_tasks_run_a_flow_each(templates: dict[str, int], sops_default: A
 def test_node_ids_can_be_mapped_and_templated(templates: dict[str, int], hook: SopsHook) -> None:
     sops_task_id = hook.create_task(templates["fail"], "mapped node").task_id
     hook.start_task(sops_task_id)
-    while not (failed := hook.get_task_status(sops_task_id, fresh=True).failed_nodes):
-        pass
+    failed = wait_until(hook, sops_task_id, "a failure", lambda status: bool(status.failed_nodes)).failed_nodes
     with make_dag("mapped_node") as dag:
         SopsOperateNodeOperator.partial(task_id="skip", sops_task_id=sops_task_id, action="skip").expand(
             node_id=[f"{{{{ '{failed[0].id}' }}}}"]

@@ -17,6 +17,7 @@ from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.task_instance import PlainTaskInstance
+from tests.waiting import wait_for_node, wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -232,7 +233,7 @@ class TestClear:
         ti = PlainTaskInstance()
         run_operator("long", wait_for_completion=False).execute(ti.context)
         (first,) = tasks_of(hook, ti)
-        wait_for_running_node(hook, first.id)
+        wait_for_node(hook, first.id, "first wait", TaskState.RUNNING)
         run_operator("long", wait_for_completion=False).execute(ti.cleared().context)
         nodes = [node for _, node in hook.get_task_status(first.id, fresh=True).walk()]
         assert all(node.state == TaskState.FINISHED for node in nodes)
@@ -243,7 +244,7 @@ class TestClear:
         ti = PlainTaskInstance()
         run_operator("long", wait_for_completion=False).execute(ti.context)
         (first,) = tasks_of(hook, ti)
-        wait_for_running_node(hook, first.id)
+        wait_for_node(hook, first.id, "first wait", TaskState.RUNNING)
         with pytest.raises(AirflowException, match=f"SOPS task {first.id} is revoked, but .* still runs"):
             run_operator("long", revoke_wait_seconds=0).execute(ti.cleared().context)
         assert len(tasks_of(hook, ti)) == 1
@@ -260,18 +261,6 @@ class TestClear:
         with pytest.raises(AirflowFailException, match="was cleared"):
             run_operator("pause", on_clear="fail").execute(ti.cleared().context)
         assert len(tasks_of(hook, ti)) == 1
-
-
-def wait_for_state(hook: SopsHook, sops_task_id: int, state: TaskState) -> None:
-    """Ask SOPS until a task is in a state; the test's own timeout is the limit."""
-    while hook.get_task_status(sops_task_id, fresh=True).state != state:
-        pass
-
-
-def wait_for_running_node(hook: SopsHook, sops_task_id: int) -> None:
-    """Ask SOPS until some node of a task runs."""
-    while all(node.state != TaskState.RUNNING for _, node in hook.get_task_status(sops_task_id, fresh=True).walk()):
-        pass
 
 
 def follow(hook: SopsHook, sops_task_id: int) -> WaitResult:

@@ -12,8 +12,9 @@ from airflow_provider_sops.operators.sops import (
     SopsOperateTaskOperator,
     SopsStartTaskOperator,
 )
-from airflow_provider_sops.sops.models import NodeStatus, TaskState
+from airflow_provider_sops.sops.models import TaskState
 from tests.task_instance import PlainTaskInstance
+from tests.waiting import wait_for_state, wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -43,18 +44,6 @@ def operate_node(sops_task_id: int, node_id: str, action: str, **arguments: Any)
     SopsOperateNodeOperator(
         task_id="operate", sops_task_id=sops_task_id, node_id=node_id, action=action, **arguments
     ).execute(PlainTaskInstance().context)
-
-
-def wait_for_node(hook: SopsHook, sops_task_id: int, name: str, state: TaskState) -> NodeStatus:
-    while True:
-        for _, node in hook.get_task_status(sops_task_id, fresh=True).walk():
-            if (node.name, node.state) == (name, state):
-                return node
-
-
-def wait_for_state(hook: SopsHook, sops_task_id: int, state: TaskState) -> None:
-    while hook.get_task_status(sops_task_id, fresh=True).state != state:
-        pass
 
 
 class TestStart:
@@ -121,10 +110,12 @@ class TestOperateNode:
         wait_for_state(hook, sops_task_id, TaskState.FAILED)
         (node,) = hook.get_task_status(sops_task_id, fresh=True).failed_nodes
         operate_node(sops_task_id, node.id, "retry")
-        while True:
-            failed = hook.get_task_status(sops_task_id, fresh=True).failed_nodes
-            if failed and failed[0].retry == 1:
-                break
+        wait_until(
+            hook,
+            sops_task_id,
+            "a failed retry",
+            lambda status: bool(status.failed_nodes) and status.failed_nodes[0].retry == 1,
+        )
 
     def test_answers_a_pause(self, created: Any, hook: SopsHook) -> None:
         sops_task_id = created("pause")
@@ -134,8 +125,7 @@ class TestOperateNode:
             for key, node in hook.get_task_detail(sops_task_id).pipeline_tree["activities"].items()
             if node["component"]["code"] == "pause_node"
         )
-        while pause not in hook.get_task_status(sops_task_id, fresh=True).nodes:
-            pass
+        wait_until(hook, sops_task_id, "its pause", lambda status: pause in status.nodes)
         operate_node(sops_task_id, pause, "callback", data={"answer": "go"})
         wait_for_state(hook, sops_task_id, TaskState.FINISHED)
 

@@ -25,6 +25,7 @@ TEMPLATE = Template.read(
                 "g": "ExclusiveGateway",
             },
             constants={
+                "${n}": constant("${n}"),
                 "${who}": constant("${who}"),
                 "${hidden}": constant("${hidden}", show_type="hide"),
                 "${code}": constant("${code}", source_type="component_outputs"),
@@ -50,11 +51,12 @@ class TestConstants:
         text = refusal(check_constants, TEMPLATE, {"${who}": 1, "${nothing_alike}": 2})
 
         assert r"""template 7 ("发布 \"web\"") has no constant '${nothing_alike}'""" in text
-        assert "${code}, ${hidden}, ${who}" in text
+        assert "${code}, ${hidden}, ${n}, ${who}" in text
         assert "check_constants=False" in text
 
     @pytest.mark.parametrize(
-        ("key", "meant"), [("who", "${who}"), ("${Who}", "${who}"), ("${hiden}", "${hidden}"), ("{who}", "${who}")]
+        ("key", "meant"),
+        [("n", "${n}"), ("who", "${who}"), ("${Who}", "${who}"), ("${hiden}", "${hidden}"), ("{who}", "${who}")],
     )
     def test_a_slip_is_told_what_was_probably_meant(self, key: str, meant: str) -> None:
         assert f"{key!r} (did you mean {meant!r}?)" in refusal(check_constants, TEMPLATE, {key: 1})

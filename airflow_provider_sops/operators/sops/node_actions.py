@@ -1,0 +1,45 @@
+"""Acting on a node at the moment when it has just come into its state."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+
+_TRIES = 4
+_PAUSE_SECONDS = 1.5
+
+
+def operate_node(
+    hook: SopsHook,
+    sops_task_id: int,
+    node_id: str,
+    action: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    **parameters: Any,
+) -> None:
+    """Send ``operate_node``, and again for about five seconds while SOPS refuses it.
+
+    A node shows FAILED, or RUNNING for one that waits, a moment before the engine accepts an action on it; in between
+    it refuses with the code that every refusal has. A refused action has done nothing, so a repeat is safe.
+
+    :param parameters: ``inputs``, ``data`` and ``flow_id`` as ``SopsHook.operate_node`` takes them.
+    :raises SopsInvalidOperationError: SOPS refused it every time.
+    :raises SopsError: otherwise; not sent again, since it may have been done.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            hook.operate_node(sops_task_id, node_id, action, **parameters)
+        except SopsInvalidOperationError:
+            if attempt == _TRIES:
+                raise
+            sleep(_PAUSE_SECONDS)
+        else:
+            return

@@ -1,0 +1,20 @@
+"""What a node's plugin wrote while it ran: get_task_node_log."""
+
+from __future__ import annotations
+
+from local_sops.api.call import Answer, Call, Code, Refusal
+from local_sops.api.tasks import find_task
+from local_sops.trees.nodes import has_node
+
+
+def get_task_node_log(call: Call) -> Answer:
+    """Tell the log of a node, of its latest try or of that of ``version``, all on one page."""
+    task = find_task(call)
+    node_id = call.query.get("node_id", "")
+    if not node_id:
+        raise Refusal("[API] get_task_node_log node_id is required", Code.BAD_PARAMETER)
+    if not has_node(task.tree, node_id):
+        message = f"[API] get_task_node_log task[id={task.pk}] does not have node[{node_id}]"
+        raise Refusal(message, Code.NOT_FOUND)
+    log = call.state.runtime.get_plain_log_for_node(node_id, version=call.query.get("version"))
+    return {"result": True, "message": "success", "data": log, "page": {}}

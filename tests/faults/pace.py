@@ -1,0 +1,40 @@
+"""Time, scaled: what takes seconds in life takes tenths here, on the provider's side and the network's alike."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import tenacity
+
+from airflow_provider_sops import outputs
+from airflow_provider_sops.hooks import retrying
+from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once
+from airflow_provider_sops.sops import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How long SOPS's web processes keep answers, by call; a tenth of the real 10 and 60 seconds.
+CACHE_SECONDS = {"get_task_status": 1.0, "get_task_detail": 6.0}
+#: How long the provider waits for an answer; extra ``timeout_seconds`` of the connections.
+CLIENT_TIMEOUT_SECONDS = 1.0
+POLL_INTERVAL_SECONDS = 0.15
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Let the provider's own pauses be short, in the same proportion to each other as they are."""
+    with ExitStack() as stack:
+        for place, name, value in (
+            (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
+            (exactly_once, "_PAUSE_SECONDS", 0.1),
+            (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
+            (watch, "CONFIRMATION_SECONDS", 0.4),
+            (watch, "OLDEST_ANSWER_SECONDS", 1.5),
+            (outputs, "_PAUSE_SECONDS", 0.6),
+            (outputs, "_STALE_SECONDS", 6.6),
+        ):
+            stack.enter_context(mock.patch.object(place, name, value))
+        yield
