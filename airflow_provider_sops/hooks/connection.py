@@ -6,7 +6,7 @@ import ipaddress
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
@@ -87,9 +87,13 @@ class SopsConnection:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must not be shown anywhere."""
+        """The values that must not be shown anywhere, also in the form that a URL holds them in.
+
+        ESB takes them in the URL, which HTTP libraries log at level DEBUG.
+        """
         password = urlsplit(self.proxy).password if self.proxy else None
-        return (*self.credentials.secrets, *((password,) if password else ()))
+        plain = (*self.credentials.secrets, *((password,) if password else ()))
+        return tuple(dict.fromkeys((*plain, *(quote(secret) for secret in plain))))
 
     @property
     def sends_secrets_in_plain_text(self) -> bool:

@@ -12,19 +12,23 @@ from werkzeug.wrappers import Request
 
 from local_sops.api.answer_cache import AnswerCaches
 from local_sops.api.routes import routes_for
+from local_sops.big_flows import big_templates
 from local_sops.gateways import apigw, esb
 from local_sops.gateways.rate_limiter import RateLimiter
 from local_sops.plugins import register_plugins
+from local_sops.plugins.script import SCRIPT_PLUGINS
 from local_sops.plugins.subprocess import subprocess_plugin
 from local_sops.runtime.callbacks import TaskCallbacks
 from local_sops.runtime.child_tasks import ChildTasks
 from local_sops.runtime.dispatcher import Dispatcher
 from local_sops.runtime.engine import LocalRuntime
 from local_sops.runtime.expiry import Expiry
+from local_sops.runtime.node_log import keep_node_logs
 from local_sops.runtime.recovery import resume_processes
 from local_sops.runtime.task_life import TaskLife
 from local_sops.server_state import ServerState
 from local_sops.template_folder import SHIPPED_TEMPLATES, TemplateFolder
+from local_sops.variables import register_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,7 +55,7 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         folders = [SHIPPED_TEMPLATES, *([config.templates_folder] if config.templates_folder else [])]
-        templates = TemplateFolder(folders)
+        templates = TemplateFolder(folders, made=big_templates())
         self._socket = _listening_socket(config.host, config.port)
         self.port: int = self._socket.getsockname()[1]
         self.base_url = f"http://{_in_url(config.host)}:{self.port}"
@@ -62,7 +66,10 @@ class Server:
         self._callbacks = TaskCallbacks(self._callback_dispatcher, runtime)
         child_tasks = ChildTasks(self._dispatcher, runtime, task_life, templates, config.timezone)
         task_life.report_to(self._callbacks.report, child_tasks.report)
-        register_plugins(subprocess_plugin(child_tasks, task_life))
+        keep_node_logs()
+        register_variables()
+        scripts = SCRIPT_PLUGINS if config.allow_scripts else ()
+        register_plugins(subprocess_plugin(child_tasks, task_life), *scripts)
         self._state = ServerState(
             config,
             self.base_url,

@@ -83,11 +83,13 @@ class TemplateFolder:
     and ``independent_subprocess`` true makes the subprocesses of its tasks tasks of their own.
 
     :param folders: on equal ids the later folder wins.
+    :param made: templates that are not in files; on equal ids a file wins.
     :raises TemplateFileError: a file is not a template. Files that break later are left as they were.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], made: Iterable[Template] = ()) -> None:
         self._folders = tuple(folders)
+        self._made = tuple(made)
         self._files: dict[Path, tuple[tuple[int, int], Template]] = {}
         self._refresh(strict=True)
 
@@ -138,7 +140,8 @@ class TemplateFolder:
 
     def _all(self) -> dict[tuple[bool, int], Template]:
         self._refresh(strict=False)
-        templates = {(one.project_id is None, one.id): one for _, one in list(self._files.values())}
+        read = [template for _, template in list(self._files.values())]
+        templates = {(one.project_id is None, one.id): one for one in (*self._made, *read)}
         return dict(sorted(templates.items(), key=lambda item: -item[0][1]))
 
     def _refresh(self, *, strict: bool) -> None:

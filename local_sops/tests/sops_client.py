@@ -69,6 +69,14 @@ class SopsClient:
     def operate_node(self, task_id: int, node_id: str, action: str, **body: Any) -> Json:
         return self.post(f"operate_node/{BUSINESS}/{task_id}", {"node_id": node_id, "action": action, **body})
 
+    def operate_node_when_asleep(self, task_id: int, node_id: str, action: str, **body: Any) -> Json:
+        """Do something with a node that has only just failed: for a moment the engine refuses."""
+        deadline = time.monotonic() + 10
+        while not (answer := self.operate_node(task_id, node_id, action, **body))["result"]:
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.02)
+        return answer
+
     def operate_task(self, task_id: int, action: str) -> Json:
         return self.post(f"operate_task/{task_id}/{BUSINESS}", {"action": action})
 

@@ -31,6 +31,7 @@ def hurried() -> Iterator[None]:
             (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
             (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
+            (earlier_tasks, "_START_SHOWS_SECONDS", 0.5),
             (watch, "CONFIRMATION_SECONDS", 0.4),
             (watch, "OLDEST_ANSWER_SECONDS", 1.5),
             (outputs, "_PAUSE_SECONDS", 0.6),

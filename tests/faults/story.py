@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 
-@dataclass
+@dataclass(eq=False)
 class Story:
     """The events of one run and everything that was logged during it."""
 

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.operators.sops.template_check import (
     check_constants,
     check_excluded_nodes,
@@ -202,7 +203,8 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
             self.check_parameters()
             key = self.task_key(context)
             name = self.keyed_name(key)
-            once = ExactlyOnce(self.hook, key, self.log)
+            memory = TaskMemory(context, key, self.log)
+            once = ExactlyOnce(self.hook, key, self.log, memory=memory)
             found = elect(once.find().current)
             if found is None:
                 self.check_against_template()
@@ -210,6 +212,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
             else:
                 sops_task_id = found.id
                 self.log.info("SOPS task %s of an earlier try is there already.", sops_task_id)
+            memory.keep(sops_task_id)
             self.announce(context, sops_task_id)
             if self.start:
                 start_task(self.hook, sops_task_id, self.log)

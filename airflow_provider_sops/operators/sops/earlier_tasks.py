@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.operators.sops.node_actions import operate_node
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
@@ -15,7 +15,7 @@ from airflow_provider_sops.sops.verdict import nodes_at_work
 from airflow_provider_sops.sops.watch import failure_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeStatus, TaskListItem, TaskStatus
@@ -25,6 +25,7 @@ OnClear = Literal["new", "resume", "fail"]
 RetryMode = Literal["resume", "new"]
 
 _LOOK_INTERVAL_SECONDS = 3.0
+_START_SHOWS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,20 @@ class EarlierTasks:
         self._clock = clock
 
     def started(self, tasks: Sequence[TaskListItem]) -> list[StartedTask]:
-        """Return those that were started, oldest first. The others are named in the log: they never run."""
+        """Return those that were started, oldest first. The others are named in the log: they never run.
+
+        A start that SOPS has accepted shows some moments later, so those that look unstarted are looked at twice.
+        """
+        if any(not task.is_started for task in tasks):
+            self._sleep(_START_SHOWS_SECONDS)
+        started = []
         for task in tasks:
-            if not task.is_started:
+            status = self._hook.get_task_status(task.id, fresh=True)
+            if status.state == TaskState.CREATED:
                 self._log.info("SOPS task %s was created before and never started; it is left as it is.", task.id)
-        return [
-            StartedTask(task.id, self._hook.get_task_status(task.id, fresh=True)) for task in tasks if task.is_started
-        ]
+            else:
+                started.append(StartedTask(task.id, status))
+        return started
 
     def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> None:
         """Revoke tasks and wait until none of their nodes runs, so that a new task does not run beside them.
@@ -98,11 +106,14 @@ class EarlierTasks:
                 self._log.info("Waiting for SOPS task %s, which still runs %s.", task.id, _names(nodes))
                 self._sleep(_LOOK_INTERVAL_SECONDS)
 
-    def retry_failed_nodes(self, task: StartedTask) -> tuple[str, ...]:
+    def retry_failed_nodes(
+        self, task: StartedTask, inputs: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> tuple[str, ...]:
         """Retry every failed node of a failed task, inside subprocesses too.
 
         Where the server is going to retry by itself, nothing is done: it would be retried twice.
 
+        :param inputs: new inputs, by a node's id in the template or by its name.
         :return: marks of the failures that are overcome by it, for ``WaitPolicy.overcome``.
         :raises SopsInvalidOperationError: if SOPS refuses to retry any of them.
         """
@@ -111,10 +122,11 @@ class EarlierTasks:
         )
         if status.state != TaskState.FAILED or status.auto_retry_pending:
             return ()
+        tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree) if inputs else None
         refusals: list[SopsError] = []
         overcome: list[str] = []
         for node in status.failed_nodes:
-            refusal = self._retry(task.id, node)
+            refusal = self._retry(task.id, node, _inputs_of(node, tree, inputs or {}))
             if refusal is None:
                 overcome.append(failure_mark(node))
             else:
@@ -123,10 +135,10 @@ class EarlierTasks:
             raise refusals[0]
         return tuple(overcome)
 
-    def _retry(self, sops_task_id: int, node: NodeStatus) -> SopsError | None:
+    def _retry(self, sops_task_id: int, node: NodeStatus, inputs: dict[str, Any] | None) -> SopsError | None:
         self._log.info("Retrying node %s of SOPS task %s.", quoted(node.name or node.id), sops_task_id)
         try:
-            operate_node(self._hook, sops_task_id, node.id, "retry", sleep=self._sleep)
+            operate_node(self._hook, sops_task_id, node.id, "retry", inputs=inputs, sleep=self._sleep)
         except SopsInvalidOperationError as error:
             self._log.warning("SOPS does not retry node %s: %s", quoted(node.name or node.id), error)
             return error
@@ -151,6 +163,16 @@ class EarlierTasks:
 
     def _at_work(self, sops_task_id: int, tree: TreeIndex) -> tuple[NodeStatus, ...]:
         return nodes_at_work(self._hook.get_task_status(sops_task_id, fresh=True), tree)
+
+
+def _inputs_of(
+    node: NodeStatus, tree: TreeIndex | None, inputs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    known = tree.get(node.id) if tree else None
+    for name in (known.template_node_id if known else "", node.name or (known.name if known else "")):
+        if name in inputs:
+            return dict(inputs[name])
+    return None
 
 
 def _names(nodes: Sequence[NodeStatus]) -> str:

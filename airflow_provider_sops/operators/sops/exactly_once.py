@@ -11,14 +11,15 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.election import FoundTasks, elect
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
-from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
+from airflow_provider_sops.sops.models import TaskListItem, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.sops.models import CreatedTask, TaskListItem
+    from airflow_provider_sops.operators.sops.task_memory import TaskMemory
+    from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.task_key import TaskKey
     from airflow_provider_sops.task_log import TaskLog
 
@@ -33,6 +34,7 @@ class ExactlyOnce:
 
     :param hook: the connection to SOPS.
     :param key: the key of the task instance's current generation.
+    :param memory: what Airflow itself remembers of an earlier try.
     """
 
     def __init__(
@@ -41,21 +43,23 @@ class ExactlyOnce:
         key: TaskKey,
         log: TaskLog,
         *,
+        memory: TaskMemory | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._hook = hook
         self._key = key
         self._log = log
+        self._memory = memory
         self._sleep = sleep
 
     def find(self) -> FoundTasks:
-        """Return every SOPS task that carries the task instance's digest."""
+        """Return every SOPS task that carries the task instance's digest, and the one that Airflow remembers."""
         items: list[TaskListItem] = []
         while True:
             page = self._hook.get_task_list(keyword=self._key.keyword, limit=_PAGE_SIZE, offset=len(items) or None)
             items += page
             if len(page) < _PAGE_SIZE:
-                return FoundTasks.of(self._key, items)
+                return self._with_remembered(FoundTasks.of(self._key, items))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
         """Create a task and return the id of the elected one, which may be another than the one just created.
@@ -82,6 +86,26 @@ class ExactlyOnce:
                 elected = self._look_again(over)
                 return created.task_id if elected is None else elected
         raise AssertionError("the last try returns or raises")
+
+    def _with_remembered(self, found: FoundTasks) -> FoundTasks:
+        remembered = self._memory.recall() if self._memory else None
+        if remembered is None or any(task.id == remembered for task in found.current):
+            return found
+        try:
+            status = self._hook.get_task_status(remembered, fresh=True)
+        except SopsNotFoundError:
+            self._log.warning("SOPS task %s of an earlier try is gone: somebody has deleted it.", remembered)
+            return found
+        task = TaskListItem(
+            id=remembered,
+            name=status.name,
+            is_started=status.state != TaskState.CREATED,
+            is_finished=status.state == TaskState.FINISHED,
+            template_id=None,
+            create_method="",
+            raw={},
+        )
+        return FoundTasks(current=(*found.current, task), earlier=found.earlier)
 
     def _look_again(self, over: Collection[int]) -> int | None:
         found = self.find().current

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
@@ -13,6 +13,7 @@ from airflow_provider_sops.operators.sops.base import push_state
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode, StartedTask
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.outputs import read_outputs
 from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
@@ -64,6 +65,9 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param retry_mode: what an Airflow retry does with the SOPS task of the try before. ``"resume"`` (default): joins
         a running one, takes the outputs of a finished one, retries the failed nodes of a failed one; only a revoked
         or expired one is replaced. ``"new"``: revokes it, if it has not ended, and runs another.
+    :param retry_inputs: new inputs for failed nodes that ``"resume"`` retries, by the node's id in the template or by
+        its name: ``{"publish": {"bk_http_request_url": ...}}``. They take the place of all inputs of the node.
+        (templated)
     :param on_clear: what a clear by a person does with earlier SOPS tasks. ``"new"`` (default): revokes every one
         that has not ended, FAILED ones included, and runs another. ``"resume"``: goes on with the latest one as a
         retry does. ``"fail"``: refuses as long as one has not ended.
@@ -74,6 +78,9 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param on_node_failed: with ``on_failed="wait"``, called with Airflow's context each time nodes have failed and
         a person is needed; ``context["exception"]`` names them. A callable, a notifier, or a list of them.
     """
+
+    template_fields: Sequence[str] = (*SopsTemplateOperator.template_fields, "retry_inputs")
+    template_fields_renderers = {"constants": "json", "retry_inputs": "json"}  # noqa: RUF012 - Airflow's own form
 
     def __init__(
         self,
@@ -86,6 +93,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         max_outage_seconds: float = 3600,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
+        retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
         on_clear: OnClear = "new",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: float = 300,
@@ -110,6 +118,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.max_outage_seconds = max_outage_seconds
         self.on_failed = on_failed
         self.retry_mode = retry_mode
+        self.retry_inputs = retry_inputs
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = revoke_wait_seconds
@@ -165,17 +174,21 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         """Return the id of the one SOPS task of this generation, and the failures that were just retried."""
         key = self.task_key(context)
         name = self.keyed_name(key)
-        once = ExactlyOnce(self.hook, key, self.log)
+        memory = TaskMemory(context, key, self.log)
+        once = ExactlyOnce(self.hook, key, self.log, memory=memory)
         found = once.find()
         earlier = EarlierTasks(self.hook, self.log)
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
         to_join = self._task_to_join(context, current, before)
         if to_join is not None:
+            memory.keep(to_join.id)
             self.log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, to_join.status.state)
-            return to_join.id, earlier.retry_failed_nodes(to_join)
+            return to_join.id, earlier.retry_failed_nodes(to_join, self.retry_inputs or {})
         earlier.retire([*before, *current], wait_seconds=self.revoke_wait_seconds)
-        return self._create(once, found, name, over=[task.id for task in current]), ()
+        sops_task_id = self._create(once, found, name, over=[task.id for task in current])
+        memory.keep(sops_task_id)
+        return sops_task_id, ()
 
     def _task_to_join(
         self, context: Context, current: Sequence[StartedTask], before: Sequence[StartedTask]

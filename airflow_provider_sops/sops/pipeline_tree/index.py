@@ -23,6 +23,7 @@ class TreeNode:
 
     :param type: SOPS's word, such as ``ServiceActivity`` or ``ExclusiveGateway``.
     :param plugin: the component code of an activity, else empty.
+    :param template_node_id: an activity's id in the template; empty for gateways, events and old servers' tasks.
     :param sources: ids of the nodes right before it, on its own level.
     :param targets: ids of the nodes right behind it, on its own level.
     """
@@ -33,6 +34,7 @@ class TreeNode:
     plugin: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
+    template_node_id: str = ""
 
     @property
     def waits_for_person(self) -> bool:
@@ -81,6 +83,7 @@ def _read_level(tree: Mapping[str, Any]) -> Iterator[TreeNode]:
             plugin=read_text(read_mapping(node.get("component")).get("code")),
             sources=tuple(sources.get(node_id, ())),
             targets=tuple(targets.get(node_id, ())),
+            template_node_id=read_text(node.get("template_node_id")),
         )
     for activity in activities.values():
         yield from _read_level(read_mapping(read_mapping(activity).get("pipeline")))

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from bamboo_engine.validator import validate_and_process_pipeline
+from pipeline.core.data.library import VariableLibrary
 
 from local_sops.trees import InvalidTreeError, Tree
 from local_sops.trees.constants import references
@@ -13,11 +14,14 @@ from local_sops.trees.constants import references
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_WITH_CHOICES = "text_value_select"
+"""The variable that is computed from all its choices, not only the one that was made."""
+
 
 def engine_pipeline(tree: Tree) -> dict[str, Any]:
     """Convert a task's tree, with its ids as they are.
 
-    Computed variables (a ``custom_type`` that the server evaluates) are treated as text.
+    A constant of a ``custom_type`` that is registered is computed when it is read; those of other types are text.
 
     :param tree: a task tree: SubProcess nodes carry their ``pipeline``. Not changed.
     """
@@ -53,12 +57,22 @@ def _value_kind(value: Any) -> str:
     return "splice" if references(value) else "plain"
 
 
+def _given(constant: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the value of a constant that no node puts out: computed by a variable's class, or as it is."""
+    value, custom_type = constant["value"], constant.get("custom_type")
+    if constant["source_type"] != "custom" or VariableLibrary.get_var_class(custom_type) is None:
+        return {"type": _value_kind(value), "value": value}
+    if custom_type == _WITH_CHOICES and constant.get("meta"):
+        value = {"info_value": value, "meta_data": constant["meta"]["value"]["items_text"]}
+    return {"type": "lazy", "custom_type": custom_type, "source_tag": constant.get("source_tag", ""), "value": value}
+
+
 def _context_inputs(constants: Mapping[str, Any]) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     for key, constant in constants.items():
         value = constant["value"]
         if constant["source_type"] != "component_outputs":
-            inputs[key] = {"type": _value_kind(value), "value": value}
+            inputs[key] = _given(constant)
             continue
         sources = constant.get("source_info") or {}
         if not sources:
@@ -92,11 +106,6 @@ def _convert_subprocess(activity: dict[str, Any]) -> None:
         if constant.get("show_type") == "show"
     }
     activity["params"] = {
-        key: {
-            "type": _value_kind(constant["value"]),
-            "value": constant["value"],
-            "need_render": constant.get("need_render", True),
-        }
-        for key, constant in shown.items()
+        key: {**_given(constant), "need_render": constant.get("need_render", True)} for key, constant in shown.items()
     }
     activity["pipeline"] = engine_pipeline(activity["pipeline"])

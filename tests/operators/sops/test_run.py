@@ -194,6 +194,21 @@ class TestRetry:
         (node,) = hook.get_task_status(task.id, fresh=True).failed_nodes
         assert node.retry == 1
 
+    @pytest.mark.parametrize("by", ["name", "template_node_id"])
+    def test_gives_new_inputs_to_a_failed_node(
+        self, run_operator: MakeOperator, hook: SopsHook, templates: dict[str, int], by: str
+    ) -> None:
+        ti = PlainTaskInstance()
+        with pytest.raises(AirflowException):
+            run_operator("fail").execute(ti.context)
+        activities = hook.get_template_info(templates["fail"]).activities
+        node_id = next(key for key, node in activities.items() if node["component"]["code"] == "sleep_timer")
+        name = activities[node_id]["name"] if by == "name" else node_id
+        repaired = {name: {"bk_timing": "1", "force_check": False}}
+        assert run_operator("fail", retry_inputs=repaired).execute(ti.retried().context) is not None
+        (task,) = tasks_of(hook, ti)
+        assert hook.get_task_status(task.id, fresh=True).state == TaskState.FINISHED
+
     def test_replaces_a_revoked_task(self, run_operator: MakeOperator, hook: SopsHook) -> None:
         ti = PlainTaskInstance()
         with pytest.raises(AirflowException):

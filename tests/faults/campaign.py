@@ -1,0 +1,274 @@
+"""Many runs at once against one local_sops that dies now and then, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import requests
+
+from airflow_provider_sops import task_instance_state
+from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.sops.task_key import TaskKey
+from tests.faults.airflow_life import AirflowLife, Ending, recorded_state
+from tests.faults.checker import Evidence, Granted, Judgement, Kind, judge_run
+from tests.faults.pace import CLIENT_TIMEOUT_SECONDS, hurried
+from tests.faults.people import People
+from tests.faults.plan import RunPlan, plan_run
+from tests.faults.proxy import HostileProxy, Traffic
+from tests.faults.sops_database import SopsDatabase
+from tests.faults.sops_server import APP_CODE, BK_BIZ_ID, BK_USERNAME, KillableSops
+from tests.faults.story import Story, StoryHandler, current_story
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from tests.faults.sops_database import RanTask
+
+_DIRECT_CONN_ID = "sops_direct"
+#: How long SOPS may take to act on what it was asked for last.
+_SETTLE_SECONDS = 5.0
+#: Of password-type constants in the flows used.
+_PASSWORD_OUTPUTS = frozenset({"password"})
+
+_current_life: ContextVar[AirflowLife | None] = ContextVar("current_life", default=None)
+
+
+@dataclass
+class Result:
+    """The outcome of a campaign."""
+
+    seed: int
+    runs: int = 0
+    faults: int = 0
+    violations: Counter[Kind] = field(default_factory=Counter)
+    granted: Counter[Granted] = field(default_factory=Counter)
+    stories: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def summary(self) -> str:
+        """The line to print."""
+        found = self.violations
+        exceptions = ", ".join(f"{self.granted[name]} {name}" for name in Granted)
+        return (
+            f"{self.runs} runs, {self.faults} faults injected, {found[Kind.DUPLICATE]} duplicates, "
+            f"{found[Kind.ORPHAN]} orphans, {found[Kind.LOST]} lost, {found[Kind.LEAK]} leaks "
+            f"(exceptions: {exceptions}; seed {self.seed}, {self.seconds:.0f} s)"
+        )
+
+
+class Campaign:
+    """Runs the numbers of a seed.
+
+    :param command: path of the program ``local-sops``.
+    :param folder: for local_sops's data and log.
+    :param at_once: how many runs at the same time.
+    """
+
+    def __init__(self, seed: int, *, command: str, folder: Path, at_once: int = 10) -> None:
+        self._seed = seed
+        self._sops = KillableSops(command, folder, os.environ)
+        self._proxy = HostileProxy(lambda: self._sops.url)
+        self._database = SopsDatabase(self._sops.database)
+        self._at_once = at_once
+        self._result = Result(seed)
+        self._lock = threading.Lock()
+        self._living: set[Story] = set()
+
+    def run(self, numbers: Iterable[int], *, tell: Callable[[str], None] = lambda _: None) -> Result:
+        """Run and judge; every violation is told with the whole story of its run."""
+        begun = time.monotonic()
+        with ExitStack() as stack:
+            stack.enter_context(self._sops)
+            stack.enter_context(self._proxy)
+            stack.enter_context(hurried())
+            stack.enter_context(_observed())
+            stack.enter_context(_connection(_DIRECT_CONN_ID, self._connection_json(self._sops.url, "apigw", 30)))
+            stack.enter_context(self._accidents())
+            with ThreadPoolExecutor(self._at_once, thread_name_prefix="run") as pool:
+                for plan, judgement, story in pool.map(self._run_one, [plan_run(self._seed, n) for n in numbers]):
+                    self._take_in(plan, judgement, story, tell)
+        self._result.seconds = time.monotonic() - begun
+        return self._result
+
+    def _take_in(self, plan: RunPlan, judgement: Judgement, story: Story, tell: Callable[[str], None]) -> None:
+        self._result.runs += 1
+        self._result.violations.update(kind for kind, _ in judgement.violations)
+        self._result.granted.update(judgement.granted)
+        if judgement.violations:
+            found = "\n".join(f"{kind.upper()}: {text}" for kind, text in judgement.violations)
+            number = plan.name.removeprefix("run-")
+            text = f"--- seed {self._seed}, run {number} (--seed {self._seed} --only {number})\n{plan}\n{story}\n{found}"
+            self._result.stories.append(text)
+            tell(text)
+
+    def _run_one(self, plan: RunPlan) -> tuple[RunPlan, Judgement, Story]:
+        story = Story()
+        conn_id = f"sops_{plan.name.replace('-', '_')}"
+        run_id = f"faults__{plan.seed}"
+        traffic = Traffic(plan.random_for("faults"), plan.fault_rate, plan.fault_budget, story)
+        root = self._proxy.gateway_for(plan.name, traffic)
+        life = AirflowLife(plan, conn_id, run_id, story)
+        keyword = TaskKey.of(dag_id=life.ti.dag_id, run_id=run_id, task_id=life.ti.task_id, map_index=-1, max_tries=0)
+        tokens = (current_story.set(story), _current_life.set(life))
+        ending, surprise = None, None
+        with self._lock:
+            self._living.add(story)
+        try:
+            with (
+                _connection(conn_id, self._connection_json(root, plan.gateway, CLIENT_TIMEOUT_SECONDS)),
+                People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story),
+            ):
+                ending = life.live()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+            surprise = error
+            life.kept.keep_error(error)
+        finally:
+            current_story.reset(tokens[0])
+            _current_life.reset(tokens[1])
+            with self._lock:
+                self._living.discard(story)
+                self._result.faults += traffic.injected + life.blows
+        self._proxy.let_all_land(plan.name)
+        evidence = self._evidence(plan, life, ending, surprise, self._settled(keyword.keyword), traffic)
+        for task in evidence.tasks:
+            story.tell("SOPS", str(task))
+        return plan, judge_run(evidence), story
+
+    def _evidence(
+        self,
+        plan: RunPlan,
+        life: AirflowLife,
+        ending: Ending | None,
+        surprise: BaseException | None,
+        tasks: list[RanTask],
+        traffic: Traffic,
+    ) -> Evidence:
+        final = next((task for task in tasks if task.id == life.ti.xcoms.get("sops_task_id")), None)
+        outputs: dict[str, Any] | None = None
+        if final is not None and final.state == "FINISHED":
+            outputs = {k: v for k, v in self._outputs(final.id).items() if k not in _PASSWORD_OUTPUTS}
+        return Evidence(
+            plan=plan,
+            ending=ending,
+            xcoms=life.ti.xcoms,
+            tasks=tasks,
+            exchanges=traffic.exchanges,
+            outputs=outputs,
+            texts=[*life.kept.texts, *(("log", text) for text in life.story.logged)],
+            # The parts that no escaping changes.
+            secrets=(self._sops.app_secret.rpartition("=")[2], plan.secret_constant.rpartition("+")[2]),
+            surprise=surprise,
+        )
+
+    def _outputs(self, task_id: int) -> dict[str, Any]:
+        while True:
+            try:
+                return self._sops.task_outputs(task_id)
+            except requests.RequestException:
+                time.sleep(0.2)
+
+    def _settled(self, keyword: str) -> list[RanTask]:
+        """Return the tasks once SOPS has started what it was asked to start."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while True:
+            tasks = self._database.tasks(keyword)
+            if not any(task.start_is_pending for task in tasks) or time.monotonic() > deadline:
+                return tasks
+            time.sleep(0.05)
+
+    def _connection_json(self, root: str, gateway: str, timeout_seconds: float) -> str:
+        extra = {
+            "gateway": gateway,
+            "bk_username": BK_USERNAME,
+            "bk_biz_id": BK_BIZ_ID,
+            "timeout_seconds": timeout_seconds,
+        }
+        return json.dumps(
+            {"conn_type": "sops", "host": root, "login": APP_CODE, "password": self._sops.app_secret, "extra": extra}
+        )
+
+    @contextmanager
+    def _accidents(self) -> Iterator[None]:
+        """Kill local_sops, and close the proxy's door, now and then."""
+        over = threading.Event()
+        chance = random.Random(f"{self._seed}/accidents")
+
+        def happen() -> None:
+            while not over.wait(chance.uniform(2.0, 6.0)):
+                if chance.random() < 0.3:
+                    self._tell_all("local_sops is killed with -9")
+                    self._sops.kill_and_restart(chance.uniform(0.0, 0.8))
+                    self._tell_all("local_sops is back")
+                else:
+                    self._tell_all("connections are refused")
+                    self._proxy.refuse_connections(chance.uniform(0.1, 0.8))
+                    self._tell_all("connections are accepted again")
+
+        thread = threading.Thread(target=happen, name="accidents", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(60)
+
+    def _tell_all(self, what: str) -> None:
+        with self._lock:
+            self._result.faults += what.endswith(("-9", "refused"))
+            for story in self._living:
+                story.tell("accident", what)
+
+
+@contextmanager
+def _connection(conn_id: str, value: str) -> Iterator[None]:
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+@contextmanager
+def _observed() -> Iterator[None]:
+    """Listen to every log, stand in for Airflow's records, and let workers die between requests."""
+    send = SopsHook._send
+
+    def send_or_die(hook: SopsHook, *args: Any, **kwargs: Any) -> Any:
+        life = _current_life.get()
+        return send(hook, *args, **kwargs) if life is None else life.around_request(lambda: send(hook, *args, **kwargs))
+
+    handler = StoryHandler()
+    # Airflow's own configuration closes some of these to the root's handlers.
+    loggers = [logging.getLogger(name) for name in ("", "airflow_provider_sops", "tests.faults", "urllib3", "aiohttp")]
+    before = [(logger, logger.level, logger.propagate) for logger in loggers]
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(SopsHook, "_send", send_or_die))
+        for question in ("_ask_supervisor", "_ask_database"):
+            stack.enter_context(mock.patch.object(task_instance_state, question, recorded_state))
+        for logger in loggers:
+            logger.setLevel(logging.DEBUG)
+            if logger.name != "root":
+                logger.propagate = False
+            logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            for logger, level, propagate in before:
+                logger.removeHandler(handler)
+                logger.setLevel(level)
+                logger.propagate = propagate

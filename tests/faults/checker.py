@@ -1,0 +1,185 @@
+"""Whether a run kept what the provider promises, judged by what really ran in SOPS.
+
+A promise is broken in one of four ways. *Duplicate*: the flow ran twice, or a later task ran beside an earlier one.
+*Orphan*: something is alive in SOPS that nobody in Airflow answers for. *Lost*: Airflow says something else of the end
+than SOPS. *Leak*: a secret is where people can read it.
+
+Some things no client can prevent. These *exceptions* are counted by name, and granted only where the requests that
+were made prove them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.errors import SopsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.faults.airflow_life import Ending
+    from tests.faults.plan import RunPlan
+    from tests.faults.proxy import Exchange
+    from tests.faults.sops_database import RanTask
+
+_NOT_ALLOWED_NOW = 3545000
+
+
+class Kind(StrEnum):
+    """How a promise can be broken."""
+
+    DUPLICATE = "duplicate"
+    ORPHAN = "orphan"
+    LOST = "lost"
+    LEAK = "leak"
+
+
+class Granted(StrEnum):
+    """What is no fault of the provider's."""
+
+    REVOKE_REFUSED = "revoke refused while CREATED"
+    KILLED_IN_OUTAGE = "kill during an outage"
+    OUT_OF_RETRIES = "out of retries during an outage"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of a run after its end.
+
+    :param ending: ``None`` if it never ended.
+    :param xcoms: of the last try.
+    :param tasks: of all generations, oldest first.
+    :param outputs: of the task that the last try names, as SOPS gives them; ``None`` unless it is FINISHED.
+    :param texts: what was logged, shown or stored, with where.
+    :param secrets: texts that none of them may hold.
+    """
+
+    plan: RunPlan
+    ending: Ending | None
+    xcoms: dict[str, Any]
+    tasks: Sequence[RanTask]
+    exchanges: Sequence[Exchange]
+    outputs: dict[str, Any] | None
+    texts: Sequence[tuple[str, str]]
+    secrets: Sequence[str]
+    surprise: BaseException | None = None
+
+
+@dataclass
+class Judgement:
+    """What was found."""
+
+    violations: list[tuple[Kind, str]] = field(default_factory=list)
+    granted: list[Granted] = field(default_factory=list)
+
+
+def judge_run(evidence: Evidence) -> Judgement:
+    """Return what a run broke."""
+    judgement = Judgement()
+    judgement.violations += [(Kind.DUPLICATE, text) for text in _duplicates(evidence.tasks)]
+    judgement.violations += [(Kind.LEAK, text) for text in _leaks(evidence)]
+    if evidence.surprise is not None:
+        judgement.violations.append((Kind.LOST, f"an exception that Airflow does not expect: {evidence.surprise!r}"))
+    elif evidence.ending is None:
+        judgement.violations.append((Kind.LOST, "the run never ended"))
+    else:
+        _judge_ending(evidence, evidence.ending, judgement)
+    return judgement
+
+
+def _duplicates(tasks: Sequence[RanTask]) -> Iterator[str]:
+    started = sorted((task for task in tasks if task.began), key=lambda task: (task.began, task.id))
+    for earlier, later in pairwise(started):
+        assert later.began is not None
+        if not earlier.is_over:
+            yield f"{earlier} is not over, and {later} was started"
+        elif earlier.ended is not None and earlier.ended > later.began:
+            yield f"{earlier} ended only after the start of {later}"
+        elif earlier.state == "FINISHED" and earlier.key.generation == later.key.generation:
+            yield f"{later} runs the flow again in the same generation after {earlier}"
+    for index, later in enumerate(started):
+        assert later.began is not None
+        for earlier in started[:index]:
+            if nodes := [node.name for node in earlier.nodes if node.runs_at(later.began)]:
+                yield f"{', '.join(nodes)} of {earlier} ran when {later} was started"
+
+
+def _leaks(evidence: Evidence) -> Iterator[str]:
+    told = set()
+    for where, text in evidence.texts:
+        if where not in told and any(secret in text for secret in evidence.secrets):
+            told.add(where)
+            yield f"{where}: {text[:2000]}"
+
+
+def _judge_ending(evidence: Evidence, ending: Ending, judgement: Judgement) -> None:
+    final = _final_task(evidence)
+    for task in evidence.tasks:
+        if task is not final and task.is_started and not task.is_over:
+            judgement.violations.append((Kind.ORPHAN, f"nobody answers for {task}"))
+    if ending.by_person:
+        _judge_kill(evidence, final, judgement)
+    elif ending.state == "success":
+        judgement.violations += [(Kind.LOST, text) for text in _wrong_success(evidence, ending, final)]
+    else:
+        _judge_failure(evidence, ending, final, judgement)
+
+
+def _final_task(evidence: Evidence) -> RanTask | None:
+    """Return the task that the last try answers for: the one it named, else the last that was started."""
+    named = evidence.xcoms.get("sops_task_id")
+    started = [task for task in evidence.tasks if task.is_started]
+    return next((task for task in evidence.tasks if task.id == named), started[-1] if started else None)
+
+
+def _judge_kill(evidence: Evidence, final: RanTask | None, judgement: Judgement) -> None:
+    if final is None or not final.is_started or final.is_over or not evidence.plan.arguments["revoke_on_kill"]:
+        return
+    revokes = [exchange for exchange in evidence.exchanges if exchange.action == "revoke"]
+    last = revokes[-1] if revokes else None
+    if last is not None and last.undisturbed and last.code == _NOT_ALLOWED_NOW:
+        judgement.granted.append(Granted.REVOKE_REFUSED)
+    elif last is not None and not last.undisturbed:
+        judgement.granted.append(Granted.KILLED_IN_OUTAGE)
+    else:
+        judgement.violations.append((Kind.ORPHAN, f"a person ended the Airflow task, but not {final}"))
+
+
+def _wrong_success(evidence: Evidence, ending: Ending, final: RanTask | None) -> Iterator[str]:
+    if final is None or not (final.is_started or final.start_is_pending):
+        yield "Airflow says success, but nothing was started in SOPS"
+    elif not evidence.plan.arguments["wait_for_completion"]:
+        return
+    elif final.state != "FINISHED":
+        yield f"Airflow says success, SOPS says {final}"
+    elif ending.value != evidence.outputs:
+        yield f"outputs {ending.value!r}, SOPS has {evidence.outputs!r}"
+    elif evidence.xcoms.get("sops_task_state") != "FINISHED":
+        yield f"XCom {evidence.xcoms!r}"
+
+
+def _judge_failure(evidence: Evidence, ending: Ending, final: RanTask | None, judgement: Judgement) -> None:
+    if final is None or not final.is_started:
+        return
+    if final.state in ("REVOKED", "EXPIRED"):
+        return
+    if final.state == "FAILED" and not any(node.state == "RUNNING" for node in final.nodes if not node.waits_for_person):
+        return
+    if final.state == "FINISHED" and final.ended is not None and final.ended > ending.at:
+        return
+    if ending.out_of_retries and _is_outage(ending.error):
+        judgement.granted.append(Granted.OUT_OF_RETRIES)
+        return
+    kind = Kind.LOST if final.is_over else Kind.ORPHAN
+    judgement.violations.append((kind, f"Airflow says failed ({ending.error}), SOPS says {final}"))
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    """Whether a request that brought no answer of SOPS's is the reason."""
+    cause = None if error is None else error.__cause__
+    return isinstance(cause, SopsError) and (
+        cause.temporary or cause.outcome_unknown or (cause.http_status is not None and cause.http_status != 200)
+    )
