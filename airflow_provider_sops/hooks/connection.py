@@ -93,7 +93,7 @@ class SopsConnection:
         """
         password = urlsplit(self.proxy).password if self.proxy else None
         plain = (*self.credentials.secrets, *((password,) if password else ()))
-        return tuple(dict.fromkeys((*plain, *(quote(secret) for secret in plain))))
+        return tuple(dict.fromkeys((*plain, *(quote(secret, safe="") for secret in plain))))
 
     @property
     def sends_secrets_in_plain_text(self) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Connecting and waiting for the answer of ``revoke_at_once``: whoever kills a worker's process waits for 5
+#: Connecting and waiting for the answer of ``call_at_once``: whoever kills a worker's process waits for 5
 #: seconds.
 _HURRIED_TIMEOUTS = (1.0, 2.0)
 
@@ -121,16 +121,21 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         """Call SOPS without ever sending the request again."""
         return self._send(self.connection.request(api, parameters))
 
-    def revoke_at_once(self, task_id: int | str) -> None:
-        """Revoke a task within about three seconds, in one attempt over a new session.
+    def call_at_once(self, api: str, **parameters: Any) -> Answer:
+        """Call SOPS within about three seconds, in one attempt over a new session.
 
         For a process that is being killed: the session in use may be in the middle of a call.
+        """
+        request = self.connection.request(api, parameters)
+        with requests.Session() as session:
+            return self._send(request, session=session, timeouts=_HURRIED_TIMEOUTS)
+
+    def revoke_at_once(self, task_id: int | str) -> None:
+        """Revoke a task as ``call_at_once`` does it.
 
         :raises SopsError: the task may still run.
         """
-        request = self.connection.request("operate_task", {"task_id": task_id, "action": "revoke"})
-        with requests.Session() as session:
-            self._send(request, session=session, timeouts=_HURRIED_TIMEOUTS)
+        self.call_at_once("operate_task", task_id=task_id, action="revoke")
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether SOPS can be called, and in one sentence what is wrong if not."""

@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from zoneinfo import ZoneInfo
 
 _FORMAT = "%Y-%m-%d %H:%M:%S %z"
+_DATE_UNITS = {"year": "%Y", "month": "%m", "day": "%d"}
+_TIME_UNITS = {"hour": "%H", "minute": "%M", "second": "%S"}
+ALL_UNITS = (*_DATE_UNITS, *_TIME_UNITS)
 
 
 def format_time(moment: datetime, zone: ZoneInfo) -> str:
@@ -33,3 +37,13 @@ def elapsed_seconds(start: datetime | None, finish: datetime | None) -> int:
     if start is None:
         return 0
     return round(((finish or datetime.now(UTC)) - start).total_seconds())
+
+
+def time_format(units: Collection[str]) -> str:
+    """Make the format for some units of time: that of ``2026-11-20 18:34:08`` for all of them.
+
+    :param units: some of :data:`ALL_UNITS`; their order does not matter.
+    """
+    date = "-".join(form for unit, form in _DATE_UNITS.items() if unit in units)
+    time = ":".join(form for unit, form in _TIME_UNITS.items() if unit in units)
+    return f"{date} {time}".strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import sqlite3
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,31 +26,33 @@ class Post(NamedTuple):
 
 
 class Receiver:
-    """Takes callbacks; one whose path ends in a status is answered with it.
+    """What a server took that answers a path with the status at its end, any other with 200.
 
-    Each test uses a path of its own.
+    :param url: may be changed before it is handed out.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, posts: queue.Queue[Post]) -> None:
         self.url = url
-        self.posts: queue.Queue[Post] = queue.Queue()
+        self._posts = posts
 
     def next(self, timeout_seconds: float = 10) -> Post:
-        return self.posts.get(timeout=timeout_seconds)
+        return self._posts.get(timeout=timeout_seconds)
 
     def bodies(self, number: int) -> list[str]:
         return [self.next().body for _ in range(number)]
 
     def has_no_more(self) -> bool:
-        return self.posts.empty()
+        return self._posts.empty()
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
+    posts: queue.Queue[Post] = queue.Queue()
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            receiver.posts.put(Post(self.path, self.headers["Content-Type"], body))
+            posts.put(Post(self.path, self.headers["Content-Type"], body))
             status = self.path.rpartition("/")[2]
             self.send_response(int(status) if status.isdigit() else 200)
             self.send_header("Content-Length", "0")
@@ -59,9 +62,8 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/sink")
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield receiver
+    yield Receiver(f"http://127.0.0.1:{server.server_port}/sink", posts)
     server.shutdown()
     server.server_close()
 
@@ -149,8 +151,6 @@ def test_a_callback_outlives_a_kill_of_the_server(data_folder: Path, receiver: R
 
 
 def _set_callback_url(data_folder: Path, url: str) -> None:
-    import sqlite3
-
     with sqlite3.connect(data_folder / "local_sops.sqlite3") as database:
         database.execute("UPDATE local_sops_task SET callback_url = ?", (url,))
 

@@ -34,7 +34,7 @@ def test_both_gateways_refuse_what_is_too_much_in_their_own_words(data_folder: P
         refused = sops.raw("GET", f"get_task_list/{BUSINESS}")
         esb = requests.get(
             f"{sops.base_url}/api/c/compapi/v2/sops/get_task_list/",
-            params={**CREDENTIALS, "bk_biz_id": BUSINESS},
+            params={**CREDENTIALS, "bk_biz_id": str(BUSINESS)},
             timeout=10,
         )
     assert refused.status_code == 429

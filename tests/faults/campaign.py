@@ -164,6 +164,7 @@ class Campaign:
         return Evidence(
             plan=plan,
             ending=ending,
+            generation=life.ti.max_tries,
             xcoms=life.ti.xcoms,
             tasks=tasks,
             exchanges=traffic.exchanges,

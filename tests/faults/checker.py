@@ -43,6 +43,7 @@ class Granted(StrEnum):
     REVOKE_REFUSED = "revoke refused while CREATED"
     KILLED_IN_OUTAGE = "kill during an outage"
     OUT_OF_RETRIES = "out of retries during an outage"
+    LEFT_TO_PEOPLE = "left to people by on_clear=fail"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Evidence:
     """All that is known of a run after its end.
 
     :param ending: ``None`` if it never ended.
+    :param generation: ``max_tries`` of the last try.
     :param xcoms: of the last try.
     :param tasks: of all generations, oldest first.
     :param outputs: of the task that the last try names, as SOPS gives them; ``None`` unless it is FINISHED.
@@ -59,6 +61,7 @@ class Evidence:
 
     plan: RunPlan
     ending: Ending | None
+    generation: int
     xcoms: dict[str, Any]
     tasks: Sequence[RanTask]
     exchanges: Sequence[Exchange]
@@ -120,7 +123,9 @@ def _judge_ending(evidence: Evidence, ending: Ending, judgement: Judgement) -> N
     for task in evidence.tasks:
         if task is not final and task.is_started and not task.is_over:
             judgement.violations.append((Kind.ORPHAN, f"nobody answers for {task}"))
-    if ending.by_person:
+    if _is_left_to_people(evidence, final):
+        judgement.granted.append(Granted.LEFT_TO_PEOPLE)
+    elif ending.by_person:
         _judge_kill(evidence, final, judgement)
     elif ending.state == "success":
         judgement.violations += [(Kind.LOST, text) for text in _wrong_success(evidence, ending, final)]
@@ -133,6 +138,18 @@ def _final_task(evidence: Evidence) -> RanTask | None:
     named = evidence.xcoms.get("sops_task_id")
     started = [task for task in evidence.tasks if task.is_started]
     return next((task for task in evidence.tasks if task.id == named), started[-1] if started else None)
+
+
+def _is_left_to_people(evidence: Evidence, final: RanTask | None) -> bool:
+    """Whether the task is from before a clear which the user has told not to touch it."""
+    return (
+        evidence.plan.arguments["on_clear"] == "fail"
+        and evidence.ending is not None
+        and evidence.ending.state == "failed"
+        and final is not None
+        and not final.is_over
+        and final.key.generation != evidence.generation
+    )
 
 
 def _judge_kill(evidence: Evidence, final: RanTask | None, judgement: Judgement) -> None:

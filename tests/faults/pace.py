@@ -10,7 +10,7 @@ import tenacity
 
 from airflow_provider_sops import outputs
 from airflow_provider_sops.hooks import retrying
-from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once
+from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions
 from airflow_provider_sops.sops import watch
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def hurried() -> Iterator[None]:
         for place, name, value in (
             (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
+            (node_actions, "_PAUSE_SECONDS", 0.15),
             (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
             (earlier_tasks, "_START_SHOWS_SECONDS", 0.5),
             (watch, "CONFIRMATION_SECONDS", 0.4),

@@ -31,5 +31,6 @@ with DAG(dag_id="real_deferred", **_ARGUMENTS):
 with DAG(dag_id="real_failure", **_ARGUMENTS):
     SopsRunTaskOperator(task_id="run", template_id=_FAIL, deferrable=True, poll_interval_seconds=1)
 
-with DAG(dag_id="real_kill", **_ARGUMENTS):
-    SopsRunTaskOperator(task_id="run", template_id=_PAUSE, deferrable=True, poll_interval_seconds=1)
+for _deferrable in (True, False):
+    with DAG(dag_id=f"real_kill_{'deferred' if _deferrable else 'running'}", **_ARGUMENTS):
+        SopsRunTaskOperator(task_id="run", template_id=_PAUSE, deferrable=_deferrable, poll_interval_seconds=1)

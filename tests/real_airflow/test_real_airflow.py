@@ -57,17 +57,17 @@ def test_a_failed_flow_fails_the_task_and_names_the_node(real_airflow: RealAirfl
     assert "定时时间需晚于当前时间" in real_airflow.log_of("real_failure", "run")
 
 
+@pytest.mark.parametrize("waits", ["deferred", "running"])
 def test_a_task_that_a_person_marks_failed_revokes_its_flow(
-    real_airflow: RealAirflow, local_sops: LocalSops, monkeypatch: pytest.MonkeyPatch
+    real_airflow: RealAirflow, local_sops: LocalSops, monkeypatch: pytest.MonkeyPatch, waits: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", local_sops.connection_json())
     metadata = real_airflow.metadata
-    real_airflow.trigger("real_kill")
-    metadata.wait_until(
-        lambda: "ask a person" in real_airflow.log_of("real_kill", "run"), "the trigger sees the node that waits"
-    )
-    sops_task_id = metadata.xcom("real_kill", "run", "sops_task_id")
-    real_airflow.mark_failed("real_kill", "run")
+    dag_id = f"real_kill_{waits}"
+    real_airflow.trigger(dag_id)
+    metadata.wait_until(lambda: "ask a person" in real_airflow.log_of(dag_id, "run"), "the node that waits is seen")
+    sops_task_id = metadata.xcom(dag_id, "run", "sops_task_id")
+    real_airflow.mark_failed(dag_id, "run")
     with SopsHook() as hook:
         metadata.wait_until(
             lambda: hook.get_task_status(sops_task_id, fresh=True).state == TaskState.REVOKED, "SOPS is told to revoke"

@@ -6,18 +6,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, conf
 
 from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import push_state
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode, StartedTask
-from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.exactly_once import FIND_PAGE_SIZE, ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.outputs import read_outputs
-from airflow_provider_sops.sops.election import elect
+from airflow_provider_sops.sops.election import FoundTasks, elect
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.sops.models.reading import read_list
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
@@ -25,8 +26,6 @@ from airflow_provider_sops.task_instance_state import is_ended_by_decision
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_sops.sops.election import FoundTasks
 
 _WEEK_SECONDS = 7 * 24 * 3600.0
 _START_TIMEOUT_SECONDS = 600.0
@@ -64,7 +63,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the timeout.
     :param retry_mode: what an Airflow retry does with the SOPS task of the try before. ``"resume"`` (default): joins
         a running one, takes the outputs of a finished one, retries the failed nodes of a failed one; only a revoked
-        or expired one is replaced. ``"new"``: revokes it, if it has not ended, and runs another.
+        or expired one is replaced. ``"new"``: takes the outputs of a finished one, revokes any other and runs another.
     :param retry_inputs: new inputs for failed nodes that ``"resume"`` retries, by the node's id in the template or by
         its name: ``{"publish": {"bk_http_request_url": ...}}``. They take the place of all inputs of the node.
         (templated)
@@ -123,14 +122,25 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = revoke_wait_seconds
         self.on_node_failed = on_node_failed
-        self._killable: tuple[Any, int] | None = None
+        #: The task instance, and the SOPS tasks it answers for; ``None`` as long as they are not looked up.
+        self._killable: tuple[Any, Sequence[int] | None] | None = None
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create or join the SOPS task, start it and wait for its end."""
+        try:
+            return self._run(context)
+        except AirflowTaskTimeout:
+            # Airflow's own alarm, where a call took longer than the margin before it.
+            if self._killable is not None and self.revoke_on_kill:
+                self._revoke(self._killable[1], "its execution_timeout is over")
+            raise
+
+    def _run(self, context: Context) -> dict[str, Any] | None:
         with airflow_errors():
             self.check_parameters()
+            self._killable = (context["ti"], None)
             sops_task_id, overcome = self._obtain_task(context)
-            self._killable = (context["ti"], sops_task_id)
+            self._killable = (context["ti"], [sops_task_id])
             detail = self.announce(context, sops_task_id)
             if not self._was_started(sops_task_id):
                 start_task(self.hook, sops_task_id, self.log)
@@ -154,7 +164,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         with airflow_errors():
             trigger = SopsTaskTrigger.from_event(event)
             result = WaitResult.from_event(event)
-            self._killable = (context["ti"], trigger.sops_task_id)
+            self._killable = (context["ti"], [trigger.sops_task_id])
             if result.outcome == Outcome.PERSON_NEEDED:
                 self._call_for_person(context, trigger.sops_task_id, trigger.task_url, result)
                 self._defer(trigger.sops_task_id, trigger.task_url, trigger.policy.after_announcing(result))
@@ -164,11 +174,12 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
         if self._killable is None or not self.revoke_on_kill:
             return
-        ti, sops_task_id = self._killable
+        ti, sops_task_ids = self._killable
         if not is_ended_by_decision(ti):
-            self.log.info("SOPS task %s is left as it is: nobody has ended this task in Airflow.", sops_task_id)
+            self.log.info("SOPS is left as it is: nobody has ended this task in Airflow.")
             return
-        self._revoke(sops_task_id, "this task was ended in Airflow")
+        for sops_task_id in self._look_up_at_once(ti) if sops_task_ids is None else sops_task_ids:
+            self._revoke(sops_task_id, "this task was ended in Airflow")
 
     def _obtain_task(self, context: Context) -> tuple[int, tuple[str, ...]]:
         """Return the id of the one SOPS task of this generation, and the failures that were just retried."""
@@ -177,6 +188,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         memory = TaskMemory(context, key, self.log)
         once = ExactlyOnce(self.hook, key, self.log, memory=memory)
         found = once.find()
+        self._killable = (context["ti"], self._answers_for(found))
         earlier = EarlierTasks(self.hook, self.log)
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
@@ -196,7 +208,9 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         ti: Any = context["ti"]
         alive = [task for task in current if not task.is_lost]
         if alive:
-            return None if self.retry_mode == "new" and ti.try_number > 1 else alive[0]
+            # A flow that has run to its end is never run again by a retry, whatever it was that failed then.
+            is_replaced = self.retry_mode == "new" and ti.try_number > 1 and alive[0].is_unfinished
+            return None if is_replaced else alive[0]
         alive_before = [task for task in before if not task.is_lost]
         if self.on_clear == "resume" and alive_before and not current:
             return alive_before[-1]
@@ -284,13 +298,25 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             except Exception:
                 self.log.exception("on_node_failed did not work; waiting goes on.")
 
+    def _answers_for(self, found: FoundTasks) -> list[int]:
+        """Return the ids of tasks that may still run, newest first; with ``on_clear="fail"`` only of this generation."""
+        tasks = found.current if self.on_clear == "fail" else (*found.earlier, *found.current)
+        return sorted((task.id for task in tasks if task.is_started and not task.is_finished), reverse=True)
+
+    def _look_up_at_once(self, ti: Any) -> list[int]:
+        """Find what an earlier try may have left running, for a kill that comes before this try has looked."""
+        key = self.task_key({"ti": ti})
+        try:
+            items = self.hook.call_at_once("get_task_list", keyword=key.keyword, limit=FIND_PAGE_SIZE).data
+        except SopsError as error:
+            self.log.error("A SOPS task of an earlier try could not be looked up and may still run: %s", error)
+            return []
+        return self._answers_for(FoundTasks.of(key, map(TaskListItem.read, read_list(items))))
+
     def _revoke(self, sops_task_id: int, why: str) -> bool:
         """Revoke in one attempt, since whoever kills this process does not wait long; return whether it worked."""
-        from airflow_provider_sops.hooks.sops import SopsHook
-
         try:
-            with SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope) as hook:
-                hook.revoke_at_once(sops_task_id)
+            self.hook.revoke_at_once(sops_task_id)
         except SopsError as error:
             self.log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
             return False

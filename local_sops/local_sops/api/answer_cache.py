@@ -48,7 +48,7 @@ _RULES = {
 
 
 class AnswerCaches:
-    """The caches of some web processes, which take turns.
+    """The caches of some web processes, which take turns with each call.
 
     The key is the call with its ids, the user and all parameters, known or not: an unknown one with a new value
     gets a fresh answer. Answers given before a view is reached (a task that does not exist) are not cached.
@@ -61,7 +61,7 @@ class AnswerCaches:
         self._processes: tuple[OrderedDict[Hashable, tuple[float, Answer]], ...] = tuple(
             OrderedDict() for _ in range(processes)
         )
-        self._turns = itertools.cycle(range(processes))
+        self._turns = {name: itertools.cycle(range(processes)) for name in _RULES}
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -75,7 +75,7 @@ class AnswerCaches:
             return view(call)
         key = _key(call)
         with self._lock:
-            process = self._processes[next(self._turns)]
+            process = self._processes[next(self._turns[call.name])]
             expires, kept = process.get(key, (0.0, None))
             if kept is not None and expires > self._clock():
                 return kept

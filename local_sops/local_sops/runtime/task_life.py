@@ -110,6 +110,7 @@ class TaskLife:
         task = Task.objects.get(pk=task_id)
         if task.current_flow != EXECUTE_TASK:
             logger.warning("task %s is not started: it is in %s", task_id, task.current_flow)
+            Task.objects.filter(pk=task_id).update(start_requested_by="")
             return
         started = Task.objects.filter(pk=task_id, is_started=False).update(
             is_started=True, start_time=datetime.now(UTC), executor=username

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipeline.core.data.var import LazyVariable
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from local_sops.times import ALL_UNITS, time_format
 
 DEFAULT_ZONE = "Asia/Shanghai"
-_DATE_UNITS = {"year": "%Y", "month": "%m", "day": "%d"}
-_TIME_UNITS = {"hour": "%H", "minute": "%M", "second": "%S"}
-
-
-def time_format(units: Collection[str]) -> str:
-    """Make the format for some units: ``2026-11-20 18:34:08`` with all of them.
-
-    :param units: ``year``, ``month``, ``day``, ``hour``, ``minute``, ``second``; their order does not matter.
-    """
-    date = "-".join(form for unit, form in _DATE_UNITS.items() if unit in units)
-    time = ":".join(form for unit, form in _TIME_UNITS.items() if unit in units)
-    return f"{date} {time}".strip()
 
 
 class CurrentTime(LazyVariable):
@@ -33,8 +19,8 @@ class CurrentTime(LazyVariable):
 
     def get_value(self) -> str:
         """Write the time now."""
-        units = self.value.get("time_unit") or (*_DATE_UNITS, *_TIME_UNITS)
-        return datetime.now(ZoneInfo(self.value.get("time_zone", DEFAULT_ZONE))).strftime(time_format(units))
+        form = time_format(self.value.get("time_unit") or ALL_UNITS)
+        return datetime.now(ZoneInfo(self.value.get("time_zone", DEFAULT_ZONE))).strftime(form)
 
 
 class FormattedCurrentTime(LazyVariable):

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
+from airflow_provider_sops import task_instance_state
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
@@ -169,6 +171,61 @@ class TestFailure:
         operator = run_operator("quick", flow_type="common_func", start_timeout_seconds=1)
         with pytest.raises(AirflowException, match=r"still CREATED.*claim"):
             operator.execute(PlainTaskInstance().context)
+
+
+class TestKill:
+    @pytest.fixture
+    def running(self, run_operator: MakeOperator, hook: SopsHook) -> tuple[SopsRunTaskOperator, int]:
+        """An operator whose flow waits for a person."""
+        ti = PlainTaskInstance()
+        operator = run_operator("pause", wait_for_completion=False)
+        operator.execute(ti.context)
+        wait_for_state(hook, ti.xcoms["sops_task_id"], TaskState.RUNNING)
+        return operator, ti.xcoms["sops_task_id"]
+
+    @pytest.mark.parametrize(
+        ("recorded", "state"),
+        [
+            ("failed", TaskState.REVOKED),
+            ("success", TaskState.REVOKED),
+            ("skipped", TaskState.REVOKED),
+            ("removed", TaskState.REVOKED),
+            ("running", TaskState.RUNNING),
+            ("restarting", TaskState.RUNNING),
+            ("up_for_retry", TaskState.RUNNING),
+            (None, TaskState.RUNNING),
+        ],
+    )
+    def test_revokes_only_what_somebody_ended(
+        self,
+        running: tuple[SopsRunTaskOperator, int],
+        hook: SopsHook,
+        recorded: str | None,
+        state: TaskState,
+    ) -> None:
+        operator, sops_task_id = running
+        with mock.patch.object(task_instance_state, "read_state", autospec=True, return_value=recorded):
+            operator.on_kill()
+        assert hook.get_task_status(sops_task_id, fresh=True).state == state
+
+    def test_revokes_nothing_where_that_is_switched_off(
+        self, running: tuple[SopsRunTaskOperator, int], hook: SopsHook
+    ) -> None:
+        operator, sops_task_id = running
+        operator.revoke_on_kill = False
+        with mock.patch.object(task_instance_state, "read_state", autospec=True, return_value="failed"):
+            operator.on_kill()
+        assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.RUNNING
+
+    def test_is_harmless_before_there_is_a_task(self, run_operator: MakeOperator) -> None:
+        run_operator("pause").on_kill()
+
+    def test_airflows_own_alarm_revokes_too(self, running: tuple[SopsRunTaskOperator, int], hook: SopsHook) -> None:
+        operator, sops_task_id = running
+        alarm = mock.patch.object(SopsRunTaskOperator, "_run", autospec=True, side_effect=AirflowTaskTimeout)
+        with alarm, pytest.raises(AirflowTaskTimeout):
+            operator.execute(PlainTaskInstance().context)
+        assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.REVOKED
 
 
 class TestRetry:
