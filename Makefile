@@ -11,6 +11,9 @@ TOOLS := .venvs/tools/.installed
 UV := .venvs/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate
 CHECKS := .venvs/tools/bin/python scripts/checks.py
+# The long fault campaign.
+RUNS := 2000
+SEED :=
 # Ports of the demo's Airflow and local_sops; 0 takes any free one.
 AIRFLOW_PORT := 0
 SOPS_PORT := 0
@@ -47,6 +50,10 @@ test-fast: install ## All tests on Airflow 3.3.2 and Python 3.11 only
 .PHONY: contract
 contract: install ## The contract suite against local_sops, or the server that SOPS_CONTRACT_* name
 	@.venvs/$(CURRENT)/bin/python -m pytest tests/contract
+
+.PHONY: faults
+faults: install ## The long fault campaign: RUNS= runs with the seed SEED= (2000 and a new one)
+	@.venvs/$(CURRENT)/bin/python -m tests.faults --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: lint
 lint: $(TOOLS) ## ruff and mypy --strict

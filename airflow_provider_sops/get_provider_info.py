@@ -8,8 +8,7 @@ _INTEGRATION = "BlueKing SOPS"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """
-    Return the provider's description, as Airflow's ``provider_info.schema.json`` defines it.
+    """Return the provider's description, as Airflow's ``provider_info.schema.json`` defines it.
 
     Airflow calls this through the entry point ``apache_airflow_provider``, so nothing heavy is imported here.
     ``conn-fields`` and ``ui-field-behaviour`` are read by Airflow 3.2 and newer; older versions ask the hook

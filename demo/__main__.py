@@ -1,5 +1,4 @@
-"""
-Run a real SOPS flow from a real Airflow, show its progress and its outputs, and stop everything again.
+"""Run a real SOPS flow from a real Airflow, show its progress and its outputs, and stop everything again.
 
 Called by ``make demo`` and ``make demo-ui``, which set up the two environments first. All that is written goes
 into ``.demo/``, which is emptied at the start.
@@ -41,8 +40,7 @@ class AnotherDemoRunsError(Exception):
 
 @contextmanager
 def own_folder() -> Iterator[None]:
-    """
-    Hold the demonstration's folder, empty, for as long as the block runs.
+    """Hold the demonstration's folder, empty, for as long as the block runs.
 
     :raises AnotherDemoRunsError: another demonstration holds it.
     """

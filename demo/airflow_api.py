@@ -16,8 +16,7 @@ _TIMEOUT_SECONDS = 30
 
 
 class AirflowApi:
-    """
-    A logged-in session with an Airflow whose auth manager is the SimpleAuthManager.
+    """A logged-in session with an Airflow whose auth manager is the SimpleAuthManager.
 
     :param url: the API server's address.
     :raises requests.RequestException: the server does not answer, or refuses; so for every call below.

@@ -30,8 +30,7 @@ class PortTakenError(Exception):
 
 
 def choose_port(wanted: int) -> int:
-    """
-    Return ``wanted`` if nothing listens there, or any free port for 0.
+    """Return ``wanted`` if nothing listens there, or any free port for 0.
 
     :raises PortTakenError: the wanted one is taken.
     """
@@ -46,8 +45,7 @@ def choose_port(wanted: int) -> int:
 
 @dataclass(frozen=True)
 class AirflowSettings:
-    """
-    What an Airflow is started with.
+    """What an Airflow is started with.
 
     :param home: its AIRFLOW_HOME, which also takes the programs' own logs.
     :param dags_folder: folder of the DAG files.
@@ -96,8 +94,7 @@ class AirflowSettings:
 
 
 class AirflowProcesses:
-    """
-    API server, scheduler, dag-processor and triggerer as child processes; a context manager.
+    """API server, scheduler, dag-processor and triggerer as child processes; a context manager.
 
     Entering migrates the database, starts all four and waits until each reports itself healthy. Leaving stops them.
 
@@ -131,8 +128,7 @@ class AirflowProcesses:
         self._running.close()
 
     def check(self) -> None:
-        """
-        Make sure that all four still run.
+        """Make sure that all four still run.
 
         :raises ChildFailedError: one has ended.
         """

@@ -22,8 +22,7 @@ class ChildFailedError(Exception):
 
 
 class ChildProcess:
-    """
-    A program in a process group of its own, its output in a log file.
+    """A program in a process group of its own, its output in a log file.
 
     Used as a context manager it is ended on the way out, with everything that it started: SIGTERM first,
     SIGKILL for what is left after a grace period.
@@ -59,8 +58,7 @@ class ChildProcess:
         self.stop()
 
     def start(self) -> None:
-        """
-        Start the program.
+        """Start the program.
 
         :raises ChildFailedError: the program does not exist or may not be run.
         """
@@ -79,8 +77,7 @@ class ChildProcess:
                 raise ChildFailedError(f"{self.name} could not be started: {error}") from error
 
     def check(self) -> None:
-        """
-        Make sure that the program still runs.
+        """Make sure that the program still runs.
 
         :raises ChildFailedError: it has ended.
         """
@@ -89,8 +86,7 @@ class ChildProcess:
             raise ChildFailedError(f"{self.name} ended with exit code {exit_code}.\n{self.log_tail()}")
 
     def wait_for_line(self, pattern: re.Pattern[str], timeout_seconds: float) -> re.Match[str]:
-        """
-        Wait until a line of the output matches ``pattern``.
+        """Wait until a line of the output matches ``pattern``.
 
         :raises ChildFailedError: the program ended first, or the time is over.
         """

@@ -20,8 +20,7 @@ _READY_SECONDS = 60
 
 @dataclass(frozen=True)
 class LocalSops:
-    """
-    A running local_sops.
+    """A running local_sops.
 
     :param url: its address, which serves as the gateway's root.
     :param process: the program; ``check()`` tells whether it still runs.
@@ -34,8 +33,7 @@ class LocalSops:
     process: ChildProcess = field(repr=False)
 
     def connection_json(self, **extra: object) -> str:
-        """
-        Return the value of ``AIRFLOW_CONN_<ID>`` for a connection of type ``sops`` to this server.
+        """Return the value of ``AIRFLOW_CONN_<ID>`` for a connection of type ``sops`` to this server.
 
         :param extra: fields that replace or join the connection's own extra fields.
         """
@@ -53,8 +51,7 @@ class LocalSops:
 def start_local_sops(
     command: str, *, data_folder: Path, log_path: Path, environment: Mapping[str, str], port: int = 0
 ) -> LocalSops:
-    """
-    Start local_sops with a new app secret and wait until it listens.
+    """Start local_sops with a new app secret and wait until it listens.
 
     The caller stops it with ``process.stop()``.
 

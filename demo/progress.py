@@ -40,8 +40,7 @@ class ChangeLog:
         print(f"  {time.monotonic() - self.started:6.1f} s  {source:8}{text}", flush=True)
 
     def states(self, source: str, states: Iterable[tuple[str, str, str]]) -> None:
-        """
-        Print what has changed since the last call.
+        """Print what has changed since the last call.
 
         :param states: key, name and state of everything that has one.
         """
@@ -52,8 +51,7 @@ class ChangeLog:
 
 
 class FollowedRun:
-    """
-    One run of the example DAG.
+    """One run of the example DAG.
 
     :param hook: reaches the SOPS that the DAG uses.
     :param processes: looked after while waiting: a run whose Airflow has died would never end.
@@ -68,8 +66,7 @@ class FollowedRun:
         self.sops_task_id: int | None = None
 
     def follow(self, *, parse_seconds: float = 60, run_seconds: float = 120) -> None:
-        """
-        Trigger the DAG and print each change in Airflow and in SOPS until the run has ended.
+        """Trigger the DAG and print each change in Airflow and in SOPS until the run has ended.
 
         :raises RunFailedError: the DAG cannot be parsed, the run failed, or it took too long.
         """

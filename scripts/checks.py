@@ -1,5 +1,4 @@
-"""
-Run the parts of ``make lint`` or ``make test`` one after another and sum them up.
+"""Run the parts of ``make lint`` or ``make test`` one after another and sum them up.
 
 Every part runs even when an earlier one failed, so that one run shows everything; a part whose environment
 could not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
@@ -36,8 +35,7 @@ LENIENT = (
 
 @dataclass(frozen=True)
 class Part:
-    """
-    One command of a run.
+    """One command of a run.
 
     :param environment: the folder in ``.venvs/`` that the program is from; it is installed first, by ``make``.
     :param program: a program of that environment.
@@ -142,8 +140,7 @@ def _install(environment: str) -> Outcome:
 
 
 def run(parts: tuple[Part, ...], *, pythons_required: bool) -> list[Outcome]:
-    """
-    Install what each part needs, once, and run it.
+    """Install what each part needs, once, and run it.
 
     :param pythons_required: whether a missing Python 3.12 or 3.13 is a failure or only reported.
     """
