@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 40 * 1024 * 1024
+MAX_BODY_BYTES = 128 * 1024 * 1024
+"""What is read at all: the API gateway refuses less, in its own words."""
 STOP_SECONDS = 3.0
 HTTP_THREADS = 8
 CALLBACK_THREADS = 4

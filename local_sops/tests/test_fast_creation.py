@@ -86,6 +86,7 @@ def test_a_tree_that_cannot_run_is_refused(sops: SopsClient) -> None:
     refused = sops.post(PATH, {"name": "fast", "pipeline_tree": tree})
     assert (refused["code"], refused["data"]) == (3540000, None)
     assert refused["message"].startswith("[API] fast_create_task get invalid pipeline_tree: ")
+    assert "cur_index: g," in refused["message"]
 
 
 def test_a_task_needs_a_name(sops: SopsClient) -> None:

@@ -94,6 +94,18 @@ def test_the_scope_says_what_the_business_id_means(sops: SopsClient, query: dict
     assert {one["project_id"] for one in templates} == projects
 
 
+def test_a_body_that_is_too_large_is_refused_by_the_server_and_then_by_the_gateway(sops: SopsClient) -> None:
+    def create(size: int) -> requests.Response:
+        body = json.dumps({"name": "large", "constants": {"${any}": "x" * size * 1024 * 1024}})
+        return sops.raw("POST", f"create_task/18/{BUSINESS}", data=body)
+
+    assert create(24).json()["result"] is True
+    refused = create(26).json()
+    assert refused == {"result": False, "message": "invalid param format", "code": 3540000}
+    too_large = create(41)
+    assert (too_large.status_code, too_large.json()["code"]) == (413, 1641301)
+
+
 def test_an_unknown_business_is_refused(sops: SopsClient) -> None:
     assert sops.get("get_template_list/999") == {
         "result": False,

@@ -12,7 +12,7 @@ from sops_client import BUSINESS, CREDENTIALS, SopsClient, is_in, node_ids, runn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINEAR, NESTED, FAIL, QUICK = 1, 8, 12, 18
+LINEAR, FAIL, QUICK, FAIL_IN_SUBPROCESS = 1, 12, 18, 22
 UTC_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 SERVER_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0800")
 
@@ -90,9 +90,9 @@ def test_a_status_of_2020_names_activities_and_tells_errors(sops_2020: SopsClien
 
 
 def test_nested_nodes_have_the_old_shape_too(sops_2019: SopsClient) -> None:
-    created = sops_2019.run(NESTED)
-    status = sops_2019.wait(created["task_id"], is_in("FINISHED"))
-    subprocess = status["children"][node_ids(created["pipeline_tree"])["call leaf"]]
+    created = sops_2019.run(FAIL_IN_SUBPROCESS)
+    status = sops_2019.wait(created["task_id"], is_in("FAILED"))
+    subprocess = status["children"][node_ids(created["pipeline_tree"])["call what fails"]]
     assert subprocess["name"] == "<class 'pipeline.core.flow.activity.SubProcess'>"
     assert all(child["name"].startswith("<class ") for child in subprocess["children"].values())
 

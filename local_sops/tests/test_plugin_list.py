@@ -34,4 +34,5 @@ def test_the_plugins_are_listed_with_their_inputs_and_outputs(sops: SopsClient) 
         }
     ]
     assert [one["key"] for one in pause["outputs"]] == ["callback_data", "_result", "_loop", "_inner_loop"]
+    assert pause["outputs"][1]["name"] == "执行结果"
     assert plugins["subprocess_plugin", "1.0.0"]["form"] is None

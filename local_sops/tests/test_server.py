@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -44,6 +45,12 @@ def test_a_port_that_is_taken_is_named(data_folder: Path) -> None:
         (["--templates", "/nowhere"], "--templates /nowhere is not a folder"),
         (["--host", "0.0.0.0"], "--host 0.0.0.0 can be reached from elsewhere: give --app-secret"),
         (["--port", "70000"], "is no port"),
+        (["--web-processes", "3"], "--web-processes changes nothing without --cache-like-production"),
+        (["--rate-limit", "5"], "is not N/SECONDS, as 100/60 is"),
+        (["--rate-limit", "0/1"], "is not N/SECONDS, as 100/60 is"),
+        (["--expire-after-days", "-1"], "is less than 0"),
+        (["--api", "2018"], "invalid choice: '2018'"),
+        (["--project-constants", "/nowhere"], "--project-constants /nowhere: No such file"),
     ],
 )
 def test_wrong_options_are_named(data_folder: Path, options: list[str], words: str) -> None:
@@ -57,6 +64,24 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ended = run_command("--port", "0", "--data", str(tmp_path / "file"))
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"x": {"a": "b"}}', '{"1": "x"}'])
+def test_project_constants_of_another_form_are_named(data_folder: Path, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "constants.json"
+    file.write_text(content)
+    ended = run_command("--port", "0", "--data", str(data_folder), "--project-constants", str(file))
+    assert ended.returncode == 2
+    assert 'does not hold JSON of the form {"<project id>": {"name": "value"}}' in ended.stderr
+
+
+def test_a_data_folder_of_another_version_is_named(data_folder: Path) -> None:
+    data_folder.mkdir()
+    with sqlite3.connect(data_folder / "local_sops.sqlite3") as database:
+        database.execute("CREATE TABLE local_sops_task (id INTEGER)")
+    ended = run_command("--port", "0", "--data", str(data_folder))
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("it was made by another version of local-sops; take a new folder\n")
 
 
 def test_a_data_folder_has_one_server_at_a_time(data_folder: Path) -> None:
@@ -75,7 +100,22 @@ def test_a_broken_template_is_named(tmp_path: Path) -> None:
 
 def test_help_tells_of_every_option() -> None:
     text = run_command("--help").stdout
-    for option in ("--port", "--data", "--host", "--templates", "--app-code", "--app-secret", "--worker-threads"):
+    for option in (
+        "--port",
+        "--data",
+        "--host",
+        "--templates",
+        "--app-code",
+        "--app-secret",
+        "--worker-threads",
+        "--cache-like-production",
+        "--web-processes",
+        "--rate-limit",
+        "--api",
+        "--expire-after-days",
+        "--project-constants",
+        "--allow-scripts",
+    ):
         assert option in text
 
 
@@ -130,6 +170,19 @@ def test_a_plugin_that_was_killed_in_its_work_is_failed_not_run_again(data_folde
             assert reason.startswith("local_sops was stopped while this node was running")
             with pytest.raises(TimeoutError):
                 silent.accept()
+
+
+def test_a_timer_that_was_killed_before_it_began_to_wait_begins_anew(data_folder: Path) -> None:
+    with running_server(data_folder) as server:
+        task_id = server.client.run(LONG, constants={"${seconds}": 1})["task_id"]
+        server.client.wait(task_id, lambda now: "RUNNING" in node_states(now).values())
+        server.kill()
+    with sqlite3.connect(data_folder / "local_sops.sqlite3") as database:
+        database.execute("DELETE FROM eri_schedule")
+    with running_server(data_folder) as server:
+        status = server.client.wait(task_id)
+        assert status["state"] == "FINISHED"
+        assert {(node["loop"], node["retry"]) for node in status["children"].values()} == {(1, 0)}
 
 
 def test_templates_of_a_folder_join_the_shipped_ones(data_folder: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from django.utils.functional import Promise
 from werkzeug.wrappers import Response
 
 from local_sops.api.call import Answer, Call, Code, Refusal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MAX_BODY_BYTES = 25 * 1024 * 1024
+"""SOPS reads no more of a body, and then calls what it has no JSON."""
+
 
 def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
     """Make an answer as SOPS sends it."""
@@ -30,8 +34,8 @@ def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def _as_text(value: Any) -> str:
-    """Write what is no JSON, the value of a table variable for one."""
-    return str(vars(value)) if hasattr(value, "__dict__") else str(value)
+    """Write what is no JSON: a translated text, or an object, as the value of a table variable is."""
+    return str(value) if isinstance(value, Promise) or not hasattr(value, "__dict__") else str(vars(value))
 
 
 def page_not_found(url: str) -> Response:
@@ -92,7 +96,7 @@ def _parsed(raw_body: bytes) -> dict[str, Any]:
     if not raw_body:
         return {}
     try:
-        body = json.loads(raw_body)
+        body = json.loads(raw_body) if len(raw_body) <= MAX_BODY_BYTES else None
     except ValueError:
         body = None
     if not isinstance(body, dict):

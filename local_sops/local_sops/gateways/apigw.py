@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from local_sops.server_state import ServerState
 
 _HEADER = "X-Bkapi-Authorization"
+MAX_BODY_BYTES = 40 * 1024 * 1024
 
 
 def handle(state: ServerState, request: Request) -> Response:
     """Answer a request; any stage will do."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return _error(413, 1641301, "REQUEST_BODY_SIZE_EXCEED", "Request body size too large")
     stage, _, resource = request.path.lstrip("/").partition("/")
     name, _, ids_text = resource.partition("/")
     route = state.routes.get(name)

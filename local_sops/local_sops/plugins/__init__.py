@@ -21,6 +21,7 @@ class Plugin:
     """What the engine's library looks up by code and version.
 
     :param bound_service: the class that does the work; the name is the engine's.
+    :param repeatable: whether it touches nothing outside its task, so that after a kill it may be run again.
     :param description: shown in the plugin list, as group_name and form (a script of SOPS's own editor) are.
     """
 
@@ -28,6 +29,7 @@ class Plugin:
     version: str
     name: str
     bound_service: type[Service]
+    repeatable: bool = False
     description: str = ""
     group_name: str = "蓝鲸服务(BK)"
     form: str | None = None

@@ -38,6 +38,7 @@ PLUGINS = (
         "1.0",
         "消息展示",
         DisplayService,
+        repeatable=True,
         description="本插件为仅用于消息展示的空节点",
         form="/static/components/atoms/bk/display/v1_0.js",
     ),

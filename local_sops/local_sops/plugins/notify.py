@@ -110,7 +110,7 @@ class LegacyNotifyService(NotifyService):
 
 
 _DESCRIPTION = (
-    "API网关定义了这些消息通知组件的接口协议，但是并没有完全实现组件内容，用户可根据接口协议，重写此部分组件。"
+    "API 网关定义了这些消息通知组件的接口协议，但是，并没有完全实现组件内容，用户可根据接口协议，重写此部分组件。"
     "API网关为降低实现消息通知组件的难度，提供了在线更新组件配置，不需编写组件代码的方案。详情请查阅PaaS->API网关->使用指南。"
 )
 _FORMS = "/static/components/atoms/bk/notify"
@@ -120,7 +120,11 @@ PLUGINS = (
         "v1.0",
         "发送通知",
         NotifyService,
-        description=f"通知方式从 API 网关自动获取已实现的通知渠道，{_DESCRIPTION}",
+        description=(
+            "通知方式从 API 网关自动获取已实现的通知渠道，API网关定义了这些消息通知组件的接口协议，"
+            "但是并没有完全实现组件内容，用户可根据接口协议，重写此部分组件。API网关为降低实现消息通知组件的难度，提供了在线更新组件配置，"
+            "不需编写组件代码的方案。详情请查阅PaaS->API网关->使用指南。"
+        ),
         form=f"{_FORMS}/v1_0.js",
     ),
     Plugin(

@@ -55,6 +55,7 @@ PLUGINS = (
         "legacy",
         "人工确认(暂停)",
         PauseService,
+        repeatable=True,
         description=(
             "该节点可以通过node_callback API接口进行回调并传入数据，callback_data参数为dict类型，"
             "回调数据会作为该节点的输出数据"

@@ -89,4 +89,13 @@ class SleepTimerService(Service):
         return True
 
 
-PLUGINS = (Plugin("sleep_timer", "legacy", "定时", SleepTimerService, form="/static/components/atoms/bk/timer.js"),)
+PLUGINS = (
+    Plugin(
+        "sleep_timer",
+        "legacy",
+        "定时",
+        SleepTimerService,
+        repeatable=True,
+        form="/static/components/atoms/bk/timer.js",
+    ),
+)

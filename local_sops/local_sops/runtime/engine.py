@@ -194,6 +194,11 @@ class LocalRuntime(BambooDjangoRuntime):
             logger.debug("polling node %s was interrupted and is dispatched again", node_id)
 
 
+def is_repeatable(node: Node) -> bool:
+    """Whether a ServiceActivity's plugin, which must be known, may be run again after a kill."""
+    return bool(ComponentLibrary.get_component_class(node.code, node.version).repeatable)
+
+
 def plugin_exists(node: Node) -> bool:
     """Whether a ServiceActivity's plugin is known here, by its engine row."""
     return node.version in ComponentLibrary.versions(node.code)

@@ -2,7 +2,8 @@
 
 The engine's tables say where each process is. What was waiting waits again: timers are polled at once and go on to
 their end, a pause waits for its callback. What was between two nodes goes on. A plugin that was in the middle of
-its work is failed, so that nothing is run twice in silence: retry or skip decides.
+its work is failed, so that nothing is run twice in silence: retry or skip decides. Only plugins that touch nothing
+outside their task are run again.
 
 What it does not do: a node that was killed between its FINISHED state and the writing of its outputs keeps the
 state and loses the outputs.
@@ -20,7 +21,7 @@ from bamboo_engine.eri.models import ExecuteInterruptPoint, NodeType, ScheduleTy
 from bamboo_engine.interrupt import ExecuteKeyPoint
 from pipeline.eri.models import CallbackData, Process, Schedule, State
 
-from local_sops.runtime.engine import LocalRuntime, plugin_exists
+from local_sops.runtime.engine import LocalRuntime, is_repeatable, plugin_exists
 from local_sops.store.models import Task
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,9 @@ class _Recovery:
         if not plugin_exists(node):
             return
         schedule = Schedule.objects.filter(node_id=node.id, version=state.version).first()
+        if schedule is None and is_repeatable(node):
+            self._repeat(state)
+            return
         if schedule is None or schedule.finished:
             Process.objects.filter(pk=self._process.pk).update(asleep=True)
             engine_api.forced_fail_activity(self._runtime, node.id, ex_data=INTERRUPTED)
@@ -122,7 +126,7 @@ class _Recovery:
             self._runtime.schedule(self._process.pk, node.id, schedule.pk, callback.pk)
 
     def _repeat(self, state: State) -> None:
-        """Run an event, a gateway or the entry of a subprocess again: they change nothing outside the engine."""
+        """Run again what changes nothing outside the engine: an event, a gateway, a plugin that only waits."""
         State.objects.filter(pk=state.pk).update(name=states.RUNNING)
         point = ExecuteInterruptPoint(
             name=ExecuteKeyPoint.SET_NODE_RUNNING_DONE,

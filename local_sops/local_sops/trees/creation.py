@@ -59,10 +59,12 @@ def tree_of_child(templates: TemplateFolder, tree: Tree) -> Tree:
 
 
 def _task_tree(templates: TemplateFolder, tree: Tree, *, independent: bool) -> Tree:
-    origins = _with_child_origins(templates, templates.expanded(tree))
-    task_tree = with_new_ids(with_independent_subprocesses(with_drawing(origins)) if independent else origins)
-    validate(task_tree)
-    return task_tree
+    made = _with_child_origins(templates, templates.expanded(tree))
+    if independent:
+        made = with_independent_subprocesses(with_drawing(made))
+    # Before the ids are new, so that an error names those that the caller knows.
+    validate(made)
+    return with_new_ids(made)
 
 
 def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:

@@ -72,6 +72,7 @@ def _renewed_node(node: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, 
         "incoming": _renewed(ids, node["incoming"]),
         "outgoing": _renewed(ids, node["outgoing"]),
     }
+    renewed["labels"] = renewed.get("labels") or []
     if "conditions" in node:
         renewed["conditions"] = {_renewed(ids, flow): condition for flow, condition in node["conditions"].items()}
     if node.get("default_condition"):
