@@ -71,6 +71,7 @@ class Config:
     :param api: which server's answers to give.
     :param web_processes: how many web processes to play, each with its own cache of answers; 0 caches nothing.
     :param rate_limit: None lets everything through.
+    :param gateway_faults: share of the requests that the gateway answers with a fault of its own.
     :param expire_after: age at which tasks lose their states and are EXPIRED; None keeps them.
     :param project_constants: project id -> name -> value of ``${_env_name}``.
     :param allow_scripts: whether script nodes run their scripts, in this machine's shell, as this process's user.
@@ -89,6 +90,7 @@ class Config:
     api: Api = "current"
     web_processes: int = 0
     rate_limit: RateLimit | None = None
+    gateway_faults: float = 0.0
     expire_after: timedelta | None = None
     project_constants: Mapping[int, Mapping[str, str]] = field(default_factory=dict, repr=False)
     allow_scripts: bool = False

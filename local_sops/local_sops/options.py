@@ -49,6 +49,7 @@ def read_config(arguments: Sequence[str] | None) -> Config:
         api=options.api,
         web_processes=_web_processes(options),
         rate_limit=options.rate_limit,
+        gateway_faults=options.gateway_faults,
         expire_after=None if options.expire_after_days is None else timedelta(days=options.expire_after_days),
         project_constants=_project_constants(options.project_constants),
         allow_scripts=options.allow_scripts,
@@ -121,6 +122,14 @@ def _add_behaviours(parser: argparse.ArgumentParser) -> None:
         metavar="N/SECONDS",
         help="let the gateway refuse more than N requests in a window of SECONDS",
     )
+    add(
+        "--gateway-faults",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="let the gateway answer this share of requests (0 to 1) with its own 403, 502 or 504, the last one after "
+        "SOPS has acted",
+    )
     add("--api", choices=["current", "2020", "2019"], default="current", help="answer as a SOPS of that year")
     add(
         "--expire-after-days",
@@ -170,6 +179,13 @@ def _rate_limit(text: str) -> RateLimit:
     if not separator or int(requests) < 1 or float(seconds) <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not N/SECONDS, as 100/60 is")
     return RateLimit(int(requests), float(seconds))
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return number
 
 
 def _not_negative(text: str) -> float:

@@ -14,6 +14,7 @@ from local_sops.api.answer_cache import AnswerCaches
 from local_sops.api.routes import routes_for
 from local_sops.big_flows import big_templates
 from local_sops.gateways import apigw, esb
+from local_sops.gateways.outages import Outages
 from local_sops.gateways.rate_limiter import RateLimiter
 from local_sops.plugins import register_plugins
 from local_sops.plugins.script import SCRIPT_PLUGINS
@@ -81,6 +82,7 @@ class Server:
             routes=routes_for(config.api),
             caches=AnswerCaches(config.web_processes),
             rate_limiter=RateLimiter(config.rate_limit),
+            outages=Outages(config.gateway_faults),
         )
         self._http = waitress.create_server(
             self._application,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from local_sops.api.answer_cache import AnswerCaches
     from local_sops.api.routes import Route
     from local_sops.config import Config
+    from local_sops.gateways.outages import Outages
     from local_sops.gateways.rate_limiter import RateLimiter
     from local_sops.runtime.child_tasks import ChildTasks
     from local_sops.runtime.engine import LocalRuntime
@@ -35,3 +36,4 @@ class ServerState:
     routes: Mapping[str, Route]
     caches: AnswerCaches
     rate_limiter: RateLimiter
+    outages: Outages

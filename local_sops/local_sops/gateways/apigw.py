@@ -43,6 +43,9 @@ def handle(state: ServerState, request: Request) -> Response:
         return page_not_found(request.url)
     if not all(part.isascii() and part.isdigit() for part in parts[:-1]):
         return page_not_found(request.url)
+    fault = state.outages.draw()
+    if fault and not fault.after_sops:
+        return _error(fault.status, fault.code, fault.code_name, fault.message)
     response = answer(
         state,
         route,
@@ -51,6 +54,8 @@ def handle(state: ServerState, request: Request) -> Response:
         query=request.args.to_dict(),
         raw_body=request.get_data(),
     )
+    if fault:
+        return _error(fault.status, fault.code, fault.code_name, fault.message)
     response.headers["X-Bkapi-Request-Id"] = str(uuid.uuid4())
     return response
 

@@ -12,6 +12,7 @@ from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, c
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
+    from local_sops.api.routes import Route
     from local_sops.server_state import ServerState
 
 PREFIX = "/api/c/compapi/v2/sops/"
@@ -45,18 +46,29 @@ def handle(state: ServerState, request: Request) -> Response:
     texts = {name: str(parameters[name]) for name in route.path_ids}
     if not all(text.isascii() and text.isdigit() for text in texts.values()):
         return _error(_BACKEND_FAILED, "Request backend failed: the path does not match")
+    ids = {name: int(text) for name, text in texts.items()}
+    return _ask_sops(state, route, username, ids, parameters)
+
+
+def _ask_sops(
+    state: ServerState, route: Route, username: str, ids: dict[str, int], parameters: dict[str, Any]
+) -> Response:
+    fault = state.outages.draw()
+    if fault and not fault.after_sops:
+        return _error(_BACKEND_FAILED, f"Request backend failed: HTTP {fault.status}")
     passed_on = {name: value for name, value in parameters.items() if name not in _CREDENTIALS}
     response = answer(
         state,
         route,
         username=username,
-        ids={name: int(text) for name, text in texts.items()},
+        ids=ids,
         query={name: _query_text(value) for name, value in passed_on.items()},
         raw_body=json.dumps(passed_on).encode() if route.method == "POST" else b"",
     )
+    if fault or response.status_code != 200:
+        status = fault.status if fault else response.status_code
+        return _error(_BACKEND_FAILED, f"Request backend failed: HTTP {status}")
     content = response.get_json()
-    if response.status_code != 200:
-        return _error(_BACKEND_FAILED, f"Request backend failed: HTTP {response.status_code}")
     content.setdefault("code", 0 if content["result"] else _UNNAMED_FAILURE)
     return _with_request_id(content)
 
