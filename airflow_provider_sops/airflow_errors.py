@@ -18,10 +18,9 @@ from airflow_provider_sops.sops.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BEYOND_RETRY = (
-    SopsAuthError,
     SopsInvalidParameterError,
     SopsNotFoundError,
     SopsTaskRevokedError,
@@ -29,16 +28,20 @@ _BEYOND_RETRY = (
 
 
 @contextmanager
-def airflow_errors(*, in_sensor: bool = False) -> Iterator[None]:
+def airflow_errors(*, in_sensor: bool = False, answers_for_task: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Translate every ``SopsError`` that leaves the block; the original stays as its cause.
 
     :param in_sensor: a sensor's remote failure is an ``AirflowFailException`` too: it is the only exception that
         ``soft_fail`` turns into a skip while poking and after a deferral alike.
+    :param answers_for_task: whether a SOPS task may be running that nobody would look after if this task failed for
+        good. Then refused credentials are worth a retry too: a gateway's refusal may pass.
     :raises AirflowFailException: where a retry cannot help: credentials, unknown template or task, bad input, revoked.
     :raises AirflowException: for everything else.
     """
     try:
         yield
+    except SopsAuthError as error:
+        raise (AirflowException if answers_for_task() else AirflowFailException)(str(error)) from error
     except _BEYOND_RETRY as error:
         raise AirflowFailException(str(error)) from error
     except (SopsTaskFailedError, SopsTaskExpiredError) as error:

@@ -17,5 +17,8 @@ class TaskLog(Protocol):
     def warning(self, event: Any, /, *args: Any) -> Any:
         """Write a line about something that needs attention."""
 
+    def error(self, event: Any, /, *args: Any) -> Any:
+        """Write a line about something that went wrong for good."""
+
     def log(self, level: int, event: Any, /, *args: Any) -> Any:
         """Write a line of the given level, one of the logging module's."""

@@ -121,12 +121,12 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         """Call SOPS without ever sending the request again."""
         return self._send(self.connection.request(api, parameters))
 
-    def call_at_once(self, api: str, **parameters: Any) -> Answer:
+    def call_at_once(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS within about three seconds, in one attempt over a new session.
 
         For a process that is being killed: the session in use may be in the middle of a call.
         """
-        request = self.connection.request(api, parameters)
+        request = self.connection.request(api, parameters, fresh=fresh)
         with requests.Session() as session:
             return self._send(request, session=session, timeouts=_HURRIED_TIMEOUTS)
 

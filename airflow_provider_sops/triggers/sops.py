@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
 
 
+#: Before each further attempt to revoke; Airflow allows a trigger's ``on_kill`` 30 seconds by default.
+_REVOKE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "policy", "revoke_on_kill")
 
 
@@ -143,7 +145,7 @@ class SopsTaskTrigger(BaseTrigger):
             return
         try:
             async with await self._client() as client:
-                await client.operate_task(self.sops_task_id, "revoke")
+                await self._revoke(client)
         except SopsError as error:
             self.log.error("SOPS task %s could not be revoked and may still run: %s", self.sops_task_id, error)
         else:
@@ -151,6 +153,24 @@ class SopsTaskTrigger(BaseTrigger):
                 "SOPS task %s is revoked since the task was ended in Airflow; SOPS lets the node that runs now finish.",
                 self.sops_task_id,
             )
+
+    async def _revoke(self, client: AsyncSopsClient) -> None:
+        """Revoke the task, again while the answer is lost or the task is still CREATED; twice does no harm."""
+        for pause_seconds in (*_REVOKE_PAUSES_SECONDS, None):
+            try:
+                await client.operate_task(self.sops_task_id, "revoke")
+            except SopsInvalidOperationError:
+                status = await client.get_task_status(self.sops_task_id, fresh=True)
+                if status.state.is_terminal:
+                    return
+                if pause_seconds is None:
+                    raise
+            except SopsError as error:
+                if pause_seconds is None or not (error.temporary or error.outcome_unknown):
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause_seconds)
 
     def _arguments(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in _ARGUMENTS}, "policy": self.policy.to_json()}

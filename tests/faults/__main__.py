@@ -8,6 +8,7 @@ import secrets
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,9 +29,14 @@ def main() -> int:
 
         numbers = range(options.runs) if options.only is None else [options.only]
         campaign = Campaign(options.seed, command=command, folder=Path(folder) / "sops", at_once=options.at_once)
-        result = campaign.run(numbers, tell=lambda text: print(text, file=sys.stderr, flush=True))
-    print(result.summary)
+        result = campaign.run(numbers, tell=lambda text: _write(sys.stderr, text))
+    _write(sys.stdout, result.summary)
     return 1 if result.violations else 0
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _DIRECT_CONN_ID = "sops_direct"
 #: How long SOPS may take to act on what it was asked for last.
 _SETTLE_SECONDS = 5.0
+#: How long local_sops may be gone after it was killed.
+_BACK_SECONDS = 60.0
 #: Of password-type constants in the flows used.
 _PASSWORD_OUTPUTS = frozenset({"password"})
 
@@ -70,6 +73,24 @@ class Result:
         )
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run before it begins.
+
+    :param gateway: its own address of the hostile proxy.
+    """
+
+    plan: RunPlan
+    story: Story
+    traffic: Traffic
+    gateway: str
+
+    @property
+    def conn_id(self) -> str:
+        """The connection through the hostile network."""
+        return f"sops_{self.plan.name.replace('-', '_')}"
+
+
 class Campaign:
     """Runs the numbers of a seed.
 
@@ -87,6 +108,7 @@ class Campaign:
         self._result = Result(seed)
         self._lock = threading.Lock()
         self._living: set[Story] = set()
+        self._refusals: list[tuple[datetime, datetime]] = []
 
     def run(self, numbers: Iterable[int], *, tell: Callable[[str], None] = lambda _: None) -> Result:
         """Run and judge; every violation is told with the whole story of its run."""
@@ -96,10 +118,11 @@ class Campaign:
             stack.enter_context(self._proxy)
             stack.enter_context(hurried())
             stack.enter_context(_observed())
-            stack.enter_context(_connection(_DIRECT_CONN_ID, self._connection_json(self._sops.url, "apigw", 30)))
+            runs = [self._prepare(plan_run(self._seed, number)) for number in numbers]
+            stack.enter_context(mock.patch.dict(os.environ, self._connections(runs)))
             stack.enter_context(self._accidents())
             with ThreadPoolExecutor(self._at_once, thread_name_prefix="run") as pool:
-                for plan, judgement, story in pool.map(self._run_one, [plan_run(self._seed, n) for n in numbers]):
+                for plan, judgement, story in pool.map(self._run_one, runs):
                     self._take_in(plan, judgement, story, tell)
         self._result.seconds = time.monotonic() - begun
         return self._result
@@ -111,27 +134,39 @@ class Campaign:
         if judgement.violations:
             found = "\n".join(f"{kind.upper()}: {text}" for kind, text in judgement.violations)
             number = plan.name.removeprefix("run-")
-            text = f"--- seed {self._seed}, run {number} (--seed {self._seed} --only {number})\n{plan}\n{story}\n{found}"
+            text = (
+                f"--- seed {self._seed}, run {number} (--seed {self._seed} --only {number})\n{plan}\n{story}\n{found}"
+            )
             self._result.stories.append(text)
             tell(text)
 
-    def _run_one(self, plan: RunPlan) -> tuple[RunPlan, Judgement, Story]:
+    def _prepare(self, plan: RunPlan) -> _Run:
         story = Story()
-        conn_id = f"sops_{plan.name.replace('-', '_')}"
-        run_id = f"faults__{plan.seed}"
         traffic = Traffic(plan.random_for("faults"), plan.fault_rate, plan.fault_budget, story)
-        root = self._proxy.gateway_for(plan.name, traffic)
-        life = AirflowLife(plan, conn_id, run_id, story)
+        return _Run(plan, story, traffic, self._proxy.gateway_for(plan.name, traffic))
+
+    def _connections(self, runs: list[_Run]) -> dict[str, str]:
+        """Return the environment's variables for all of them: it must not change while threads read it."""
+        return {
+            _variable(_DIRECT_CONN_ID): self._connection_json(self._sops.url, "apigw", 30),
+            **{
+                _variable(run.conn_id): self._connection_json(run.gateway, run.plan.gateway, CLIENT_TIMEOUT_SECONDS)
+                for run in runs
+            },
+        }
+
+    def _run_one(self, run: _Run) -> tuple[RunPlan, Judgement, Story]:
+        plan, story, traffic = run.plan, run.story, run.traffic
+        story.begin()
+        run_id = f"faults__{plan.seed}"
+        life = AirflowLife(plan, run.conn_id, run_id, story)
         keyword = TaskKey.of(dag_id=life.ti.dag_id, run_id=run_id, task_id=life.ti.task_id, map_index=-1, max_tries=0)
         tokens = (current_story.set(story), _current_life.set(life))
         ending, surprise = None, None
         with self._lock:
             self._living.add(story)
         try:
-            with (
-                _connection(conn_id, self._connection_json(root, plan.gateway, CLIENT_TIMEOUT_SECONDS)),
-                People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story),
-            ):
+            with People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story):
                 ending = life.live()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             surprise = error
@@ -172,14 +207,18 @@ class Campaign:
             texts=[*life.kept.texts, *(("log", text) for text in life.story.logged)],
             # The parts that no escaping changes.
             secrets=(self._sops.app_secret.rpartition("=")[2], plan.secret_constant.rpartition("+")[2]),
+            refusals=tuple(self._refusals),
             surprise=surprise,
         )
 
     def _outputs(self, task_id: int) -> dict[str, Any]:
+        deadline = time.monotonic() + _BACK_SECONDS
         while True:
             try:
                 return self._sops.task_outputs(task_id)
             except requests.RequestException:
+                if time.monotonic() > deadline:
+                    raise
                 time.sleep(0.2)
 
     def _settled(self, keyword: str) -> list[RanTask]:
@@ -207,8 +246,15 @@ class Campaign:
         """Kill local_sops, and close the proxy's door, now and then."""
         over = threading.Event()
         chance = random.Random(f"{self._seed}/accidents")
+        failures: list[Exception] = []
 
         def happen() -> None:
+            try:
+                make_them_happen()
+            except Exception as error:  # noqa: BLE001 - it is raised where the campaign ends
+                failures.append(error)
+
+        def make_them_happen() -> None:
             while not over.wait(chance.uniform(2.0, 6.0)):
                 if chance.random() < 0.3:
                     self._tell_all("local_sops is killed with -9")
@@ -216,7 +262,10 @@ class Campaign:
                     self._tell_all("local_sops is back")
                 else:
                     self._tell_all("connections are refused")
+                    begun = datetime.now(UTC)
+                    self._refusals.append((begun, begun + timedelta(seconds=60)))
                     self._proxy.refuse_connections(chance.uniform(0.1, 0.8))
+                    self._refusals[-1] = (begun, datetime.now(UTC))
                     self._tell_all("connections are accepted again")
 
         thread = threading.Thread(target=happen, name="accidents", daemon=True)
@@ -226,6 +275,8 @@ class Campaign:
         finally:
             over.set()
             thread.join(60)
+            if failures:
+                raise failures[0]
 
     def _tell_all(self, what: str) -> None:
         with self._lock:
@@ -234,14 +285,8 @@ class Campaign:
                 story.tell("accident", what)
 
 
-@contextmanager
-def _connection(conn_id: str, value: str) -> Iterator[None]:
-    name = f"AIRFLOW_CONN_{conn_id.upper()}"
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
+def _variable(conn_id: str) -> str:
+    return f"AIRFLOW_CONN_{conn_id.upper()}"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ were made prove them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from tests.faults.proxy import Exchange
     from tests.faults.sops_database import RanTask
 
-_NOT_ALLOWED_NOW = 3545000
+#: What SOPS says to a revoke of a task that is not started, and of one that its engine does not know yet.
+_NOT_YET = (3545000, 3599999)
+
+#: How long a kill takes at most, with the campaign's pauses.
+_KILL_SECONDS = 1.5
 
 
 class Kind(StrEnum):
@@ -43,7 +48,7 @@ class Granted(StrEnum):
     REVOKE_REFUSED = "revoke refused while CREATED"
     KILLED_IN_OUTAGE = "kill during an outage"
     OUT_OF_RETRIES = "out of retries during an outage"
-    LEFT_TO_PEOPLE = "left to people by on_clear=fail"
+    LEFT_ALONE = "left alone as told"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Evidence:
     :param generation: ``max_tries`` of the last try.
     :param xcoms: of the last try.
     :param tasks: of all generations, oldest first.
+    :param refusals: from when to when connections were refused.
     :param outputs: of the task that the last try names, as SOPS gives them; ``None`` unless it is FINISHED.
     :param texts: what was logged, shown or stored, with where.
     :param secrets: texts that none of them may hold.
@@ -68,6 +74,7 @@ class Evidence:
     outputs: dict[str, Any] | None
     texts: Sequence[tuple[str, str]]
     secrets: Sequence[str]
+    refusals: Sequence[tuple[datetime, datetime]] = ()
     surprise: BaseException | None = None
 
 
@@ -123,8 +130,8 @@ def _judge_ending(evidence: Evidence, ending: Ending, judgement: Judgement) -> N
     for task in evidence.tasks:
         if task is not final and task.is_started and not task.is_over:
             judgement.violations.append((Kind.ORPHAN, f"nobody answers for {task}"))
-    if _is_left_to_people(evidence, final):
-        judgement.granted.append(Granted.LEFT_TO_PEOPLE)
+    if final is not None and not final.is_over and _is_left_alone(evidence, ending, final):
+        judgement.granted.append(Granted.LEFT_ALONE)
     elif ending.by_person:
         _judge_kill(evidence, final, judgement)
     elif ending.state == "success":
@@ -140,33 +147,43 @@ def _final_task(evidence: Evidence) -> RanTask | None:
     return next((task for task in evidence.tasks if task.id == named), started[-1] if started else None)
 
 
-def _is_left_to_people(evidence: Evidence, final: RanTask | None) -> bool:
-    """Whether the task is from before a clear which the user has told not to touch it."""
-    return (
-        evidence.plan.arguments["on_clear"] == "fail"
-        and evidence.ending is not None
-        and evidence.ending.state == "failed"
-        and final is not None
-        and not final.is_over
-        and final.key.generation != evidence.generation
-    )
+def _is_left_alone(evidence: Evidence, ending: Ending, final: RanTask) -> bool:
+    """Whether the user has told the operator not to touch it: after a clear, or at a kill or timeout."""
+    arguments = evidence.plan.arguments
+    is_from_before = ending.state == "failed" and final.key.generation != evidence.generation
+    is_kill = ending.by_person or "after the time allowed" in str(ending.error)
+    return (is_from_before and arguments["on_clear"] == "fail") or (is_kill and not arguments["revoke_on_kill"])
 
 
 def _judge_kill(evidence: Evidence, final: RanTask | None, judgement: Judgement) -> None:
-    if final is None or not final.is_started or final.is_over or not evidence.plan.arguments["revoke_on_kill"]:
+    if final is None or final.is_over:
         return
-    revokes = [exchange for exchange in evidence.exchanges if exchange.action == "revoke"]
-    last = revokes[-1] if revokes else None
-    if last is not None and last.undisturbed and last.code == _NOT_ALLOWED_NOW:
-        judgement.granted.append(Granted.REVOKE_REFUSED)
-    elif last is not None and not last.undisturbed:
+    last = next((exchange for exchange in reversed(evidence.exchanges) if exchange.action == "revoke"), None)
+    if (last is not None and not last.undisturbed) or _could_not_connect(evidence, last):
         judgement.granted.append(Granted.KILLED_IN_OUTAGE)
-    else:
+    elif last is not None and last.code in _NOT_YET and not _had_begun(final, last.at):
+        judgement.granted.append(Granted.REVOKE_REFUSED)
+    elif final.is_started:
         judgement.violations.append((Kind.ORPHAN, f"a person ended the Airflow task, but not {final}"))
 
 
+def _could_not_connect(evidence: Evidence, last: Exchange | None) -> bool:
+    """Whether connections were refused during the kill, so that no revoke came as far as the network's record."""
+    assert evidence.ending is not None
+    to = evidence.ending.at
+    since = to - timedelta(seconds=_KILL_SECONDS)
+    if last is not None and last.at > since:
+        return False
+    return any(begun < to and ended > since for begun, ended in evidence.refusals)
+
+
+def _had_begun(task: RanTask, moment: datetime) -> bool:
+    return any(node.began is not None and node.began <= moment for node in task.nodes)
+
+
 def _wrong_success(evidence: Evidence, ending: Ending, final: RanTask | None) -> Iterator[str]:
-    if final is None or not (final.is_started or final.start_is_pending):
+    # SOPS accepts the start of a task that waits to be claimed, and leaves it at that.
+    if final is None or not (final.is_started or final.start_was_asked_for or final.waits_for_claim):
         yield "Airflow says success, but nothing was started in SOPS"
     elif not evidence.plan.arguments["wait_for_completion"]:
         return
@@ -183,15 +200,26 @@ def _judge_failure(evidence: Evidence, ending: Ending, final: RanTask | None, ju
         return
     if final.state in ("REVOKED", "EXPIRED"):
         return
-    if final.state == "FAILED" and not any(node.state == "RUNNING" for node in final.nodes if not node.waits_for_person):
+    if final.state == "FAILED" and not any(
+        node.state == "RUNNING" for node in final.nodes if not node.waits_for_person
+    ):
         return
-    if final.state == "FINISHED" and final.ended is not None and final.ended > ending.at:
+    if _was_revived(final, ending.at):
         return
     if ending.out_of_retries and _is_outage(ending.error):
         judgement.granted.append(Granted.OUT_OF_RETRIES)
         return
     kind = Kind.LOST if final.is_over else Kind.ORPHAN
     judgement.violations.append((kind, f"Airflow says failed ({ending.error}), SOPS says {final}"))
+
+
+def _was_revived(task: RanTask, since: datetime) -> bool:
+    """Whether people skipped or retried a node after Airflow's end: it was settled then."""
+    return any(
+        (node.was_skipped and node.ended is not None and node.ended > since)
+        or (node.began is not None and node.began > since)
+        for node in task.nodes
+    )
 
 
 def _is_outage(error: BaseException | None) -> bool:

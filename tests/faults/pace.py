@@ -10,8 +10,9 @@ import tenacity
 
 from airflow_provider_sops import outputs
 from airflow_provider_sops.hooks import retrying
-from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions
+from airflow_provider_sops.operators.sops import answered_tasks, earlier_tasks, exactly_once, node_actions, revoking
 from airflow_provider_sops.sops import watch
+from airflow_provider_sops.triggers import sops as triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,10 @@ def hurried() -> Iterator[None]:
             (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
             (node_actions, "_PAUSE_SECONDS", 0.15),
+            (revoking, "_PAUSE_SECONDS", 0.1),
+            (answered_tasks, "_PAUSE_SECONDS", 0.03),
+            (answered_tasks, "_TRY_SECONDS", 0.2),
+            (triggers, "_REVOKE_PAUSES_SECONDS", (0.05, 0.1, 0.2, 0.4)),
             (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
             (earlier_tasks, "_START_SHOWS_SECONDS", 0.5),
             (watch, "CONFIRMATION_SECONDS", 0.4),

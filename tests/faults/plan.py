@@ -160,7 +160,7 @@ def plan_run(seed: int, number: int) -> RunPlan:
         retries=retries,
         fault_rate=fault_rate,
         fault_budget=chance.randint(1, 12) if fault_rate else 0,
-        worker_blows=_worker_blows(chance),
+        worker_blows=_worker_blows(chance, at_work=not arguments["deferrable"]),
         triggerer_blows=_triggerer_blows(chance),
         clears=chance.choice((0, 0, 0, 1, 1, 2)),
         people_do=people_do,
@@ -175,9 +175,16 @@ def _timeout(chance: random.Random, *, is_short: bool) -> float:
     return chance.uniform(0.3, 3.0) if chance.random() < 0.15 else _LONG_ENOUGH_SECONDS
 
 
-def _worker_blows(chance: random.Random) -> tuple[WorkerBlow, ...]:
+def _worker_blows(chance: random.Random, *, at_work: bool) -> tuple[WorkerBlow, ...]:
+    """Return blows anywhere, and in many runs one at a time when the SOPS task probably runs.
+
+    :param at_work: whether the worker waits itself.
+    """
     blows: list[WorkerBlow] = []
     request = 0
+    if chance.random() < 0.3:
+        at_request = chance.randint(8, 30) if at_work else chance.randint(6, 9)
+        blows.append(WorkerBlow(chance.choice(("failed", "success", "cleared", "killed")), at_request, before=False))
     while chance.random() < 0.4:
         request += chance.randint(1, 12)
         blow: Blow = chance.choice(("killed", "killed", "killed", "terminated", "failed", "success", "cleared"))

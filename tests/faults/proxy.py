@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
@@ -56,6 +57,7 @@ class Exchange:
     reached: bool
     code: int | str | None
     action: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def undisturbed(self) -> bool:

@@ -20,7 +20,7 @@ _TASKS = """
            tree_json
     FROM local_sops_task WHERE instr(name, ?) ORDER BY id
 """
-_STATES = "SELECT node_id, name, started_time, archived_time FROM eri_state WHERE root_id = ?"
+_STATES = "SELECT node_id, name, skip, started_time, archived_time FROM eri_state WHERE root_id = ?"
 #: What waits for people, which no later task has to wait for.
 _WAITS_FOR_PEOPLE = ("pause_node",)
 
@@ -33,6 +33,7 @@ class RanNode:
     name: str
     component: str
     state: str
+    was_skipped: bool
     began: datetime | None
     ended: datetime | None
 
@@ -42,8 +43,14 @@ class RanNode:
         return self.component in _WAITS_FOR_PEOPLE
 
     def runs_at(self, moment: datetime) -> bool:
-        """Whether it was at work at a moment."""
-        if self.waits_for_person or self.state == "READY" or self.began is None or self.began > moment:
+        """Whether it was at work at a moment; a skipped one has ended when it failed, not when it was skipped."""
+        if (
+            self.waits_for_person
+            or self.was_skipped
+            or self.state == "READY"
+            or self.began is None
+            or self.began > moment
+        ):
             return False
         return self.ended > moment if self.ended else self.state == "RUNNING"
 
@@ -59,7 +66,8 @@ class RanTask:
     name: str
     state: str
     is_started: bool
-    start_is_pending: bool
+    start_was_asked_for: bool
+    waits_for_claim: bool
     began: datetime | None
     ended: datetime | None
     nodes: tuple[RanNode, ...]
@@ -70,6 +78,11 @@ class RanTask:
         key = TaskKey.in_name(self.name)
         assert key is not None
         return key
+
+    @property
+    def start_is_pending(self) -> bool:
+        """Whether SOPS is about to start it."""
+        return self.start_was_asked_for and not (self.is_started or self.waits_for_claim)
 
     @property
     def is_over(self) -> bool:
@@ -113,6 +126,7 @@ def _read_task(row: sqlite3.Row, states: list[sqlite3.Row]) -> RanTask:
             name=activities[state["node_id"]]["name"],
             component=activities[state["node_id"]]["component"]["code"],
             state=state["name"],
+            was_skipped=bool(state["skip"]),
             began=_time(state["started_time"]),
             ended=_time(state["archived_time"]),
         )
@@ -124,9 +138,8 @@ def _read_task(row: sqlite3.Row, states: list[sqlite3.Row]) -> RanTask:
         name=row["name"],
         state=_state(row, {state["node_id"]: state["name"] for state in states}),
         is_started=bool(row["is_started"]),
-        start_is_pending=bool(row["start_requested_by"])
-        and not row["is_started"]
-        and row["current_flow"] == "execute_task",
+        start_was_asked_for=bool(row["start_requested_by"]),
+        waits_for_claim=row["current_flow"] == "func_claim",
         began=_time(row["start_time"]),
         ended=_time(row["finish_time"]),
         nodes=nodes,

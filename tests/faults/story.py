@@ -18,6 +18,10 @@ class Story:
     logged: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def begin(self) -> None:
+        """Count the seconds from now on."""
+        self.begun = time.time()
+
     def tell(self, who: str, what: str) -> None:
         """Add an event."""
         with self._lock:

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from werkzeug import Response
@@ -471,7 +472,7 @@ class TestHook:
 
         assert SopsHook().connection.bk_biz_id == "2"
 
-        assert masked == [APP_SECRET, "t0ken", "acc3ss"]
+        assert masked == [APP_SECRET, "t0ken", "acc3ss", quote(APP_SECRET, safe="")]
 
     def test_what_is_questionable_about_a_connection_is_logged_once(
         self, set_connection: Callable[..., None], caplog: pytest.LogCaptureFixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.operators.sops.node_actions import operate_node
+from airflow_provider_sops.operators.sops.revoking import revoke_task
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
@@ -82,22 +83,25 @@ class EarlierTasks:
                 started.append(StartedTask(task.id, status))
         return started
 
-    def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> None:
+    def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> list[int]:
         """Revoke tasks and wait until none of their nodes runs, so that a new task does not run beside them.
 
         SOPS lets the node that runs at the moment of a revoke finish. A node that waits for a person is not waited
         for: it does nothing more.
 
         :param wait_seconds: how long to wait for nodes that still run, over all tasks.
+        :return: the ids of those that came to a good end before the revoke reached them.
         :raises SopsInvalidOperationError: names the nodes that still run after that time.
         """
+        finished = []
         for task in tasks:
             if task.is_unfinished:
                 self._log.info("Revoking SOPS task %s (%s), a new one takes its place.", task.id, task.status.state)
-                self._revoke(task.id)
+                if revoke_task(self._hook, task.id, self._log, sleep=self._sleep) == TaskState.FINISHED:
+                    finished.append(task.id)
         deadline = self._clock() + wait_seconds
         for task in tasks:
-            if task.status.state in (TaskState.FINISHED, TaskState.EXPIRED):
+            if task.status.state in (TaskState.FINISHED, TaskState.EXPIRED) or task.id in finished:
                 continue
             tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree)
             while nodes := self._at_work(task.id, tree):
@@ -105,6 +109,7 @@ class EarlierTasks:
                     raise _still_running(task.id, nodes, wait_seconds)
                 self._log.info("Waiting for SOPS task %s, which still runs %s.", task.id, _names(nodes))
                 self._sleep(_LOOK_INTERVAL_SECONDS)
+        return finished
 
     def retry_failed_nodes(
         self, task: StartedTask, inputs: Mapping[str, Mapping[str, Any]] | None = None
@@ -147,19 +152,6 @@ class EarlierTasks:
                 raise
             self._log.warning("The answer to the retry was lost; the node's state will tell: %s", error)
         return None
-
-    def _revoke(self, sops_task_id: int) -> None:
-        try:
-            self._hook.operate_task(sops_task_id, "revoke")
-        except SopsInvalidOperationError:
-            state = self._hook.get_task_status(sops_task_id, fresh=True).state
-            if not state.is_terminal:
-                raise
-        except SopsError as error:
-            if not error.outcome_unknown:
-                raise
-            if not self._hook.get_task_status(sops_task_id, fresh=True).state.is_terminal:
-                raise
 
     def _at_work(self, sops_task_id: int, tree: TreeIndex) -> tuple[NodeStatus, ...]:
         return nodes_at_work(self._hook.get_task_status(sops_task_id, fresh=True), tree)

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, conf
 
 from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
 from airflow_provider_sops.operators.sops.base import push_state
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode, StartedTask
-from airflow_provider_sops.operators.sops.exactly_once import FIND_PAGE_SIZE, ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.revoking import revoke_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.outputs import read_outputs
-from airflow_provider_sops.sops.election import FoundTasks, elect
+from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models import TaskListItem, TaskState
-from airflow_provider_sops.sops.models.reading import read_list
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
@@ -26,6 +27,8 @@ from airflow_provider_sops.task_instance_state import is_ended_by_decision
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.sops.election import FoundTasks
 
 _WEEK_SECONDS = 7 * 24 * 3600.0
 _START_TIMEOUT_SECONDS = 600.0
@@ -122,8 +125,9 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = revoke_wait_seconds
         self.on_node_failed = on_node_failed
-        #: The task instance, and the SOPS tasks it answers for; ``None`` as long as they are not looked up.
-        self._killable: tuple[Any, Sequence[int] | None] | None = None
+        self._answered: AnsweredTasks | None = None
+        self._ti: Any = None
+        self._may_be_running = False
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create or join the SOPS task, start it and wait for its end."""
@@ -131,18 +135,21 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             return self._run(context)
         except AirflowTaskTimeout:
             # Airflow's own alarm, where a call took longer than the margin before it.
-            if self._killable is not None and self.revoke_on_kill:
-                self._revoke(self._killable[1], "its execution_timeout is over")
+            if self._answered is not None and self.revoke_on_kill:
+                self._answered.revoke("its execution_timeout is over")
             raise
 
     def _run(self, context: Context) -> dict[str, Any] | None:
-        with airflow_errors():
+        self._ti = context["ti"]
+        self._may_be_running = self._ti.try_number > 1
+        with airflow_errors(answers_for_task=lambda: self._may_be_running):
             self.check_parameters()
-            self._killable = (context["ti"], None)
-            sops_task_id, overcome = self._obtain_task(context)
-            self._killable = (context["ti"], [sops_task_id])
+            self._answered = self._answer(context)
+            sops_task_id, overcome = self._obtain_task(context, self._answered)
+            self._answered.settled(sops_task_id)
             detail = self.announce(context, sops_task_id)
             if not self._was_started(sops_task_id):
+                self._may_be_running = True
                 start_task(self.hook, sops_task_id, self.log)
                 self.log.info("SOPS task %s is started.", sops_task_id)
             if not self.wait_for_completion:
@@ -161,10 +168,11 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         """Take over from the trigger once the SOPS task is over, or once a person is needed."""
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
-        with airflow_errors():
+        with airflow_errors(answers_for_task=lambda: True):
             trigger = SopsTaskTrigger.from_event(event)
             result = WaitResult.from_event(event)
-            self._killable = (context["ti"], [trigger.sops_task_id])
+            self._ti, self._answered = context["ti"], self._answer(context)
+            self._answered.settled(trigger.sops_task_id)
             if result.outcome == Outcome.PERSON_NEEDED:
                 self._call_for_person(context, trigger.sops_task_id, trigger.task_url, result)
                 self._defer(trigger.sops_task_id, trigger.task_url, trigger.policy.after_announcing(result))
@@ -172,23 +180,24 @@ class SopsRunTaskOperator(SopsTemplateOperator):
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
-        if self._killable is None or not self.revoke_on_kill:
+        if self._answered is None or not self.revoke_on_kill:
             return
-        ti, sops_task_ids = self._killable
-        if not is_ended_by_decision(ti):
+        if not is_ended_by_decision(self._ti):
             self.log.info("SOPS is left as it is: nobody has ended this task in Airflow.")
             return
-        for sops_task_id in self._look_up_at_once(ti) if sops_task_ids is None else sops_task_ids:
-            self._revoke(sops_task_id, "this task was ended in Airflow")
+        self._answered.revoke("this task was ended in Airflow")
 
-    def _obtain_task(self, context: Context) -> tuple[int, tuple[str, ...]]:
+    def _answer(self, context: Context) -> AnsweredTasks:
+        return AnsweredTasks(self.hook, self.task_key(context), self.log, earlier_too=self.on_clear != "fail")
+
+    def _obtain_task(self, context: Context, answered: AnsweredTasks) -> tuple[int, tuple[str, ...]]:
         """Return the id of the one SOPS task of this generation, and the failures that were just retried."""
         key = self.task_key(context)
         name = self.keyed_name(key)
         memory = TaskMemory(context, key, self.log)
         once = ExactlyOnce(self.hook, key, self.log, memory=memory)
         found = once.find()
-        self._killable = (context["ti"], self._answers_for(found))
+        answered.found(found)
         earlier = EarlierTasks(self.hook, self.log)
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
@@ -197,7 +206,11 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             memory.keep(to_join.id)
             self.log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, to_join.status.state)
             return to_join.id, earlier.retry_failed_nodes(to_join, self.retry_inputs or {})
-        earlier.retire([*before, *current], wait_seconds=self.revoke_wait_seconds)
+        finished = earlier.retire([*before, *current], wait_seconds=self.revoke_wait_seconds)
+        for task in current:
+            if task.id in finished:
+                self.log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
+                return task.id, ()
         sops_task_id = self._create(once, found, name, over=[task.id for task in current])
         memory.keep(sops_task_id)
         return sops_task_id, ()
@@ -278,12 +291,22 @@ class SopsRunTaskOperator(SopsTemplateOperator):
 
     def _conclude(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> dict[str, Any]:
         push_state(context, result.state)
+        if result.outcome == Outcome.TIMED_OUT and self.revoke_on_kill:
+            try:
+                state = revoke_task(self.hook, sops_task_id, self.log)
+            except SopsError:
+                self.log.error(
+                    "The time of SOPS task %s is over, but it is not revoked and may still run.", sops_task_id
+                )
+                raise
+            push_state(context, state)
+            if state == TaskState.FINISHED:
+                result = WaitResult(Outcome.FINISHED, state)
+            else:
+                self.log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
         if result.outcome == Outcome.FINISHED:
             self.log.info("SOPS task %s is FINISHED.", sops_task_id)
             return read_outputs(self.hook, sops_task_id)
-        if result.outcome == Outcome.TIMED_OUT and self.revoke_on_kill:
-            is_revoked = self._revoke(sops_task_id, "its time is over")
-            push_state(context, TaskState.REVOKED if is_revoked else result.state)
         raise outcome_error(result, sops_task_id, task_url)
 
     def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
@@ -297,28 +320,3 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 callback({**context, "exception": error})
             except Exception:
                 self.log.exception("on_node_failed did not work; waiting goes on.")
-
-    def _answers_for(self, found: FoundTasks) -> list[int]:
-        """Return the ids of tasks that may still run, newest first; with ``on_clear="fail"`` only of this generation."""
-        tasks = found.current if self.on_clear == "fail" else (*found.earlier, *found.current)
-        return sorted((task.id for task in tasks if task.is_started and not task.is_finished), reverse=True)
-
-    def _look_up_at_once(self, ti: Any) -> list[int]:
-        """Find what an earlier try may have left running, for a kill that comes before this try has looked."""
-        key = self.task_key({"ti": ti})
-        try:
-            items = self.hook.call_at_once("get_task_list", keyword=key.keyword, limit=FIND_PAGE_SIZE).data
-        except SopsError as error:
-            self.log.error("A SOPS task of an earlier try could not be looked up and may still run: %s", error)
-            return []
-        return self._answers_for(FoundTasks.of(key, map(TaskListItem.read, read_list(items))))
-
-    def _revoke(self, sops_task_id: int, why: str) -> bool:
-        """Revoke in one attempt, since whoever kills this process does not wait long; return whether it worked."""
-        try:
-            self.hook.revoke_at_once(sops_task_id)
-        except SopsError as error:
-            self.log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
-            return False
-        self.log.info("SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.", sops_task_id, why)
-        return True

@@ -1,0 +1,107 @@
+"""Which SOPS tasks a try answers for, and how they are revoked in the few seconds that a kill leaves."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.operators.sops.exactly_once import FIND_PAGE_SIZE
+from airflow_provider_sops.sops.election import FoundTasks
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
+from airflow_provider_sops.sops.models import TaskListItem, TaskStatus
+from airflow_provider_sops.sops.models.reading import read_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.task_log import TaskLog
+
+#: How long a revoke is tried again; the process is killed about 5 seconds after it was told to stop.
+_TRY_SECONDS = 2.0
+_PAUSE_SECONDS = 0.3
+
+
+class AnsweredTasks:
+    """The SOPS tasks that must not run on once a person has ended the Airflow task.
+
+    At first nothing is known: an earlier try may have left one running. The search makes those known that may still
+    run, and in the end it is one.
+
+    :param hook: the connection to SOPS.
+    :param key: the key of the task instance's current generation.
+    :param earlier_too: whether tasks from before a clear are this try's to end.
+    """
+
+    def __init__(
+        self,
+        hook: SopsHook,
+        key: TaskKey,
+        log: TaskLog,
+        *,
+        earlier_too: bool,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hook = hook
+        self._key = key
+        self._log = log
+        self._earlier_too = earlier_too
+        self._sleep = sleep
+        self._clock = clock
+        self._ids: list[int] | None = None
+
+    def found(self, tasks: FoundTasks) -> None:
+        """Answer for what was found and may still run, newest first."""
+        ours = (*tasks.earlier, *tasks.current) if self._earlier_too else tasks.current
+        self._ids = sorted((task.id for task in ours if task.is_started and not task.is_finished), reverse=True)
+
+    def settled(self, sops_task_id: int) -> None:
+        """Answer for this one from now on."""
+        self._ids = [sops_task_id]
+
+    def revoke(self, why: str) -> None:
+        """Revoke them in the few seconds before this process is killed.
+
+        What fails is logged: there is nobody left who could do more.
+        """
+        try:
+            if self._ids is None:
+                self.found(self._look_up())
+            ids, self._ids = self._ids or [], []
+        except SopsError as error:
+            self._log.error("A SOPS task of an earlier try could not be looked up and may still run: %s", error)
+            return
+        for sops_task_id in ids:
+            try:
+                self._revoke(sops_task_id)
+            except SopsError as error:
+                self._log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
+            else:
+                self._log.info(
+                    "SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.", sops_task_id, why
+                )
+
+    def _revoke(self, sops_task_id: int) -> None:
+        """Revoke a task, again after what fails quickly: a lost connection, or a start that does not show yet."""
+        deadline = self._clock() + _TRY_SECONDS
+        while True:
+            try:
+                self._hook.revoke_at_once(sops_task_id)
+            except SopsInvalidOperationError:
+                answer = self._hook.call_at_once("get_task_status", fresh=True, task_id=sops_task_id)
+                if TaskStatus.read(answer.data).state.is_terminal:
+                    return
+                if self._clock() >= deadline:
+                    raise
+            except SopsError as error:
+                if not (error.temporary or error.outcome_unknown) or self._clock() >= deadline:
+                    raise
+            else:
+                return
+            self._sleep(_PAUSE_SECONDS)
+
+    def _look_up(self) -> FoundTasks:
+        items = self._hook.call_at_once("get_task_list", keyword=self._key.keyword, limit=FIND_PAGE_SIZE).data
+        return FoundTasks.of(self._key, map(TaskListItem.read, read_list(items)))
