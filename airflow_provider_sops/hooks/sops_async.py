@@ -74,10 +74,12 @@ class AsyncSopsClient:
             status = await client.get_task_status(25)
 
     :param connection: from ``aget_sops_connection``.
+    :param repeats: whether requests are sent again as of ``SopsHook``; ``False`` for who has rules of his own.
     """
 
-    def __init__(self, connection: SopsConnection) -> None:
+    def __init__(self, connection: SopsConnection, *, repeats: bool = True) -> None:
         self.connection = connection
+        self._repeats = repeats
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
 
@@ -103,6 +105,8 @@ class AsyncSopsClient:
     async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS; parameters, answer and errors as of ``SopsHook.call``."""
         request = self.connection.request(api, parameters, fresh=fresh)
+        if not self._repeats:
+            return await self._send(request)
         return await tenacity.AsyncRetrying(**retry_rules(request, log))(self._send, request)
 
     async def get_task_status(

@@ -20,6 +20,7 @@ from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.operators.sops.base import push_state, push_task, read_task_id
 from airflow_provider_sops.outputs import read_outputs
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
@@ -106,7 +107,7 @@ class SopsTaskSensor(BaseSensorOperator):
         try:
             with airflow_errors(in_sensor=True):
                 sops_task_id = read_task_id(self.sops_task_id)
-                self._announce(context, sops_task_id)
+                human_nodes = self._announce(context, sops_task_id)
         except AirflowFailException as error:
             # Airflow itself applies soft_fail to pokes and after a deferral, not to what comes before one.
             if self.soft_fail or self.never_fail:
@@ -120,6 +121,7 @@ class SopsTaskSensor(BaseSensorOperator):
                 sops_task_id=sops_task_id,
                 task_url=self._task_url,
                 policy=self._policy(deadline=time.time() + self.timeout),
+                human_nodes=human_nodes,
             ),
             method_name="execute_complete",
         )
@@ -148,15 +150,20 @@ class SopsTaskSensor(BaseSensorOperator):
                 raise AirflowSensorTimeout(str(outcome_error(result, trigger.sops_task_id, trigger.task_url)))
             return self._conclude(context, trigger.sops_task_id, result)
 
-    def _announce(self, context: Context, sops_task_id: int) -> None:
+    def _announce(self, context: Context, sops_task_id: int) -> dict[str, str] | None:
+        """Make the task known in Airflow and return its nodes that wait for people, if it can be read."""
+        human_nodes = None
         try:
-            self._task_url = self.hook.get_task_detail(sops_task_id, fresh=True).task_url
+            detail = self.hook.get_task_detail(sops_task_id, fresh=True)
+            self._task_url = detail.task_url
+            human_nodes = TreeIndex(detail.pipeline_tree).human_plugins
         except SopsError as error:
             if not (error.temporary or error.outcome_unknown):
                 raise
             self.log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, self._task_url)
         self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS gives no address for it")
+        return human_nodes
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
         return WaitPolicy(

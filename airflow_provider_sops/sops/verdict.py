@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.pipeline_tree.index import CONVERGE_GATEWAY, PARALLEL_GATEWAY
+from airflow_provider_sops.sops.pipeline_tree.nodes import CONVERGE_GATEWAY, PARALLEL_GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: States in which a node does nothing until somebody or something else acts.
 _AT_REST = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.REVOKED, TaskState.SUSPENDED})
+
+
+_NO_TREE = TreeIndex({})
 
 
 class Verdict(StrEnum):
@@ -77,7 +80,7 @@ def judge(status: TaskStatus, tree: TreeIndex | None = None, *, asked_for_auto_r
     :param asked_for_auto_retry: whether the request had ``with_auto_retry_status``. A server that was asked and
         does not speak of it has no automatic retries.
     """
-    tree = tree or TreeIndex({})
+    tree = tree or _NO_TREE
     if status.state == TaskState.FAILED:
         known = asked_for_auto_retry and status.nodes_known
         if not known or status.auto_retry_pending or _goes_on(_Level(status.nodes, tree)):
@@ -102,7 +105,7 @@ def nodes_at_work(status: TaskStatus, tree: TreeIndex | None = None) -> tuple[No
     Used where a task was revoked: SOPS lets the node that runs at that moment finish. A node that is READY, such as
     one that was to be retried, never runs in it any more.
     """
-    tree = tree or TreeIndex({})
+    tree = tree or _NO_TREE
     idle = {*_AT_REST, TaskState.READY}
     return tuple(node for node in leaves(status) if node.state not in idle and not _waits_for_person(node, tree))
 

@@ -53,7 +53,8 @@ class TaskWatch:
 
     :param policy: the rules.
     :param now: when waiting begins.
-    :param tree: the task's tree, if it is known; may be set later.
+    :param tree: the task's tree, as far as it is known; may be set later.
+    :param tree_is_whole: whether ``tree`` has every node; if not, ``wants_tree`` says when that begins to matter.
     :param task_url: the task's page in SOPS, named where a person is needed; may be set later.
     """
 
@@ -61,6 +62,7 @@ class TaskWatch:
     now: float
     tree: TreeIndex | None = None
     task_url: str = ""
+    tree_is_whole: bool = True
     _progress: Progress = field(default_factory=Progress, repr=False)
     _last_answer: float = field(init=False)
     _state: str = ""
@@ -73,6 +75,10 @@ class TaskWatch:
     _failure: tuple[frozenset[str], float] | None = None
     _announced: set[str] = field(init=False)
     _wants: Literal["first", "details", "confirmation", "next"] = "first"
+    #: The nodes as they were when details said that the failure has come to rest; as long as they stay so, details
+    #: would say the same again.
+    _settled: frozenset[str] | None = None
+    _nameless: bool = False
 
     def __post_init__(self) -> None:
         self._last_answer = self.now
@@ -92,7 +98,20 @@ class TaskWatch:
             delay = min(delay, max(0.0, deadline - now))
         if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
             delay = min(delay, start_deadline - now)
-        return Look(delay_seconds=delay, fresh=self._fresh, with_details=self._asks_for_details)
+        with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
+        return Look(delay_seconds=delay, fresh=self._fresh, with_details=with_details)
+
+    @property
+    def wants_tree(self) -> bool:
+        """Whether the whole tree should be read now: for a name that the status lacks, or to judge a failure."""
+        if self.tree is None:
+            return True
+        failing = self._verdict in (Verdict.FAILING, Verdict.FAILED)
+        return not self.tree_is_whole and (failing or self._nameless)
+
+    def learn_tree(self, tree: TreeIndex) -> None:
+        """Take the whole tree."""
+        self.tree, self.tree_is_whole = tree, True
 
     @property
     def is_undecided(self) -> bool:
@@ -113,8 +132,13 @@ class TaskWatch:
         self._last_answer, self._unknown_to_server = now, 0
         if look.with_details:
             self._details_refused = 0
+        if self._is_as_settled(status, look):
+            self._wants = "next"
+            return Sight(tuple(lines), self._out_of_time(now))
+        self._settled = None
         verdict = self._judge(status, look)
         self._verdict, self._state = verdict, status.state.value
+        self._nameless = any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
         lines += [self._line_about(change) for change in self._progress.update(status, with_failed=has_errors)]
@@ -134,6 +158,8 @@ class TaskWatch:
             self._failure = None
             needs_details = verdict == Verdict.FAILING and not look.with_details and self._asks_for_details
             self._wants = "details" if needs_details else "next"
+        if look.with_details and self._wants == "next" and self._rests(status, now):
+            self._settled = _marks(status)
         return Sight(tuple(lines), self._out_of_time(now) or self._not_started(now))
 
     def miss(self, error: SopsError, look: Look, now: float) -> Sight:
@@ -164,6 +190,24 @@ class TaskWatch:
             reason = f"no usable answer for {now - self._last_answer:.0f} s; the last error: {error}"
             return Sight(tuple(lines), WaitResult(Outcome.UNREACHABLE, self._state, reason))
         return Sight(tuple(lines), self._out_of_time(now))
+
+    def _is_as_settled(self, status: TaskStatus, look: Look) -> bool:
+        return (
+            self._settled is not None
+            and not look.with_details
+            and status.state == TaskState.FAILED
+            and _marks(status) == self._settled
+        )
+
+    def _rests(self, status: TaskStatus, now: float) -> bool:
+        """Whether details say the same until a node changes: time alone and SOPS itself bring nothing new."""
+        return status.state == TaskState.FAILED and not status.auto_retry_pending and not self._may_be_old(status, now)
+
+    def _may_be_old(self, status: TaskStatus, now: float) -> bool:
+        """Whether only failures are shown whose nodes were retried just before the wait."""
+        failures = failure_marks(status)
+        recent = now - self.now < OLDEST_ANSWER_SECONDS
+        return recent and bool(failures) and set(failures) <= set(self.policy.overcome)
 
     def _line_about(self, change: NodeChange) -> LogLine:
         if change.waits_for_person and self.task_url:
@@ -204,11 +248,10 @@ class TaskWatch:
 
     def _failed(self, status: TaskStatus, lines: list[LogLine], now: float) -> WaitResult | None:
         failures = failure_marks(status)
-        may_be_old = now - self.now < OLDEST_ANSWER_SECONDS
-        if may_be_old and failures and set(failures) <= set(self.policy.overcome):
+        if self._may_be_old(status, now):
             self._wants = "next"
             return None
-        marks = frozenset(failure_mark(node) for _, node in status.walk())
+        marks = _marks(status)
         if self._failure is None or self._failure[0] != marks:
             self._failure = (marks, now)
             self._wants = "confirmation"
@@ -259,6 +302,10 @@ def _is_refusal(error: SopsError) -> bool:
     return error.http_status == _HTTP_OK and not isinstance(
         error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
     )
+
+
+def _marks(status: TaskStatus) -> frozenset[str]:
+    return frozenset(failure_mark(node) for _, node in status.walk())
 
 
 def failure_marks(status: TaskStatus) -> tuple[str, ...]:

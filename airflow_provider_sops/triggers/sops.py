@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +14,28 @@ from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
 from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
+from airflow_provider_sops.triggers.shared_polls import open_client, shared_wait
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
+    from airflow_provider_sops.triggers.status_poller import StatusWait
 
 
 #: Before each further attempt to revoke; Airflow allows a trigger's ``on_kill`` 30 seconds by default.
 _REVOKE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
-_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "policy", "revoke_on_kill")
+_ARGUMENTS = (
+    "sops_conn_id",
+    "bk_biz_id",
+    "scope",
+    "sops_task_id",
+    "task_url",
+    "policy",
+    "revoke_on_kill",
+    "human_nodes",
+)
 
 
 class SopsTaskTrigger(BaseTrigger):
@@ -42,6 +52,8 @@ class SopsTaskTrigger(BaseTrigger):
     :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
     :param revoke_on_kill: whether the wait answers for the task: then the task is revoked if a person ends the
         waiting Airflow task. A restart of the triggerer or a hand-over to another one revokes nothing.
+    :param human_nodes: the component codes of the task's nodes that wait for people, by node id. Without it the
+        trigger reads the task's whole tree once.
     """
 
     def __init__(
@@ -54,6 +66,7 @@ class SopsTaskTrigger(BaseTrigger):
         task_url: str = "",
         policy: WaitPolicy | Mapping[str, Any] | None = None,
         revoke_on_kill: bool = False,
+        human_nodes: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -63,6 +76,7 @@ class SopsTaskTrigger(BaseTrigger):
         self.task_url = task_url
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
         self.revoke_on_kill = revoke_on_kill
+        self.human_nodes = None if human_nodes is None else dict(human_nodes)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -99,20 +113,21 @@ class SopsTaskTrigger(BaseTrigger):
         await _to_its_end(self._revoke_if_ended())
 
     async def _follow(self) -> WaitResult:
-        watch = TaskWatch(self.policy, time.time(), task_url=self.task_url)
-        async with await self._client() as client:
-            watch.tree = await self._read_tree(client)
+        tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
+        watch = TaskWatch(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
+        async with shared_wait(
+            self.sops_conn_id,
+            self.sops_task_id,
+            bk_biz_id=self.bk_biz_id,
+            scope=self.scope,
+            interval_seconds=self.policy.poll_interval_seconds,
+        ) as wait:
             while True:
+                if watch.wants_tree:
+                    await self._read_tree(wait, watch)
                 look = watch.next_look(time.time())
-                await asyncio.sleep(look.delay_seconds)
                 try:
-                    status = await client.get_task_status(
-                        self.sops_task_id,
-                        with_ex_data=look.with_details,
-                        with_failed_node_info=look.with_details,
-                        with_auto_retry_status=look.with_details,
-                        fresh=look.fresh,
-                    )
+                    status = await wait.look(look)
                 except SopsError as error:
                     sight = watch.miss(error, look, time.time())
                 else:
@@ -122,20 +137,13 @@ class SopsTaskTrigger(BaseTrigger):
                 if sight.result is not None:
                     return sight.result
 
-    async def _client(self) -> AsyncSopsClient:
-        # The first import takes half a second, for which the event loop must not stand still.
-        await asyncio.to_thread(importlib.import_module, "airflow_provider_sops.hooks.sops_async")
-        from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
-
-        connection = await aget_sops_connection(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
-        return AsyncSopsClient(connection)
-
-    async def _read_tree(self, client: AsyncSopsClient) -> TreeIndex | None:
+    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> None:
+        """Read the tree for names and for nodes that wait for people; the wait goes on without it."""
         try:
-            return TreeIndex((await client.get_task_detail(self.sops_task_id, fresh=True)).pipeline_tree)
+            watch.learn_tree(TreeIndex((await wait.detail()).pipeline_tree))
         except SopsError as error:
+            watch.tree = watch.tree or TreeIndex({})
             self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
-            return None
 
     async def _revoke_if_ended(self) -> None:
         if not self.revoke_on_kill:
@@ -144,7 +152,7 @@ class SopsTaskTrigger(BaseTrigger):
             self.log.info("SOPS task %s is left as it is: nobody has ended the task.", self.sops_task_id)
             return
         try:
-            async with await self._client() as client:
+            async with await open_client(self.sops_conn_id, self.bk_biz_id, self.scope) as client:
                 await self._revoke(client)
         except SopsError as error:
             self.log.error("SOPS task %s could not be revoked and may still run: %s", self.sops_task_id, error)

@@ -10,7 +10,7 @@ import pytest
 from werkzeug import Response
 
 from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskListItem, TaskState, TaskStatus
 
 if TYPE_CHECKING:
@@ -91,3 +91,13 @@ async def test_it_works_only_as_a_context_manager() -> None:
 
     with pytest.raises(RuntimeError, match="async with"):
         await client.get_task_status(25)
+
+
+async def test_it_leaves_repeats_to_who_has_rules_of_his_own(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/prod/get_task_status/25/2/").respond_with_data("", status=503)
+
+    async with AsyncSopsClient(await aget_sops_connection("sops_default"), repeats=False) as client:
+        with pytest.raises(SopsGatewayError):
+            await client.get_task_status(25)
+
+    assert len(httpserver.log) == 1

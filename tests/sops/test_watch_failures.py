@@ -15,8 +15,9 @@ from airflow_provider_sops.sops.errors import (
     SopsRateLimitError,
 )
 from airflow_provider_sops.sops.models import TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, failure_marks
+from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, TaskWatch, failure_marks
 from tests.sops.builders import (
     activity,
     failed_task,
@@ -249,3 +250,78 @@ class TestRefusedDetails:
             wait.fail(SopsInvalidParameterError("unknown parameter", code=3540000, http_status=200))
 
         assert not wait.watch.next_look(wait.now).with_details
+
+
+class TestDetailsOnceAFailureHasSettled:
+    """Details cost a request for each task; what is known need not be asked again and again."""
+
+    @staticmethod
+    def looks_after(seconds: float, server: Any, policy: WaitPolicy) -> list[tuple[bool, bool]]:
+        wait = SimulatedWait(policy)
+        wait.run(server)
+        times = [sum(look.delay_seconds for look in wait.looks[: n + 1]) for n in range(len(wait.looks))]
+        return [(look.with_details, look.fresh) for look, at in zip(wait.looks, times, strict=True) if at > seconds]
+
+    def test_people_are_waited_for_with_ordinary_fresh_looks(self) -> None:
+        def server(seconds: float, look: Look) -> Any:
+            if seconds > 100:
+                return task_status("FINISHED", {"a": node("FINISHED", "boom")})
+            return failed_task() if look.with_details else without_details(failed_task())
+
+        looks = self.looks_after(CONFIRMATION_SECONDS, server, WaitPolicy(on_failed="wait"))
+
+        assert set(looks) == {(False, True)}
+
+    def test_a_node_that_changes_brings_details_again(self) -> None:
+        wait = SimulatedWait(WaitPolicy(on_failed="wait"))
+        later = failed_task(retry=1)
+
+        wait.answers([without_details(failed_task()), failed_task(), failed_task(), without_details(failed_task())])
+        wait.answers([without_details(later), later, later])
+
+        assert [look.with_details for look in wait.looks] == [False, True, True, False, False, True, True]
+        assert sum("waiting for a person to retry or skip" in line for line in wait.lines) == 2
+
+    def test_a_branch_that_still_runs_is_watched_without_details(self) -> None:
+        wait = SimulatedWait()
+        runs = failed_task(others={"b": node("RUNNING", "slow")})
+        over = failed_task(others={"b": node("FINISHED", "slow")})
+
+        wait.answers([without_details(runs), runs, without_details(runs), without_details(over), over, over])
+
+        assert [look.with_details for look in wait.looks] == [False, True, False, False, True, True]
+        assert wait.result is not None
+        assert wait.result.outcome == Outcome.FAILED
+
+    def test_as_long_as_sops_is_going_to_retry_each_look_asks_for_details(self) -> None:
+        wait = SimulatedWait()
+
+        wait.answers([without_details(failed_task()), *[failed_task(pending=True)] * 3])
+
+        assert [look.with_details for look in wait.looks] == [False, True, True, True]
+
+
+class TestTheTreeIsReadWhenItMatters:
+    def watch(self, tree: TreeIndex | None) -> TaskWatch:
+        return TaskWatch(WaitPolicy(), 0.0, tree, tree_is_whole=False)
+
+    def see(self, watch: TaskWatch, status: Any) -> bool:
+        watch.see(TaskStatus.read(status), watch.next_look(0.0), 0.0)
+        return watch.wants_tree
+
+    def test_at_once_if_nothing_is_known(self) -> None:
+        assert self.watch(None).wants_tree
+
+    def test_not_as_long_as_named_nodes_run(self) -> None:
+        watch = self.watch(TreeIndex({}))
+        assert not watch.wants_tree
+        assert not self.see(watch, running_task())
+
+    @pytest.mark.parametrize(
+        "status", [without_details(failed_task()), task_status("RUNNING", {"a": node("RUNNING", "")})]
+    )
+    def test_for_a_failure_and_for_a_name_that_the_status_lacks(self, status: Any) -> None:
+        watch = self.watch(TreeIndex({}))
+        assert self.see(watch, status)
+        watch.learn_tree(TreeIndex(TWO_BRANCHES))
+        assert not watch.wants_tree

@@ -20,6 +20,7 @@ from airflow_provider_sops.outputs import read_outputs
 from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
@@ -156,7 +157,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 return None
             policy = self._policy(context, overcome)
             if self.deferrable:
-                self._defer(sops_task_id, detail.task_url, policy)
+                self._defer(sops_task_id, detail.task_url, policy, TreeIndex(detail.pipeline_tree).human_plugins)
             while True:
                 result = TaskFollower(self.hook, sops_task_id, policy, self.log).to_the_end()
                 if result.outcome != Outcome.PERSON_NEEDED:
@@ -175,7 +176,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             self._answered.settled(trigger.sops_task_id)
             if result.outcome == Outcome.PERSON_NEEDED:
                 self._call_for_person(context, trigger.sops_task_id, trigger.task_url, result)
-                self._defer(trigger.sops_task_id, trigger.task_url, trigger.policy.after_announcing(result))
+                policy = trigger.policy.after_announcing(result)
+                self._defer(trigger.sops_task_id, trigger.task_url, policy, trigger.human_nodes)
             return self._conclude(context, trigger.sops_task_id, trigger.task_url, result)
 
     def on_kill(self) -> None:
@@ -273,7 +275,9 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             limits.append(began + allowed - margin)
         return min(limits, default=None)
 
-    def _defer(self, sops_task_id: int, task_url: str, policy: WaitPolicy) -> None:
+    def _defer(
+        self, sops_task_id: int, task_url: str, policy: WaitPolicy, human_nodes: Mapping[str, str] | None
+    ) -> None:
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
         self.defer(
@@ -285,6 +289,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 task_url=task_url,
                 policy=policy,
                 revoke_on_kill=self.revoke_on_kill,
+                human_nodes=human_nodes,
             ),
             method_name="execute_complete",
         )
@@ -312,11 +317,13 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
         error = outcome_error(result, sops_task_id, task_url)
         self.log.warning("A person is needed: %s", error)
+        known: Any = context
+        known["exception"] = error
         callbacks = self.on_node_failed
         for callback in callbacks if isinstance(callbacks, Sequence) else [callbacks]:
             if callback is None:
                 continue
             try:
-                callback({**context, "exception": error})
+                callback(context)
             except Exception:
                 self.log.exception("on_node_failed did not work; waiting goes on.")

@@ -29,7 +29,8 @@ class TaskMemory:
     """
 
     def __init__(self, context: Context, key: TaskKey, log: TaskLog) -> None:
-        self._store: Any = dict(context).get("task_state_store")
+        known: Any = context
+        self._store: Any = known.get("task_state_store")
         self._key = f"{key.digest}-{key.generation}"
         self._log = log
 

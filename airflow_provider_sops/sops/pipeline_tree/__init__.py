@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_sops.sops.pipeline_tree.index import TreeIndex, TreeNode
+from airflow_provider_sops.sops.pipeline_tree.nodes import NodeKey
+from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree
 
-__all__ = ["TreeIndex", "TreeNode"]
+__all__ = ["NodeKey", "PipelineTree", "TreeIndex", "TreeNode"]

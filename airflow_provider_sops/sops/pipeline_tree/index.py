@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.sops.pipeline_tree.levels import Level, read_levels
+from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, Activity, SubProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-#: Plugins that wait for a person. SOPS calls such a node RUNNING like any other.
-HUMAN_PLUGINS = frozenset({"pause_node", "bk_approve"})
-
-CONVERGE_GATEWAY = "ConvergeGateway"
-PARALLEL_GATEWAY = "ParallelGateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ class TreeNode:
 
 
 class TreeIndex:
-    """Every node of a tree by id, nodes of subprocesses included.
+    """Every node of a tree by id, nodes of subprocesses included unless they run in a task of their own.
 
     Reads trees of every age. What it cannot read it leaves out: an index serves messages and waiting, it does not
     validate.
@@ -52,7 +48,24 @@ class TreeIndex:
     """
 
     def __init__(self, tree: Mapping[str, Any]) -> None:
-        self._nodes = {node.id: node for node in _read_level(read_mapping(tree))}
+        self._nodes = {node.id: node for node in _nodes_of_one_task(read_mapping(tree))}
+
+    @classmethod
+    def of_plugins(cls, plugins: Mapping[str, str]) -> TreeIndex:
+        """Return an index that knows of some activities which plugin they run, and nothing else.
+
+        :param plugins: the component code by node id.
+        """
+        index = cls({})
+        index._nodes = {  # noqa: SLF001
+            node_id: TreeNode(node_id, "", "ServiceActivity", plugin, (), ()) for node_id, plugin in plugins.items()
+        }
+        return index
+
+    @property
+    def human_plugins(self) -> dict[str, str]:
+        """The plugins of the nodes that wait for people, by node id; all that a wait needs as long as nothing fails."""
+        return {node.id: node.plugin for node in self if node.waits_for_person}
 
     def get(self, node_id: str) -> TreeNode | None:
         """Return the node with this id, or ``None``."""
@@ -65,35 +78,26 @@ class TreeIndex:
         return len(self._nodes)
 
 
-def _read_level(tree: Mapping[str, Any]) -> Iterator[TreeNode]:
-    sources, targets = _read_flows(tree)
-    activities = read_mapping(tree.get("activities"))
-    events = {
-        read_text(event.get("id")): event
-        for event in (read_mapping(tree.get("start_event")), read_mapping(tree.get("end_event")))
-    }
-    for node_id, data in {**events, **activities, **read_mapping(tree.get("gateways"))}.items():
-        if not node_id:
+def _nodes_of_one_task(tree: Mapping[str, Any]) -> Iterator[TreeNode]:
+    elsewhere: set[tuple[str, ...]] = set()
+    for level in read_levels(tree):
+        if level.path in elsewhere:
+            elsewhere.update(node.key for node in level.nodes.values())
             continue
-        node = read_mapping(data)
+        for node in level.nodes.values():
+            if isinstance(node, SubProcess) and node.independent:
+                elsewhere.add(node.key)
+        yield from _nodes_of_level(level)
+
+
+def _nodes_of_level(level: Level) -> Iterator[TreeNode]:
+    for node in level.nodes.values():
         yield TreeNode(
-            id=node_id,
-            name=read_text(node.get("name")),
-            type=read_text(node.get("type")),
-            plugin=read_text(read_mapping(node.get("component")).get("code")),
-            sources=tuple(sources.get(node_id, ())),
-            targets=tuple(targets.get(node_id, ())),
-            template_node_id=read_text(node.get("template_node_id")),
+            id=node.id,
+            name=node.name,
+            type=node.type,
+            plugin=node.plugin if isinstance(node, Activity) else "",
+            sources=tuple(flow.source for flow in level.incoming[node.id]),
+            targets=tuple(flow.target for flow in level.outgoing[node.id]),
+            template_node_id=node.template_node_id if isinstance(node, Activity) else "",
         )
-    for activity in activities.values():
-        yield from _read_level(read_mapping(read_mapping(activity).get("pipeline")))
-
-
-def _read_flows(tree: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    sources: dict[str, list[str]] = {}
-    targets: dict[str, list[str]] = {}
-    for flow in map(read_mapping, read_mapping(tree.get("flows")).values()):
-        source, target = read_text(flow.get("source")), read_text(flow.get("target"))
-        sources.setdefault(target, []).append(source)
-        targets.setdefault(source, []).append(target)
-    return sources, targets

@@ -132,7 +132,8 @@ class TestStart:
 
         monkeypatch.setattr(hook, "start_task", start_and_lose)
         start_task(hook, sops_task_id, LOG, sleep=lambda _: None)
-        assert calls == [sops_task_id, sops_task_id]
+        assert len(calls) > 1
+        assert set(calls) == {sops_task_id}
         assert [task.id for task in once.find().current] == [sops_task_id]
 
     def test_a_refusal_of_a_task_that_is_still_created_is_an_error(

@@ -102,3 +102,14 @@ def test_no_tree_is_an_empty_index_that_knows_no_node(tree: Any) -> None:
 @given(answer_with("activities", "gateways", "flows", "start_event", "end_event"))
 def test_no_tree_stops_the_reading(tree: Any) -> None:
     assert all(TreeIndex(tree).get(each.id) == each for each in TreeIndex(tree))
+
+
+def test_the_nodes_that_wait_for_people_make_an_index_of_their_own() -> None:
+    tree = pipeline_tree("start > a > b > end", nodes={"a": activity("ask", "pause_node"), "b": activity("copy")})
+
+    people = TreeIndex(tree).human_plugins
+
+    assert people == {"a": "pause_node"}
+    known = TreeIndex.of_plugins(people).get("a")
+    assert known is not None
+    assert known.waits_for_person

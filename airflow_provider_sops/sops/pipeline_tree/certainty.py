@@ -1,0 +1,263 @@
+"""Which node's arrival proves that another will never run, and which that it will not run again.
+
+SOPS says nothing of nodes that it passes by: their rows in a task's status never appear. A node that has a row has
+*arrived*. This module tells from the tree alone what an arrival rules out.
+
+Definition. In an execution, a token begins at the start event and moves along the flows: an exclusive gateway sends it
+down any one of its flows, a conditional gateway splits it over one or more of its flows and a parallel gateway over all
+of them, their converge gateway goes on with one token once all have come, and a subprocess is entered at its start
+event and left at its end event. Every expression may come out either way, in each round of a loop anew, since people
+may also choose the flow by hand. Nodes side by side arrive in any order. Then
+
+* ``m`` may come before ``n`` if in some execution ``n`` arrives, for the first time or again, after ``m`` arrived;
+* the arrival of ``m`` proves that ``n`` *runs no more* if ``m`` may not come before ``n``;
+* it proves that ``n`` *never runs* if, moreover, some execution has ``m`` and not ``n``. (Of the others it would prove
+  nothing: whenever ``m`` has arrived, so has ``n``.)
+
+So if ``m`` has a row, ``n`` has none and ``m`` is a proof, ``n`` will have none; and as soon as that is certain from
+the set of nodes that have arrived, one of the proofs listed is among them.
+
+Of all proofs only the earliest are listed, as all others follow behind them: the heads of the branches that an
+exclusive gateway may choose instead, and the converge gateway of each conditional gateway around the node. (While the
+branches of a conditional gateway begin one by one, the absence of one proves nothing.)
+
+What this does not know: whether the task goes on at all. Once a task has ended, no node runs any more.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.pipeline_tree.nodes import CONDITIONAL_PARALLEL_GATEWAY, PARALLEL_GATEWAY, Gateway
+from airflow_provider_sops.sops.pipeline_tree.ordering import strong_components
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_sops.sops.pipeline_tree.branches import Branches
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.nodes import NodeKey
+
+
+class Certainty:
+    """What the arrival of nodes rules out, for every node of a tree.
+
+    Sets of nodes are kept as the bits of integers, which makes this fast for thousands of nodes. Of a broken tree it
+    says rather too little than too much.
+
+    :param levels: all levels of the tree.
+    :param branches: their branches, by the level's path.
+    :param order: keys of all nodes, each after those that lead to it, back edges aside.
+    """
+
+    def __init__(self, levels: Sequence[Level], branches: Mapping[NodeKey, Branches], order: Sequence[NodeKey]) -> None:
+        self._levels = levels
+        self._branches = branches
+        self._order = order
+        self._place = {key: place for place, key in enumerate(order)}
+
+    def never_runs(self, key: NodeKey) -> tuple[NodeKey, ...]:
+        """Return the nodes of which each, once it has arrived, proves that this one never will if it has not.
+
+        :raises KeyError: there is no such node.
+        """
+        return self._keys_in(self._never[self._place[key]])
+
+    def runs_no_more(self, key: NodeKey) -> tuple[NodeKey, ...]:
+        """Return the nodes of which each, once it has arrived, proves that this one will not arrive any more.
+
+        For a node in a loop these are the heads of the ways out of it. A node that no loop contains arrives once, so
+        that its own arrival says it too.
+
+        :raises KeyError: there is no such node.
+        """
+        return self._keys_in(self._no_more[self._place[key]])
+
+    def ruled_out(self, arrived: Iterable[NodeKey]) -> frozenset[NodeKey]:
+        """Return the nodes that have not arrived and never will.
+
+        :param arrived: the nodes that have a row in the task's status.
+        :raises KeyError: one of them is not in the tree.
+        """
+        here = sum(1 << self._place[key] for key in set(arrived))
+        return frozenset(
+            key
+            for place, (key, proofs) in enumerate(zip(self._order, self._never, strict=True))
+            if proofs & here and not here >> place & 1
+        )
+
+    def _keys_in(self, nodes: int) -> tuple[NodeKey, ...]:
+        return tuple(self._order[place] for place in _places(nodes))
+
+    @cached_property
+    def _never(self) -> list[int]:
+        before = self._surely_before
+        return [
+            _bits(other for other in _places(proofs) if not before[other] >> place & 1)
+            for place, proofs in enumerate(self._no_more)
+        ]
+
+    @cached_property
+    def _no_more(self) -> list[int]:
+        ancestors, alternatives = self._upstream
+        beside, joins = self._side_by_side
+        return [
+            (alternatives[place] | joins[place]) & ~(ancestors[place] | beside[place] | 1 << place)
+            for place in range(len(self._order))
+        ]
+
+    @cached_property
+    def _targets(self) -> list[list[int]]:
+        """Where a token may go from each node; through a subprocess by its start and end events."""
+        targets: list[list[int]] = [[] for _ in self._order]
+        for level in self._levels:
+            for node_id, flows in level.outgoing.items():
+                leaves = self._leaving(level.nodes[node_id].key)
+                targets[leaves] += [self._place[level.nodes[flow.target].key] for flow in flows]
+            if level.path and level.start_id in level.nodes:
+                targets[self._place[level.path]].append(self._place[level.nodes[level.start_id].key])
+        return targets
+
+    def _leaving(self, key: NodeKey) -> int:
+        """Return where the token is when it leaves a node: inside a subprocess, at its end event."""
+        while inner := self._inner_level.get(key):
+            key = inner.nodes[inner.end_id].key
+        return self._place[key]
+
+    @cached_property
+    def _inner_level(self) -> dict[NodeKey, Level]:
+        """The level in each subprocess that has both events; through others the token steps as through a plugin."""
+        return {
+            level.path: level
+            for level in self._levels
+            if level.path and level.start_id in level.nodes and level.end_id in level.nodes
+        }
+
+    @cached_property
+    def _upstream(self) -> tuple[list[int], list[int]]:
+        """Return for each node its ancestors, and the nodes right behind the exclusive gateways among them."""
+        heads = [0] * len(self._order)
+        for level in self._levels:
+            for node_id, node in level.nodes.items():
+                if isinstance(node, Gateway) and node.is_exclusive:
+                    heads[self._place[node.key]] = _bits(self._targets[self._place[level.nodes[node_id].key]])
+        ancestors, alternatives = [0] * len(self._order), [0] * len(self._order)
+        sources = self._sources
+        for component in reversed(strong_components(range(len(self._order)), dict(enumerate(self._targets)))):
+            above, choices = 0, 0
+            for place in component:
+                for source in sources[place]:
+                    above |= ancestors[source] | 1 << source
+                    choices |= alternatives[source] | heads[source]
+            for place in component:
+                ancestors[place], alternatives[place] = above, choices
+        return ancestors, alternatives
+
+    @cached_property
+    def _sources(self) -> list[list[int]]:
+        sources: list[list[int]] = [[] for _ in self._order]
+        for place, targets in enumerate(self._targets):
+            for target in targets:
+                sources[target].append(place)
+        return sources
+
+    @cached_property
+    def _side_by_side(self) -> tuple[list[int], list[int]]:
+        """Return for each node those in other branches, and the converge gateways of conditional gateways around it."""
+        beside, joins = [0] * len(self._order), [0] * len(self._order)
+        for level in self._levels:
+            converge_of = self._branches[level.path].converge_of
+            for fork_id, node in level.nodes.items():
+                heads = dict.fromkeys(self._place[level.nodes[flow.target].key] for flow in level.outgoing[fork_id])
+                if not isinstance(node, Gateway) or not node.forks or len(heads) == 1:
+                    continue
+                converge = converge_of.get(fork_id)
+                stop = self._place[level.nodes[converge].key] if converge else -1
+                reached = {head: self._reached(head, stop) for head in heads}
+                together = _bits(place for branch in reached.values() for place in branch)
+                join = 1 << stop if converge and node.type == CONDITIONAL_PARALLEL_GATEWAY else 0
+                for branch in reached.values():
+                    others = together & ~_bits(branch)
+                    for place in branch:
+                        beside[place] |= others
+                        joins[place] |= join
+        return beside, joins
+
+    def _reached(self, head: int, stop: int) -> list[int]:
+        """Return the nodes that a token may reach from ``head``, up to but without ``stop``."""
+        reached = [head] if head != stop else []
+        seen = {head, stop}
+        for place in reached:
+            for target in self._targets[place]:
+                if target not in seen:
+                    seen.add(target)
+                    reached.append(target)
+        return reached
+
+    @cached_property
+    def _surely_before(self) -> list[int]:
+        """Return for each node those that have always arrived when it does, itself among them."""
+        everything = (1 << len(self._order)) - 1
+        before = [everything] * len(self._order)
+        ways = self._ways
+        changed = True
+        while changed:
+            changed = False
+            for place, alternatives in enumerate(ways):
+                known = everything if alternatives else 0
+                for together in alternatives:
+                    union = 0
+                    for sources in together:
+                        common = everything
+                        for source in sources:
+                            common &= before[source]
+                        union |= common
+                    known &= union
+                known |= 1 << place
+                if known != before[place]:
+                    before[place] = known
+                    changed = True
+        return before
+
+    @cached_property
+    def _ways(self) -> list[list[list[list[int]]]]:
+        """Return for each node the alternative ways to it; each is a list of what must come together.
+
+        Of a converge gateway of a parallel gateway that is one node out of the last ones of each branch.
+        """
+        ways = [[[[source]] for source in sources] for sources in self._sources]
+        for level in self._levels:
+            branches = self._branches[level.path]
+            for fork_id, converge_id in branches.converge_of.items():
+                if level.nodes[fork_id].type == PARALLEL_GATEWAY:
+                    ends = self._branch_ends(level, branches, fork_id, converge_id)
+                    if ends:
+                        ways[self._place[level.nodes[converge_id].key]] = [ends]
+        return ways
+
+    def _branch_ends(self, level: Level, branches: Branches, fork_id: str, converge_id: str) -> list[list[int]]:
+        """Return the last nodes of each branch; none if the converge gateway is reached from elsewhere too."""
+        ends: dict[int, list[int]] = {}
+        for flow in level.incoming[converge_id]:
+            branch = branches.branch_of.get(flow.source)
+            while branch and branch.fork_id != fork_id:
+                branch = branch.around
+            if flow.source != fork_id and branch is None:
+                return []
+            ends.setdefault(branch.number if branch else -1, []).append(self._leaving(level.nodes[flow.source].key))
+        return list(ends.values())
+
+
+def _bits(places: Iterable[int]) -> int:
+    mask = 0
+    for place in places:
+        mask |= 1 << place
+    return mask
+
+
+def _places(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest

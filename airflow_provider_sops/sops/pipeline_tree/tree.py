@@ -1,0 +1,108 @@
+"""``PipelineTree``: a SOPS flow as one object to look at from all sides."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.pipeline_tree.answers import find_tree
+from airflow_provider_sops.sops.pipeline_tree.branches import find_branches
+from airflow_provider_sops.sops.pipeline_tree.certainty import Certainty
+from airflow_provider_sops.sops.pipeline_tree.graph import Graph
+from airflow_provider_sops.sops.pipeline_tree.levels import read_levels
+from airflow_provider_sops.sops.pipeline_tree.validity import find_faults
+from airflow_provider_sops.sops.pipeline_tree.variables import read_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.sops.pipeline_tree.branches import Branches
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node, NodeKey
+    from airflow_provider_sops.sops.pipeline_tree.validity import Finding
+    from airflow_provider_sops.sops.pipeline_tree.variables import Variable
+
+_SHOWN_FINDINGS = 20
+
+
+class PipelineTree:
+    """A flow of SOPS: its nodes, in all subprocesses that the tree unfolds, and how they hang together.
+
+    Reads the trees of templates and tasks of every age. Reading never fails on a broken tree: ``findings`` and
+    ``check`` say what is wrong with it. Nothing here changes the tree. Everything beyond the nodes themselves is
+    worked out when it is first asked for.
+
+    :param tree: a bare web tree. It is not copied: do not change it afterwards.
+    """
+
+    def __init__(self, tree: Mapping[str, Any]) -> None:
+        self._tree = tree
+        self.levels: Mapping[NodeKey, Level] = {level.path: level for level in read_levels(tree)}
+        self.nodes: Mapping[NodeKey, Node] = {
+            node.key: node for level in self.levels.values() for node in level.nodes.values()
+        }
+
+    @classmethod
+    def from_dict(cls, answer: Any) -> PipelineTree:
+        """Read a tree out of whatever holds it.
+
+        :param answer: a bare tree, a snapshot, or an answer of create_task, get_task_detail, get_template_info or
+            preview_task_tree, whole or its ``data`` alone.
+        :raises SopsInvalidParameterError: there is no tree in it.
+        """
+        return cls(find_tree(answer))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the bare web tree as it was read, as a copy of its own."""
+        return copy.deepcopy(dict(self._tree))
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Order, edges and loops."""
+        return Graph(self.levels.values())
+
+    @cached_property
+    def branches(self) -> Mapping[NodeKey, Branches]:
+        """The branches of parallel and conditional gateways, by the path of their level."""
+        return {path: find_branches(level) for path, level in self.levels.items()}
+
+    @cached_property
+    def certainty(self) -> Certainty:
+        """What the arrival of one node says of others."""
+        return Certainty(tuple(self.levels.values()), self.branches, self.graph.order)
+
+    @cached_property
+    def variables(self) -> Mapping[NodeKey, Mapping[str, Variable]]:
+        """The variables of each level, by its path and then by ``${key}``."""
+        return {path: read_variables(level) for path, level in self.levels.items()}
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong with the tree; empty if SOPS would accept it."""
+        return tuple(find_faults(self.levels.values(), self.branches))
+
+    def check(self) -> None:
+        """Check that SOPS would accept the tree.
+
+        :raises SopsInvalidParameterError: it would not; the error names each fault with its node and rule.
+        """
+        if not self.findings:
+            return
+        shown = [str(finding) for finding in self.findings[:_SHOWN_FINDINGS]]
+        if more := len(self.findings) - len(shown):
+            shown.append(f"and {more} more")
+        raise SopsInvalidParameterError(
+            f"the pipeline_tree is not valid: {'; '.join(shown)}", advice="Repair the template in SOPS's editor."
+        )
+
+    def subtree(self, key: NodeKey) -> PipelineTree:
+        """Return the flow inside a subprocess as a tree of its own, whose keys begin at its level.
+
+        :raises KeyError: there is no such subprocess, or the tree does not unfold it.
+        """
+        return PipelineTree(self.levels[key].raw)
+
+    def __repr__(self) -> str:
+        return f"<PipelineTree with {len(self.nodes)} nodes on {len(self.levels)} levels>"

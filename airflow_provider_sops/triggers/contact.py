@@ -1,0 +1,205 @@
+"""The contact of many waits with one SOPS server: who may ask while it does not answer, and with which connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsRateLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
+
+log = logging.getLogger(__name__)
+
+#: How long a question is held back before whoever asks learns that there is no answer.
+PATIENCE_SECONDS = 15.0
+_LONGEST_PAUSE_SECONDS = 30.0
+
+_Answer = TypeVar("_Answer")
+
+
+class StatusSource(Protocol):
+    """What the waits ask; ``AsyncSopsClient`` is one."""
+
+    async def get_tasks_status(
+        self, task_ids: Iterable[int], *, include_children: bool = False, fresh: bool = False
+    ) -> dict[int, TaskStatus]:
+        """Return the states of tasks, those left out that the server does not know."""
+
+    async def get_task_status(
+        self,
+        task_id: int,
+        *,
+        with_ex_data: bool = False,
+        with_failed_node_info: bool = False,
+        with_auto_retry_status: bool = False,
+        fresh: bool = False,
+    ) -> TaskStatus:
+        """Return the state of one task."""
+
+    async def get_task_detail(self, task_id: int, *, fresh: bool = False) -> TaskDetail:
+        """Return a task's tree, among other things."""
+
+
+@dataclass
+class _Trouble:
+    """The time in which the server gives no usable answer.
+
+    :param until: when it may be asked again, by one question.
+    """
+
+    since: float
+    error: SopsError
+    until: float
+    failures: int = 1
+    is_probed: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class _Session:
+    """An open source; closed once nobody uses it any more."""
+
+    source: StatusSource
+    closing: contextlib.AsyncExitStack
+    users: int = 0
+
+
+class Contact:
+    """Asks a server on behalf of many, and spares it while it is in trouble.
+
+    While the server gives no usable answer, one question at a time is sent, with growing pauses or when a rate limit
+    says, whoever asks. The others wait for it. After 15 seconds without an answer they are told the error, and can
+    ask again; nothing is ever sent faster because many ask. Refused credentials count as trouble too. After them, and
+    after long trouble, the connection is read again, since somebody may have changed it.
+
+    :param open_source: opens a source; what it raises must be a ``SopsError``.
+    :param name: who is asked, for the log.
+    """
+
+    def __init__(self, open_source: Callable[[], AbstractAsyncContextManager[StatusSource]], name: str) -> None:
+        self._open_source = open_source
+        self._name = name
+        self._session: _Session | None = None
+        self._opening = asyncio.Lock()
+        self._is_doubtful = False
+        self._trouble: _Trouble | None = None
+
+    async def ask(
+        self, question: Callable[[StatusSource], Awaitable[_Answer]], *, about_one_task: bool = False
+    ) -> _Answer:
+        """Put a question to the server, as soon as it may be asked.
+
+        :param question: sends one request.
+        :param about_one_task: whether refused credentials may be a matter of that task alone.
+        :raises SopsError: the server's refusal, or its trouble once that has lasted for 15 seconds.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while True:
+            probed = await self._turn()
+            try:
+                answer = await self._ask_once(question)
+            except SopsError as error:
+                self._is_doubtful = self._is_doubtful or isinstance(error, SopsAuthError)
+                if not is_trouble(error):
+                    self._answers_again()
+                    raise
+                if about_one_task and isinstance(error, SopsAuthError):
+                    raise
+                self._note(error)
+                if clock() - began >= PATIENCE_SECONDS:
+                    raise
+            else:
+                self._answers_again()
+                return answer
+            finally:
+                self._end_probe(probed)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._retire()
+
+    async def _turn(self) -> _Trouble | None:
+        """Wait until a question may be sent; return the trouble whose end it is to find out."""
+        loop = asyncio.get_running_loop()
+        while (trouble := self._trouble) is not None:
+            now = loop.time()
+            if now >= trouble.until and not trouble.is_probed:
+                trouble.is_probed = True
+                return trouble
+            patience_ends = trouble.since + PATIENCE_SECONDS
+            if now >= patience_ends:
+                self._is_doubtful = True
+                raise trouble.error.with_traceback(None)
+            wake_up = patience_ends if trouble.is_probed else min(trouble.until, patience_ends)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(trouble.changed.wait(), wake_up - now)
+        return None
+
+    async def _ask_once(self, question: Callable[[StatusSource], Awaitable[_Answer]]) -> _Answer:
+        session = await self._opened()
+        session.users += 1
+        try:
+            return await question(session.source)
+        finally:
+            session.users -= 1
+            if session.users == 0 and session is not self._session:
+                await session.closing.aclose()
+
+    async def _opened(self) -> _Session:
+        async with self._opening:
+            if self._is_doubtful:
+                await self._retire()
+            if self._session is None:
+                closing = contextlib.AsyncExitStack()
+                self._session = _Session(await closing.enter_async_context(self._open_source()), closing)
+                self._is_doubtful = False
+            return self._session
+
+    async def _retire(self) -> None:
+        session, self._session = self._session, None
+        if session is not None and session.users == 0:
+            await session.closing.aclose()
+
+    def _note(self, error: SopsError) -> None:
+        now = asyncio.get_running_loop().time()
+        earlier = self._trouble
+        failures = 1 if earlier is None else earlier.failures + 1
+        pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
+        if isinstance(error, SopsRateLimitError) and error.retry_after_seconds is not None:
+            pause = max(pause, error.retry_after_seconds)
+        if earlier is None:
+            log.warning("%s gives no usable answer; asking again until it does: %s", self._name, error)
+        elif not earlier.is_probed:
+            return  # a question from before the trouble was noticed; it says nothing new
+        self._trouble = _Trouble(earlier.since if earlier else now, error, now + pause, failures)
+        if earlier is not None:
+            earlier.changed.set()
+
+    def _answers_again(self) -> None:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            seconds = asyncio.get_running_loop().time() - trouble.since
+            log.warning("%s answers again after %.0f s", self._name, seconds)
+            trouble.changed.set()
+
+    def _end_probe(self, probed: _Trouble | None) -> None:
+        """Let another question find out, where this one was given up without an answer."""
+        if probed is not None and probed is self._trouble:
+            probed.is_probed = False
+            probed.changed.set()
+            probed.changed = asyncio.Event()
+
+
+def is_trouble(error: SopsError) -> bool:
+    """Whether an error says nothing about what was asked: the server cannot be reached, or lets nobody in."""
+    return error.temporary or isinstance(error, SopsAuthError)
