@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-_INTEGRATION = "BlueKing SOPS"
+_SOPS = "BlueKing SOPS"
+_ENOS = "EnOS"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -17,36 +18,60 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-sops",
         "name": "BlueKing SOPS",
-        "description": "Run, watch and control the flows of BlueKing SOPS (标准运维) from Airflow.",
+        "description": "Run, watch and control flows of BlueKing SOPS (标准运维) and of EnOS from Airflow.",
         "integrations": [
             {
-                "integration-name": _INTEGRATION,
+                "integration-name": _SOPS,
                 "external-doc-url": "https://github.com/TencentBlueKing/bk-sops",
                 "tags": ["service"],
-            }
+            },
+            {
+                "integration-name": _ENOS,
+                "external-doc-url": "https://support.enos-iot.com/docs/batch-processing-api/en/dev/v2.1/overview.html",
+                "tags": ["service"],
+            },
         ],
-        "hooks": [_modules("airflow_provider_sops.hooks.sops")],
-        "operators": [_modules("airflow_provider_sops.operators.sops")],
-        "sensors": [_modules("airflow_provider_sops.sensors.sops")],
-        "triggers": [_modules("airflow_provider_sops.triggers.sops")],
+        "hooks": [
+            _modules(_SOPS, "airflow_provider_sops.hooks.sops"),
+            _modules(_ENOS, "airflow_provider_sops.hooks.enos"),
+        ],
+        "operators": [
+            _modules(_SOPS, "airflow_provider_sops.operators.sops"),
+            _modules(_ENOS, "airflow_provider_sops.operators.enos"),
+        ],
+        "sensors": [
+            _modules(_SOPS, "airflow_provider_sops.sensors.sops"),
+            _modules(_ENOS, "airflow_provider_sops.sensors.enos"),
+        ],
+        "triggers": [
+            _modules(_SOPS, "airflow_provider_sops.triggers.sops"),
+            _modules(_ENOS, "airflow_provider_sops.triggers.enos"),
+        ],
         "extra-links": ["airflow_provider_sops.links.sops.SopsTaskLink"],
         "connection-types": [
             {
                 "connection-type": "sops",
                 "hook-class-name": "airflow_provider_sops.hooks.sops.SopsHook",
                 "hook-name": "BlueKing SOPS",
-                "ui-field-behaviour": _UI_FIELD_BEHAVIOUR,
-                "conn-fields": _CONNECTION_FIELDS,
-            }
+                "ui-field-behaviour": _SOPS_FIELD_BEHAVIOUR,
+                "conn-fields": _SOPS_FIELDS,
+            },
+            {
+                "connection-type": "enos",
+                "hook-class-name": "airflow_provider_sops.hooks.enos.EnosHook",
+                "hook-name": "EnOS",
+                "ui-field-behaviour": _ENOS_FIELD_BEHAVIOUR,
+                "conn-fields": _ENOS_FIELDS,
+            },
         ],
     }
 
 
-def _modules(*names: str) -> dict[str, Any]:
-    return {"integration-name": _INTEGRATION, "python-modules": list(names)}
+def _modules(integration: str, *names: str) -> dict[str, Any]:
+    return {"integration-name": integration, "python-modules": list(names)}
 
 
-_UI_FIELD_BEHAVIOUR = {
+_SOPS_FIELD_BEHAVIOUR = {
     "hidden-fields": ["schema", "port", "extra"],
     "relabeling": {
         "host": "Gateway address",
@@ -65,7 +90,19 @@ def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
-_CONNECTION_FIELDS = {
+_WAY_FIELDS = {
+    "verify": _field("Verify TLS", "true, false, or the path of a file with CA certificates.", default="true"),
+    "proxy": _field("Proxy", "Address of an HTTP proxy on the way to the gateway."),
+    "timeout_seconds": _field(
+        "Timeout (seconds)",
+        "How long one request may take before it counts as lost.",
+        type=["number", "null"],
+        minimum=1,
+        default=30,
+    ),
+}
+
+_SOPS_FIELDS = {
     "gateway": _field(
         "Gateway kind",
         "apigw: the API Gateway, {host}/{stage}/... esb: the older ESB, {host}/api/c/compapi/v2/sops/...",
@@ -87,13 +124,27 @@ _CONNECTION_FIELDS = {
         enum=["cmdb_biz", "project"],
         default="cmdb_biz",
     ),
-    "verify": _field("Verify TLS", "true, false, or the path of a file with CA certificates.", default="true"),
-    "proxy": _field("Proxy", "Address of an HTTP proxy on the way to the gateway."),
-    "timeout_seconds": _field(
-        "Timeout (seconds)",
-        "How long one request may take before it counts as lost.",
-        type=["number", "null"],
-        minimum=1,
-        default=30,
+    **_WAY_FIELDS,
+}
+
+_ENOS_FIELD_BEHAVIOUR = {
+    "hidden-fields": ["schema", "port", "extra"],
+    "relabeling": {
+        "host": "API gateway address",
+        "login": "AccessKey",
+        "password": "SecretKey",
+    },
+    "placeholders": {"host": "https://apim-cn5.enos-iot.com"},
+}
+
+_ENOS_FIELDS = {
+    "user_id": _field("User (userId)", "The user that the app acts for, such as u15426865866571."),
+    "org_id": _field("Organisation (orgId)", "The user's organisation, such as o15632609593521."),
+    "api_version": _field(
+        "API version",
+        "v2.1: batch-processing-service; v2.0: dataflow-batch-service, of EnOS before 2.1.2.",
+        enum=["v2.1", "v2.0"],
+        default="v2.1",
     ),
+    **_WAY_FIELDS,
 }

@@ -25,11 +25,13 @@ def modules_after(statements: str) -> set[str]:
 
 
 def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> None:
-    ours = "import airflow_provider_sops.operators.sops, airflow_provider_sops.sensors.sops"
+    ours = "\n".join(
+        f"import airflow_provider_sops.{kind}.{name}" for kind in ("operators", "sensors") for name in ("sops", "enos")
+    )
 
     added = modules_after(f"{PLAIN_AIRFLOW}\n{ours}") - modules_after(PLAIN_AIRFLOW)
 
-    assert "airflow_provider_sops.operators.sops" in added
+    assert {"airflow_provider_sops.operators.sops", "airflow_provider_sops.sensors.enos"} <= added
     assert added & {"aiohttp", "flask_appbuilder", "wtforms"} == set()
 
 
@@ -44,8 +46,11 @@ def imported_packages(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "sops").rglob("*.py")), ids=lambda path: path.name)
-def test_the_sops_layer_knows_no_airflow_and_opens_no_socket(path: Path) -> None:
+CORES = [path for core in ("sops", "enos") for path in sorted((PACKAGE / core).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", CORES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_core_layers_know_no_airflow_and_open_no_socket(path: Path) -> None:
     forbidden = {"aiohttp", "airflow", "asyncio", "http", "httpx", "requests", "socket", "urllib3"}
 
     assert imported_packages(path) & forbidden == set()

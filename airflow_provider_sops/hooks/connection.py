@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
+from airflow_provider_sops.hooks.connection_fields import ConnectionFields, MalformedConnectionError, text_of
+from airflow_provider_sops.hooks.transport import TransportSettings
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -45,9 +46,6 @@ EXTRA_KEYS = (
 CONNECT_TIMEOUT_SECONDS = 5.0
 #: How long a server may be silent before its answer counts as lost.
 DEFAULT_TIMEOUT_SECONDS = 30.0
-
-_WORDS_FOR_TRUE = ("true", "1", "yes", "on")
-_WORDS_FOR_FALSE = ("false", "0", "no", "off")
 
 
 class AirflowConnection(Protocol):
@@ -106,6 +104,17 @@ class SopsConnection:
         except ValueError:
             return True
 
+    @property
+    def transport(self) -> TransportSettings:
+        """What is to be observed on the way."""
+        return TransportSettings(
+            root=self.gateway.root,
+            verify=self.verify,
+            proxy=self.proxy,
+            connect_seconds=CONNECT_TIMEOUT_SECONDS,
+            silence_seconds=self.timeout_seconds,
+        )
+
     def request(self, api: str, parameters: Mapping[str, Any], *, fresh: bool = False) -> HttpRequest:
         """Return the request for a call; the connection's business and scope stand in where none are named.
 
@@ -137,131 +146,33 @@ def read_connection(
     :param scope: instead of the connection's.
     :raises SopsInvalidParameterError: the text names the field or key, and never a secret.
     """
-    extra = _Extra(_text(connection.conn_id), _read_extra(connection))
-    kind = extra.choice("gateway", ("apigw", "esb"), default="apigw")
-    root = _read_root(connection)
-    access_token = extra.text("access_token")
-    app_code, app_secret = _text(connection.login), _text(connection.password)
+    try:
+        return _read(ConnectionFields.of(connection), bk_biz_id=bk_biz_id, scope=scope)
+    except MalformedConnectionError as error:
+        raise SopsInvalidParameterError(str(error)) from None
+
+
+def _read(fields: ConnectionFields, *, bk_biz_id: int | str | None, scope: str | None) -> SopsConnection:
+    kind = fields.choice("gateway", ("apigw", "esb"), default="apigw")
+    root = fields.root()
+    access_token = fields.text("access_token")
+    app_code, app_secret = text_of(fields.connection.login), text_of(fields.connection.password)
     if not access_token:
-        for value, place in ((app_code, "login (bk_app_code)"), (app_secret, "password (bk_app_secret)")):
-            if not value:
-                raise _malformed(_text(connection.conn_id), f"{place} is empty")
+        fields.required("login", "bk_app_code")
+        fields.required("password", "bk_app_secret")
     return SopsConnection(
-        gateway=Esb(root) if kind == "esb" else ApiGateway(root, stage=extra.text("stage") or DEFAULT_STAGE),
+        gateway=Esb(root) if kind == "esb" else ApiGateway(root, stage=fields.text("stage") or DEFAULT_STAGE),
         credentials=Credentials(
             app_code,
             app_secret,
-            bk_username=extra.text("bk_username"),
-            bk_token=extra.text("bk_token"),
+            bk_username=fields.text("bk_username"),
+            bk_token=fields.text("bk_token"),
             access_token=access_token,
         ),
-        bk_biz_id=_text(bk_biz_id) or extra.id("bk_biz_id"),
-        scope=scope or extra.choice("scope", SCOPES, default=DEFAULT_SCOPE),
-        verify=extra.switch_or_path("verify"),
-        proxy=extra.url("proxy"),
-        timeout_seconds=extra.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS),
-        unused_extra=tuple(sorted(set(extra.values) - set(EXTRA_KEYS))),
+        bk_biz_id=text_of(bk_biz_id) or fields.whole_number("bk_biz_id"),
+        scope=scope or fields.choice("scope", SCOPES, default=DEFAULT_SCOPE),
+        verify=fields.switch_or_path("verify"),
+        proxy=fields.url("proxy"),
+        timeout_seconds=fields.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS),
+        unused_extra=tuple(sorted(set(fields.extra) - set(EXTRA_KEYS))),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Extra:
-    """The connection's extra. Forms send texts and empty texts, JSON sends any type: both are read alike."""
-
-    conn_id: str
-    values: Mapping[str, Any] = field(repr=False)
-
-    def text(self, key: str) -> str | None:
-        value = self.values.get(key)
-        if value is None or isinstance(value, str):
-            return (value or "").strip() or None
-        raise _malformed(self.conn_id, f"extra {key!r} is no text")
-
-    def choice(self, key: str, choices: tuple[str, ...], *, default: str) -> str:
-        value = self.text(key) or default
-        if value in choices:
-            return value
-        raise _malformed(self.conn_id, f"extra {key!r} is {value!r}, not one of {', '.join(choices)}")
-
-    def id(self, key: str) -> str | None:
-        value = _text(self.values.get(key))
-        if not value or (value.isascii() and value.isdigit() and int(value) > 0):
-            return value or None
-        raise _malformed(self.conn_id, f"extra {key!r} is {value!r}, not a positive whole number")
-
-    def switch_or_path(self, key: str) -> bool | str:
-        value = self.values.get(key)
-        if isinstance(value, bool):
-            return value
-        text = _text(value)
-        if not text or text.lower() in _WORDS_FOR_TRUE:
-            return True
-        return False if text.lower() in _WORDS_FOR_FALSE else text
-
-    def url(self, key: str) -> str | None:
-        value = self.text(key)
-        if value is None:
-            return None
-        parts = _split_url(value)
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _malformed(self.conn_id, f"extra {key!r} is no http:// or https:// address")
-        return value
-
-    def seconds(self, key: str, *, default: float) -> float:
-        value = self.values.get(key)
-        if value is None or value == "":
-            return default
-        try:
-            number = float(value) if not isinstance(value, bool) else 0.0
-        except (TypeError, ValueError):
-            number = 0.0
-        if 0 < number < float("inf"):
-            return number
-        raise _malformed(self.conn_id, f"extra {key!r} is {value!r}, not a number of seconds above 0")
-
-
-def _read_extra(connection: AirflowConnection) -> Mapping[str, Any]:
-    text = connection.extra
-    if not text:
-        return {}
-    try:
-        extra = json.loads(text)
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise _malformed(_text(connection.conn_id), "extra is no JSON object")
-    return extra
-
-
-def _read_root(connection: AirflowConnection) -> str:
-    conn_id, host = _text(connection.conn_id), _text(connection.host)
-    if not host:
-        raise _malformed(conn_id, "host is empty; it is the gateway's address")
-    if "://" not in host:
-        host = f"{'http' if _text(connection.schema).lower() == 'http' else 'https'}://{host}"
-    parts = _split_url(host.rstrip("/"))
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _malformed(conn_id, "host is no http:// or https:// address")
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise _malformed(conn_id, "host holds a query, a fragment or a user; it is only the gateway's address")
-    if connection.port and parts.port is None:
-        parts = parts._replace(netloc=f"{parts.netloc}:{connection.port}")
-    return str(parts.geturl())
-
-
-def _split_url(url: str) -> Any:
-    """Return the parts of an address; ``None`` where it is none, such as one with a port that is no number."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is the check
-    except ValueError:
-        return None
-    return parts
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _malformed(conn_id: str, reason: str) -> SopsInvalidParameterError:
-    return SopsInvalidParameterError(f"connection {conn_id!r}: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,8 @@ import tenacity
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_sops.get_provider_info import get_provider_info
-from airflow_provider_sops.hooks.connection import CONNECT_TIMEOUT_SECONDS, SopsConnection, read_connection
+from airflow_provider_sops.hooks.connection import SopsConnection, read_connection
 from airflow_provider_sops.hooks.diagnosis import diagnose
-from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
 from airflow_provider_sops.hooks.retrying import retry_rules
 from airflow_provider_sops.hooks.sops_calls import (
     NodeCalls,
@@ -24,10 +24,10 @@ from airflow_provider_sops.hooks.sops_calls import (
     TaskCalls,
     TemplateCalls,
 )
-from airflow_provider_sops.sops.answer import HttpResponse
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.hooks.transport import send
 
 if TYPE_CHECKING:
+    from airflow_provider_sops.hooks.transport import TransportSettings
     from airflow_provider_sops.sops.answer import Answer
     from airflow_provider_sops.sops.gateway import HttpRequest
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 #: Connecting and waiting for the answer of ``call_at_once``: whoever kills a worker's process waits for 5
 #: seconds.
-_HURRIED_TIMEOUTS = (1.0, 2.0)
+_HURRIED_CONNECT_SECONDS, _HURRIED_SILENCE_SECONDS = 1.0, 2.0
 
 
 class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls, PluginCalls, BaseHook):
@@ -127,8 +127,13 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         For a process that is being killed: the session in use may be in the middle of a call.
         """
         request = self.connection.request(api, parameters, fresh=fresh)
+        settings = replace(
+            self.connection.transport,
+            connect_seconds=_HURRIED_CONNECT_SECONDS,
+            silence_seconds=_HURRIED_SILENCE_SECONDS,
+        )
         with requests.Session() as session:
-            return self._send(request, session=session, timeouts=_HURRIED_TIMEOUTS)
+            return self._send(request, session=session, settings=settings)
 
     def revoke_at_once(self, task_id: int | str) -> None:
         """Revoke a task as ``call_at_once`` does it.
@@ -175,54 +180,12 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         request: HttpRequest,
         *,
         session: requests.Session | None = None,
-        timeouts: tuple[float, float] | None = None,
+        settings: TransportSettings | None = None,
     ) -> Answer:
         """Send a request once and read what comes back."""
-        connection = self.connection
-        session = session or self.get_conn()
-        timeouts = timeouts or (CONNECT_TIMEOUT_SECONDS, connection.timeout_seconds)
-        proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}
-        try:
-            # Prepared apart from the session: no cookies, and no credentials out of a .netrc.
-            prepared = requests.Request(
-                request.method, request.url, headers=dict(request.headers), data=request.body
-            ).prepare()
-            settings = session.merge_environment_settings(request.url, proxies, False, connection.verify, None)
-            received = session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
-        except requests.exceptions.RequestException as error:
-            raise _failure(request, error, timeouts) from None
-        except OSError:
-            raise SopsInvalidParameterError(
-                f"connection {self.sops_conn_id!r}: extra 'verify' names no file or folder of CA certificates"
-            ) from None
-        log.debug("%s %s: HTTP %s", request.method, request.shown_url, received.status_code)
-        response = HttpResponse(received.status_code, received.headers, received.content)
-        return connection.read(request, response)
-
-
-def _failure(request: HttpRequest, error: Exception, timeouts: tuple[float, float]) -> Exception:
-    """Return the error for what requests raised. Its own text and traceback may show the URL with its secrets."""
-    known = requests.exceptions
-    if isinstance(error, (known.InvalidURL, known.InvalidHeader, known.InvalidProxyURL)):
-        return SopsInvalidParameterError(f"{request.shown_url}: the address or the proxy is malformed")
-    if isinstance(error, known.ConnectTimeout):
-        reason = f"no connection within {timeouts[0]:g} s"
-        return connection_error(request, error, request_sent=False, reason=reason)
-    if isinstance(error, known.ReadTimeout):
-        reason = f"no answer within {timeouts[1]:g} s"
-        return connection_error(request, error, request_sent=True, reason=reason)
-    if isinstance(error, known.ProxyError):
-        return connection_error(request, error, request_sent=False, reason="the proxy cannot be used")
-    return connection_error(request, error, request_sent=not _never_sent(error))
-
-
-def _never_sent(error: Exception) -> bool:
-    from urllib3.exceptions import NewConnectionError
-
-    if isinstance(error, requests.exceptions.SSLError):
-        return is_tls_handshake_failure(error)
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
+        response = send(session or self.get_conn(), request, settings or self.connection.transport)
+        log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
+        return self.connection.read(request, response)
 
 
 def _connection_type() -> dict[str, Any]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-import requests
 import tenacity
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from yarl import URL
 
-from airflow_provider_sops.hooks.connection import CONNECT_TIMEOUT_SECONDS, SopsConnection, read_connection
-from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.hooks.connection import SopsConnection, read_connection
 from airflow_provider_sops.hooks.retrying import retry_rules
 from airflow_provider_sops.hooks.sops import warn_about
 from airflow_provider_sops.hooks.sops_calls.parameters import (
@@ -26,8 +19,7 @@ from airflow_provider_sops.hooks.sops_calls.parameters import (
     task_action,
     time_text,
 )
-from airflow_provider_sops.sops.answer import HttpResponse
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.hooks.transport_async import AsyncTransport
 from airflow_provider_sops.sops.models import (
     NodeDetail,
     TaskDetail,
@@ -80,27 +72,14 @@ class AsyncSopsClient:
     def __init__(self, connection: SopsConnection, *, repeats: bool = True) -> None:
         self.connection = connection
         self._repeats = repeats
-        self._session: aiohttp.ClientSession | None = None
-        self._proxy: str | None = None
+        self._transport = AsyncTransport(connection.transport)
 
     async def __aenter__(self) -> AsyncSopsClient:
-        # Reads certificates, and perhaps system settings, from disk.
-        self._proxy, tls = await asyncio.to_thread(_read_environment, self.connection)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                sock_connect=CONNECT_TIMEOUT_SECONDS,
-                sock_read=self.connection.timeout_seconds,
-            ),
-        )
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._transport.__aexit__(*exc_info)
 
     async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS; parameters, answer and errors as of ``SopsHook.call``."""
@@ -214,57 +193,6 @@ class AsyncSopsClient:
 
     async def _send(self, request: HttpRequest) -> Answer:
         """Send a request once and read what comes back."""
-        if self._session is None:
-            raise RuntimeError("AsyncSopsClient is a context manager: use it with `async with`")
-        try:
-            async with self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                data=request.body,
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as received:
-                body = await received.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._failure(request, error) from None
-        log.debug("%s %s: HTTP %s", request.method, request.shown_url, received.status)
-        return self.connection.read(request, HttpResponse(received.status, received.headers, body))
-
-    def _failure(self, request: HttpRequest, error: Exception) -> Exception:
-        """Return the error for what aiohttp raised. Its own text may show the URL with its secrets."""
-        if isinstance(error, aiohttp.InvalidURL):
-            return SopsInvalidParameterError(f"{request.shown_url}: the address or the proxy is malformed")
-        if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
-            return connection_error(request, error, request_sent=False, reason="the proxy cannot be used")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return connection_error(request, error, request_sent=False)
-        if isinstance(error, _CONNECT_TIMEOUT):
-            reason = f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
-            return connection_error(request, error, request_sent=False, reason=reason)
-        if isinstance(error, TimeoutError):
-            reason = f"no answer within {self.connection.timeout_seconds:g} s"
-            return connection_error(request, error, request_sent=True, reason=reason)
-        return connection_error(request, error, request_sent=not is_tls_handshake_failure(error))
-
-
-#: aiohttp before 3.10 does not tell this timeout from the other.
-_CONNECT_TIMEOUT: tuple[type[Exception], ...] = tuple(filter(None, [getattr(aiohttp, "ConnectionTimeoutError", None)]))
-
-
-def _read_environment(connection: SopsConnection) -> tuple[str | None, ssl.SSLContext | bool]:
-    """Return the proxy and the TLS settings, from the connection and as requests would find them around it."""
-    root = connection.gateway.root
-    proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}
-    with requests.Session() as session:
-        settings = session.merge_environment_settings(root, proxies, False, connection.verify, None)
-    proxy = requests.utils.select_proxy(root, settings["proxies"])
-    verify = settings["verify"]
-    if verify is False:
-        return proxy, False
-    place = requests.utils.DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
-    try:
-        folder = Path(place).is_dir()
-        return proxy, ssl.create_default_context(cafile=None if folder else place, capath=place if folder else None)
-    except OSError:
-        raise SopsInvalidParameterError(f"extra 'verify' names no file or folder of CA certificates: {place}") from None
+        response = await self._transport.send(request)
+        log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
+        return self.connection.read(request, response)

@@ -516,7 +516,7 @@ class TestHook:
             end_of_test.wait(10)
 
         set_connection(raw_server(say_nothing).url, timeout_seconds=60)
-        monkeypatch.setattr(sops_module, "_HURRIED_TIMEOUTS", (0.1, 0.2))
+        monkeypatch.setattr(sops_module, "_HURRIED_SILENCE_SECONDS", 0.2)
 
         try:
             with pytest.raises(SopsConnectionError, match=r"no answer within 0\.2 s"):

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from pytest_httpserver import HTTPServer
 
-from airflow_provider_sops.hooks import sops, sops_async
+from airflow_provider_sops.hooks import connection as connection_module
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
     SopsError,
@@ -294,8 +294,7 @@ class TestLostConnections:
     def test_a_server_that_takes_no_connection_is_a_timeout_and_nothing_was_sent(
         self, call: Call, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for module in (sops, sops_async):
-            monkeypatch.setattr(module, "CONNECT_TIMEOUT_SECONDS", 0.1)
+        monkeypatch.setattr(connection_module, "CONNECT_TIMEOUT_SECONDS", 0.1)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
             # Linux answers no further connection once the queue of a listener is full.

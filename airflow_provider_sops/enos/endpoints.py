@@ -1,0 +1,110 @@
+"""The calls of EnOS's batch processing service, one row each: the 22 of its API v2.1.
+
+A call is a resource and an action: ``GET taskInstances?action=get``. v2.0 of the API has the same calls but for those
+that are marked ``since_v21``. There is no call that runs an instance again, pauses it or stops one task of it.
+
+``repeatable`` says whether a call may be sent again when its answer was lost, not knowing whether it was executed:
+everything that only reads, also by POST, and what sets something to a given value. Not so a trigger (it makes an
+instance), nor a cancel and a delete, whose repeat is refused and hides that the first one worked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Method = Literal["GET", "POST"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One call of the API.
+
+    :param name: the call's name in this package.
+    :param resource: the path's last part.
+    :param action: the query's ``action``.
+    :param repeatable: whether it is safe to send the call again after a lost answer.
+    :param doc: what it does.
+    :param for_user: whether it is made for a user of an organisation, ``userId`` and ``orgId``.
+    :param since_v21: whether v2.0 lacks it.
+    """
+
+    name: str
+    method: Method
+    resource: str
+    action: str
+    repeatable: bool
+    doc: str
+    for_user: bool = True
+    since_v21: bool = False
+
+
+_INSTANCES = (
+    Endpoint("get_task_instance", "GET", "taskInstances", "get", True, "Read a task instance.", since_v21=True),
+    Endpoint("get_task_instance_log", "GET", "taskInstances", "getLog", True, "Read a task instance's log."),
+    Endpoint("get_flow_instance", "GET", "flowInstances", "get", True, "Read a flow instance and its graph."),
+    Endpoint("search_flow_instances", "POST", "flowInstances", "search", True, "List flow instances."),
+    Endpoint("cancel_flow_instance", "POST", "flowInstances", "cancel", False, "Stop a flow instance."),
+)
+
+_TRIGGERS = (
+    Endpoint("trigger_flow", "POST", "flows", "trigger", False, "Run a flow."),
+    Endpoint(
+        "trigger_flow_from_task",
+        "POST",
+        "flows",
+        "triggerFromTask",
+        False,
+        "Run a flow from one of its tasks on.",
+        since_v21=True,
+    ),
+    Endpoint(
+        "update_and_trigger_flow", "POST", "flows", "updateAndTrigger", False, "Run a flow with other parameters."
+    ),
+)
+
+_FLOWS = (
+    Endpoint("get_flow", "GET", "flows", "get", True, "Read a flow."),
+    Endpoint("get_my_flow", "GET", "flows", "getMyFlow", True, "List the flows of the user."),
+    Endpoint("search_flow", "POST", "flows", "search", True, "List flows."),
+    Endpoint("load_flow_for_edit", "GET", "flows", "loadForEdit", True, "Read a flow as its editor does."),
+    Endpoint("save_flow", "POST", "flows", "save", False, "Create or change a flow."),
+    Endpoint("import_flow", "POST", "flows", "import", False, "Create or change a flow from an exported one."),
+    Endpoint("export_flow", "GET", "flows", "export", True, "Read a flow in the form that can be imported."),
+    Endpoint("delete_flow", "GET", "flows", "delete", False, "Delete a flow. EnOS does this by GET."),
+    Endpoint("enable_flow", "POST", "flows", "enable", True, "Let a flow run by its schedule."),
+    Endpoint("disable_flow", "POST", "flows", "disable", True, "Keep a flow from running by its schedule."),
+)
+
+_OTHERS = (
+    Endpoint("create_directory", "POST", "directories", "create", False, "Create a directory for flows."),
+    Endpoint("list_workflow_directories", "GET", "directories", "listWorkFlowDirs", True, "List the directories."),
+    Endpoint("get_current_time", "GET", "time", "getCurrentTime", True, "Read the server's clock.", for_user=False),
+    Endpoint("get_time_zone", "GET", "time", "getTimeZone", True, "Read the server's time zone.", for_user=False),
+)
+
+#: Every call by its name.
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {row.name: row for row in (*_INSTANCES, *_TRIGGERS, *_FLOWS, *_OTHERS)}
+)
+
+
+def endpoint(name: str) -> Endpoint:
+    """Return the row of a call.
+
+    :param name: the call's name, ``get_flow_instance``.
+    :raises EnosInvalidParameterError: there is no such call; the text names similar ones.
+    """
+    row = ENDPOINTS.get(name)
+    if row is not None:
+        return row
+    similar = difflib.get_close_matches(str(name), ENDPOINTS, n=3)
+    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(ENDPOINTS))}."
+    raise EnosInvalidParameterError(f"EnOS's batch processing has no call named {name!r}", advice=advice)

@@ -1,0 +1,164 @@
+"""What is sent to EnOS: a call, its parameters, the app's credentials and a token become one signed HTTP request.
+
+Nothing here sends anything. The answer is read by ``read_response`` (module ``answer``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlencode
+
+from airflow_provider_sops import __version__
+from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+from airflow_provider_sops.enos.signing import signature
+from airflow_provider_sops.sops.gateway import HttpRequest
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.enos.endpoints import Endpoint
+
+ApiVersion = Literal["v2.1", "v2.0"]
+API_VERSIONS: tuple[ApiVersion, ...] = ("v2.1", "v2.0")
+#: Until version 2.1.2 of EnOS the service had another name.
+_SERVICES: Mapping[ApiVersion, str] = {"v2.1": "batch-processing-service", "v2.0": "dataflow-batch-service"}
+#: The number of a list's first page.
+FIRST_PAGE: Mapping[ApiVersion, int] = {"v2.1": 1, "v2.0": 0}
+
+USER_AGENT = f"airflow-provider-sops/{__version__}"
+#: Parameters by which errors and logs say what a call was about.
+_ID_PARAMETERS = ("taskInstId", "flowInstId", "flowId", "taskId", "dirId", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An app that is registered with EnOS, and the user it acts for.
+
+    :param access_key: the app's AccessKey.
+    :param secret_key: the app's SecretKey. It is never sent.
+    :param user_id: the user, for every call but those about the time.
+    :param org_id: the user's organisation.
+    """
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    user_id: str | None = None
+    org_id: str | None = None
+
+    def conceal(self, text: str, access_token: str = "") -> str:
+        """Return ``text`` with the secret key and the token replaced by ``***``."""
+        for secret in filter(None, (self.secret_key, access_token)):
+            text = re.sub(f"{re.escape(secret)}|{re.escape(quote(secret, safe=''))}", "***", text)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a batch processing service is.
+
+    :param root: address of the API gateway without a closing slash, ``https://apim-cn5.enos-iot.com``.
+    :param version: of the API.
+    """
+
+    root: str
+    version: ApiVersion = "v2.1"
+
+    def url(self, endpoint: Endpoint) -> str:
+        """Return a call's address without the query."""
+        return f"{self.root}/{_SERVICES[self.version]}/{self.version}/{endpoint.resource}"
+
+
+def build_request(
+    address: Address,
+    credentials: Credentials,
+    endpoint: Endpoint,
+    parameters: Mapping[str, Any],
+    *,
+    access_token: str,
+    timestamp: str,
+) -> HttpRequest:
+    """Return the signed request for a call.
+
+    :param parameters: everything the call takes besides ``action``, ``userId`` and ``orgId``, by EnOS's names: of a
+        GET in the query, of a POST in the body. Those that are ``None`` are left out.
+    :param access_token: as the token service gave it.
+    :param timestamp: now, in milliseconds since the epoch; every request needs a fresh one.
+    :raises EnosInvalidParameterError: the user or organisation is missing, the API's version lacks the call, or a
+        value cannot be written as JSON.
+    """
+    if endpoint.since_v21 and address.version == "v2.0":
+        raise EnosInvalidParameterError(
+            "v2.0 of the API has no such call", api=endpoint.name, advice="Set the connection's extra 'api_version'."
+        )
+    given = {name: value for name, value in parameters.items() if value is not None}
+    ids = {name: str(given[name]) for name in _ID_PARAMETERS if name in given}
+    query = {"action": endpoint.action}
+    if endpoint.for_user:
+        query |= _user_parameters(endpoint, credentials)
+    body = None
+    if endpoint.method == "POST":
+        body = write_json(given, api=endpoint.name)
+    else:
+        query |= {name: _query_text(endpoint, value) for name, value in given.items()}
+    headers = {
+        "Accept": "application/json",
+        "User-Agent": USER_AGENT,
+        "apim-accesstoken": access_token,
+        "apim-timestamp": timestamp,
+        "apim-signature": signature(
+            access_token=access_token,
+            secret_key=credentials.secret_key,
+            timestamp=timestamp,
+            query=query,
+            body=body or b"",
+        ),
+    }
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    url = f"{address.url(endpoint)}?{urlencode(query, quote_via=quote, safe='')}"
+    return HttpRequest(endpoint.name, endpoint.method, url, headers, body, endpoint.repeatable, ids)
+
+
+def write_json(value: Any, *, api: str) -> bytes:
+    """Return a body as it is signed and sent.
+
+    :raises EnosInvalidParameterError: it cannot be written.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_mapping).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EnosInvalidParameterError(
+            f"a parameter cannot be written as JSON: {error}",
+            api=api,
+            advice="Pass texts, numbers, booleans, lists and dicts of them.",
+        ) from error
+
+
+def _plain_mapping(value: object) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON type")
+
+
+def _user_parameters(endpoint: Endpoint, credentials: Credentials) -> dict[str, str]:
+    found = {"userId": credentials.user_id, "orgId": credentials.org_id}
+    keys = {"userId": "user_id", "orgId": "org_id"}
+    for name, value in found.items():
+        if not value:
+            raise EnosInvalidParameterError(
+                f"{name} is missing",
+                api=endpoint.name,
+                advice=f"Set {keys[name]} in the connection's extra, or pass it.",
+            )
+    return {name: str(value) for name, value in found.items()}
+
+
+def _query_text(endpoint: Endpoint, value: Any) -> str:
+    text = value if isinstance(value, str) else write_json(value, api=endpoint.name).decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise EnosInvalidParameterError(f"a parameter is no proper text: {error}", api=endpoint.name) from error
+    return text

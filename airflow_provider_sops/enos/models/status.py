@@ -1,0 +1,98 @@
+"""The statuses of flow and task instances."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_sops.sops.models.reading import read_text
+
+
+class InstanceStatus(StrEnum):
+    """A status by its word; EnOS gives a number, a word, or both.
+
+    What is not listed here is kept as it came: ``InstanceStatus("NONE")``, ``InstanceStatus("42")``.
+    """
+
+    FAIL = "FAIL"
+    INIT = "INIT"
+    SUCCESS = "SUCCESS"
+    RUNNING = "RUNNING"
+    SUSPEND = "SUSPEND"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    WAIT = "WAIT"
+    READY = "READY"
+    TIMEOUT = "TIMEOUT"
+    CANCEL = "CANCEL"
+    RERUN = "RERUN"
+    SKIP = "SKIP"
+
+    @classmethod
+    def _missing_(cls, value: object) -> InstanceStatus:
+        word = str(value)
+        member = str.__new__(cls, word)
+        member._name_ = word
+        member._value_ = word
+        return member
+
+    @classmethod
+    def read(cls, number: Any, word: Any = None) -> InstanceStatus:
+        """Return the status that an answer gives.
+
+        The number decides. Where it is not one of the known ones, the word does, unless it is the word of another
+        number: then the number is kept as text.
+
+        :param number: ``status``; the nodes of a graph have the word there.
+        :param word: ``stsDesc`` or ``statusDesc``.
+        """
+        text, description = read_text(number).strip(), read_text(word).strip().upper()
+        if text in _WORDS:
+            return cls(_WORDS[text])
+        if not text.lstrip("-").isdigit():
+            return cls(text.upper() or description)
+        return cls(text if not description or description in cls.__members__ else description)
+
+    @property
+    def number(self) -> int | None:
+        """EnOS's number of the status; ``None`` for an unknown one."""
+        return _NUMBERS.get(self.value)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the instance did not do its work. Not always the end: see the module ``verdict``."""
+        return self in _FAILURES
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the instance may have ended with it. Not so surely for a failure: see the module ``verdict``."""
+        return self in _ENDS
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the instance runs, or is going to run without waiting for others."""
+        return self in _AT_WORK
+
+
+#: "FlowInstanceStatus" of the API's documents.
+_NUMBERS = {
+    "FAIL": -1,
+    "INIT": 0,
+    "SUCCESS": 1,
+    "RUNNING": 2,
+    "SUSPEND": 3,
+    "INTERNAL_ERROR": 4,
+    "WAIT": 5,
+    "READY": 6,
+    "TIMEOUT": 7,
+    "CANCEL": 8,
+    "RERUN": 9,
+    "SKIP": 10,
+}
+_WORDS = {str(number): word for word, number in _NUMBERS.items()}
+
+_FAILURES = frozenset({InstanceStatus.FAIL, InstanceStatus.INTERNAL_ERROR, InstanceStatus.TIMEOUT})
+_ENDS = frozenset({*_FAILURES, InstanceStatus.SUCCESS, InstanceStatus.CANCEL, InstanceStatus.SKIP})
+_AT_WORK = frozenset({InstanceStatus.RUNNING, InstanceStatus.READY, InstanceStatus.RERUN})
+
+#: The words that an instance can end with.
+END_WORDS = tuple(sorted(_ENDS))

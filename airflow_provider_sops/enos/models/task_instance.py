@@ -1,0 +1,130 @@
+"""One run of one task of a flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.enos.models.decoding import decode, read_object
+from airflow_provider_sops.enos.models.status import InstanceStatus
+from airflow_provider_sops.sops.models.reading import read_id, read_int, read_mapping, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class RunMode:
+    """With which means a task runs.
+
+    :param task_mode: 1: one task; 2: several at once.
+    :param cpu: cores.
+    :param memory: gigabytes.
+    :param max_parallel: how many at once, where there are several.
+    :param key_type: what they are made of: 1: an external file; 2: keys of one's own; 0: unset.
+    """
+
+    task_mode: int
+    cpu: float
+    memory: float
+    max_parallel: int
+    key_type: int
+    datasource_id: int
+    path: str = ""
+    content: str = ""
+
+    @classmethod
+    def read(cls, value: Any) -> RunMode | None:
+        """Read ``runMode``, which is JSON in a text; ``None`` where there is none."""
+        data = read_mapping(decode(value))
+        if not data:
+            return None
+        return cls(
+            task_mode=read_int(data.get("taskMode")),
+            cpu=_read_float(data.get("cpu")),
+            memory=_read_float(data.get("memory")),
+            max_parallel=read_int(data.get("maxParallel")),
+            key_type=read_int(data.get("keyType")),
+            datasource_id=read_int(data.get("datasourceId")),
+            path=read_text(data.get("path")),
+            content=read_text(data.get("content")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInstance:
+    """What ``get_task_instance`` answers.
+
+    The times are EnOS's own texts: they carry no time zone, and the service mixes zones.
+
+    :param instance_id: ``118979-2021020211``: the task's id and a time. The flow's instance has an id of the same form.
+    :param flow_instance_id: the flow's instance that it belongs to.
+    :param type: 3 shell, 7 data integration, 8 Python, 9 external app.
+    :param run_num: how often it has run, one more with every rerun.
+    :param recall_num: the number of automatic reruns so far.
+    :param recall_limit: how many automatic reruns a failure may have.
+    :param timeout: how long it may run; is_timeout: whether it has run longer.
+    :param raw: the answer as it came.
+    """
+
+    instance_id: str
+    task_id: int | None
+    name: str
+    status: InstanceStatus
+    flow_instance_id: str = ""
+    type: int | None = None
+    cycle: str = ""
+    run_num: int = 0
+    recall_num: int = 0
+    recall_limit: int = 0
+    recall_interval: int = 0
+    timeout: int = 0
+    is_timeout: bool = False
+    trigger_time_text: str = ""
+    start_time_text: str = ""
+    end_time_text: str = ""
+    command: str = field(default="", repr=False)
+    run_mode: RunMode | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, data: Any) -> TaskInstance:
+        """Read an answer's ``data``, an object or a list of one."""
+        data = read_object(data)
+        return cls(
+            instance_id=read_text(data.get("instanceId")),
+            task_id=read_id(data.get("taskId")),
+            name=read_text(data.get("taskName")),
+            status=InstanceStatus.read(data.get("status"), data.get("stsDesc")),
+            flow_instance_id=read_text(data.get("flowInstId")),
+            type=read_id(data.get("type")),
+            cycle=read_text(data.get("cycle")),
+            run_num=read_int(data.get("runNum")),
+            recall_num=read_int(data.get("recallNum")),
+            recall_limit=read_int(data.get("recallLimit")),
+            recall_interval=read_int(data.get("recallInterval")),
+            timeout=read_int(data.get("timeout")),
+            is_timeout=bool(data.get("isTimeout")),
+            trigger_time_text=read_text(data.get("triggerTime")),
+            start_time_text=read_text(data.get("startTime")),
+            end_time_text=read_text(data.get("endTime")),
+            command=read_text(data.get("cmd")),
+            run_mode=RunMode.read(data.get("runMode")),
+            raw=data,
+        )
+
+    @property
+    def has_reruns_left(self) -> bool:
+        """Whether EnOS may still run it again by itself after a failure."""
+        return self.recall_num < self.recall_limit
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the instance under EnOS's own names, ``runMode`` decoded and the status as its word in ``stsDesc``."""
+        return {**self.raw, "runMode": decode(self.raw.get("runMode")), "stsDesc": self.status.value}
+
+
+def _read_float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0

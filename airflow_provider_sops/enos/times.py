@@ -1,0 +1,46 @@
+"""Moments as EnOS takes them: milliseconds since the epoch."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pendulum
+
+from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+
+
+def milliseconds(moment: datetime.datetime | int) -> int:
+    """Return a moment in milliseconds since the epoch; a number is taken for that already.
+
+    :raises EnosInvalidParameterError: the moment has no time zone: EnOS would take its own.
+    """
+    if isinstance(moment, int):
+        return moment
+    if moment.utcoffset() is None:
+        raise EnosInvalidParameterError(f"the time {moment.isoformat()} has no time zone")
+    return round(moment.timestamp() * 1000)
+
+
+def read_moment(value: Any, name: str) -> pendulum.DateTime:
+    """Return a moment as it comes out of a template: a time, its ISO 8601 text, or milliseconds since the epoch.
+
+    :param name: the parameter's name, for the error.
+    :raises EnosInvalidParameterError: it is none of them, or has no time zone.
+    """
+    text = str(value).strip()
+    try:
+        if isinstance(value, datetime.datetime):
+            moment: datetime.datetime = value
+        elif text.isascii() and text.isdigit():
+            moment = datetime.datetime.fromtimestamp(int(text) / 1000, tz=datetime.UTC)
+        else:
+            moment = datetime.datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        raise EnosInvalidParameterError(
+            f"{name} is {value!r}, which is no time",
+            advice="It must be a time with its zone, such as {{ data_interval_end }}, or milliseconds since the epoch.",
+        ) from None
+    if moment.utcoffset() is None:
+        raise EnosInvalidParameterError(f"{name} is {value!r}, which has no time zone")
+    return pendulum.instance(moment).in_timezone("UTC")

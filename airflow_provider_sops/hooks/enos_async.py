@@ -1,0 +1,166 @@
+"""EnOS without blocking, for triggers. Never imported by a DAG file: aiohttp takes long to import."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import tenacity
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import mask_secret
+from asgiref.sync import sync_to_async
+
+from airflow_provider_sops.enos.endpoints import endpoint
+from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError, EnosTokenRefusedError
+from airflow_provider_sops.enos.tokens import GET_TOKEN
+from airflow_provider_sops.hooks import enos_tokens
+from airflow_provider_sops.hooks.enos import enos_error, warn_about
+from airflow_provider_sops.hooks.enos_calls.parameters import (
+    read_flow_instance,
+    read_task_instance,
+    required_text,
+)
+from airflow_provider_sops.hooks.enos_connection import EnosConnection, read_enos_connection
+from airflow_provider_sops.hooks.enos_retrying import retry_rules
+from airflow_provider_sops.hooks.enos_tokens import TokenKey
+from airflow_provider_sops.hooks.transport_async import AsyncTransport
+from airflow_provider_sops.sops.errors import SopsConnectionError, SopsInvalidParameterError
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.enos.answer import Answer
+    from airflow_provider_sops.enos.gateway import ApiVersion
+    from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
+    from airflow_provider_sops.enos.tokens import AccessToken
+    from airflow_provider_sops.sops.answer import HttpResponse
+    from airflow_provider_sops.sops.gateway import HttpRequest
+
+log = logging.getLogger(__name__)
+
+#: In each event loop, one trigger alone asks for a token.
+_obtaining: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[TokenKey, asyncio.Lock]] = WeakKeyDictionary()
+
+
+async def aget_enos_connection(
+    conn_id: str, *, user_id: str | None = None, org_id: str | None = None
+) -> EnosConnection:
+    """Read an Airflow connection of type ``enos`` inside the triggerer; its secrets are masked in logs.
+
+    :param conn_id: the connection.
+    :param user_id: the user to act for, instead of the connection's.
+    :param org_id: the user's organisation, instead of the connection's.
+    :raises EnosInvalidParameterError: the connection is malformed.
+    """
+    connection = read_enos_connection(await get_async_connection(conn_id), user_id=user_id, org_id=org_id)
+    for secret in connection.secrets:
+        await _mask(secret)
+    warn_about(connection)
+    return connection
+
+
+async def _mask(secret: str) -> None:
+    """Mask a secret in logs; Airflow tells its supervisor of it, which must not happen in the event loop's thread."""
+    await sync_to_async(mask_secret)(secret)
+
+
+class AsyncEnosClient:
+    """What triggers need of ``EnosHook``, without blocking. Same calls, same answers, same rules for repeats.
+
+    An asynchronous context manager, which opens and closes one HTTP session::
+
+        async with AsyncEnosClient(await aget_enos_connection("enos_default")) as client:
+            instance = await client.get_flow_instance("8435-2021020211")
+
+    :param connection: from ``aget_enos_connection``.
+    """
+
+    def __init__(self, connection: EnosConnection) -> None:
+        self.connection = connection
+        self._transport = AsyncTransport(connection.transport)
+
+    async def __aenter__(self) -> AsyncEnosClient:
+        try:
+            await self._transport.__aenter__()
+        except SopsInvalidParameterError as error:
+            raise EnosInvalidParameterError(error.reason) from None
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._transport.__aexit__(*exc_info)
+
+    @property
+    def api_version(self) -> ApiVersion:
+        """The version of the API that is called."""
+        return self.connection.address.version
+
+    async def call(self, api: str, **parameters: Any) -> Answer:
+        """Call EnOS; parameters, answer and errors as of ``EnosHook.call``."""
+        return await tenacity.AsyncRetrying(**retry_rules(endpoint(api), log))(self._call_once, api, parameters)
+
+    async def get_task_instance(self, task_instance_id: str) -> TaskInstance:
+        """Read a task instance; see ``EnosHook.get_task_instance``."""
+        wanted = required_text("get_task_instance", "task_instance_id", task_instance_id)
+        return read_task_instance(await self.call("get_task_instance", taskInstId=wanted), wanted)
+
+    async def get_flow_instance(self, flow_instance_id: str) -> FlowInstance:
+        """Read a flow instance and the states of its tasks; see ``EnosHook.get_flow_instance``."""
+        wanted = required_text("get_flow_instance", "flow_instance_id", flow_instance_id)
+        return read_flow_instance(await self.call("get_flow_instance", flowInstId=wanted), wanted)
+
+    async def cancel_flow_instance(self, flow_instance_id: str) -> None:
+        """Stop a flow instance; see ``EnosHook.cancel_flow_instance``."""
+        wanted = required_text("cancel_flow_instance", "flow_instance_id", flow_instance_id)
+        await self.call("cancel_flow_instance", flowInstId=wanted)
+
+    async def _call_once(self, api: str, parameters: dict[str, Any]) -> Answer:
+        token = await self._token()
+        try:
+            return await self._call(api, parameters, token)
+        except EnosTokenRefusedError as error:
+            log.info("Asking for another access token: %s", error)
+            return await self._call(api, parameters, await self._token(refused=token))
+
+    async def _token(self, refused: AccessToken | None = None) -> AccessToken:
+        """Return a usable token; see ``enos_tokens.obtain``, whose lock would stop the event loop."""
+        key = TokenKey.of(self.connection)
+        locks = _obtaining.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))
+        async with locks[key]:
+            token = enos_tokens.kept_token(key, refused)
+            if token is None:
+                token = await self._new_token(enos_tokens.token_to_refresh(key, refused), refused)
+                enos_tokens.keep_token(key, token)
+            return token
+
+    async def _new_token(self, to_refresh: AccessToken | None, refused: AccessToken | None) -> AccessToken:
+        if to_refresh is not None:
+            try:
+                return await self._ask(to_refresh)
+            except EnosError:
+                return await self._ask(None)
+        token = await self._ask(None)
+        return await self._ask(token) if refused is not None and token.value == refused.value else token
+
+    async def _ask(self, to_replace: AccessToken | None) -> AccessToken:
+        return await tenacity.AsyncRetrying(**retry_rules(GET_TOKEN, log))(self._ask_once, to_replace)
+
+    async def _ask_once(self, to_replace: AccessToken | None) -> AccessToken:
+        asked_at = enos_tokens.now()
+        request = self.connection.token_request(timestamp=enos_tokens.fresh_timestamp(), to_replace=to_replace)
+        token = self.connection.read_token(request, await self._send(request), asked_at=asked_at)
+        await _mask(token.value)
+        return token
+
+    async def _call(self, api: str, parameters: dict[str, Any], token: AccessToken) -> Answer:
+        timestamp = enos_tokens.fresh_timestamp()
+        request = self.connection.request(api, parameters, token=token, timestamp=timestamp)
+        return self.connection.read(request, await self._send(request), token=token)
+
+    async def _send(self, request: HttpRequest) -> HttpResponse:
+        try:
+            response = await self._transport.send(request)
+        except (SopsConnectionError, SopsInvalidParameterError) as error:
+            raise enos_error(error, request) from None
+        log.debug("%s %s %s: HTTP %s", request.api, request.method, request.shown_url, response.status)
+        return response
