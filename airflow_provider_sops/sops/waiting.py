@@ -40,6 +40,8 @@ class WaitPolicy:
     :param deadline: when to give up, in seconds since the epoch; ``None`` for never.
     :param start_deadline: when a task must have left CREATED, in seconds since the epoch; ``None`` for never.
     :param max_outage_seconds: how long no answer at all is borne.
+    :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts; for whoever leaves
+        time to somebody else to retry the nodes.
     :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
     :param announced: the failures that were announced before, as ``WaitResult.failure_marks`` gave them.
     :param overcome: marks of failures whose nodes were retried just before the wait: an answer that still shows only
@@ -52,6 +54,7 @@ class WaitPolicy:
     deadline: float | None = None
     start_deadline: float | None = None
     max_outage_seconds: float = 3600.0
+    failure_rest_seconds: float = 0.0
     announce_failures: bool = False
     announced: tuple[str, ...] = ()
     overcome: tuple[str, ...] = ()

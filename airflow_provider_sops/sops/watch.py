@@ -19,6 +19,7 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.progress import NodeChange, Progress, shortened
+from airflow_provider_sops.sops.silence import Silence
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.waiting import (
     FailedNode,
@@ -64,13 +65,11 @@ class TaskWatch:
     task_url: str = ""
     tree_is_whole: bool = True
     _progress: Progress = field(default_factory=Progress, repr=False)
-    _last_answer: float = field(init=False)
+    _silence: Silence = field(init=False, repr=False)
     _state: str = ""
     _verdict: Verdict | None = None
     _fresh: bool = field(init=False)
     _details_refused: int = 0
-    _outage_told: bool = False
-    _unknown_to_server: int = 0
     _told: str = ""
     _failure: tuple[frozenset[str], float] | None = None
     _announced: set[str] = field(init=False)
@@ -81,7 +80,7 @@ class TaskWatch:
     _nameless: bool = False
 
     def __post_init__(self) -> None:
-        self._last_answer = self.now
+        self._silence = Silence(self.now, self.policy.max_outage_seconds)
         self._fresh = self.policy.always_fresh
         self._announced = set(self.policy.announced)
 
@@ -128,8 +127,7 @@ class TaskWatch:
         :param status: the answer.
         :param look: the request that it answers.
         """
-        lines = self._end_of_outage(now)
-        self._last_answer, self._unknown_to_server = now, 0
+        lines = self._silence.end(now)
         if look.with_details:
             self._details_refused = 0
         if self._is_as_settled(status, look):
@@ -163,33 +161,14 @@ class TaskWatch:
         return Sight(tuple(lines), self._out_of_time(now) or self._not_started(now))
 
     def miss(self, error: SopsError, look: Look, now: float) -> Sight:
-        """Take in that a request brought no answer.
-
-        Whatever the error, waiting goes on until ``max_outage_seconds`` without an answer: the task itself runs on
-        in SOPS. Only a task that SOPS says it does not know, twice in a row, ends the wait at once.
-        """
+        """Take in that a request brought no answer."""
         self._wants = "next"
-        if isinstance(error, SopsNotFoundError):
-            self._unknown_to_server += 1
-            if self._unknown_to_server > 1:
-                return Sight(result=WaitResult(Outcome.UNKNOWN_TASK, self._state, str(error)))
-        elif look.with_details and _is_refusal(error):
+        if look.with_details and _is_refusal(error) and not isinstance(error, SopsNotFoundError):
             self._details_refused += 1
             return Sight(result=self._out_of_time(now))
-        lines = []
-        if not self._outage_told:
-            self._outage_told = True
-            lines.append(
-                LogLine(
-                    f"SOPS gives no usable answer, the task itself runs on; asking again for up to "
-                    f"{self.policy.max_outage_seconds:.0f} s: {error}",
-                    logging.WARNING,
-                )
-            )
-        if now - self._last_answer >= self.policy.max_outage_seconds:
-            reason = f"no usable answer for {now - self._last_answer:.0f} s; the last error: {error}"
-            return Sight(tuple(lines), WaitResult(Outcome.UNREACHABLE, self._state, reason))
-        return Sight(tuple(lines), self._out_of_time(now))
+        lines, outcome, reason = self._silence.go_on(error, now)
+        result = WaitResult(outcome, self._state, reason) if outcome else self._out_of_time(now)
+        return Sight(tuple(lines), result)
 
     def _is_as_settled(self, status: TaskStatus, look: Look) -> bool:
         return (
@@ -201,6 +180,8 @@ class TaskWatch:
 
     def _rests(self, status: TaskStatus, now: float) -> bool:
         """Whether details say the same until a node changes: time alone and SOPS itself bring nothing new."""
+        if self._failure is not None and now - self._failure[1] < self.policy.failure_rest_seconds:
+            return False
         return status.state == TaskState.FAILED and not status.auto_retry_pending and not self._may_be_old(status, now)
 
     def _may_be_old(self, status: TaskStatus, now: float) -> bool:
@@ -220,12 +201,6 @@ class TaskWatch:
         if verdict == Verdict.NOT_STARTED and self._verdict not in (None, Verdict.NOT_STARTED):
             return Verdict.RUNNING  # out of an older cache: a started task never goes back
         return verdict
-
-    def _end_of_outage(self, now: float) -> list[LogLine]:
-        if not self._outage_told:
-            return []
-        self._outage_told = False
-        return [LogLine(f"SOPS answers again after {now - self._last_answer:.0f} s")]
 
     def _told_by_root(self, verdict: Verdict, status: TaskStatus) -> list[LogLine]:
         text = ""
@@ -256,8 +231,9 @@ class TaskWatch:
             self._failure = (marks, now)
             self._wants = "confirmation"
             return None
-        if now - self._failure[1] < CONFIRMATION_SECONDS:
-            self._wants = "confirmation"
+        rested = now - self._failure[1]
+        if rested < max(CONFIRMATION_SECONDS, self.policy.failure_rest_seconds):
+            self._wants = "confirmation" if rested < CONFIRMATION_SECONDS else "next"
             return None
         self._wants = "next"
         result = WaitResult(

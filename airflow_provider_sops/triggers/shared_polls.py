@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from airflow_provider_sops.triggers.contact import StatusSource
     from airflow_provider_sops.triggers.status_poller import StatusWait
 
+#: How long after its start a trigger fires at the earliest. The worker that has deferred the task needs up to five
+#: seconds to exit. Were the task queued again before that, the scheduler would take the exit for the task's own end,
+#: find it not ended, and fail it.
+_WORKER_EXIT_SECONDS = 6.0
+
 _Key = tuple[str, str, str | None, bool]
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, StatusPoller]] = WeakKeyDictionary()
@@ -57,6 +62,15 @@ async def shared_wait(
     finally:
         if poller.is_unused and pollers.get(key) is poller:
             del pollers[key]
+
+
+@contextlib.asynccontextmanager
+async def outliving_the_worker(interval_seconds: float) -> AsyncIterator[None]:
+    """Make the block last until the worker that deferred the task is gone for sure, or for one interval if shorter."""
+    loop = asyncio.get_running_loop()
+    earliest = loop.time() + min(_WORKER_EXIT_SECONDS, interval_seconds)
+    yield
+    await asyncio.sleep(max(0.0, earliest - loop.time()))
 
 
 async def open_client(

@@ -14,15 +14,18 @@ from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
 from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
-from airflow_provider_sops.triggers.shared_polls import open_client, shared_wait
+from airflow_provider_sops.triggers.shared_polls import open_client, outliving_the_worker, shared_wait
+from airflow_provider_sops.triggers.shielding import to_its_end
+from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.triggers.status_poller import StatusWait
 
+__all__ = ["SopsNodeTrigger", "SopsTaskTrigger"]
 
 #: Before each further attempt to revoke; Airflow allows a trigger's ``on_kill`` 30 seconds by default.
 _REVOKE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -99,18 +102,19 @@ class SopsTaskTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the task and fire its end."""
         try:
-            result = await self._follow()
+            async with outliving_the_worker(self.policy.poll_interval_seconds):
+                result = await self._follow()
         except asyncio.CancelledError:
             # Airflow before 3.3 has no on_kill for triggers; a cancelled run is all there is to notice.
             if not AIRFLOW_V_3_3_PLUS:
-                await _to_its_end(self._revoke_if_ended())
+                await to_its_end(self._revoke_if_ended())
             raise
         event = {**result.to_event(), "trigger": self._arguments()}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Revoke the task if somebody has ended the waiting task (Airflow 3.3 and later)."""
-        await _to_its_end(self._revoke_if_ended())
+        await to_its_end(self._revoke_if_ended())
 
     async def _follow(self) -> WaitResult:
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
@@ -182,18 +186,3 @@ class SopsTaskTrigger(BaseTrigger):
 
     def _arguments(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in _ARGUMENTS}, "policy": self.policy.to_json()}
-
-
-#: The event loop itself holds its tasks weakly.
-_work_after_kill: set[asyncio.Task[None]] = set()
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that goes on even if the waiting is cancelled.
-
-    The triggerer cancels a trigger again each second as long as it has not ended, its ``on_kill`` included.
-    """
-    task = asyncio.create_task(work)
-    _work_after_kill.add(task)
-    task.add_done_callback(_work_after_kill.discard)
-    await asyncio.shield(task)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.operators.sops.node_actions import operate_node
+from airflow_provider_sops.operators.sops.node_actions import retry_node
 from airflow_provider_sops.operators.sops.revoking import revoke_task
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
@@ -131,7 +131,8 @@ class EarlierTasks:
         refusals: list[SopsError] = []
         overcome: list[str] = []
         for node in status.failed_nodes:
-            refusal = self._retry(task.id, node, _inputs_of(node, tree, inputs or {}))
+            new_inputs = _inputs_of(node, tree, inputs or {})
+            refusal = retry_node(self._hook, task.id, node, self._log, inputs=new_inputs, sleep=self._sleep)
             if refusal is None:
                 overcome.append(failure_mark(node))
             else:
@@ -139,19 +140,6 @@ class EarlierTasks:
         if refusals and not overcome:
             raise refusals[0]
         return tuple(overcome)
-
-    def _retry(self, sops_task_id: int, node: NodeStatus, inputs: dict[str, Any] | None) -> SopsError | None:
-        self._log.info("Retrying node %s of SOPS task %s.", quoted(node.name or node.id), sops_task_id)
-        try:
-            operate_node(self._hook, sops_task_id, node.id, "retry", inputs=inputs, sleep=self._sleep)
-        except SopsInvalidOperationError as error:
-            self._log.warning("SOPS does not retry node %s: %s", quoted(node.name or node.id), error)
-            return error
-        except SopsError as error:
-            if not error.outcome_unknown:
-                raise
-            self._log.warning("The answer to the retry was lost; the node's state will tell: %s", error)
-        return None
 
     def _at_work(self, sops_task_id: int, tree: TreeIndex) -> tuple[NodeStatus, ...]:
         return nodes_at_work(self._hook.get_task_status(sops_task_id, fresh=True), tree)

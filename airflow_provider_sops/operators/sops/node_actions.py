@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.errors import SopsInvalidOperationError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
+from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import NodeStatus
+    from airflow_provider_sops.task_log import TaskLog
 
 _TRIES = 4
 _PAUSE_SECONDS = 1.5
@@ -43,3 +46,33 @@ def operate_node(
             sleep(_PAUSE_SECONDS)
         else:
             return
+
+
+def retry_node(
+    hook: SopsHook,
+    sops_task_id: int,
+    node: NodeStatus,
+    log: TaskLog,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> SopsError | None:
+    """Retry a failed node and return SOPS's refusal, if it was one.
+
+    A retry whose answer was lost is not sent again; the node's state will tell.
+
+    :param inputs: new inputs in the place of all of the node's.
+    :raises SopsError: SOPS could not be asked.
+    """
+    name = quoted(node.name or node.id)
+    log.info("Retrying node %s of SOPS task %s.", name, sops_task_id)
+    try:
+        operate_node(hook, sops_task_id, node.id, "retry", inputs=dict(inputs) if inputs else None, sleep=sleep)
+    except SopsInvalidOperationError as error:
+        log.warning("SOPS does not retry node %s: %s", name, error)
+        return error
+    except SopsError as error:
+        if not error.outcome_unknown:
+            raise
+        log.warning("The answer to the retry was lost; the node's state will tell: %s", error)
+    return None

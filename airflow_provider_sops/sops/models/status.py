@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -157,6 +157,16 @@ class TaskStatus:
     def finish_time(self) -> pendulum.DateTime | None:
         """When the task ended; zone-aware. SOPS gives it only for FINISHED tasks."""
         return read_time(self.raw.get("finish_time"))
+
+    def at(self, path: Sequence[str]) -> NodeStatus | None:
+        """Return the node at the end of a path of ids, from the outermost subprocess inwards; ``None``: not reached."""
+        nodes, node = self.nodes, None
+        for node_id in path:
+            node = nodes.get(node_id)
+            if node is None:
+                return None
+            nodes = node.children
+        return node
 
     def walk(self) -> Iterator[tuple[tuple[str, ...], NodeStatus]]:
         """Yield every reached node with the ids of the subprocesses around it, outermost first."""

@@ -1,0 +1,181 @@
+"""Waiting for one node of a task, without the waiting: has it run, how did it end, or will it never run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult, NodeSight
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.progress import Progress
+from airflow_provider_sops.sops.silence import Silence
+from airflow_provider_sops.sops.waiting import LogLine, Look, Outcome, WaitPolicy
+from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, TaskWatch, failure_mark
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.sops.errors import SopsError
+
+
+@dataclass
+class NodeWatch:
+    """Follows one node to its end; to be used as ``TaskWatch`` is.
+
+    :param node: the node.
+    :param policy: ``on_failed="fail"`` ends the wait once the node has failed and SOPS will not retry it by itself, or
+        once the task has settled in a failure elsewhere; ``"wait"`` leaves both to people.
+    :param now: when waiting begins, in seconds since the epoch.
+    """
+
+    node: NodeInTask
+    policy: WaitPolicy
+    now: float
+    _silence: Silence = field(init=False, repr=False)
+    _task: TaskWatch = field(init=False, repr=False)
+    _progress: Progress = field(default_factory=Progress, repr=False)
+    _seen: NodeStatus | None = None
+    _task_state: str = ""
+    _is_first: bool = True
+    _fresh: bool = field(init=False)
+    #: The failure that is being confirmed, and since when.
+    _failure: tuple[str, float] | None = None
+    #: The failure whose details are known.
+    _known_failure: str = ""
+    _task_failing: bool = False
+
+    def __post_init__(self) -> None:
+        self._silence = Silence(self.now, self.policy.max_outage_seconds)
+        self._task = TaskWatch(self.policy, self.now, TreeIndex({}))
+        self._fresh = self.policy.always_fresh
+        if self.node.waits_for_person:
+            self._progress.tree = TreeIndex.of_plugins({self.node.id: "pause_node"})
+
+    def next_look(self, now: float) -> Look:
+        """Return what to ask next, and when."""
+        if self._task_failing:
+            look = self._task.next_look(now)
+        else:
+            delay = 0.0 if self._is_first else self.policy.poll_interval_seconds
+            if self.policy.deadline is not None:
+                delay = min(delay, max(0.0, self.policy.deadline - now))
+            look = Look(delay_seconds=delay, fresh=self._fresh, with_details=False)
+        if self._failure is None:
+            return look
+        asks = failure_of(self._seen) != self._known_failure
+        delay = 0.0 if asks else min(CONFIRMATION_SECONDS, look.delay_seconds)
+        return replace(look, delay_seconds=delay, fresh=True, with_details=True)
+
+    def see(self, status: TaskStatus, look: Look, now: float) -> NodeSight:
+        """Take in an answer."""
+        self._is_first = False
+        lines = self._silence.end(now)
+        node = status.at(self.node.path)
+        self._task_state = status.state.value
+        if node is not None:
+            lines += self._changes(status, node, look)
+            self._seen = node
+        result = self._ended(status, node, look, now) or self._over(status, node)
+        if result is None and self.policy.on_failed == "fail":
+            result = self._failed_elsewhere(status, node, look, now)
+        return NodeSight(tuple(lines), result or self._out_of_time(now))
+
+    def miss(self, error: SopsError, _look: Look, now: float) -> NodeSight:
+        """Take in that a request brought no answer."""
+        self._is_first = False
+        lines, outcome, reason = self._silence.go_on(error, now)
+        result = self._result(NodeOutcome(outcome.value), reason=reason) if outcome else self._out_of_time(now)
+        return NodeSight(tuple(lines), result)
+
+    def _changes(self, status: TaskStatus, node: NodeStatus, look: Look) -> list[LogLine]:
+        alone = replace(status, nodes={node.id: replace(node, children={})})
+        has_error = look.with_details or node.state != TaskState.FAILED
+        return [LogLine(str(change)) for change in self._progress.update(alone, with_failed=has_error)]
+
+    def _ended(self, status: TaskStatus, node: NodeStatus | None, look: Look, now: float) -> NodeResult | None:
+        """Return the node's own end, if it has come."""
+        if node is None:
+            if any(status.at(path) for path in self.node.never_after):
+                return self._result(NodeOutcome.NEVER_RUNS)
+            return None
+        if node.state == TaskState.FAILED:
+            return self._failed(status, node, look, now)
+        self._failure = None
+        if node.state != TaskState.FINISHED or not self._is_last_round(status):
+            return None
+        if node.skip:
+            return self._result(NodeOutcome.SKIPPED)
+        return self._result(NodeOutcome.ERROR_IGNORED if node.error_ignored else NodeOutcome.FINISHED)
+
+    def _is_last_round(self, status: TaskStatus) -> bool:
+        rounds = self.node.last_round_after
+        return rounds is None or status.state.is_terminal or any(status.at(path) for path in rounds)
+
+    def _failed(self, status: TaskStatus, node: NodeStatus, look: Look, now: float) -> NodeResult | None:
+        mark = failure_mark(node)
+        self._fresh = True
+        if mark in self.policy.overcome and now - self.now < OLDEST_ANSWER_SECONDS:
+            return None
+        if self.policy.on_failed == "wait":
+            if look.with_details:
+                self._known_failure, self._failure = mark, None
+            elif mark != self._known_failure:
+                self._failure = (mark, now)
+            return None
+        if self._failure is None or self._failure[0] != mark:
+            self._failure = (mark, now)
+        if not look.with_details:
+            return None
+        self._known_failure = mark
+        if status.auto_retry_pending:
+            self._failure = (mark, now)
+            return None
+        if now - self._failure[1] < CONFIRMATION_SECONDS:
+            return None
+        return self._result(NodeOutcome.FAILED, error=status.error_of(node))
+
+    def _over(self, status: TaskStatus, node: NodeStatus | None) -> NodeResult | None:
+        """Return that nothing more will happen, since the task has ended."""
+        if not status.state.is_terminal:
+            return None
+        if node is None and status.state == TaskState.FINISHED:
+            return self._result(NodeOutcome.NEVER_RUNS)
+        return self._result(NodeOutcome.TASK_OVER, reason=f"the SOPS task is {status.state}")
+
+    def _failed_elsewhere(
+        self, status: TaskStatus, node: NodeStatus | None, look: Look, now: float
+    ) -> NodeResult | None:
+        """Return that the task has come to rest in a failure, so that this node's turn will not come."""
+        self._task_failing = status.state == TaskState.FAILED and (node is None or node.state != TaskState.FAILED)
+        if not self._task_failing:
+            return None
+        settled = self._task.see(status, look, now).result
+        if settled is None or settled.outcome != Outcome.FAILED:
+            return None
+        names = ", ".join(failed.label for failed in settled.failed_nodes)
+        return self._result(NodeOutcome.TASK_OVER, reason=f"the SOPS task has failed at {names or 'another node'}")
+
+    def _out_of_time(self, now: float) -> NodeResult | None:
+        deadline = self.policy.deadline
+        return self._result(NodeOutcome.TIMED_OUT) if deadline is not None and now >= deadline else None
+
+    def _result(self, outcome: NodeOutcome, *, error: str = "", reason: str = "") -> NodeResult:
+        node = self._seen
+        if node is None:
+            return NodeResult(outcome, task_state=self._task_state, error=error, reason=reason)
+        return NodeResult(
+            outcome,
+            state=node.state.value,
+            task_state=self._task_state,
+            loop=node.loop,
+            retry=node.retry,
+            start_time=node.start_time_text,
+            finish_time=node.finish_time_text,
+            elapsed_seconds=node.elapsed_seconds,
+            error=error,
+            reason=reason,
+        )
+
+
+def failure_of(node: NodeStatus | None) -> str:
+    """Identify a node's failure; empty for a node that has not failed."""
+    return failure_mark(node) if node is not None and node.state == TaskState.FAILED else ""

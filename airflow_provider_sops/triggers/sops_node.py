@@ -1,0 +1,103 @@
+"""Waiting in the triggerer for a node of a SOPS task to end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_id, read_mapping
+from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
+from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.triggers.shared_polls import outliving_the_worker, shared_wait
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
+
+
+class SopsNodeTrigger(BaseTrigger):
+    """Fires once a node of a SOPS task has ended, or once it is certain that it will never run.
+
+    Any number of them on one task cost one request per interval. It revokes nothing.
+
+    :param sops_conn_id: the Airflow connection of type ``sops``.
+    :param bk_biz_id: the business, or ``None`` for the connection's.
+    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
+    :param sops_task_id: the task.
+    :param task_url: its page in SOPS, for messages.
+    :param node: the node to wait for; a ``NodeInTask`` or its JSON form.
+    :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
+    """
+
+    def __init__(
+        self,
+        *,
+        sops_conn_id: str,
+        sops_task_id: int,
+        node: NodeInTask | Mapping[str, Any],
+        bk_biz_id: int | str | None = None,
+        scope: str | None = None,
+        task_url: str = "",
+        policy: WaitPolicy | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.sops_conn_id = sops_conn_id
+        self.bk_biz_id = bk_biz_id
+        self.scope = scope
+        self.sops_task_id = sops_task_id
+        self.task_url = task_url
+        self.node = node if isinstance(node, NodeInTask) else NodeInTask.from_json(node)
+        self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what makes the same trigger again; all of it is JSON."""
+        return ("airflow_provider_sops.triggers.sops.SopsNodeTrigger", self._arguments())
+
+    @classmethod
+    def from_event(cls, event: Any) -> SopsNodeTrigger:
+        """Return the trigger that sent an event.
+
+        :raises SopsInvalidParameterError: if the event was not sent by this trigger.
+        """
+        arguments = read_mapping(read_mapping(event).get("trigger"))
+        if read_id(arguments.get("sops_task_id")) is None:
+            raise SopsInvalidParameterError(
+                f"a trigger sent an event that names no SOPS task: {event!r}",
+                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
+            )
+        return cls(**{name: arguments[name] for name in _ARGUMENTS if name in arguments})
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Follow the node and fire its end."""
+        async with outliving_the_worker(self.policy.poll_interval_seconds):
+            result = await self._follow()
+        yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
+
+    async def _follow(self) -> NodeResult:
+        watch = NodeWatch(self.node, self.policy, time.time())
+        async with shared_wait(
+            self.sops_conn_id,
+            self.sops_task_id,
+            bk_biz_id=self.bk_biz_id,
+            scope=self.scope,
+            interval_seconds=self.policy.poll_interval_seconds,
+        ) as wait:
+            while True:
+                look = watch.next_look(time.time())
+                try:
+                    sight = watch.see(await wait.look(look), look, time.time())
+                except SopsError as error:
+                    sight = watch.miss(error, look, time.time())
+                for line in sight.lines:
+                    self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
+                if sight.result is not None:
+                    return sight.result
+
+    def _arguments(self) -> dict[str, Any]:
+        plain = {name: getattr(self, name) for name in _ARGUMENTS}
+        return {**plain, "node": self.node.to_json(), "policy": self.policy.to_json()}
