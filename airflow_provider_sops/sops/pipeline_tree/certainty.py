@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 class Certainty:
     """What the arrival of nodes rules out, for every node of a tree.
 
-    Sets of nodes are kept as the bits of integers, which makes this fast for thousands of nodes. Of a broken tree it
-    says rather too little than too much.
+    Sets of nodes are kept as the bits of integers, which makes this fast for thousands of nodes. Of a tree that SOPS
+    would refuse it means nothing.
 
     :param levels: all levels of the tree.
     :param branches: their branches, by the level's path.
@@ -100,11 +100,11 @@ class Certainty:
 
     @cached_property
     def _no_more(self) -> list[int]:
+        # What is side by side with a node may come before it as well, but is never among these: an exclusive gateway
+        # cannot lead out of a branch.
         ancestors, alternatives = self._upstream
-        beside, joins = self._side_by_side
         return [
-            (alternatives[place] | joins[place]) & ~(ancestors[place] | beside[place] | 1 << place)
-            for place in range(len(self._order))
+            (alternatives[place] | joins) & ~(ancestors[place] | 1 << place) for place, joins in enumerate(self._joins)
         ]
 
     @cached_property
@@ -163,36 +163,30 @@ class Certainty:
         return sources
 
     @cached_property
-    def _side_by_side(self) -> tuple[list[int], list[int]]:
-        """Return for each node those in other branches, and the converge gateways of conditional gateways around it."""
-        beside, joins = [0] * len(self._order), [0] * len(self._order)
+    def _joins(self) -> list[int]:
+        """Return for each node the converge gateways of the conditional gateways around it."""
+        joins = [0] * len(self._order)
         for level in self._levels:
-            converge_of = self._branches[level.path].converge_of
-            for fork_id, node in level.nodes.items():
-                heads = dict.fromkeys(self._place[level.nodes[flow.target].key] for flow in level.outgoing[fork_id])
-                if not isinstance(node, Gateway) or not node.forks or len(heads) == 1:
-                    continue
-                converge = converge_of.get(fork_id)
-                stop = self._place[level.nodes[converge].key] if converge else -1
-                reached = {head: self._reached(head, stop) for head in heads}
-                together = _bits(place for branch in reached.values() for place in branch)
-                join = 1 << stop if converge and node.type == CONDITIONAL_PARALLEL_GATEWAY else 0
-                for branch in reached.values():
-                    others = together & ~_bits(branch)
-                    for place in branch:
-                        beside[place] |= others
-                        joins[place] |= join
-        return beside, joins
+            for fork_id, converge_id in self._branches[level.path].converge_of.items():
+                heads = {self._place[level.nodes[flow.target].key] for flow in level.outgoing[fork_id]}
+                # A single branch is always chosen.
+                if level.nodes[fork_id].type == CONDITIONAL_PARALLEL_GATEWAY and len(heads) > 1:
+                    converge = self._place[level.nodes[converge_id].key]
+                    for place in self._reached(heads, converge):
+                        joins[place] |= 1 << converge
+        return joins
 
-    def _reached(self, head: int, stop: int) -> list[int]:
-        """Return the nodes that a token may reach from ``head``, up to but without ``stop``."""
-        reached = [head] if head != stop else []
-        seen = {head, stop}
-        for place in reached:
-            for target in self._targets[place]:
-                if target not in seen:
-                    seen.add(target)
-                    reached.append(target)
+    def _reached(self, heads: Iterable[int], stop: int) -> list[int]:
+        """Return the nodes that a token may reach from ``heads``, up to but without ``stop``."""
+        seen = {stop}
+        reached: list[int] = []
+        waiting = list(heads)
+        while waiting:
+            place = waiting.pop()
+            if place not in seen:
+                seen.add(place)
+                reached.append(place)
+                waiting += self._targets[place]
         return reached
 
     @cached_property

@@ -57,7 +57,7 @@ class TreeIndex:
         :param plugins: the component code by node id.
         """
         index = cls({})
-        index._nodes = {  # noqa: SLF001
+        index._nodes = {
             node_id: TreeNode(node_id, "", "ServiceActivity", plugin, (), ()) for node_id, plugin in plugins.items()
         }
         return index

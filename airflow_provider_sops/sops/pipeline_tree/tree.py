@@ -12,6 +12,7 @@ from airflow_provider_sops.sops.pipeline_tree.branches import find_branches
 from airflow_provider_sops.sops.pipeline_tree.certainty import Certainty
 from airflow_provider_sops.sops.pipeline_tree.graph import Graph
 from airflow_provider_sops.sops.pipeline_tree.levels import read_levels
+from airflow_provider_sops.sops.pipeline_tree.mapping import map_levels
 from airflow_provider_sops.sops.pipeline_tree.validity import find_faults
 from airflow_provider_sops.sops.pipeline_tree.variables import read_variables
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.pipeline_tree.branches import Branches
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.mapping import TaskMapping
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node, NodeKey
     from airflow_provider_sops.sops.pipeline_tree.validity import Finding
     from airflow_provider_sops.sops.pipeline_tree.variables import Variable
@@ -103,6 +105,13 @@ class PipelineTree:
         :raises KeyError: there is no such subprocess, or the tree does not unfold it.
         """
         return PipelineTree(self.levels[key].raw)
+
+    def map_to_task(self, task: PipelineTree) -> TaskMapping:
+        """Find this template's nodes in the tree of a task that was made from it.
+
+        :param task: as create_task or get_task_detail answers it.
+        """
+        return map_levels(self.levels, task.levels)
 
     def __repr__(self) -> str:
         return f"<PipelineTree with {len(self.nodes)} nodes on {len(self.levels)} levels>"

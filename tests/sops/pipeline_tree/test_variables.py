@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.variables import Variable, references
+from tests.sops.builders import activity, constant, password, pipeline_tree, subprocess
+
+
+def display(text: Any, **fields: Any) -> Any:
+    data = {"bk_display_message": {"hook": False, "value": text, **fields}}
+    return activity("show", component={"code": "bk_display", "version": "1.0", "data": data})
+
+
+def variables(tree: Any, *path: str) -> dict[str, Variable]:
+    return dict(PipelineTree(tree).variables[path])
+
+
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [
+        ("${a}", {"${a}"}),
+        ("x${a}y${b}", {"${a}", "${b}"}),
+        ("${a + b[0]}", {"${a}", "${b}"}),
+        ("${ a }", {"${a}"}),
+        ({"k": ["${a}", {"x": "${b}"}]}, {"${a}", "${b}"}),
+        ({"${a}": 1}, {"${a}"}),
+        ("$a {a} ${} a", set()),
+        ("${a{b}}", set()),
+        (7, set()),
+        (None, set()),
+        ("${_system.task_id}", {"${_system}", "${task_id}"}),
+    ],
+)
+def test_references_are_the_words_inside_an_expression(value: Any, keys: set[str]) -> None:
+    assert references(value) == keys
+
+
+def test_a_variable_knows_who_uses_it() -> None:
+    tree = pipeline_tree(
+        "start > a > e > b > end",
+        "start > a > e > end",
+        nodes={"a": display("${who}"), "b": display("none"), "e": "ExclusiveGateway"},
+        constants={"${who}": constant("${who}", "bob"), "${x}": constant("${x}", "hi ${who}")},
+    )
+    tree["gateways"]["e"]["conditions"] = {"e-b": {"evaluate": "'${who}' == 'bob'", "name": "b"}}
+
+    assert variables(tree)["${who}"].used_by == (("a",), ("e",))
+    assert variables(tree)["${who}"].used_by_variables == ("${x}",)
+    assert variables(tree)["${x}"].used_by == ()
+
+
+def test_an_input_that_is_taken_literally_uses_nothing() -> None:
+    tree = pipeline_tree(
+        "start > a > end",
+        nodes={"a": display("${who}", need_render=False)},
+        constants={"${who}": constant("${who}")},
+    )
+
+    assert variables(tree)["${who}"].used_by == ()
+
+
+def test_an_output_of_a_node_knows_its_first_source_only() -> None:
+    source_info = {"a": ["data", "code"], "b": ["data"]}
+    tree = pipeline_tree(
+        "start > a > b > end",
+        constants={"${d}": constant("${d}", source_type="component_outputs", source_info=source_info)},
+        outputs=["${d}"],
+    )
+    known = variables(tree)["${d}"]
+
+    assert (known.source, known.source_field, known.is_output) == (("a",), "data", True)
+
+
+def test_an_output_whose_node_is_gone_comes_from_nowhere() -> None:
+    tree = pipeline_tree(
+        "start > a > end", constants={"${d}": constant("${d}", source_type="component_outputs", source_info={})}
+    )
+
+    assert (variables(tree)["${d}"].source, variables(tree)["${d}"].source_field) == (None, "")
+
+
+def test_a_subprocess_uses_what_its_shown_constants_are_given() -> None:
+    shown, hidden = constant("${in}", "${outer}"), constant("${own}", "${outer2}", show_type="hide")
+    inner = pipeline_tree("s2 > x > e2", constants={"${in}": shown, "${own}": hidden})
+    constants = {"${outer}": constant("${outer}"), "${outer2}": constant("${outer2}")}
+    tree = pipeline_tree("start > s > end", nodes={"s": subprocess("s", inner)}, constants=constants)
+
+    assert variables(tree)["${outer}"].used_by == (("s",),)
+    assert variables(tree)["${outer2}"].used_by == ()
+    assert set(variables(tree, "s")) == {"${in}", "${own}"}
+
+
+def test_a_folded_subprocess_is_given_its_values_by_the_node() -> None:
+    node = {"type": "SubProcess", "name": "s", "constants": {"${in}": constant("${in}", "${outer}")}}
+    tree = pipeline_tree("start > s > end", nodes={"s": node}, constants={"${outer}": constant("${outer}")})
+
+    assert variables(tree)["${outer}"].used_by == (("s",),)
+
+
+def test_variables_come_in_the_order_of_the_editor() -> None:
+    constants = {key: constant(key, index=index) for key, index in (("${b}", 1), ("${a}", 0))}
+    constants["${c}"] = constant("${c}")
+
+    assert list(variables(pipeline_tree("start > a > end", constants=constants))) == ["${a}", "${b}", "${c}"]
+
+
+def test_a_password_is_known_and_its_value_stays_out_of_the_repr() -> None:
+    known = variables(pipeline_tree("start > a > end", constants={"${p}": password("${p}", "hunter2")}))["${p}"]
+
+    assert (known.is_password, known.value) == (True, "hunter2")
+    assert "hunter2" not in repr(known)
+
+
+def test_what_the_form_shows_is_known() -> None:
+    fields = {"name": "环境", "desc": "where", "custom_type": "select", "show_type": "hide"}
+    tree = pipeline_tree("start > a > end", constants={"${env}": constant("${env}", **fields)})
+    known = variables(tree)["${env}"]
+
+    assert (known.name, known.description, known.custom_type, known.is_shown) == ("环境", "where", "select", False)
