@@ -92,11 +92,16 @@ class Certainty:
 
     @cached_property
     def _never(self) -> list[int]:
-        before = self._surely_before
+        ancestors, _ = self._upstream
+        # Only a node in a loop may have arrived for sure before an exclusive gateway that leads to it chose otherwise.
         return [
-            _bits(other for other in _places(proofs) if not before[other] >> place & 1)
+            self._without_those_behind(place, proofs) if ancestors[place] >> place & 1 else proofs
             for place, proofs in enumerate(self._no_more)
         ]
+
+    def _without_those_behind(self, place: int, proofs: int) -> int:
+        before = self._surely_before
+        return _bits(proof for proof in _places(proofs) if not before[proof] >> place & 1)
 
     @cached_property
     def _no_more(self) -> list[int]:

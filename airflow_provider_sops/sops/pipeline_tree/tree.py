@@ -17,13 +17,13 @@ from airflow_provider_sops.sops.pipeline_tree.validity import find_faults
 from airflow_provider_sops.sops.pipeline_tree.variables import read_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from airflow_provider_sops.sops.pipeline_tree.branches import Branches
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
     from airflow_provider_sops.sops.pipeline_tree.mapping import TaskMapping
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node, NodeKey
-    from airflow_provider_sops.sops.pipeline_tree.validity import Finding
+    from airflow_provider_sops.sops.pipeline_tree.validity import Finding, Rule
     from airflow_provider_sops.sops.pipeline_tree.variables import Variable
 
 _SHOWN_FINDINGS = 20
@@ -85,15 +85,17 @@ class PipelineTree:
         """Everything that is wrong with the tree; empty if SOPS would accept it."""
         return tuple(find_faults(self.levels.values(), self.branches))
 
-    def check(self) -> None:
+    def check(self, *, apart_from: Collection[Rule] = ()) -> None:
         """Check that SOPS would accept the tree.
 
+        :param apart_from: rules that do not matter.
         :raises SopsInvalidParameterError: it would not; the error names each fault with its node and rule.
         """
-        if not self.findings:
+        findings = [finding for finding in self.findings if finding.rule not in apart_from]
+        if not findings:
             return
-        shown = [str(finding) for finding in self.findings[:_SHOWN_FINDINGS]]
-        if more := len(self.findings) - len(shown):
+        shown = [str(finding) for finding in findings[:_SHOWN_FINDINGS]]
+        if more := len(findings) - len(shown):
             shown.append(f"and {more} more")
         raise SopsInvalidParameterError(
             f"the pipeline_tree is not valid: {'; '.join(shown)}", advice="Repair the template in SOPS's editor."

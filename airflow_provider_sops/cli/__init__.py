@@ -1,0 +1,1 @@
+"""The console script ``airflow-sops``: snapshots of SOPS templates for DAG files."""

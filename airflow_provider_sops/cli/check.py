@@ -1,0 +1,77 @@
+"""``airflow-sops check``: whether snapshots still agree with the server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.cli.server import open_server
+from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError, SopsNotFoundError
+from airflow_provider_sops.sops.pipeline_tree.content import content_hash
+from airflow_provider_sops.sops.pipeline_tree.difference import differences
+from airflow_provider_sops.sops.progress import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+
+def run(options: argparse.Namespace) -> bool:
+    """Compare all snapshots, tell each result, and return whether all agree.
+
+    :raises SopsError: a file is no snapshot, or the server could not be asked.
+    """
+    all_agree = True
+    for path in _files(options.paths):
+        snapshot = load_snapshot(path)
+        found = _differences(snapshot, options)
+        name = f"{path}: template {snapshot.template_id} {quoted(snapshot.template_name)}"
+        if not found:
+            sys.stdout.write(f"{name}: the same\n")
+            continue
+        all_agree = False
+        sys.stdout.write(f"{name} differs:\n")
+        for words in found:
+            sys.stdout.write(f"  {words}\n")
+    return all_agree
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            found = sorted(path.glob("*.json"))
+            if not found:
+                raise SopsInvalidParameterError(f"{path}: there is no snapshot in this folder")
+            yield from found
+        else:
+            yield path
+
+
+def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
+    if snapshot.template_id is None:
+        raise SopsInvalidParameterError(
+            "this file does not say which template it shows", advice="Write it with `airflow-sops snapshot`."
+        )
+    # A snapshot knows where it comes from; the command line may know better.
+    where = argparse.Namespace(
+        conn_id=options.conn_id,
+        bk_biz_id=options.bk_biz_id or snapshot.bk_biz_id or None,
+        scope=options.scope or snapshot.scope or None,
+    )
+    with open_server(where) as server:
+        try:
+            current = server.snapshot(snapshot.template_id, snapshot.template_source)
+        except SopsNotFoundError:
+            return ["the template is not there any more"]
+    if content_hash(snapshot.tree) != snapshot.content_hash:
+        return [
+            "the snapshot was changed by hand: it does not have the hash that it names",
+            *differences(snapshot.tree, current.tree),
+        ]
+    if current.content_hash == snapshot.content_hash:
+        return []
+    return differences(snapshot.tree, current.tree) or ["something that no rule of this program names"]

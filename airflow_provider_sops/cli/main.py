@@ -1,0 +1,133 @@
+"""The command line of ``airflow-sops``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.cli import check, show, snapshot
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.gateway import SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What the program ends with: nothing differs, something does, it could not be found out.
+SAME, DIFFERENT, FAILED = 0, 1, 2
+
+_DESCRIPTION = """\
+Snapshots of SOPS templates, from which DAG files build Airflow DAGs without asking SOPS.
+"""
+_EPILOG = """\
+Examples:
+  airflow-sops snapshot 8 --output dags/deploy.json     one template into one file
+  airflow-sops snapshot --all dags/flows                all templates of the project into a folder
+  airflow-sops check dags/flows                         do they still agree with the server?
+  airflow-sops show dags/deploy.json --svg deploy.svg   what is in it
+
+SOPS is reached through an Airflow connection of type "sops", out of AIRFLOW_CONN_<ID>, a secrets backend or Airflow's
+database, as on any machine where Airflow is configured.
+
+Exit code: 0 all is well; 1 (check only) something differs; 2 it could not be done.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    :param arguments: without the program's name; default: those of the process.
+    :return: the exit code.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "snapshot":
+            snapshot.run(options)
+        elif options.command == "show":
+            show.run(options)
+        else:
+            return SAME if check.run(options) else DIFFERENT
+    except (SopsError, OSError) as error:
+        sys.stderr.write(f"airflow-sops {options.command}: {error}\n")
+        return FAILED
+    return SAME
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "airflow-sops",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_snapshot(commands)
+    _add_check(commands)
+    _add_show(commands)
+    return parser
+
+
+def _add_snapshot(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "snapshot",
+        help="write templates into JSON files",
+        description="Write one template, or all of a project, into JSON files. A file that is up to date is left alone."
+        " Subprocesses are unfolded; values of password variables are never written.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("template_id", nargs="?", type=int, metavar="TEMPLATE_ID", help="the template's id in SOPS")
+    what.add_argument(
+        "--all",
+        type=Path,
+        metavar="FOLDER",
+        dest="folder",
+        help="write all templates into this folder; one that has a file there keeps it when it is renamed",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write the one template; default: <name>_<id>.json here"
+    )
+    parser.add_argument("--name", metavar="TEXT", help="with --all: only templates with this in their name")
+    parser.add_argument("--common", action="store_true", help="common templates, which all projects share")
+    _add_connection(parser)
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="compare snapshots with the server",
+        description="Compare snapshots with the templates on the server and say what differs. Positions in the editor"
+        " do not matter. Exit code 0: nothing differs; 1: something does; 2: it could not be found out.",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="snapshots, or folders of them")
+    _add_connection(parser)
+
+
+def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "show",
+        help="show a tree as text, or as a picture",
+        description="Show what is in a snapshot, in any JSON file that holds a tree, or in a template on the server.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("path", nargs="?", type=Path, metavar="FILE", help="a snapshot")
+    what.add_argument("--template", type=int, metavar="TEMPLATE_ID", help="a template on the server instead")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture instead of the text")
+    parser.add_argument(
+        "--subprocess",
+        default="",
+        metavar="ID",
+        help="only what is inside this subprocess: its node id, behind those of the subprocesses around it and slashes",
+    )
+    parser.add_argument("--common", action="store_true", help="with --template: a common one")
+    _add_connection(parser)
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--conn-id", default="sops_default", metavar="ID", help="the Airflow connection (default: %(default)s)"
+    )
+    group.add_argument("--bk-biz-id", metavar="ID", help="the business or project; default: the connection's")
+    group.add_argument("--scope", choices=SCOPES, help="what that id is; default: as the connection says")

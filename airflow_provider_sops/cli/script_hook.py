@@ -1,0 +1,37 @@
+"""The SOPS hook for scripts that no Airflow process has started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+
+class ScriptSopsHook(SopsHook):
+    """Finds connections in Airflow's database too, as the console script of Airflow itself does.
+
+    On Airflow 3 a hook looks there only inside a task, where a supervisor does it for the hook.
+    """
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """Return an Airflow connection.
+
+        :raises SopsInvalidParameterError: there is none of this id.
+        """
+        from airflow.models import Connection as StoredConnection
+
+        try:
+            connection: Connection = StoredConnection.get_connection_from_secrets(conn_id)
+        except AirflowNotFoundException:
+            raise SopsInvalidParameterError(
+                f"there is no Airflow connection {conn_id!r}",
+                advice=f"Create it, or set AIRFLOW_CONN_{conn_id.upper()}, or name another with --conn-id.",
+            ) from None
+        return connection

@@ -1,0 +1,113 @@
+"""Templates on the server, read through an Airflow connection."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.sops.pipeline_tree.nodes import SUBPROCESS
+from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, take_snapshot
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import Template, TemplateListItem
+
+BUSINESS, COMMON = "business", "common"
+
+_PAGE = 200
+#: As deep as SOPS itself lets subprocesses be nested.
+_DEEPEST = 200
+
+
+@contextmanager
+def open_server(options: argparse.Namespace) -> Iterator[Server]:
+    """Open the server that the command line names.
+
+    :raises SopsInvalidParameterError: there is no such connection, or it is malformed.
+    """
+    # Importing Airflow takes seconds, which --help and files do without.
+    from airflow_provider_sops.cli.script_hook import ScriptSopsHook
+
+    with ScriptSopsHook(options.conn_id, bk_biz_id=options.bk_biz_id, scope=options.scope) as hook:
+        yield Server(hook)
+
+
+class Server:
+    """Reads templates, whole ones.
+
+    :param hook: how to call SOPS.
+    """
+
+    def __init__(self, hook: SopsHook) -> None:
+        self._hook = hook
+
+    def snapshot(self, template_id: int, template_source: str) -> Snapshot:
+        """Read a template with everything inside its subprocesses.
+
+        :param template_source: ``business`` or ``common``.
+        :raises SopsNotFoundError: there is no such template.
+        :raises SopsError: the call did not succeed.
+        """
+        template = self._read(template_id, template_source)
+        connection = self._hook.connection
+        return take_snapshot(
+            template, template_source=template_source, bk_biz_id=connection.bk_biz_id, scope=connection.scope
+        )
+
+    def templates(self, template_source: str, name_keyword: str | None) -> list[TemplateListItem]:
+        """List templates.
+
+        :param name_keyword: only those with this in their name.
+        """
+        found: dict[int, TemplateListItem] = {}
+        while True:
+            page = self._hook.get_template_list(
+                template_source=template_source, name_keyword=name_keyword, limit=_PAGE, offset=len(found)
+            )
+            new = {item.id: item for item in page if item.id is not None and item.id not in found}
+            found.update(new)
+            # Old servers know no pages and give everything each time.
+            if len(page) < _PAGE or not new:
+                break
+        # Old servers do not look for names either.
+        wanted = (name_keyword or "").lower()
+        return [item for _, item in sorted(found.items()) if wanted in item.name.lower()]
+
+    def _read(self, template_id: int | str, template_source: str) -> Template:
+        template = self._hook.get_template_info(
+            template_id, template_source=template_source if template_source == COMMON else None, unfold_subprocess=True
+        )
+        if not template.pipeline_tree:
+            raise SopsInvalidParameterError(f"template {template_id} has no pipeline_tree")
+        tree = self._unfolded(copy.deepcopy(dict(template.pipeline_tree)), 1)
+        return type(template)(id=template.id, name=template.name, pipeline_tree=tree, raw=template.raw)
+
+    def _unfolded(self, tree: dict[str, Any], depth: int) -> dict[str, Any]:
+        """Put into each subprocess its flow, where the server has not done so: old ones cannot."""
+        if depth > _DEEPEST:
+            raise SopsInvalidParameterError(f"subprocesses are nested more than {_DEEPEST} deep")
+        for activity in read_mapping(tree.get("activities")).values():
+            if read_mapping(activity).get("type") != SUBPROCESS:
+                continue
+            if not read_mapping(activity.get("pipeline")):
+                activity["pipeline"] = self._inner_tree(activity)
+            self._unfolded(activity["pipeline"], depth + 1)
+        return tree
+
+    def _inner_tree(self, activity: dict[str, Any]) -> dict[str, Any]:
+        source = COMMON if activity.get("template_source") == COMMON else BUSINESS
+        inner = self._hook.get_template_info(
+            read_text(activity.get("template_id")), template_source=source if source == COMMON else None
+        )
+        tree: dict[str, Any] = copy.deepcopy(dict(inner.pipeline_tree))
+        constants = read_mapping(tree.get("constants"))
+        for key, given in read_mapping(activity.pop("constants", None)).items():
+            if key in constants and constants[key].get("show_type") == "show":
+                constants[key]["value"] = read_mapping(given).get("value")
+        return tree

@@ -1,0 +1,29 @@
+"""SOPS flows as Airflow DAGs, made from snapshots of their trees.
+
+Names are imported when they are first used: reading a snapshot needs no Airflow, and `airflow-sops` starts at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.dag_generator.dag import SopsDag, SopsTaskGroup
+    from airflow_provider_sops.dag_generator.snapshot_files import load_pipeline_tree
+    from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+
+__all__ = ["PipelineTree", "SopsDag", "SopsTaskGroup", "load_pipeline_tree"]
+
+_MODULES = {
+    "PipelineTree": "airflow_provider_sops.sops.pipeline_tree",
+    "SopsDag": "airflow_provider_sops.dag_generator.dag",
+    "SopsTaskGroup": "airflow_provider_sops.dag_generator.dag",
+    "load_pipeline_tree": "airflow_provider_sops.dag_generator.snapshot_files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,0 +1,189 @@
+"""``SopsDag`` and ``SopsTaskGroup``: a SOPS flow as Airflow tasks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import DAG, TaskGroup
+
+from airflow_provider_sops.dag_generator.params import flow_params
+from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
+from airflow_provider_sops.dag_generator.watch import Pace, WatchBuilder, WatchSettings
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_sops.sops.waiting import OnFailed
+
+_WEEK_SECONDS = 7 * 24 * 3600.0
+
+
+#: What a flow can be given as: its snapshot or the path of one, its tree, or any answer of SOPS that holds it.
+Pipeline = Snapshot | PipelineTree | Mapping[str, Any] | str | PathLike[str]
+OnTemplateChange = Literal["warn", "fail"]
+
+
+def _read(pipeline: Pipeline) -> Snapshot:
+    if isinstance(pipeline, Snapshot):
+        return pipeline
+    if isinstance(pipeline, (str, PathLike)):
+        return load_snapshot(pipeline)
+    return read_snapshot(pipeline.to_dict() if isinstance(pipeline, PipelineTree) else pipeline)
+
+
+def _settings(
+    snapshot: Snapshot,
+    *,
+    template_id: int | str | None = None,
+    sops_conn_id: str = "sops_default",
+    bk_biz_id: int | str | None = None,
+    scope: str | None = None,
+    template_source: str | None = None,
+    constants: Mapping[str, Any] | None = None,
+    exclude: Sequence[str] = (),
+    node_args: Mapping[str, Mapping[str, Any]] | None = None,
+    pace: Pace = "flow",
+    on_failed: OnFailed = "fail",
+    poll_interval_seconds: float = 10,
+    timeout_seconds: float | None = _WEEK_SECONDS,
+    max_outage_seconds: float = 3600,
+    on_template_change: OnTemplateChange = "warn",
+) -> WatchSettings:
+    template_id = template_id or snapshot.template_id
+    if template_id is None:
+        raise SopsInvalidParameterError(
+            "template_id is missing: the flow is given as a tree alone",
+            advice="Pass template_id, or a snapshot as `airflow-sops snapshot` writes it.",
+        )
+    if on_template_change not in ("warn", "fail"):
+        raise SopsInvalidParameterError(f"on_template_change is {on_template_change!r}; it must be warn or fail")
+    if pace not in ("flow", "free"):
+        raise SopsInvalidParameterError(f"pace is {pace!r}; it must be one of flow, free")
+    waiting = {
+        "poll_interval_seconds": poll_interval_seconds,
+        "timeout_seconds": timeout_seconds,
+        "max_outage_seconds": max_outage_seconds,
+    }
+    return WatchSettings(
+        where={"sops_conn_id": sops_conn_id, "bk_biz_id": bk_biz_id, "scope": scope},
+        start_args={"snapshot": snapshot, "on_template_change": on_template_change},
+        run_args={
+            "template_id": template_id,
+            "template_source": template_source or snapshot.template_source,
+            "constants": dict(constants or {}),
+            "exclude_task_nodes_id": list(exclude) or None,
+            **waiting,
+        },
+        node_args=node_args or {},
+        pace=pace,
+        on_failed=on_failed,
+        mirror_args=waiting,
+    )
+
+
+class SopsDag(DAG):
+    """A DAG that runs a SOPS flow as one SOPS task and shows it node by node.
+
+    ``start`` creates and starts the SOPS task. ``flow`` lives as long as it, gives the run its outcome and the flow's
+    outputs, and revokes it if a person ends the run. Every node of the flow has a task of its own that runs as long as
+    the node and ends as it; a branch that the flow does not take is skipped. A retry or a clear of a failed node's task
+    retries the node inside the same SOPS task; clear ``flow`` with it, as Airflow's "clear failed tasks" does.
+
+    The constants that the flow shows are params of the DAG, and so are its optional nodes (``exclude_task_nodes_id``).
+    Nothing here calls SOPS while the DAG file is parsed.
+
+    :param dag_id: id of the DAG.
+    :param pipeline: the flow: the path of a snapshot that ``airflow-sops snapshot`` has written, or the tree that
+        ``load_pipeline_tree`` has read from one.
+    :param template_id: id of the SOPS template from which tasks are made. Default: the one in the snapshot.
+    :param sops_conn_id: the Airflow connection of type ``sops``.
+    :param bk_biz_id: the business; default: the one of the connection.
+    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection.
+    :param template_source: ``business`` or ``common``. Default: the one in the snapshot.
+    :param constants: values for the flow's constants, ``{"${key}": value}``; they are not asked for. (templated)
+    :param exclude: ids of optional nodes to leave out unless the run's params say otherwise.
+    :param node_args: arguments for the tasks of some nodes (``retries``, ``owner``, ``pool``, callbacks, ...), by the
+        node's name (``*`` and ``?`` allowed), id, plugin code or stage.
+    :param pace: ``"flow"`` (default): a node's task begins after those before it, so that the grid shows where the flow
+        is. ``"free"``: all begin at once, for long or fast flows, since every hop costs Airflow some seconds.
+    :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
+    :param poll_interval_seconds: time between two looks; one request per interval for the whole flow. Default 10.
+    :param timeout_seconds: how long the flow may take until it is revoked. Default 7 days; ``None`` for no limit.
+    :param max_outage_seconds: how long SOPS may be out of reach. Default 3600.
+    :param on_template_change: what a run does if the template in SOPS is no longer as in the snapshot: ``"warn"``
+        (default) says so and goes on as long as the nodes are the same, ``"fail"`` starts nothing.
+    :param dag_kwargs: everything else that a ``DAG`` takes.
+    """
+
+    def __init__(
+        self,
+        dag_id: str,
+        *,
+        pipeline: Pipeline,
+        template_id: int | str | None = None,
+        sops_conn_id: str = "sops_default",
+        bk_biz_id: int | str | None = None,
+        scope: str | None = None,
+        template_source: str | None = None,
+        constants: Mapping[str, Any] | None = None,
+        exclude: Sequence[str] = (),
+        node_args: Mapping[str, Mapping[str, Any]] | None = None,
+        pace: Pace = "flow",
+        on_failed: OnFailed = "fail",
+        poll_interval_seconds: float = 10,
+        timeout_seconds: float | None = _WEEK_SECONDS,
+        max_outage_seconds: float = 3600,
+        on_template_change: OnTemplateChange = "warn",
+        **dag_kwargs: Any,
+    ) -> None:
+        snapshot = _read(pipeline)
+        asked = flow_params(snapshot.tree, given=tuple(constants or ()), exclude=exclude)
+        params = {**asked.params, **(dag_kwargs.pop("params", None) or {})}
+        super().__init__(dag_id, params=params, **dag_kwargs)
+        # Airflow takes the file from its caller, which would be this one.
+        self.fileloc = sys._getframe(1).f_code.co_filename
+        settings = _settings(
+            snapshot,
+            template_id=template_id,
+            sops_conn_id=sops_conn_id,
+            bk_biz_id=bk_biz_id,
+            scope=scope,
+            template_source=template_source,
+            constants=constants,
+            exclude=exclude,
+            node_args=node_args,
+            pace=pace,
+            on_failed=on_failed,
+            poll_interval_seconds=poll_interval_seconds,
+            timeout_seconds=timeout_seconds,
+            max_outage_seconds=max_outage_seconds,
+            on_template_change=on_template_change,
+        )
+        with self:
+            WatchBuilder(snapshot.tree, settings).build(asked.constants)
+
+
+class SopsTaskGroup(TaskGroup):
+    """The same tasks as of ``SopsDag``, as a group inside a DAG of one's own.
+
+    The flow's constants are not params of the DAG here; pass them as ``constants``, templated or as outputs of other
+    tasks.
+
+    :param group_id: id of the group.
+    :param pipeline: the flow, as of ``SopsDag``.
+    :param flow_args: the other arguments of ``SopsDag``: ``template_id``, ``constants``, ``node_args``, ...
+    """
+
+    def __init__(self, group_id: str, *, pipeline: Pipeline, **flow_args: Any) -> None:
+        names = ("prefix_group_id", "parent_group", "dag", "default_args", "tooltip", "ui_color", "ui_fgcolor")
+        group_args = {name: flow_args.pop(name) for name in names if name in flow_args}
+        super().__init__(group_id, **group_args)
+        snapshot = _read(pipeline)
+        with self:
+            WatchBuilder(snapshot.tree, _settings(snapshot, **flow_args), str(self.group_id)).build({})

@@ -1,0 +1,59 @@
+"""Snapshots as JSON files beside DAG files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+
+
+def load_pipeline_tree(path: str | os.PathLike[str]) -> PipelineTree:
+    """Read the tree in a JSON file; nothing else is read, and no server is asked.
+
+    :param path: a snapshot as ``airflow-sops snapshot`` writes it, or any other JSON file that holds a tree. Relative
+        paths begin at the current folder, which in Airflow is not the DAG file's: write
+        ``Path(__file__).with_name(...)``.
+    :raises FileNotFoundError: there is no such file.
+    :raises SopsInvalidParameterError: it holds no tree; the error names the file.
+    """
+    return load_snapshot(path).tree
+
+
+def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
+    """Read a snapshot file.
+
+    :raises FileNotFoundError: there is no such file.
+    :raises SopsInvalidParameterError: it holds no tree; the error names the file.
+    """
+    content = Path(path).read_bytes()
+    try:
+        return read_snapshot(json.loads(content))
+    except SopsInvalidParameterError as error:
+        raise SopsInvalidParameterError(f"{os.fspath(path)}: {error.reason}", advice=error.advice) from error
+    except (ValueError, RecursionError) as error:
+        raise SopsInvalidParameterError(f"{os.fspath(path)}: this is no JSON file: {error}") from error
+
+
+def write_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> bool:
+    """Write a snapshot file, whole or not at all; tell whether that changed it.
+
+    The same snapshot always gives the same bytes: keys are sorted, texts stay readable. Missing folders are made.
+    """
+    target = Path(path)
+    text = json.dumps(snapshot.to_dict(), ensure_ascii=False, indent=2, sort_keys=True)
+    # Half a surrogate pair, which JSON can carry, cannot be written otherwise.
+    content = f"{text}\n".encode(errors="backslashreplace")
+    if target.exists() and target.read_bytes() == content:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(target)
+    return True

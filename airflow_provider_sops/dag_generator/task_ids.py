@@ -1,0 +1,124 @@
+"""What the nodes of a tree are called in Airflow.
+
+A task id is made of the node's name, as far as it can be read in ``A-Z a-z 0-9 _ . -``, and the end of its id in SOPS:
+``deploy_web__abae2494``. It depends on nothing else, so it stays the same whatever is added around the node, and the
+history of the task with it. Of a name in another script nothing readable may remain; then the plugin or the kind of
+gateway stands in its place: ``bk_display__abae2494``. People see the name itself, which is kept as the display name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+
+#: What Airflow's metadata database holds: of a task id with the ids of all groups around it, and of a display name.
+LONGEST_TASK_ID = 250
+LONGEST_DISPLAY_NAME = 2000
+
+_LONGEST_PART = 60
+_ID_CHARACTERS = 8
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]+")
+_WORD_BORDER = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskName:
+    """What one node is called.
+
+    :param task_id: its id within the task group of the subprocess around it; of a subprocess that of its own group.
+    :param full_task_id: the same behind the ids of all groups around it, as Airflow's UI and API show it.
+    :param display_name: its name in SOPS; of a nameless gateway or event its kind.
+    """
+
+    task_id: str
+    full_task_id: str
+    display_name: str
+
+
+def name_tasks(tree: PipelineTree, group_id: str = "") -> dict[NodeKey, TaskName]:
+    """Return the names of all nodes of a tree, those inside subprocesses included.
+
+    :param group_id: full id of the task group that will hold them; empty for none.
+    :raises SopsInvalidParameterError: the groups around a node leave too little of Airflow's 250 characters.
+    """
+    names: dict[NodeKey, TaskName] = {}
+    # Every level comes after the one around it.
+    for path, level in tree.levels.items():
+        around = names[path].full_task_id if path else group_id
+        prefix = f"{around}." if around else ""
+        longest = _longest_part(LONGEST_TASK_ID - len(prefix))
+        if longest < _ID_CHARACTERS:
+            raise SopsInvalidParameterError(
+                f"subprocess {' > '.join(path)}: with all groups around them its tasks' ids would have more than"
+                f" {LONGEST_TASK_ID} characters",
+                advice="Give the task group a shorter id, or nest it less deep.",
+            )
+        for key, task_id in _unique_ids(level.nodes.values(), longest).items():
+            names[key] = TaskName(task_id, f"{prefix}{task_id}", _display_name(tree.nodes[key]))
+    return names
+
+
+def _longest_part(left: int) -> int:
+    """Return how long an id may be, so that what is inside it has room as well."""
+    wanted = min(_LONGEST_PART, left * 2 // 5)
+    return max(wanted, min(_ID_CHARACTERS, left))
+
+
+def _unique_ids(nodes: Iterable[Node], longest: int) -> dict[NodeKey, str]:
+    chosen: defaultdict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        chosen[_task_id(node, _end_of_id(node), longest)].append(node)
+    return {
+        # The ends of two ids are hardly ever alike; digests never are.
+        node.key: task_id if len(alike) == 1 else _task_id(node, _digest(node), longest)
+        for task_id, alike in chosen.items()
+        for node in alike
+    }
+
+
+def _task_id(node: Node, mark: str, longest: int) -> str:
+    readable = readable_part(node.name) or readable_part(_kind(node))
+    readable = readable[: max(longest - len(mark) - 2, 0)].strip("_-")
+    return f"{readable}__{mark}" if readable else mark
+
+
+def readable_part(name: str) -> str:
+    """Return what of a name can stand in an id or a file name; empty if nothing can."""
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    return _ILLEGAL.sub("_", plain).strip("_-")
+
+
+def _end_of_id(node: Node) -> str:
+    return _ILLEGAL.sub("", node.key[-1])[-_ID_CHARACTERS:] or _digest(node)
+
+
+def _digest(node: Node) -> str:
+    return hashlib.sha256(node.key[-1].encode()).hexdigest()[:_ID_CHARACTERS]
+
+
+def _kind(node: Node) -> str:
+    if isinstance(node, SubProcess):
+        return "subprocess"
+    if isinstance(node, Activity) and node.plugin:
+        return node.plugin
+    return _WORD_BORDER.sub("_", node.type.removeprefix("Empty")).lower() or "node"
+
+
+def _display_name(node: Node) -> str:
+    # PostgreSQL takes any character but this one.
+    name = node.name.replace("\0", "\N{SYMBOL FOR NULL}") or _kind(node).replace("_", " ")
+    return name if len(name) <= LONGEST_DISPLAY_NAME else f"{name[: LONGEST_DISPLAY_NAME - 1]}…"

@@ -1,0 +1,214 @@
+"""Building the Airflow tasks that show a SOPS flow node by node while SOPS runs it as one task."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import EdgeModifier, TaskGroup
+
+from airflow_provider_sops.dag_generator.flow_tasks import FlowOperator, FlowStartOperator
+from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.dag_generator.task_ids import name_tasks
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.dag_generator.task_ids import TaskName
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree.graph import Edge
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+    from airflow_provider_sops.sops.waiting import OnFailed
+
+Pace = Literal["flow", "free"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchSettings:
+    """How a flow is watched.
+
+    :param where: ``sops_conn_id``, ``bk_biz_id`` and ``scope`` of all tasks.
+    :param start_args: further arguments of ``start`` alone.
+    :param run_args: further arguments of ``start`` and ``flow``.
+    :param node_args: arguments of mirrors (retries, owner, pool, ...) by the node's name, key, plugin code or stage.
+        A name may hold ``*`` and ``?``. Later ones win.
+    :param pace: ``"flow"``: a mirror begins after those before it, so that the grid shows where the flow is.
+        ``"free"``: all begin together, for long or fast flows.
+    :param mirror_args: waiting arguments of all mirrors.
+    """
+
+    where: Mapping[str, Any]
+    start_args: Mapping[str, Any]
+    run_args: Mapping[str, Any] = field(default_factory=dict)
+    node_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pace: Pace = "flow"
+    on_failed: OnFailed = "fail"
+    mirror_args: Mapping[str, Any] = field(default_factory=dict)
+
+
+class WatchBuilder:
+    """Builds ``start``, ``flow`` and a mirror for each node in the current DAG or task group.
+
+    :param group_id: the full id of the task group around them, empty for none.
+    """
+
+    def __init__(self, tree: PipelineTree, settings: WatchSettings, group_id: str = "") -> None:
+        # How long a name may be is SOPS's affair; it has accepted this one.
+        tree.check(apart_from=(Rule.NAME,))
+        self._tree = tree
+        self._settings = settings
+        self._names = name_tasks(tree, group_id)
+        self._places: dict[NodeKey, Any] = {}
+        self._mirrors: list[NodeMirrorOperator] = []
+
+    def build(self, param_constants: Mapping[str, str]) -> None:
+        """Build all tasks and their edges; the same tree gives the same tasks."""
+        settings = self._settings
+        start = FlowStartOperator(
+            task_id="start",
+            param_constants=param_constants,
+            on_failed=settings.on_failed,
+            **settings.where,
+            **settings.start_args,
+            **settings.run_args,
+        )
+        self._build_level((), start)
+        flow = FlowOperator(
+            task_id="flow",
+            start_task_id=start.task_id,
+            retry_delay_seconds=self._longest_retry_delay(),
+            on_failed=settings.on_failed,
+            **settings.where,
+            **settings.run_args,
+        )
+        start.set_downstream(flow)
+        # What is inside a group first: a group's own edges are those of its first and last tasks.
+        for edge in sorted(self._tree.graph.edges, key=lambda edge: -len(edge.source)):
+            self._connect(edge, start)
+        if settings.pace == "free":
+            for mirror in self._mirrors:
+                start.set_downstream(mirror)
+
+    def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
+        level = self._tree.levels[path]
+        for key in self._tree.graph.order:
+            if key[:-1] != path:
+                continue
+            node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
+            if isinstance(node, Event):
+                continue
+            if isinstance(node, SubProcess) and key in self._tree.levels:
+                with _task_group(self._names[key]) as group:
+                    self._places[key] = group
+                    self._build_level(key, start)
+            else:
+                self._places[key] = self._mirror(node, start)
+
+    def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
+        name, settings, certainty = self._names[node.key], self._settings, self._tree.certainty
+        loop = self._tree.graph.loop_of.get(node.key)
+        mirror = NodeMirrorOperator(
+            task_id=name.task_id,
+            task_display_name=name.display_name,
+            doc=_described_loop(self._tree, node) if loop else None,
+            trigger_rule=self._trigger_rule(node),
+            start_task_id=start.task_id,
+            node_key=node.key,
+            never_after=certainty.never_runs(node.key),
+            last_round_after=certainty.runs_no_more(node.key) if loop else None,
+            waits_for_person=isinstance(node, Activity) and node.waits_for_person,
+            has_data=isinstance(node, Activity),
+            on_failed=settings.on_failed,
+            **settings.where,
+            **settings.mirror_args,
+            **self._node_args(node),
+        )
+        self._mirrors.append(mirror)
+        return mirror
+
+    def _trigger_rule(self, node: Node) -> str:
+        """Return when a mirror begins.
+
+        Each finds out by itself whether its node runs. Only where the one node before it surely is in every task, and
+        is skipped only if the flow passes it by, a skip says the same of this node.
+        """
+        if self._settings.pace == "free":
+            return "one_success"
+        sources = [self._tree.nodes[edge.source] for edge in self._tree.graph.incoming[node.key] if not edge.is_back]
+        if len(sources) == 1 and _is_in_every_task(sources[0]):
+            return "all_success"
+        return "none_failed"
+
+    def _node_args(self, node: Node) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        words = {node.id, "/".join(node.key)}
+        if isinstance(node, Activity):
+            words |= {node.plugin, node.stage_name} - {""}
+        for pattern, arguments in self._settings.node_args.items():
+            if pattern in words or fnmatch.fnmatchcase(node.name, pattern):
+                found |= arguments
+        return found
+
+    def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
+        if edge.is_back:
+            return
+        source, target = self._places.get(edge.source), self._places.get(edge.target)
+        if target is None:
+            return
+        if source is None:
+            # Behind a start event: inside a subprocess nothing is before it, at the top the start of the task.
+            if len(edge.source) == 1:
+                start.set_downstream(target)
+            return
+        label = self._label(edge)
+        source.set_downstream(target, EdgeModifier(label) if label else None)
+
+    def _label(self, edge: Edge) -> str:
+        node = self._tree.nodes[edge.source]
+        condition = node.conditions.get(edge.flow.id) if isinstance(node, Gateway) else None
+        if condition is None:
+            return ""
+        return condition.name or condition.evaluate or ("default" if condition.is_default else "")
+
+    def _longest_retry_delay(self) -> float | None:
+        """Return the longest time after which a mirror retries; ``None`` if none does."""
+        delays = [_retry_delay(mirror) for mirror in self._mirrors if mirror.retries]
+        return max(delays, default=None)
+
+
+def _is_in_every_task(node: Node) -> bool:
+    if isinstance(node, Activity):
+        return not node.optional and not isinstance(node, SubProcess)
+    # The others vanish from a task in which all their branches are empty.
+    return isinstance(node, Gateway) and not node.converges and node.type != "ParallelGateway"
+
+
+def _task_group(name: TaskName) -> TaskGroup:
+    if AIRFLOW_V_3_0_PLUS:
+        return TaskGroup(name.task_id, group_display_name=name.display_name)
+    return TaskGroup(name.task_id, tooltip=name.display_name)
+
+
+def _retry_delay(mirror: NodeMirrorOperator) -> float:
+    delay = _seconds(mirror.retry_delay)
+    if mirror.retry_exponential_backoff:
+        delay *= 2.0 ** (mirror.retries or 0)
+        delay = min(delay, _seconds(mirror.max_retry_delay)) if mirror.max_retry_delay else delay
+    return delay
+
+
+def _seconds(delay: timedelta | float) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+
+
+def _described_loop(tree: PipelineTree, node: Node) -> str:
+    back = [edge for edge in tree.graph.outgoing[node.key] if edge.is_back]
+    if not back:
+        return "In a loop: it may run several times."
+    targets = ", ".join(tree.nodes[edge.target].name or edge.target[-1] for edge in back)
+    return f"In a loop: from here the flow may go back to {targets}."

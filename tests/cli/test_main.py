@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import AirflowSops
+
+
+@pytest.mark.parametrize("command", [[], ["snapshot"], ["check"], ["show"]])
+def test_help_tells_what_there_is(
+    airflow_sops: AirflowSops, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        airflow_sops(*command, "--help")
+
+    assert end.value.code == 0
+    assert "usage: airflow-sops" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["snapshot"], ["snapshot", "8", "--all", "flows"], ["snapshot", "eight"], ["check"], ["show"], ["nothing"]],
+)
+def test_a_wrong_command_line_ends_with_2(airflow_sops: AirflowSops, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        airflow_sops(*arguments)
+
+    assert end.value.code == 2
+
+
+@pytest.mark.integration
+def test_a_connection_that_is_not_there_is_named(airflow_sops: AirflowSops, airflow_db: None) -> None:
+    done = airflow_sops("snapshot", "8", "--conn-id", "nobody")
+
+    assert done.code == 2
+    assert "there is no Airflow connection 'nobody'" in done.err
+    assert "AIRFLOW_CONN_NOBODY" in done.err

@@ -1,0 +1,269 @@
+"""What a watched flow looks like in Airflow: its tasks, groups, edges and rules. Nothing is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_sops.dag_generator import PipelineTree, SopsDag, SopsTaskGroup
+from airflow_provider_sops.dag_generator.flow_tasks import FlowOperator, FlowStartOperator
+from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from tests.sops.builders import activity, constant, password, pipeline_tree
+from tests.sops.builders import subprocess as sub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+GATEWAYS = {"x": "ExclusiveGateway", "p": "ParallelGateway", "v": "ConvergeGateway"}
+
+
+def required(name: str, plugin: str = "sleep_timer", **fields: Any) -> Any:
+    return activity(name, plugin, optional=False, **fields)
+
+
+def tree(*ways: str, nodes: Mapping[str, Any] | None = None, **fields: Any) -> Any:
+    """A whole tree whose nodes may not be left out unless they say so."""
+    ids = dict.fromkeys(node_id for way in ways for node_id in way.split(" > ")[1:-1])
+    given = {node_id: (nodes or {}).get(node_id, required(node_id)) for node_id in ids}
+    made = pipeline_tree(*ways, nodes=given, **fields)
+    for node in (*made["activities"].values(), *made["gateways"].values(), made["start_event"], made["end_event"]):
+        out = [flow["id"] for flow in made["flows"].values() if flow["source"] == node["id"]]
+        into = [flow["id"] for flow in made["flows"].values() if flow["target"] == node["id"]]
+        forks = node["type"] in ("ParallelGateway", "ExclusiveGateway", "ConditionalParallelGateway")
+        node["outgoing"] = out if forks else "".join(out)
+        node["incoming"] = into
+        if node["type"] in ("ExclusiveGateway", "ConditionalParallelGateway"):
+            node["conditions"] = {
+                flow_id: {"evaluate": f"${{n}} == {n}", "name": f"case {n}", "tag": ""} for n, flow_id in enumerate(out)
+            }
+    return {"line": [], "location": [], **made}
+
+
+def make_dag(made: Any, **arguments: Any) -> SopsDag:
+    return SopsDag(
+        "watched",
+        pipeline=made,
+        **{"template_id": 7, "schedule": None, "start_date": pendulum.datetime(2026, 1, 1, tz="UTC"), **arguments},
+    )
+
+
+def edges(dag: Any) -> set[str]:
+    """All edges, each as the ids without what makes them unique."""
+
+    def short(task_id: str) -> str:
+        return ".".join(part.partition("__")[0] for part in task_id.split("."))
+
+    return {f"{short(task.task_id)} > {short(after)}" for task in dag.tasks for after in task.downstream_task_ids}
+
+
+def mirror(dag: Any, name: str) -> NodeMirrorOperator:
+    (found,) = (task for task in dag.tasks if isinstance(task, NodeMirrorOperator) and task.task_display_name == name)
+    return found
+
+
+def rule_of(task: Any) -> str:
+    return str(getattr(task.trigger_rule, "value", task.trigger_rule))
+
+
+class TestTasks:
+    def test_start_flow_and_a_mirror_for_each_node_that_is_no_event(self) -> None:
+        dag = make_dag(tree("s > a > b > e"))
+        assert isinstance(dag.get_task("start"), FlowStartOperator)
+        assert isinstance(dag.get_task("flow"), FlowOperator)
+        assert edges(dag) == {"start > flow", "start > a", "a > b"}
+
+    def test_the_file_of_the_dag_is_the_users(self) -> None:
+        assert make_dag(tree("s > a > e")).fileloc == __file__
+
+    def test_a_subprocess_is_a_task_group(self) -> None:
+        inner = tree("s2 > x1 > y1 > e2")
+        dag = make_dag(tree("s > a > call > b > e", nodes={"call": sub("call", inner)}))
+        assert edges(dag) == {"start > flow", "start > a", "a > call.x1", "call.x1 > call.y1", "call.y1 > b"}
+
+    def test_a_subprocess_that_is_folded_is_one_task(self) -> None:
+        folded = {**sub("call", {}), "template_id": "3"}
+        del folded["pipeline"]
+        assert edges(make_dag(tree("s > call > e", nodes={"call": folded}))) == {"start > flow", "start > call"}
+
+    def test_back_edges_of_a_loop_are_left_out_and_written_down(self) -> None:
+        dag = make_dag(tree("s > a > x > a", "s > a > x > e", nodes=GATEWAYS))
+        assert edges(dag) == {"start > flow", "start > a", "a > exclusive_gateway"}
+        gateway = mirror(dag, "exclusive gateway")
+        assert gateway.doc is not None
+        assert "go back to a" in gateway.doc
+        assert gateway.last_round_after == (("e",),)
+
+    def test_branches_are_labelled_with_their_conditions(self) -> None:
+        dag = make_dag(tree("s > x > a > v > e", "s > x > b > v > e", nodes=GATEWAYS))
+        gateway = mirror(dag, "exclusive gateway")
+        labels = {dag.get_edge_info(gateway.task_id, mirror(dag, name).task_id)["label"] for name in ("a", "b")}
+        assert labels == {"case 0", "case 1"}
+
+    def test_each_mirror_knows_what_rules_its_node_out(self) -> None:
+        dag = make_dag(tree("s > x > a > v > e", "s > x > b > v > e", nodes=GATEWAYS))
+        assert mirror(dag, "a").never_after == (("b",),)
+
+    def test_a_group_in_ones_own_dag_has_the_same_tasks(self) -> None:
+        with DAG("own", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+            SopsTaskGroup("deploy", pipeline=tree("s > a > e"), template_id=7)
+        assert edges(dag) == {"deploy.start > deploy.flow", "deploy.start > deploy.a"}
+        assert mirror(dag, "a").start_task_id == "deploy.start"
+
+
+class TestRules:
+    def test_a_skip_says_the_same_of_the_next_node_only_if_the_one_before_is_in_every_task(self) -> None:
+        made = tree("s > a > b > c > e", nodes={"b": activity("b")})
+        dag = make_dag(made)
+        rules = {name: rule_of(mirror(dag, name)) for name in "abc"}
+        assert rules == {"a": "none_failed", "b": "all_success", "c": "none_failed"}
+
+    def test_at_a_free_pace_all_begin_once_the_task_is_started(self) -> None:
+        dag = make_dag(tree("s > a > b > e"), pace="free")
+        assert edges(dag) == {"start > flow", "start > a", "start > b", "a > b"}
+        assert rule_of(mirror(dag, "b")) == "one_success"
+
+    def test_the_flow_leaves_time_for_the_mirrors_retries(self) -> None:
+        delays = {"a": {"retries": 2, "retry_delay": timedelta(minutes=3)}}
+        flow = make_dag(tree("s > a > e"), node_args=delays).get_task("flow")
+        assert isinstance(flow, FlowOperator)
+        assert flow.retry_delay_seconds == 180
+        without = make_dag(tree("s > a > e")).get_task("flow")
+        assert isinstance(without, FlowOperator)
+        assert without.retry_delay_seconds is None
+
+
+class TestNodeArgs:
+    @pytest.mark.parametrize("pattern", ["copy files", "copy*", "a", "bk_display", "stage 1"])
+    def test_nodes_are_named_by_name_id_plugin_or_stage(self, pattern: str) -> None:
+        node = required("copy files", "bk_display", stage_name="stage 1")
+        dag = make_dag(tree("s > a > b > e", nodes={"a": node}), node_args={pattern: {"owner": "ann"}})
+        assert (mirror(dag, "copy files").owner, mirror(dag, "b").owner) == ("ann", "airflow")
+
+
+class TestParams:
+    CONSTANTS: ClassVar[dict[str, Any]] = {
+        "${version}": constant("${version}", "1.0", name="Version", desc="What to deploy", index=2),
+        "${count}": constant("${count}", "3", custom_type="int", index=1),
+        "${hidden}": constant("${hidden}", "x", show_type="hide"),
+        "${secret}": password("${secret}"),
+    }
+
+    def test_shown_constants_are_params_in_their_order_and_passwords_never(self) -> None:
+        dag = make_dag(tree("s > a > e", constants=self.CONSTANTS))
+        assert list(dag.params) == ["count", "version"]
+        assert dag.params["count"] == 3
+        param = dag.params.get_param("version")
+        assert (param.schema["title"], param.description) == ("Version", "What to deploy")
+        assert "hunter2" not in repr(dag.params.dump())
+
+    def test_what_the_author_has_set_is_not_asked_for(self) -> None:
+        dag = make_dag(tree("s > a > e", constants=self.CONSTANTS), constants={"${version}": "{{ ds }}"})
+        assert list(dag.params) == ["count"]
+
+    def test_optional_nodes_are_a_choice(self) -> None:
+        dag = make_dag(tree("s > a > b > e", nodes={"b": activity("smoke test")}), exclude=["b"])
+        param = dag.params.get_param("exclude_task_nodes_id")
+        assert param.value == ["b"]
+        assert param.schema["values_display"] == {"b": "smoke test (b)"}
+
+    def test_params_of_ones_own_win(self) -> None:
+        dag = make_dag(tree("s > a > e", constants=self.CONSTANTS), params={"version": "2.0", "extra": 1})
+        assert (dag.params["version"], dag.params["extra"]) == ("2.0", 1)
+
+
+class TestRefusals:
+    def test_a_broken_tree_says_what_is_wrong(self) -> None:
+        broken = tree("s > p > a > e", nodes=GATEWAYS)
+        with pytest.raises(SopsInvalidParameterError, match="pipeline_tree is not valid"):
+            make_dag(broken)
+
+    def test_a_tree_alone_needs_the_templates_id(self) -> None:
+        with pytest.raises(SopsInvalidParameterError, match="template_id is missing"):
+            make_dag(tree("s > a > e"), template_id=None)
+
+    @pytest.mark.parametrize("wrong", [{"pace": "fast"}, {"on_template_change": "ignore"}, {"on_failed": "shrug"}])
+    def test_wrong_words_are_refused_when_the_dag_is_built(self, wrong: Any) -> None:
+        with pytest.raises((SopsInvalidParameterError, ValueError), match="must be"):
+            make_dag(tree("s > a > e"), **wrong)
+
+
+HOSTILE = [
+    "发布 版本",
+    "🚀 \"quotes\" 'and' `ticks`",
+    "{{ ti.xcom_pull('x') }} {% raw %}",
+    "${__import__('os')} ${version}",
+    "<script>alert(1)</script> & <b>",
+    "a/b\\c\n\td\0e",
+    "x" * 10_000,
+    "..",
+    "start",
+    "flow",
+]
+
+
+class TestNamesFromSops:
+    def test_any_name_is_data(self) -> None:
+        ids = [f"n{number}" for number in range(len(HOSTILE))]
+        nodes = {node_id: required(name) for node_id, name in zip(ids, HOSTILE, strict=True)}
+        dag = make_dag(tree(" > ".join(["s", *ids, "e"]), nodes=nodes))
+        mirrors = [task for task in dag.tasks if isinstance(task, NodeMirrorOperator)]
+        assert len({task.task_id for task in dag.tasks}) == len(HOSTILE) + 2
+        assert all(task.task_id.isascii() and len(task.task_id) <= 250 for task in mirrors)
+        assert all(not set(HOSTILE) & set(map(str, vars(task).get("template_fields", ()))) for task in mirrors)
+        shown = {task.task_display_name for task in mirrors}
+        assert {name for name in HOSTILE if len(name) < 100 and "\0" not in name} <= shown
+        for task in mirrors:
+            for field in task.template_fields:
+                assert str(getattr(task, field)) not in HOSTILE
+
+
+SERIALIZE = """
+import json, sys
+from tests.dag_generator.test_watch import make_dag, serialized, tree, GATEWAYS, sub
+inner = tree("s2 > x1 > y1 > e2")
+made = tree("s > x > a > v > call > e", "s > x > b > v > call > e", nodes={**GATEWAYS, "call": sub("call", inner)})
+print(serialized(make_dag(made)))
+"""
+
+
+def serialized(dag: Any) -> str:
+    from airflow.serialization import serialized_objects
+
+    # The class that writes a DAG has had this name since Airflow 3.2.
+    name = "DagSerialization" if hasattr(serialized_objects, "DagSerialization") else "SerializedDAG"
+    serialization: Any = getattr(serialized_objects, name)
+    # Airflow itself writes the DAG's own fields in the order of a set, and sorts them to tell versions apart.
+    return json.dumps(serialization.to_dict(dag), sort_keys=True)
+
+
+class TestByteStability:
+    def test_the_same_tree_gives_the_same_dag_whatever_the_hash_seed(self) -> None:
+        made = {
+            subprocess.run(
+                [sys.executable, "-c", SERIALIZE],
+                env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(ROOT)},
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.splitlines()[-1]
+            for seed in range(3)
+        }
+        assert len(made) == 1
+
+    def test_reading_a_tree_calls_nobody_and_changes_nothing(self) -> None:
+        made = tree("s > a > e")
+        before = json.dumps(made)
+        make_dag(PipelineTree.from_dict(made))
+        assert json.dumps(made) == before
