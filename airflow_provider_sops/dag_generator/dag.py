@@ -49,6 +49,7 @@ def _settings(
     exclude: Sequence[str] = (),
     node_args: Mapping[str, Mapping[str, Any]] | None = None,
     pace: Pace = "flow",
+    stages: bool = False,
     on_failed: OnFailed = "fail",
     poll_interval_seconds: float = 10,
     timeout_seconds: float | None = _WEEK_SECONDS,
@@ -82,6 +83,7 @@ def _settings(
         },
         node_args=node_args or {},
         pace=pace,
+        stages=stages,
         on_failed=on_failed,
         mirror_args=waiting,
     )
@@ -112,6 +114,8 @@ class SopsDag(DAG):
         node's name (``*`` and ``?`` allowed), id, plugin code or stage.
     :param pace: ``"flow"`` (default): a node's task begins after those before it, so that the grid shows where the flow
         is. ``"free"``: all begin at once, for long or fast flows, since every hop costs Airflow some seconds.
+        In a loop all but the first begin at once anyway, since the ones before them end only with the loop.
+    :param stages: whether the nodes of each stage are a task group. Default ``False``.
     :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
     :param poll_interval_seconds: time between two looks; one request per interval for the whole flow. Default 10.
     :param timeout_seconds: how long the flow may take until it is revoked. Default 7 days; ``None`` for no limit.
@@ -135,6 +139,7 @@ class SopsDag(DAG):
         exclude: Sequence[str] = (),
         node_args: Mapping[str, Mapping[str, Any]] | None = None,
         pace: Pace = "flow",
+        stages: bool = False,
         on_failed: OnFailed = "fail",
         poll_interval_seconds: float = 10,
         timeout_seconds: float | None = _WEEK_SECONDS,
@@ -144,8 +149,8 @@ class SopsDag(DAG):
     ) -> None:
         snapshot = _read(pipeline)
         asked = flow_params(snapshot.tree, given=tuple(constants or ()), exclude=exclude)
-        params = {**asked.params, **(dag_kwargs.pop("params", None) or {})}
-        super().__init__(dag_id, params=params, **dag_kwargs)
+        own_params = dag_kwargs.pop("params", None) or {}
+        super().__init__(dag_id, **dag_kwargs)
         # Airflow takes the file from its caller, which would be this one.
         self.fileloc = sys._getframe(1).f_code.co_filename
         settings = _settings(
@@ -159,6 +164,7 @@ class SopsDag(DAG):
             exclude=exclude,
             node_args=node_args,
             pace=pace,
+            stages=stages,
             on_failed=on_failed,
             poll_interval_seconds=poll_interval_seconds,
             timeout_seconds=timeout_seconds,
@@ -167,6 +173,8 @@ class SopsDag(DAG):
         )
         with self:
             WatchBuilder(snapshot.tree, settings).build(asked.constants)
+        # Only now, since every task that is added to a DAG gets a copy of all its params.
+        self.params.update({**asked.params, **own_params})
 
 
 class SopsTaskGroup(TaskGroup):

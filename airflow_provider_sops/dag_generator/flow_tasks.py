@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_sops.dag_generator.mirrored_node import FlowTask
+from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
+from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, read_task_id
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -19,21 +22,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
     from airflow_provider_sops.sops.models import CreatedTask
-    from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.waiting import WaitPolicy
 
-#: XCom key of the ids that a task's nodes have, by ``key_text`` of the node in the template; pushed by ``start``.
-NODE_PATHS_XCOM_KEY = "sops_node_paths"
-#: DAG param that holds the template's nodes to leave out.
-EXCLUDE_PARAM = "exclude_task_nodes_id"
 #: How long a retry by Airflow takes to reach SOPS, its delay left out.
 _RETRY_LATENCY_SECONDS = 120.0
-
-
-def key_text(key: NodeKey) -> str:
-    """Return a node's key as one text."""
-    return "/".join(key)
 
 
 class FlowStartOperator(SopsRunTaskOperator):
@@ -65,7 +58,7 @@ class FlowStartOperator(SopsRunTaskOperator):
     def execute(self, context: Context) -> None:
         """Create or find the SOPS task, start it and push the ids of its nodes."""
         params = context["params"]
-        from_params = {key: params[name] for key, name in self.param_constants.items() if name in params}
+        from_params = constants_from_params(self._snapshot.tree, self.param_constants, params)
         self.constants = {**from_params, **(self.constants or {})}
         if EXCLUDE_PARAM in params:
             self.exclude_task_nodes_id = list(params[EXCLUDE_PARAM] or ())
@@ -98,9 +91,11 @@ class FlowStartOperator(SopsRunTaskOperator):
                 f"{', '.join(mapping.unknown[:5])}; the template has changed since",
                 advice="Write the snapshot anew with `airflow-sops snapshot`, and clear this run.",
             )
-        paths = {key_text(key): [mapping.ids[key[:depth]] for depth in range(1, len(key) + 1)] for key in mapping.ids}
+        task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
-        ti.xcom_push(key=NODE_PATHS_XCOM_KEY, value=paths)
+        ti.xcom_push(key=NODE_PATHS_XCOM_KEY, value=task.paths)
+        if task.independent:
+            ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=task.independent)
         if mapping.absent:
             self.log.info(
                 "%s nodes of the template are not in this task, since they were excluded.", len(mapping.absent)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Param
 
-from airflow_provider_sops.dag_generator.flow_tasks import EXCLUDE_PARAM
 from airflow_provider_sops.sops.models.reading import read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 
+#: DAG param that holds the template's nodes to leave out.
+EXCLUDE_PARAM = "exclude_task_nodes_id"
 _PASSWORD = "password"  # noqa: S105 - SOPS's word for such a constant
 _ANY_TYPE = ["null", "string", "number", "boolean", "array", "object"]
 _TYPES: dict[str, list[str]] = {
@@ -70,6 +71,25 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
             values_display=optional,
         )
     return FlowParams(params, constants)
+
+
+def constants_from_params(tree: PipelineTree, names: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that the params of a run have for the flow's constants.
+
+    :param names: the name of the param by the constant's ``${key}``.
+    """
+    shown = _shown(tree)
+    return {key: _constant_value(shown.get(key, {}), params[name]) for key, name in names.items() if name in params}
+
+
+def _constant_value(raw: Mapping[str, Any], value: Any) -> Any:
+    """Undo ``_default``: the form asks for a number where SOPS may keep it as text, and a flow can tell these apart."""
+    kept = raw.get("value")
+    if read_text(raw.get("custom_type")) != "int" or not isinstance(kept, str):
+        return value
+    if value == _default(raw):
+        return kept
+    return "" if value is None else str(value)
 
 
 def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:

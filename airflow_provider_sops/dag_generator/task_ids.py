@@ -19,7 +19,7 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
@@ -29,6 +29,7 @@ LONGEST_TASK_ID = 250
 LONGEST_DISPLAY_NAME = 2000
 
 _LONGEST_PART = 60
+_LONGEST_STAGE = 32
 _ID_CHARACTERS = 8
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]+")
 _WORD_BORDER = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -48,10 +49,11 @@ class TaskName:
     display_name: str
 
 
-def name_tasks(tree: PipelineTree, group_id: str = "") -> dict[NodeKey, TaskName]:
+def name_tasks(tree: PipelineTree, group_id: str = "", *, stages: bool = False) -> dict[NodeKey, TaskName]:
     """Return the names of all nodes of a tree, those inside subprocesses included.
 
     :param group_id: full id of the task group that will hold them; empty for none.
+    :param stages: whether each stage has a task group of its own.
     :raises SopsInvalidParameterError: the groups around a node leave too little of Airflow's 250 characters.
     """
     names: dict[NodeKey, TaskName] = {}
@@ -59,16 +61,29 @@ def name_tasks(tree: PipelineTree, group_id: str = "") -> dict[NodeKey, TaskName
     for path, level in tree.levels.items():
         around = names[path].full_task_id if path else group_id
         prefix = f"{around}." if around else ""
-        longest = _longest_part(LONGEST_TASK_ID - len(prefix))
+        left = LONGEST_TASK_ID - len(prefix) - (_LONGEST_STAGE + 1 if stages else 0)
+        longest = _longest_part(left)
         if longest < _ID_CHARACTERS:
             raise SopsInvalidParameterError(
                 f"subprocess {' > '.join(path)}: with all groups around them its tasks' ids would have more than"
                 f" {LONGEST_TASK_ID} characters",
                 advice="Give the task group a shorter id, or nest it less deep.",
             )
-        for key, task_id in _unique_ids(level.nodes.values(), longest).items():
-            names[key] = TaskName(task_id, f"{prefix}{task_id}", _display_name(tree.nodes[key]))
+        taken = {names[key].full_task_id for key in names if len(key) == 1 and key in tree.levels}
+        for key, task_id in _unique_ids(level.nodes.values(), longest, taken).items():
+            stage = stage_id(tree.nodes[key]) if stages else ""
+            full_task_id = f"{prefix}{stage}.{task_id}" if stage else f"{prefix}{task_id}"
+            names[key] = TaskName(task_id, full_task_id, _display_name(tree.nodes[key]))
     return names
+
+
+def stage_id(node: Node) -> str:
+    """Return the id, within the level, of the task group of a node's stage; empty for a node without a stage."""
+    name = node.stage_name if isinstance(node, Activity) else ""
+    if not name:
+        return ""
+    readable = readable_part(name)[: _LONGEST_STAGE - _ID_CHARACTERS - 2].strip("_-") or "stage"
+    return f"{readable}__{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:_ID_CHARACTERS]}"
 
 
 def _longest_part(left: int) -> int:
@@ -77,13 +92,17 @@ def _longest_part(left: int) -> int:
     return max(wanted, min(_ID_CHARACTERS, left))
 
 
-def _unique_ids(nodes: Iterable[Node], longest: int) -> dict[NodeKey, str]:
+def _unique_ids(nodes: Iterable[Node], longest: int, taken: Collection[str]) -> dict[NodeKey, str]:
+    """Choose ids of the nodes of one level.
+
+    :param taken: ids of groups at the top. Airflow 2 refuses a group deeper down whose own id is one of these.
+    """
     chosen: defaultdict[str, list[Node]] = defaultdict(list)
     for node in nodes:
         chosen[_task_id(node, _end_of_id(node), longest)].append(node)
     return {
         # The ends of two ids are hardly ever alike; digests never are.
-        node.key: task_id if len(alike) == 1 else _task_id(node, _digest(node), longest)
+        node.key: task_id if len(alike) == 1 and task_id not in taken else _task_id(node, _digest(node), longest)
         for task_id, alike in chosen.items()
         for node in alike
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import EdgeModifier, TaskGroup
 
 from airflow_provider_sops.dag_generator.flow_tasks import FlowOperator, FlowStartOperator
+from airflow_provider_sops.dag_generator.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.dag_generator.task_ids import name_tasks
+from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs, secret_variables
+from airflow_provider_sops.dag_generator.task_ids import name_tasks, stage_id
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
@@ -19,7 +22,6 @@ from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_sops.dag_generator.task_ids import TaskName
     from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
@@ -39,6 +41,7 @@ class WatchSettings:
         A name may hold ``*`` and ``?``. Later ones win.
     :param pace: ``"flow"``: a mirror begins after those before it, so that the grid shows where the flow is.
         ``"free"``: all begin together, for long or fast flows.
+    :param stages: whether the nodes of a stage are a task group.
     :param mirror_args: waiting arguments of all mirrors.
     """
 
@@ -47,6 +50,7 @@ class WatchSettings:
     run_args: Mapping[str, Any] = field(default_factory=dict)
     node_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pace: Pace = "flow"
+    stages: bool = False
     on_failed: OnFailed = "fail"
     mirror_args: Mapping[str, Any] = field(default_factory=dict)
 
@@ -62,9 +66,14 @@ class WatchBuilder:
         tree.check(apart_from=(Rule.NAME,))
         self._tree = tree
         self._settings = settings
-        self._names = name_tasks(tree, group_id)
+        self._names = name_tasks(tree, group_id, stages=settings.stages)
+        self._stages: dict[tuple[str, ...], TaskGroup] = {}
         self._places: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
+        self._secret = secret_variables(tree)
+        self._mirror_count = sum(
+            key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
+        )
 
     def build(self, param_constants: Mapping[str, str]) -> None:
         """Build all tasks and their edges; the same tree gives the same tasks."""
@@ -90,8 +99,8 @@ class WatchBuilder:
         # What is inside a group first: a group's own edges are those of its first and last tasks.
         for edge in sorted(self._tree.graph.edges, key=lambda edge: -len(edge.source)):
             self._connect(edge, start)
-        if settings.pace == "free":
-            for mirror in self._mirrors:
+        for mirror in self._mirrors:
+            if self._begins_with_the_flow(mirror.node.key):
                 start.set_downstream(mirror)
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
@@ -102,15 +111,25 @@ class WatchBuilder:
             node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
             if isinstance(node, Event):
                 continue
-            if isinstance(node, SubProcess) and key in self._tree.levels:
-                with _task_group(self._names[key]) as group:
-                    self._places[key] = group
-                    self._build_level(key, start)
-            else:
-                self._places[key] = self._mirror(node, start)
+            with self._stage_group(node):
+                if isinstance(node, SubProcess) and key in self._tree.levels:
+                    with _task_group(self._names[key].task_id, self._names[key].display_name) as group:
+                        self._places[key] = group
+                        self._build_level(key, start)
+                else:
+                    self._places[key] = self._mirror(node, start)
+
+    def _stage_group(self, node: Node) -> AbstractContextManager[Any]:
+        group_id = stage_id(node) if self._settings.stages else ""
+        if not group_id or not isinstance(node, Activity):
+            return nullcontext()
+        place = (*node.key[:-1], group_id)
+        if place not in self._stages:
+            self._stages[place] = _task_group(group_id, node.stage_name)
+        return self._stages[place]
 
     def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
-        name, settings, certainty = self._names[node.key], self._settings, self._tree.certainty
+        name, settings = self._names[node.key], self._settings
         loop = self._tree.graph.loop_of.get(node.key)
         mirror = NodeMirrorOperator(
             task_id=name.task_id,
@@ -118,11 +137,9 @@ class WatchBuilder:
             doc=_described_loop(self._tree, node) if loop else None,
             trigger_rule=self._trigger_rule(node),
             start_task_id=start.task_id,
-            node_key=node.key,
-            never_after=certainty.never_runs(node.key),
-            last_round_after=certainty.runs_no_more(node.key) if loop else None,
-            waits_for_person=isinstance(node, Activity) and node.waits_for_person,
-            has_data=isinstance(node, Activity),
+            node=self._mirrored(node),
+            tree=self._tree if len(node.key) > 1 else None,
+            nodes_in_flow=self._mirror_count,
             on_failed=settings.on_failed,
             **settings.where,
             **settings.mirror_args,
@@ -131,18 +148,45 @@ class WatchBuilder:
         self._mirrors.append(mirror)
         return mirror
 
+    def _mirrored(self, node: Node) -> MirroredNode:
+        certainty = self._tree.certainty
+        in_loop = self._tree.graph.loop_of.get(node.key) is not None
+        activity = node if isinstance(node, Activity) else None
+        return MirroredNode(
+            key=node.key,
+            never_after=tuple(certainty.never_runs(node.key)),
+            last_round_after=tuple(certainty.runs_no_more(node.key)) if in_loop else None,
+            waits_for_person=activity is not None and activity.waits_for_person,
+            has_data=activity is not None,
+            plugin=activity.plugin if activity else "",
+            secret_inputs=secret_inputs(activity, self._secret[node.key[:-1]]) if activity else (),
+        )
+
     def _trigger_rule(self, node: Node) -> str:
         """Return when a mirror begins.
 
         Each finds out by itself whether its node runs. Only where the one node before it surely is in every task, and
         is skipped only if the flow passes it by, a skip says the same of this node.
         """
-        if self._settings.pace == "free":
+        if self._begins_with_the_flow(node.key):
             return "one_success"
         sources = [self._tree.nodes[edge.source] for edge in self._tree.graph.incoming[node.key] if not edge.is_back]
         if len(sources) == 1 and _is_in_every_task(sources[0]):
             return "all_success"
         return "none_failed"
+
+    def _begins_with_the_flow(self, key: NodeKey) -> bool:
+        """Whether a mirror waits for no other: all at a free pace, and those behind others in a loop.
+
+        The mirrors before it in the loop end only when the last round is over. If its node failed, it would never show
+        that, nor could it be retried.
+        """
+        if self._settings.pace == "free":
+            return True
+        graph = self._tree.graph
+        loop = graph.loop_of.get(key)
+        sources = [edge.source for edge in graph.incoming[key] if not edge.is_back]
+        return loop is not None and any(graph.loop_of.get(source) == loop for source in sources)
 
     def _node_args(self, node: Node) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -188,10 +232,10 @@ def _is_in_every_task(node: Node) -> bool:
     return isinstance(node, Gateway) and not node.converges and node.type != "ParallelGateway"
 
 
-def _task_group(name: TaskName) -> TaskGroup:
+def _task_group(group_id: str, display_name: str) -> TaskGroup:
     if AIRFLOW_V_3_0_PLUS:
-        return TaskGroup(name.task_id, group_display_name=name.display_name)
-    return TaskGroup(name.task_id, tooltip=name.display_name)
+        return TaskGroup(group_id, group_display_name=display_name)
+    return TaskGroup(group_id, tooltip=display_name)
 
 
 def _retry_delay(mirror: NodeMirrorOperator) -> float:

@@ -27,7 +27,7 @@ from airflow_provider_sops.sops.models import (
     TaskStatus,
     read_tasks_status,
 )
-from airflow_provider_sops.sops.models.reading import read_list
+from airflow_provider_sops.sops.models.reading import read_list, read_text
 
 if TYPE_CHECKING:
     import datetime
@@ -150,6 +150,16 @@ class AsyncSopsClient:
             fresh=fresh,
         )
         return NodeDetail.read(answer.data)
+
+    async def get_task_node_log(self, task_id: int | str, node_id: str, *, version: str | None = None) -> str:
+        """Read what a node's plugin wrote while it ran; see ``SopsHook.get_task_node_log``."""
+        answer = await self.call(
+            "get_task_node_log",
+            task_id=task_id,
+            node_id=required_text("get_task_node_log", "node_id", node_id),
+            version=version,
+        )
+        return read_text(answer.data)
 
     async def operate_task(self, task_id: int | str, action: str) -> None:
         """Start, pause, resume or revoke a task; see ``SopsHook.operate_task``."""

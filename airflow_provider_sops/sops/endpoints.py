@@ -99,6 +99,7 @@ _NODES = (
     _act("node_callback/{task_id}/{bk_biz_id}/", "Send data to a node that waits for it."),
     _read("get_task_node_detail/{task_id}/{bk_biz_id}/", "Read a node's state, data and earlier tries."),
     _read("get_task_node_data/{bk_biz_id}/{task_id}/", "Read a node's inputs and outputs."),
+    _read("get_task_node_log/{task_id}/{bk_biz_id}/", "Read what a node's plugin wrote."),
 )
 
 _TEMPLATES = (

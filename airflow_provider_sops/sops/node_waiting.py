@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NodePath = tuple[str, ...]
 
-_TEXTS = ("state", "task_state", "start_time", "finish_time", "error", "reason")
+_TEXTS = ("state", "task_state", "version", "start_time", "finish_time", "error", "reason")
 _NUMBERS = ("loop", "retry", "elapsed_seconds")
 
 
@@ -27,6 +27,8 @@ class NodeOutcome(StrEnum):
     """How waiting for a node ended."""
 
     FINISHED = "finished"
+    #: The task has reached it; the end of a wait for no more than that.
+    ARRIVED = "arrived"
     #: It failed and somebody, or the node's own time limit, skipped it; the flow went on.
     SKIPPED = "skipped"
     #: It failed and the flow goes on, as the node says.
@@ -50,12 +52,14 @@ class NodeInTask:
     :param last_round_after: for a node in a loop: nodes of which each, once it has arrived, proves that this one will
         not run again; ``None`` for a node that runs at most once.
     :param waits_for_person: whether the node runs until somebody acts in SOPS.
+    :param until_arrival: whether to wait only until the task has reached the node.
     """
 
     path: NodePath
     never_after: tuple[NodePath, ...] = ()
     last_round_after: tuple[NodePath, ...] | None = None
     waits_for_person: bool = False
+    until_arrival: bool = False
 
     @property
     def id(self) -> str:
@@ -70,6 +74,7 @@ class NodeInTask:
             "never_after": [list(path) for path in self.never_after],
             "last_round_after": None if rounds is None else [list(path) for path in rounds],
             "waits_for_person": self.waits_for_person,
+            "until_arrival": self.until_arrival,
         }
 
     @classmethod
@@ -88,6 +93,7 @@ class NodeInTask:
             never_after=tuple(map(_read_path, read_list(data.get("never_after")))),
             last_round_after=None if rounds is None else tuple(map(_read_path, read_list(rounds))),
             waits_for_person=bool(data.get("waits_for_person")),
+            until_arrival=bool(data.get("until_arrival")),
         )
 
 
@@ -97,6 +103,7 @@ class NodeResult:
 
     :param state: the node's last state word, empty if it was never seen.
     :param task_state: the task's.
+    :param version: of the node's last try, as SOPS calls it; its log is asked for by that.
     :param loop: the rounds of a node in a loop.
     :param start_time: of the last try, as SOPS writes it.
     :param error: SOPS's error text, for a failed node.
@@ -106,6 +113,7 @@ class NodeResult:
     outcome: NodeOutcome
     state: str = ""
     task_state: str = ""
+    version: str = ""
     loop: int = 0
     retry: int = 0
     start_time: str = ""

@@ -97,6 +97,8 @@ class NodeWatch:
             if any(status.at(path) for path in self.node.never_after):
                 return self._result(NodeOutcome.NEVER_RUNS)
             return None
+        if self.node.until_arrival:
+            return self._result(NodeOutcome.ARRIVED)
         if node.state == TaskState.FAILED:
             return self._failed(status, node, look, now)
         self._failure = None
@@ -166,6 +168,7 @@ class NodeWatch:
             outcome,
             state=node.state.value,
             task_state=self._task_state,
+            version=node.version,
             loop=node.loop,
             retry=node.retry,
             start_time=node.start_time_text,

@@ -7,15 +7,15 @@ import contextlib
 import logging
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsRateLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskStatus
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ PATIENCE_SECONDS = 15.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 _Answer = TypeVar("_Answer")
+_Source = TypeVar("_Source")
 
 
 class StatusSource(Protocol):
@@ -48,6 +49,19 @@ class StatusSource(Protocol):
     async def get_task_detail(self, task_id: int, *, fresh: bool = False) -> TaskDetail:
         """Return a task's tree, among other things."""
 
+    async def get_task_node_detail(
+        self,
+        task_id: int,
+        node_id: str,
+        *,
+        component_code: str | None = None,
+        subprocess_stack: Sequence[str] | None = None,
+    ) -> NodeDetail:
+        """Return inputs and outputs of a node, among other things."""
+
+    async def get_task_node_log(self, task_id: int, node_id: str, *, version: str | None = None) -> str:
+        """Return what a node's plugin wrote."""
+
 
 @dataclass
 class _Trouble:
@@ -65,15 +79,15 @@ class _Trouble:
 
 
 @dataclass
-class _Session:
+class _Session(Generic[_Source]):
     """An open source; closed once nobody uses it any more."""
 
-    source: StatusSource
+    source: _Source
     closing: contextlib.AsyncExitStack
     users: int = 0
 
 
-class Contact:
+class Contact(Generic[_Source]):
     """Asks a server on behalf of many, and spares it while it is in trouble.
 
     While the server gives no usable answer, one question at a time is sent, with growing pauses or when a rate limit
@@ -85,17 +99,15 @@ class Contact:
     :param name: who is asked, for the log.
     """
 
-    def __init__(self, open_source: Callable[[], AbstractAsyncContextManager[StatusSource]], name: str) -> None:
+    def __init__(self, open_source: Callable[[], AbstractAsyncContextManager[_Source]], name: str) -> None:
         self._open_source = open_source
         self._name = name
-        self._session: _Session | None = None
+        self._session: _Session[_Source] | None = None
         self._opening = asyncio.Lock()
         self._is_doubtful = False
         self._trouble: _Trouble | None = None
 
-    async def ask(
-        self, question: Callable[[StatusSource], Awaitable[_Answer]], *, about_one_task: bool = False
-    ) -> _Answer:
+    async def ask(self, question: Callable[[_Source], Awaitable[_Answer]], *, about_one_task: bool = False) -> _Answer:
         """Put a question to the server, as soon as it may be asked.
 
         :param question: sends one request.
@@ -145,7 +157,7 @@ class Contact:
                 await asyncio.wait_for(trouble.changed.wait(), wake_up - now)
         return None
 
-    async def _ask_once(self, question: Callable[[StatusSource], Awaitable[_Answer]]) -> _Answer:
+    async def _ask_once(self, question: Callable[[_Source], Awaitable[_Answer]]) -> _Answer:
         session = await self._opened()
         session.users += 1
         try:
@@ -155,7 +167,7 @@ class Contact:
             if session.users == 0 and session is not self._session:
                 await session.closing.aclose()
 
-    async def _opened(self) -> _Session:
+    async def _opened(self) -> _Session[_Source]:
         async with self._opening:
             if self._is_doubtful:
                 await self._retire()

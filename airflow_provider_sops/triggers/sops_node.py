@@ -15,7 +15,9 @@ from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import outliving_the_worker, shared_wait
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from airflow_provider_sops.triggers.status_poller import StatusWait
 
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
 
@@ -79,7 +81,6 @@ class SopsNodeTrigger(BaseTrigger):
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
 
     async def _follow(self) -> NodeResult:
-        watch = NodeWatch(self.node, self.policy, time.time())
         async with shared_wait(
             self.sops_conn_id,
             self.sops_task_id,
@@ -87,17 +88,27 @@ class SopsNodeTrigger(BaseTrigger):
             scope=self.scope,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as wait:
-            while True:
-                look = watch.next_look(time.time())
-                try:
-                    sight = watch.see(await wait.look(look), look, time.time())
-                except SopsError as error:
-                    sight = watch.miss(error, look, time.time())
-                for line in sight.lines:
-                    self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
-                if sight.result is not None:
-                    return sight.result
+            return await follow_node(wait, self.node, self.policy, self.log.log)
 
     def _arguments(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in _ARGUMENTS}
         return {**plain, "node": self.node.to_json(), "policy": self.policy.to_json()}
+
+
+async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, log: Callable[..., None]) -> NodeResult:
+    """Follow a node of a task to its end.
+
+    :param wait: the part in the poll of whoever waits.
+    :param log: tells what changes; a logger's ``log``.
+    """
+    watch = NodeWatch(node, policy, time.time())
+    while True:
+        look = watch.next_look(time.time())
+        try:
+            sight = watch.see(await wait.look(look), look, time.time())
+        except SopsError as error:
+            sight = watch.miss(error, look, time.time())
+        for line in sight.lines:
+            log(line.level, "SOPS task %s: %s", wait.task_id, line.text)
+        if sight.result is not None:
+            return sight.result

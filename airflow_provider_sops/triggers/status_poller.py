@@ -14,10 +14,10 @@ from airflow_provider_sops.sops.poll_schedule import PollSchedule
 from airflow_provider_sops.triggers.contact import Contact, is_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
     from airflow_provider_sops.sops.waiting import Look
     from airflow_provider_sops.triggers.contact import StatusSource
 
@@ -117,6 +117,35 @@ class StatusPoller:
         :raises SopsError: there is no answer.
         """
         return await self._contact.ask(lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True)
+
+    async def node_data(self, task_id: int, path: Sequence[str], plugin: str) -> NodeData:
+        """Read the inputs and outputs of a node.
+
+        :param path: its id in the task, behind those of the subprocesses around it.
+        :param plugin: its plugin's code.
+        :raises SopsError: there is no answer.
+        """
+        *stack, node_id = path
+        async with self._few_at_once:
+            detail = await self._contact.ask(
+                lambda source: source.get_task_node_detail(
+                    task_id, node_id, component_code=plugin or None, subprocess_stack=stack
+                ),
+                about_one_task=True,
+            )
+        return detail.data
+
+    async def node_log(self, task_id: int, node_id: str, version: str) -> str:
+        """Read what a node's plugin wrote.
+
+        :param version: of the node's try.
+        :raises SopsError: there is no answer.
+        """
+        async with self._few_at_once:
+            return await self._contact.ask(
+                lambda source: source.get_task_node_log(task_id, node_id, version=version or None),
+                about_one_task=True,
+            )
 
     def _forget(self, task_id: int, waiting: _Waiting) -> None:
         if waiting.answer.done() and not waiting.answer.cancelled():
@@ -273,6 +302,14 @@ class StatusWait:
         :raises SopsError: there is no answer.
         """
         return await self.poller.detail(self.task_id)
+
+    async def node_data(self, path: Sequence[str], plugin: str) -> NodeData:
+        """Read the inputs and outputs of a node of the task; see ``StatusPoller.node_data``."""
+        return await self.poller.node_data(self.task_id, path, plugin)
+
+    async def node_log(self, node_id: str, version: str) -> str:
+        """Read what the plugin of a node of the task wrote; see ``StatusPoller.node_log``."""
+        return await self.poller.node_log(self.task_id, node_id, version)
 
 
 def _answer(looks: Iterable[_Waiting], answer: TaskStatus | Exception) -> None:

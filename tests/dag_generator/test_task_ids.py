@@ -96,6 +96,17 @@ def test_ids_that_would_be_alike_are_told_apart() -> None:
     assert all(re.fullmatch(r"same__[0-9a-f]{8}", each) for each in ids)
 
 
+def test_no_group_deeper_down_is_called_like_one_at_the_top() -> None:
+    """Airflow 2 would take them for the same group."""
+    inner = pipeline_tree("s2 > call > e2", nodes={"call": subprocess("call", pipeline_tree("s3 > x > e3"))})
+
+    names = named(("call", subprocess("call", inner)))
+
+    assert names["call",].task_id == "call__call"
+    assert names["call", "call"].task_id.startswith("call__")
+    assert names["call", "call"].task_id != "call__call"
+
+
 def test_an_id_does_not_change_when_other_nodes_come_and_go() -> None:
     alone = named((ID, activity("deploy")))[ID,]
     among = named(("n1", activity("deploy")), (ID, activity("deploy")), ("n2", activity("x")))[ID,]

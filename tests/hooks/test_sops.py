@@ -184,6 +184,11 @@ CALLS: list[tuple[tuple[str, tuple[Any, ...], dict[str, Any]], str, dict[str, An
         {"node_id": "n1", "component_code": "c", "template_node_id": "n9"},
     ),
     (
+        act("get_task_node_log", 25, "n1", version="v1", page=2, page_size=50),
+        "get_task_node_log/25/2/",
+        {"node_id": "n1", "version": "v1", "page": "2", "page_size": "50"},
+    ),
+    (
         act("get_template_list", id_in=[1, 2], name_keyword="x", limit=1),
         "get_template_list/2/",
         {"id_in": "1,2", "name_keyword": "x", "limit": "1"},

@@ -230,7 +230,7 @@ class TestTrouble:
 def test_node_and_result_survive_json() -> None:
     inner = NodeInTask(("s", "a"), (("b",),), (("c",), ("s", "d")), waits_for_person=True)
     assert NodeInTask.from_json(inner.to_json()) == inner
-    result = NodeResult(NodeOutcome.FAILED, "FAILED", "FAILED", 2, 1, "t1", "t2", 7, "disk full", "so")
+    result = NodeResult(NodeOutcome.FAILED, "FAILED", "FAILED", "v1", 2, 1, "t1", "t2", 7, "disk full", "so")
     assert NodeResult.from_event(result.to_event()) == result
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
-from airflow_provider_sops.sops.models import TaskDetail, TaskState, TaskStatus
+from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskState, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,24 @@ class SimulatedSops:
         """Answer with an empty tree."""
         await self._receive("get_task_detail", (task_id,), fresh=fresh)
         return TaskDetail.read({"id": task_id})
+
+    async def get_task_node_detail(
+        self,
+        task_id: int,
+        node_id: str,
+        *,
+        component_code: str | None = None,
+        subprocess_stack: Sequence[str] | None = None,
+    ) -> NodeDetail:
+        """Answer with the question as the node's inputs."""
+        await self._receive("get_task_node_detail", (task_id,))
+        inputs = {"node_id": node_id, "component_code": component_code, "subprocess_stack": subprocess_stack}
+        return NodeDetail.read({"id": node_id, "inputs": inputs})
+
+    async def get_task_node_log(self, task_id: int, node_id: str, *, version: str | None = None) -> str:
+        """Answer with the question as the log."""
+        await self._receive("get_task_node_log", (task_id,))
+        return f"{node_id} {version}"
 
     def asked(self, api: str) -> list[Request]:
         """Return the requests of one kind."""

@@ -390,3 +390,27 @@ def test_errors_tell_what_they_are_about() -> None:
 
     with pytest.raises(SopsNotFoundError):
         with_poller(sops, one)
+
+
+class TestNodes:
+    def test_a_node_is_asked_about_with_the_subprocesses_around_it(self) -> None:
+        sops = SimulatedSops({1: 0.0})
+
+        async def one(poller: StatusPoller) -> tuple[Any, str]:
+            async with poller.wait_for(1, 10) as wait:
+                data = await wait.node_data(("outer", "inner", "a"), "bk_display")
+                return data.inputs, await wait.node_log("a", "v1")
+
+        inputs, log = with_poller(sops, one)
+        assert inputs == {"node_id": "a", "component_code": "bk_display", "subprocess_stack": ["outer", "inner"]}
+        assert log == "a v1"
+
+    def test_many_that_end_together_are_asked_about_few_at_a_time(self) -> None:
+        sops = SimulatedSops({1: 0.0}, latency_seconds=1.0)
+
+        async def many(poller: StatusPoller) -> None:
+            async with poller.wait_for(1, 10) as wait:
+                await asyncio.gather(*(wait.node_data((f"n{n}",), "") for n in range(40)))
+
+        with_poller(sops, many)
+        assert sops.most_under_way == 4

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.hooks.sops_calls.base import SopsCalls
 from airflow_provider_sops.hooks.sops_calls.parameters import required_text
 from airflow_provider_sops.sops.models import NodeData, NodeDetail
+from airflow_provider_sops.sops.models.reading import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,5 +115,31 @@ class NodeCalls(SopsCalls):
                 subprocess_stack=list(subprocess_stack) if subprocess_stack else None,
                 loop=loop,
                 template_node_id=template_node_id,
+            ).data
+        )
+
+    def get_task_node_log(
+        self,
+        task_id: int | str,
+        node_id: str,
+        *,
+        version: str | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+    ) -> str:
+        """Read what a node's plugin wrote while it ran. Older servers lack this call.
+
+        :param version: of the try, from the node's status; some servers answer nothing without it.
+        :param page: from 1, where the server keeps logs in pages; default: the first.
+        :param page_size: default: the server's, 30.
+        """
+        return read_text(
+            self.call(
+                "get_task_node_log",
+                task_id=task_id,
+                node_id=required_text("get_task_node_log", "node_id", node_id),
+                version=version,
+                page=page,
+                page_size=page_size,
             ).data
         )

@@ -1,0 +1,228 @@
+"""The whole life of a watched node's task in the triggerer, without a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode
+from airflow_provider_sops.dag_generator.node_report import GREEN, NodeReport, node_xcom, report, told
+from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
+from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY, SopsTaskLink
+from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping, read_text
+from airflow_provider_sops.sops.node_waiting import NodeOutcome
+from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.triggers.shared_polls import shared_wait
+from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
+    from airflow_provider_sops.triggers.status_poller import StatusWait
+
+_ARGUMENTS = (
+    "sops_conn_id",
+    "bk_biz_id",
+    "scope",
+    "start_task_id",
+    "node",
+    "on_failed",
+    "poll_interval_seconds",
+    "timeout_seconds",
+    "max_outage_seconds",
+)
+#: What the start tasks of runs have pushed. It belongs to the SOPS task's id, and does not change.
+_flow_tasks: dict[tuple[Any, ...], asyncio.Future[FlowTask]] = {}
+_MOST_FLOW_TASKS = 32
+#: The event that hands the task to a worker from its very beginning.
+BEGIN_EVENT = {"begin": True}
+
+
+class SopsNodeMirrorTrigger(BaseTrigger):
+    """Starts and ends the task of a node that went well or that the flow passed by; for Airflow 3.3 and newer.
+
+    Whatever needs more goes to a worker: a failure, whose callbacks and error text only a worker gives in full; a
+    second try, whose end Airflow would else date wrongly; a node inside a subprocess that runs as a SOPS task of its
+    own. It revokes nothing and retries nothing.
+
+    :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
+    :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
+    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's. (templated)
+    :param start_task_id: the Airflow task that has started the SOPS task.
+    :param node: the node; a ``MirroredNode`` or its JSON form.
+    :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
+    """
+
+    def __init__(
+        self,
+        *,
+        sops_conn_id: str,
+        start_task_id: str,
+        node: MirroredNode | Mapping[str, Any],
+        bk_biz_id: int | str | None = None,
+        scope: str | None = None,
+        on_failed: str = "fail",
+        poll_interval_seconds: float = 10.0,
+        timeout_seconds: float | None = None,
+        max_outage_seconds: float = 3600.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.sops_conn_id = sops_conn_id
+        self.bk_biz_id = bk_biz_id
+        self.scope = scope
+        self.start_task_id = start_task_id
+        self.node = node if isinstance(node, MirroredNode) else MirroredNode.from_json(node)
+        self.on_failed = on_failed
+        self.poll_interval_seconds = poll_interval_seconds
+        self.timeout_seconds = timeout_seconds
+        self.max_outage_seconds = max_outage_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what makes the same trigger again; all of it is JSON."""
+        plain = {name: getattr(self, name) for name in _ARGUMENTS}
+        return (
+            f"{SopsNodeMirrorTrigger.__module__}.{SopsNodeMirrorTrigger.__name__}",
+            {**plain, "node": self.node.to_json()},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Follow the node and end the task, or hand it to a worker."""
+        yield await self._live()
+
+    async def _live(self) -> TriggerEvent:
+        from airflow.triggers.base import TaskSkippedEvent
+
+        ti: Any = self.task_instance
+        if ti.try_number > 1:
+            return _event(BEGIN_EVENT)
+        task = await self._flow_task()
+        node = None if task is None else self.node.in_task(task)
+        if task is None or (node is None and self.node.task_around(task) is not None):
+            return _event(BEGIN_EVENT)
+        self.log.info("This task runs in the triggerer; no worker is used unless the node fails.")
+        if node is None:
+            self.log.info("This node is not in SOPS task %s; it was excluded.", task.sops_task_id)
+            return TaskSkippedEvent()
+        return await self._follow(task, node)
+
+    async def _follow(self, task: FlowTask, node: NodeInTask) -> TriggerEvent:
+        from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent
+
+        policy = WaitPolicy(
+            on_failed=self.on_failed,  # type: ignore[arg-type]
+            poll_interval_seconds=self.poll_interval_seconds,
+            deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
+            max_outage_seconds=self.max_outage_seconds,
+        )
+        async with shared_wait(
+            self.sops_conn_id,
+            task.sops_task_id,
+            bk_biz_id=self.bk_biz_id,
+            scope=self.scope,
+            interval_seconds=self.poll_interval_seconds,
+        ) as wait:
+            await self._push_link(task)
+            result = await follow_node(wait, node, policy, self.log.log)
+            try:
+                if result.outcome == NodeOutcome.NEVER_RUNS:
+                    await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
+                    self.log.info("The flow has passed this node by.")
+                    return TaskSkippedEvent()
+                if result.outcome in GREEN:
+                    await self._conclude(wait, node, result)
+                    return TaskSuccessEvent()
+            except Exception as error:  # noqa: BLE001 - Airflow's own API may be out of reach; the node has ended well
+                self.log.warning("A worker takes over, since the end cannot be written here: %s", error)
+        return _event({**result.to_event(), "trigger": self._as_node_trigger(task, node, policy)})
+
+    async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
+        """Write log and XComs as the worker would."""
+        found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
+        for line in (*told(result), *found.lines):
+            self.log.log(line.level, "%s", line.text)
+        await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
+        if found.outputs is not None:
+            await self._push("return_value", found.outputs)
+
+    async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
+        try:
+            data = await wait.node_data(node.path, self.node.plugin)
+        except SopsError as error:
+            self.log.warning("Inputs and outputs of the node cannot be read: %s", error)
+            return NodeReport()
+        try:
+            text = await wait.node_log(node.id, result.version)
+        except SopsError as error:
+            self.log.debug("The node's log cannot be read: %s", error)
+            text = ""
+        return report(data, text, self.node.secret_inputs)
+
+    async def _flow_task(self) -> FlowTask | None:
+        """Return what the start task has pushed; ``None`` if that is no task."""
+        sops_task_id = read_id(await self._pull(TASK_ID_XCOM_KEY))
+        if sops_task_id is None:
+            return None
+        key = (*self._place().values(), self.start_task_id, sops_task_id)
+        if key not in _flow_tasks:
+            while len(_flow_tasks) >= _MOST_FLOW_TASKS:
+                del _flow_tasks[next(iter(_flow_tasks))]
+            _flow_tasks[key] = asyncio.ensure_future(self._read_flow_task(sops_task_id))
+        reading = _flow_tasks[key]
+        try:
+            return await asyncio.shield(reading)
+        except BaseException:
+            _flow_tasks.pop(key, None)
+            raise
+
+    async def _read_flow_task(self, sops_task_id: int) -> FlowTask:
+        return FlowTask(
+            sops_task_id,
+            read_text(await self._pull(TASK_URL_XCOM_KEY)),
+            read_mapping(await self._pull(NODE_PATHS_XCOM_KEY)),
+            [read_text(each) for each in read_list(await self._pull(INDEPENDENT_XCOM_KEY))],
+        )
+
+    async def _push_link(self, task: FlowTask) -> None:
+        if task.task_url:
+            # Airflow's UI reads the link's own key, which a worker fills at the end of its try.
+            await self._push(SopsTaskLink().xcom_key, task.task_url)
+
+    async def _pull(self, key: str) -> Any:
+        from airflow.sdk.execution_time.xcom import XCom
+
+        return await XCom.aget_one(key=key, **self._place(), task_id=self.start_task_id)
+
+    async def _push(self, key: str, value: Any) -> None:
+        from airflow.sdk.execution_time.xcom import XCom
+
+        await XCom.aset(key, value, **self._place(), task_id=self._ti.task_id)
+
+    def _place(self) -> dict[str, Any]:
+        ti = self._ti
+        return {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": ti.map_index}
+
+    @property
+    def _ti(self) -> Any:
+        return self.task_instance
+
+    def _as_node_trigger(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> dict[str, Any]:
+        trigger = SopsNodeTrigger(
+            sops_conn_id=self.sops_conn_id,
+            bk_biz_id=self.bk_biz_id,
+            scope=self.scope,
+            sops_task_id=task.sops_task_id,
+            task_url=task.task_url,
+            node=node,
+            policy=policy,
+        )
+        return trigger.serialize()[1]
+
+
+def _event(payload: Mapping[str, Any]) -> TriggerEvent:
+    return TriggerEvent(dict(payload))  # type: ignore[no-untyped-call]

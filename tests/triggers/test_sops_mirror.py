@@ -1,0 +1,189 @@
+"""SopsNodeMirrorTrigger: the whole life of a node's task in the triggerer of Airflow 3.3."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from airflow.sdk.execution_time.xcom import XCom
+from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode
+from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.triggers.sops_mirror import BEGIN_EVENT, SopsNodeMirrorTrigger
+from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
+from tests.task_instance import PlainTaskInstance
+from tests.waiting import wait_for_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class Flow:
+    """A SOPS task, as the ``start`` task of an Airflow run would have left it, and the mirrors' XComs."""
+
+    hook: SopsHook
+    sops_task_id: int
+    tree: PipelineTree
+    run_id: str = field(default_factory=lambda: PlainTaskInstance().run_id)
+    xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    refused_key: str = ""
+
+    def push_start(self) -> None:
+        """Push what ``start`` pushes."""
+        detail = self.hook.get_task_detail(self.sops_task_id)
+        task = FlowTask.of(
+            self.sops_task_id, detail.task_url, self.tree.map_to_task(PipelineTree(detail.pipeline_tree))
+        )
+        self.xcoms |= {
+            ("start", "sops_task_id"): task.sops_task_id,
+            ("start", "sops_task_url"): task.task_url,
+            ("start", NODE_PATHS_XCOM_KEY): task.paths,
+            ("start", INDEPENDENT_XCOM_KEY): task.independent,
+        }
+
+    def key(self, name: str) -> tuple[str, ...]:
+        """Return the key of the node of a name."""
+        return next(key for key, node in self.tree.nodes.items() if node.name == name)
+
+    async def fire(self, name: str, *, try_number: int = 1, **arguments: Any) -> TriggerEvent:
+        """Run the trigger of a node's task."""
+        node = self.tree.nodes[self.key(name)]
+        mirrored = MirroredNode(
+            key=node.key,
+            never_after=tuple(self.tree.certainty.never_runs(node.key)),
+            has_data=isinstance(node, Activity),
+            plugin=node.plugin if isinstance(node, Activity) else "",
+            **arguments,
+        )
+        made = SopsNodeMirrorTrigger(
+            sops_conn_id="sops_default", start_task_id="start", node=mirrored, poll_interval_seconds=0.2
+        )
+        # Airflow makes it anew from its JSON form.
+        trigger = SopsNodeMirrorTrigger(**json.loads(json.dumps(made.serialize()[1])))
+        ti: Any = PlainTaskInstance(task_id=name, run_id=self.run_id, try_number=try_number)
+        trigger._task_instance = ti
+        return await anext(aiter(trigger.run()))
+
+    async def aget_one(self, *, key: str, task_id: str, **_place: Any) -> Any:
+        """Read an XCom, as Airflow would."""
+        self.reads.append(key)
+        return self.xcoms.get((task_id, key))
+
+    async def aset(self, key: str, value: Any, *, task_id: str, **_place: Any) -> None:
+        """Store an XCom, as Airflow would."""
+        if key == self.refused_key:
+            raise ConnectionError("the API server does not answer")
+        self.xcoms[(task_id, key)] = json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def flow(request: pytest.FixtureRequest, hook: SopsHook, templates: dict[str, int]) -> Iterator[Flow]:
+    template_id = templates[request.param]
+    tree = PipelineTree.from_dict(hook.get_template_info(template_id, unfold_subprocess=True).raw)
+    made = Flow(hook, hook.create_task(template_id, "mirrored").task_id, tree)
+    made.push_start()
+    hook.start_task(made.sops_task_id)
+    with (
+        mock.patch.object(XCom, "aget_one", autospec=True, side_effect=made.aget_one),
+        mock.patch.object(XCom, "aset", autospec=True, side_effect=made.aset),
+    ):
+        yield made
+
+
+def of(template: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("flow", [template], indirect=True)
+
+
+@of("linear")
+async def test_a_node_that_ran_well_ends_its_task_with_outputs_state_and_link(flow: Flow) -> None:
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    event = await flow.fire(name)
+    assert isinstance(event, TaskSuccessEvent)
+    assert flow.xcoms[(name, "return_value")]["_result"] is True
+    assert flow.xcoms[(name, NODE_XCOM_KEY)]["state"] == "FINISHED"
+    assert flow.xcoms[(name, NODE_XCOM_KEY)]["sops_task_id"] == flow.sops_task_id
+    assert flow.xcoms[(name, "_link_SopsTaskLink")] == flow.xcoms[("start", "sops_task_url")]
+
+
+@of("exclusive")
+async def test_a_node_that_the_flow_passed_by_is_skipped(flow: Flow) -> None:
+    assert isinstance(await flow.fire("deploy to production"), TaskSkippedEvent)
+    assert isinstance(await flow.fire("deploy to test"), TaskSuccessEvent)
+
+
+@of("optional")
+async def test_a_node_that_was_excluded_is_skipped(flow: Flow) -> None:
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity) and node.optional)
+    del flow.xcoms[("start", NODE_PATHS_XCOM_KEY)]["/".join(flow.key(name))]
+    assert isinstance(await flow.fire(name), TaskSkippedEvent)
+
+
+@of("fail")
+async def test_a_failure_goes_to_a_worker_with_all_that_is_known(flow: Flow) -> None:
+    event = await flow.fire("fails")
+    assert type(event) is TriggerEvent
+    assert event.payload["outcome"] == "failed"
+    assert event.payload["error"]
+    assert SopsNodeTrigger.from_event(event.payload).sops_task_id == flow.sops_task_id
+
+
+@of("linear")
+async def test_a_later_try_begins_on_a_worker(flow: Flow) -> None:
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    assert (await flow.fire(name, try_number=2)).payload == BEGIN_EVENT
+
+
+@of("independent")
+async def test_so_does_a_node_in_an_independent_subprocess(flow: Flow) -> None:
+    assert (await flow.fire("leaf says")).payload == BEGIN_EVENT
+
+
+@of("linear")
+async def test_so_does_one_whose_start_task_has_pushed_nothing(flow: Flow) -> None:
+    flow.xcoms.clear()
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    assert (await flow.fire(name)).payload == BEGIN_EVENT
+
+
+@of("linear")
+async def test_a_worker_takes_over_where_the_end_cannot_be_written(flow: Flow) -> None:
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    flow.refused_key = NODE_XCOM_KEY
+    event = await flow.fire(name)
+    assert type(event) is TriggerEvent
+    assert event.payload["outcome"] == "finished"
+
+
+@of("password")
+async def test_a_password_is_in_no_log_and_no_xcom(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    wait_for_state(flow.hook, flow.sops_task_id, "FINISHED")
+    node = flow.hook.get_task_node_detail(
+        flow.sops_task_id, flow.xcoms[("start", NODE_PATHS_XCOM_KEY)]["/".join(flow.key(name))][-1]
+    )
+    secret = node.data.inputs["bk_display_message"]
+    await flow.fire(name, secret_inputs=("bk_display_message",))
+    assert len(secret) > 3
+    assert secret not in f"{caplog.text}{[value for (task, _), value in flow.xcoms.items() if task == name]}"
+
+
+@of("parallel")
+async def test_what_the_start_task_pushed_is_read_once_for_all_mirrors_of_a_run(flow: Flow) -> None:
+    for name in ("compile", "test"):
+        await flow.fire(name)
+    assert flow.reads.count(NODE_PATHS_XCOM_KEY) == 1
+    # A clear of the start task makes another SOPS task, of which nothing is known yet.
+    assert flow.reads.count("sops_task_id") == 2
