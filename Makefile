@@ -5,15 +5,20 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CURRENT := airflow-3.3.2-py3.11
-ENVIRONMENTS := $(CURRENT) airflow-3.3.2-py3.12 airflow-3.3.2-py3.13 airflow-2.11.2-py3.11 airflow-2.11.2-py3.12
+BENCH_ENVIRONMENT := $(CURRENT)-bench
+ENVIRONMENTS := $(CURRENT) airflow-3.3.2-py3.12 airflow-3.3.2-py3.13 airflow-2.11.2-py3.11 airflow-2.11.2-py3.12 \
+    $(BENCH_ENVIRONMENT)
 
 TOOLS := .venvs/tools/.installed
 UV := .venvs/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate
 CHECKS := .venvs/tools/bin/python scripts/checks.py
-# The long fault campaign.
+# The long fault campaign, and the long comparison of random flows.
 RUNS := 2000
+TREES := 300
 SEED :=
+# Arguments of the benchmarks; --help lists them.
+BENCH :=
 # Ports of the demo's Airflow and local_sops; 0 takes any free one.
 AIRFLOW_PORT := 0
 SOPS_PORT := 0
@@ -36,7 +41,7 @@ demo: install ## Run a SOPS flow from a real Airflow and show its progress
 	@.venvs/$(CURRENT)/bin/python -m demo $(DEMO_PORTS)
 
 .PHONY: demo-ui
-demo-ui: install ## The same, then leave Airflow's UI running
+demo-ui: install ## The same, then leave Airflow and SOPS running for docs/walk-through.md
 	@.venvs/$(CURRENT)/bin/python -m demo $(DEMO_PORTS) --keep-running
 
 .PHONY: test
@@ -55,6 +60,22 @@ contract: install ## The contract suite against local_sops, or the server that S
 faults: install ## The long fault campaign: RUNS= runs with the seed SEED= (2000 and a new one)
 	@.venvs/$(CURRENT)/bin/python -m tests.faults --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: differential
+differential: install ## Random flows in SOPS alone and watched: TREES= of the seed SEED= (300 of a new one)
+	@.venvs/$(CURRENT)/bin/python -m tests.differential --trees $(TREES) $(if $(SEED),--seed $(SEED))
+
+.PHONY: bench
+bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Measure what docs/benchmarks.md quotes, in half an hour; BENCH=--help for parts of it
+	@.venvs/$(BENCH_ENVIRONMENT)/bin/python -m benchmarks $(BENCH)
+
+.PHONY: browser
+browser: install .venvs/browser/.installed ## The SOPS page and the walk-through in Chromium, which CHROMIUM= may name
+	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini
+
+.PHONY: pictures
+pictures: install .venvs/browser/.installed ## Follow docs/walk-through.md in Chromium and take its pictures anew
+	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_walk_through.py --pictures ../docs/pictures
+
 .PHONY: lint
 lint: $(TOOLS) ## ruff and mypy --strict
 	@$(CHECKS) lint
@@ -67,13 +88,15 @@ format: .venvs/$(CURRENT)/.installed ## Format the code and mend what ruff can m
 .PHONY: constraints
 constraints: $(TOOLS) ## Resolve all pinned versions anew, to today's newest
 	@for environment in $(ENVIRONMENTS); do \
-	    IFS=- read -r _ airflow python <<<"$$environment"; \
-	    echo "apache-airflow==$$airflow" | $(COMPILE) --python-version "$${python#py}" --extra dev pyproject.toml - \
+	    IFS=- read -r _ airflow python extra <<<"$$environment"; \
+	    echo "apache-airflow==$$airflow" | $(COMPILE) --python-version "$${python#py}" --extra "$${extra:-dev}" pyproject.toml - \
 	        --output-file "constraints/$$environment.txt"; \
 	done
 	@$(COMPILE) --python-version 3.11 local_sops/pyproject.toml --output-file local_sops/requirements.lock
 	@$(COMPILE) --python-version 3.11 --extra test --constraints local_sops/requirements.lock \
 	    local_sops/pyproject.toml --output-file constraints/local-sops-py3.11.txt
+	@echo "pillow playwright pytest pytest-timeout requests" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
+	    --output-file constraints/browser.txt
 
 .PHONY: clean
 clean: ## Remove everything that was set up or built
@@ -88,11 +111,12 @@ $(TOOLS): constraints/tools.txt | require-disk
 	@.venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check --requirement constraints/tools.txt
 	@touch $@
 
-# Exactly the pinned versions; `pip check` says if pyproject.toml asks for more than the constraints hold.
+# Exactly the pinned versions, and of the build backend that of $(CURRENT); `pip check` says if pyproject.toml asks for more than the constraints hold.
 .venvs/airflow-%/.installed: constraints/airflow-%.txt pyproject.toml $(TOOLS)
-	@python=$$(scripts/find-python "$(lastword $(subst -py, ,$*))") && \
+	@python=$$(scripts/find-python "$(patsubst py%,%,$(word 2,$(subst -, ,$*)))") && \
 	    $(UV) venv --quiet --clear --python "$$python" $(@D)
-	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints $< --requirement $< --editable .
+	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints constraints/$(CURRENT).txt \
+	    --requirement $< --editable .
 	@$(UV) pip check --quiet --python $(@D)
 	@touch $@
 
@@ -102,4 +126,9 @@ $(TOOLS): constraints/tools.txt | require-disk
 	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints constraints/$(CURRENT).txt \
 	    --requirement $< --requirement constraints/local-sops-py3.11.txt --editable ./local_sops
 	@$(UV) pip check --quiet --python $(@D)
+	@touch $@
+
+.venvs/browser/.installed: constraints/browser.txt $(TOOLS)
+	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
+	@$(UV) pip install --quiet --python $(@D) --no-deps --requirement $<
 	@touch $@

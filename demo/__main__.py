@@ -1,5 +1,7 @@
 """Run a real SOPS flow from a real Airflow, show its progress and its outputs, and stop everything again.
 
+With ``--keep-running`` both stay for whoever follows ``docs/walk-through.md`` in a browser.
+
 Called by ``make demo`` and ``make demo-ui``, which set up the two environments first. All that is written goes
 into ``.demo/``, which is emptied at the start.
 """
@@ -25,12 +27,15 @@ from demo.airflow_processes import AirflowProcesses, AirflowSettings, PortTakenE
 from demo.child_process import ChildFailedError
 from demo.local_sops import LocalSops, start_local_sops
 from demo.progress import DAG_ID, FollowedRun, RunFailedError
+from tests.enos_server import EnosServer, Play, TaskPlay
+from tests.enos_server.plays import RUNNING, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".demo"
+SOPS_EXAMPLES = ROOT / "local_sops/examples"
 LOCAL_SOPS_COMMAND = ROOT / ".venvs/local-sops/bin/local-sops"
 
 
@@ -77,9 +82,7 @@ def follow_run(airflow: AirflowProcesses, sops: LocalSops) -> None:
     from airflow_provider_sops.hooks.sops import SopsHook
 
     settings = airflow.settings
-    print(f"  Airflow  {settings.url}  (user {settings.user}, password {settings.password})")
-    print(f"  SOPS     {sops.url}")
-    print(f"  logs     {FOLDER}\n", flush=True)
+    print_addresses(airflow, sops)
     with AirflowApi(settings.url, user=settings.user, password=settings.password) as api, SopsHook() as hook:
         run = FollowedRun(api, hook, airflow)
         run.follow()
@@ -87,10 +90,18 @@ def follow_run(airflow: AirflowProcesses, sops: LocalSops) -> None:
         print(f"Airflow's page of this run: {settings.url}/dags/{DAG_ID}/runs/{run.run_id}")
 
 
+def print_addresses(airflow: AirflowProcesses, sops: LocalSops) -> None:
+    """Print where both are, and how to log in."""
+    settings = airflow.settings
+    print(f"  Airflow  {settings.url}  (user {settings.user}, password {settings.password})")
+    print(f"  SOPS     {sops.url}")
+    print(f"  logs     {FOLDER}\n", flush=True)
+
+
 def keep_running(airflow: AirflowProcesses, sops: LocalSops) -> NoReturn:
     """Wait for Ctrl-C, or for a program to die."""
-    settings = airflow.settings
-    print(f"Log in as {settings.user} with the password {settings.password}. Ctrl-C stops everything.", flush=True)
+    print("\nOpen these two in a browser and follow docs/walk-through.md. Ctrl-C stops everything.")
+    print_addresses(airflow, sops)
     while True:
         airflow.check()
         sops.process.check()
@@ -110,13 +121,20 @@ def demonstrate(*, airflow_port: int, sops_port: int, keep: bool) -> None:
             log_path=FOLDER / "local_sops/local_sops.log",
             environment=plain_environment(),
             port=sops_port,
+            options=["--plugins", str(SOPS_EXAMPLES / "plugins"), "--templates", str(SOPS_EXAMPLES / "templates")],
         )
         running.callback(sops.process.stop)
+        enos = running.enter_context(EnosServer())
+        enos.add_flow(1, Play((RUNNING, SUCCESS), {"extract": TaskPlay((RUNNING, SUCCESS))}), name="daily report")
         settings = AirflowSettings(
             home=FOLDER / "airflow",
             dags_folder=ROOT / "example_dags",
             port=airflow_port,
-            connections={"sops_default": sops.connection_json()},
+            more_dags_folders={"walk-through": ROOT / "demo/dags"},
+            dags_are_paused=True,
+            # A busy scheduler takes a task for dead that is back from the triggerer before it has seen it go there.
+            retries=1,
+            connections={"sops_default": sops.connection_json(), "enos_default": enos.connection_json()},
         )
         airflow = running.enter_context(AirflowProcesses(settings, plain_environment()))
         print(f"Both are ready after {time.monotonic() - started:.0f} s.")

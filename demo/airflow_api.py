@@ -48,6 +48,11 @@ class AirflowApi:
         """Return why DAG files could not be parsed."""
         return [item["stack_trace"] for item in self._get("importErrors")["import_errors"]]
 
+    def unpause(self, dag_id: str) -> None:
+        """Switch a DAG on; one that is not is never run, not even when it is triggered."""
+        url = f"{self.url}/api/v2/dags/{dag_id}"
+        self._read(self._session.patch(url, json={"is_paused": False}, timeout=_TIMEOUT_SECONDS))
+
     def trigger(self, dag_id: str) -> str:
         """Start a run of the DAG with its default params; return the run id."""
         response = self._session.post(

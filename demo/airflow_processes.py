@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HOST = "127.0.0.1"
+_LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 _READY_SECONDS = 90
 _LOOK_AGAIN_SECONDS = 0.5
 
@@ -49,6 +50,9 @@ class AirflowSettings:
 
     :param home: its AIRFLOW_HOME, which also takes the programs' own logs.
     :param dags_folder: folder of the DAG files.
+    :param more_dags_folders: others, by the names of their bundles.
+    :param dags_are_paused: whether DAGs have to be switched on; else those with a schedule run at once.
+    :param retries: of tasks that do not say how many they have.
     :param port: port of the API server, which is the UI too.
     :param connections: connections as JSON, by id; they stay in the environment and reach no database.
     """
@@ -57,6 +61,9 @@ class AirflowSettings:
     dags_folder: Path
     port: int
     connections: Mapping[str, str] = field(repr=False)
+    more_dags_folders: Mapping[str, Path] = field(default_factory=dict)
+    dags_are_paused: bool = False
+    retries: int = 0
     user: str = "admin"
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
     jwt_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
@@ -76,16 +83,26 @@ class AirflowSettings:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__SECRET_KEY": self.session_secret,
             "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(self.dags_are_paused),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": str(self.retries),
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_path),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(self._bundles()),
             **{f"AIRFLOW_CONN_{name.upper()}": text for name, text in self.connections.items()},
         }
+
+    def _bundles(self) -> list[dict[str, Any]]:
+        folders = {"dags-folder": self.dags_folder, **self.more_dags_folders}
+        return [
+            {"name": name, "classpath": _LOCAL_BUNDLE, "kwargs": {"path": str(folder)}}
+            for name, folder in folders.items()
+        ]
 
     @property
     def passwords_path(self) -> Path:

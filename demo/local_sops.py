@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from demo.child_process import ChildProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _READY_LINE = re.compile(r"^local_sops listening on (http://[0-9.]+:[0-9]+)", re.MULTILINE)
@@ -49,7 +49,13 @@ class LocalSops:
 
 
 def start_local_sops(
-    command: str, *, data_folder: Path, log_path: Path, environment: Mapping[str, str], port: int = 0
+    command: str,
+    *,
+    data_folder: Path,
+    log_path: Path,
+    environment: Mapping[str, str],
+    port: int = 0,
+    options: Sequence[str] = (),
 ) -> LocalSops:
     """Start local_sops with a new app secret and wait until it listens.
 
@@ -57,12 +63,13 @@ def start_local_sops(
 
     :param command: path of the program ``local-sops``.
     :param port: 0 takes any free one.
+    :param options: more of the command's own options.
     :raises ChildFailedError: it did not come up.
     """
     app_code, app_secret, bk_biz_id = "airflow", secrets.token_urlsafe(24), 2
     process = ChildProcess(
         "local_sops",
-        [command, "--port", str(port), "--data", str(data_folder), "--app-code", app_code],
+        [command, "--port", str(port), "--data", str(data_folder), "--app-code", app_code, *options],
         log_path=log_path,
         environment={**environment, "LOCAL_SOPS_APP_SECRET": app_secret},
     )

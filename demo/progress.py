@@ -71,6 +71,7 @@ class FollowedRun:
         :raises RunFailedError: the DAG cannot be parsed, the run failed, or it took too long.
         """
         self._wait_for_dag(parse_seconds)
+        self._api.unpause(DAG_ID)
         self.run_id = self._api.trigger(DAG_ID)
         self._log.say("Airflow", f"run {self.run_id} of the DAG {DAG_ID} triggered")
         deadline = time.monotonic() + run_seconds

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
+from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 _BUNDLE_NAME = "dags-folder"
@@ -41,7 +43,9 @@ class FinishedRun:
 def run_dag(dag: Any, **kwargs: Any) -> FinishedRun:
     """Run every task of a DAG to its end."""
     _make_known(dag)
-    return FinishedRun(dag.test(**kwargs))
+    # Here no worker has to leave before a trigger may fire.
+    with mock.patch.object(worker_exit, "WORKER_EXIT_SECONDS", 0.0):
+        return FinishedRun(dag.test(**kwargs))
 
 
 def _make_known(dag: Any) -> None:

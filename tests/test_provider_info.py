@@ -36,7 +36,7 @@ def named_modules() -> list[str]:
 
 
 def named_objects() -> list[str]:
-    return [*INFO["extra-links"], *(item["hook-class-name"] for item in CONNECTION_TYPES)]
+    return [*INFO["extra-links"], *INFO["notifications"], *(item["hook-class-name"] for item in CONNECTION_TYPES)]
 
 
 def declared_passwords(item: dict[str, Any]) -> set[str]:

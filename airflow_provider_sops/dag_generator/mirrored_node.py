@@ -81,6 +81,7 @@ class MirroredNode:
             never_after=_known(self.never_after, task),
             last_round_after=None if rounds is None else _known(rounds, task),
             waits_for_person=self.waits_for_person,
+            plugin=self.plugin,
         )
 
     def task_around(self, task: FlowTask) -> NodeKey | None:

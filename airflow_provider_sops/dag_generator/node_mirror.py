@@ -9,7 +9,6 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode, key_text
-from airflow_provider_sops.dag_generator.node_errors import error_of
 from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, report, told
 from airflow_provider_sops.dag_generator.triggerer_life import reason_for_worker
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
@@ -19,6 +18,7 @@ from airflow_provider_sops.operators.sops.node_actions import retry_node
 from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.models.reading import read_id
+from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeDetail
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.waiting import OnFailed
+
+_REPAIR = "a retry or a clear of this task, with the others that failed, retries the node unless it was repaired there"
 
 
 class NodeMirrorOperator(SopsBaseOperator):
@@ -213,7 +215,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise error_of(result, task.sops_task_id, node.id, task.task_url)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, repair=_REPAIR)
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs; its end is its end without them too."""

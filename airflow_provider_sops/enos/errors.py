@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.errors import shown_words
+from airflow_provider_sops.sops.errors import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,18 +64,7 @@ class EnosError(Exception):
         return self.http_status is not None and self.http_status >= 500
 
     def __str__(self) -> str:
-        known = {"code": self.code, "HTTP": self.http_status, "request id": self.request_id}
-        marks = ", ".join(f"{name} {value}" for name, value in known.items() if value not in (None, ""))
-        ids = ", ".join(f"{name} {value}" for name, value in self.ids.items())
-        call = f"{self.api or ''}{f' ({ids})' if ids else ''}"
-        text = f"{call}: {self.reason}" if call else self.reason
-        if marks:
-            text += f" ({marks})"
-        if self.server_message:
-            text += f". EnOS says: {shown_words(self.server_message)}"
-        if self.advice:
-            text += f"{'' if text.endswith('.') else '.'} {self.advice}"
-        return text
+        return error_text(self, "request id", self.request_id, speaker="EnOS")
 
 
 class EnosConnectionError(EnosError):

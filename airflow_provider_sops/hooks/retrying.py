@@ -1,4 +1,4 @@
-"""When a request is sent again. The blocking and the asynchronous transport share the rules.
+"""When a request is sent again. SOPS and EnOS, the blocking and the asynchronous transport share the rules.
 
 A failed request is sent again if the failure is temporary and the repeat cannot do anything twice: either the
 call is one that may be repeated, or it is certain that it was not executed (never sent, or refused by a rate
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from airflow_provider_sops.sops.errors import SopsError, SopsRateLimitError
+from airflow_provider_sops.sops.errors import SopsError
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from airflow_provider_sops.sops.gateway import HttpRequest
 
@@ -25,13 +26,23 @@ _growing_pause = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wai
 
 
 def retry_rules(request: HttpRequest, log: logging.Logger) -> dict[str, Any]:
-    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
+    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying`` for a request to SOPS.
 
     :param log: told of every repeat.
     """
 
     def may_be_repeated(error: BaseException) -> bool:
         return isinstance(error, SopsError) and error.temporary and (request.repeatable or not error.outcome_unknown)
+
+    return repeat_rules(may_be_repeated, log)
+
+
+def repeat_rules(may_be_repeated: Callable[[BaseException], bool], log: logging.Logger) -> dict[str, Any]:
+    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
+
+    :param may_be_repeated: whether the request is to be sent again after an error.
+    :param log: told of every repeat.
+    """
 
     def tell(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -48,6 +59,5 @@ def retry_rules(request: HttpRequest, log: logging.Logger) -> dict[str, Any]:
 
 def _pause_seconds(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, SopsRateLimitError) and error.retry_after_seconds is not None:
-        return error.retry_after_seconds
-    return _growing_pause(state)
+    retry_after_seconds: float | None = getattr(error, "retry_after_seconds", None)
+    return _growing_pause(state) if retry_after_seconds is None else retry_after_seconds

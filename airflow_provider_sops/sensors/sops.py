@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, PokeReturnValue
 
 from airflow_provider_sops.airflow_errors import airflow_errors
-from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.operators.sops.base import push_state, push_task, read_task_id
 from airflow_provider_sops.outputs import read_outputs
+from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
+from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
-from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.sops.waiting import Outcome, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from airflow.providers.common.compat.sdk import Context
 
-    from airflow.providers.common.compat.sdk import Context, XComArg
-
-    from airflow_provider_sops.hooks.sops import SopsHook
+__all__ = ["SopsNodeSensor", "SopsTaskSensor"]
 
 
-class SopsTaskSensor(BaseSensorOperator):
+class SopsTaskSensor(SopsBaseSensor):
     """Wait for a SOPS task to end and return its outputs.
 
     Returns ``{"name": value}`` for every output ``${name}`` of the task, JSON types kept and password-type ones left
@@ -56,44 +47,9 @@ class SopsTaskSensor(BaseSensorOperator):
     :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
     """
 
-    template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
-    operator_extra_links = (SopsTaskLink(),)
-    ui_color = "#e1ecff"
-
-    def __init__(
-        self,
-        *,
-        sops_task_id: int | str | XComArg,
-        sops_conn_id: str = "sops_default",
-        bk_biz_id: int | str | None = None,
-        scope: str | None = None,
-        on_failed: OnFailed = "fail",
-        max_outage_seconds: float = 3600,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float = 10,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(poke_interval=poke_interval, **kwargs)
-        if poke_interval <= 0:
-            raise ValueError(f"poke_interval is {poke_interval!r}; it must be above 0")
-        if on_failed not in ("fail", "wait"):
-            raise ValueError(f"on_failed is {on_failed!r}; it must be one of fail, wait")
-        self.sops_task_id = sops_task_id
-        self.sops_conn_id = sops_conn_id
-        self.bk_biz_id = bk_biz_id
-        self.scope = scope
-        self.on_failed = on_failed
-        self.max_outage_seconds = max_outage_seconds
-        self.deferrable = deferrable
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._follower: TaskFollower | None = None
-        self._task_url = ""
-
-    @cached_property
-    def hook(self) -> SopsHook:
-        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
-        from airflow_provider_sops.hooks.sops import SopsHook
-
-        return SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
@@ -104,15 +60,9 @@ class SopsTaskSensor(BaseSensorOperator):
     def _defer(self, context: Context) -> None:
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
-        try:
-            with airflow_errors(in_sensor=True):
-                sops_task_id = read_task_id(self.sops_task_id)
-                human_nodes = self._announce(context, sops_task_id)
-        except AirflowFailException as error:
-            # Airflow itself applies soft_fail to pokes and after a deferral, not to what comes before one.
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
+        with self._before_deferral():
+            sops_task_id = read_task_id(self.sops_task_id)
+            human_nodes = self._announce(context, sops_task_id)
         self.defer(
             trigger=SopsTaskTrigger(
                 sops_conn_id=self.sops_conn_id,
@@ -164,14 +114,6 @@ class SopsTaskSensor(BaseSensorOperator):
         push_task(context, sops_task_id, self._task_url)
         self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS gives no address for it")
         return human_nodes
-
-    def _policy(self, deadline: float | None) -> WaitPolicy:
-        return WaitPolicy(
-            on_failed=self.on_failed,
-            poll_interval_seconds=self.poke_interval,
-            deadline=deadline,
-            max_outage_seconds=self.max_outage_seconds,
-        )
 
     def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:
         push_state(context, result.state)

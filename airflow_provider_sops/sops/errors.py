@@ -11,7 +11,7 @@ in Chinese and changes them freely. All of them can be pickled, and none ever ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +44,38 @@ def shown_words(message: str) -> str:
         words = words.splitlines()[-1]
     words = " ".join(words.split())
     return words if len(words) <= _SHOWN_CHARACTERS else words[:_SHOWN_CHARACTERS] + "..."
+
+
+class _Described(Protocol):
+    """What an error of a remote service knows of itself."""
+
+    reason: str
+    api: str | None
+    ids: dict[str, str]
+    code: int | str | None
+    http_status: int | None
+    server_message: str | None
+    advice: str | None
+
+
+def error_text(error: _Described, trace_name: str, trace: str | None, *, speaker: str) -> str:
+    """Return an error in words: the call and its ids, the reason, codes, the server's words, what to do next.
+
+    :param trace_name: what the service calls the id by which its own people find the call.
+    :param speaker: who the server's words are from.
+    """
+    known = {"code": error.code, "HTTP": error.http_status, trace_name: trace}
+    marks = ", ".join(f"{name} {value}" for name, value in known.items() if value not in (None, ""))
+    ids = ", ".join(f"{name} {value}" for name, value in error.ids.items())
+    call = f"{error.api or ''}{f' ({ids})' if ids else ''}"
+    text = f"{call}: {error.reason}" if call else error.reason
+    if marks:
+        text += f" ({marks})"
+    if error.server_message:
+        text += f". {speaker} says: {shown_words(error.server_message)}"
+    if error.advice:
+        text += f"{'' if text.endswith('.') else '.'} {error.advice}"
+    return text
 
 
 class SopsError(Exception):
@@ -92,18 +124,7 @@ class SopsError(Exception):
         return self.http_status is not None and self.http_status >= 500
 
     def __str__(self) -> str:
-        known = {"code": self.code, "HTTP": self.http_status, "trace id": self.trace_id}
-        marks = ", ".join(f"{name} {value}" for name, value in known.items() if value not in (None, ""))
-        ids = ", ".join(f"{name} {value}" for name, value in self.ids.items())
-        call = f"{self.api or ''}{f' ({ids})' if ids else ''}"
-        text = f"{call}: {self.reason}" if call else self.reason
-        if marks:
-            text += f" ({marks})"
-        if self.server_message:
-            text += f". The server says: {shown_words(self.server_message)}"
-        if self.advice:
-            text += f"{'' if text.endswith('.') else '.'} {self.advice}"
-        return text
+        return error_text(self, "trace id", self.trace_id, speaker="The server")
 
 
 class SopsConnectionError(SopsError):

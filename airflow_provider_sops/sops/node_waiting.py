@@ -53,6 +53,7 @@ class NodeInTask:
         not run again; ``None`` for a node that runs at most once.
     :param waits_for_person: whether the node runs until somebody acts in SOPS.
     :param until_arrival: whether to wait only until the task has reached the node.
+    :param plugin: the code of its plugin; empty for gateways and subprocesses, which have no outputs.
     """
 
     path: NodePath
@@ -60,6 +61,7 @@ class NodeInTask:
     last_round_after: tuple[NodePath, ...] | None = None
     waits_for_person: bool = False
     until_arrival: bool = False
+    plugin: str = ""
 
     @property
     def id(self) -> str:
@@ -75,6 +77,7 @@ class NodeInTask:
             "last_round_after": None if rounds is None else [list(path) for path in rounds],
             "waits_for_person": self.waits_for_person,
             "until_arrival": self.until_arrival,
+            "plugin": self.plugin,
         }
 
     @classmethod
@@ -94,6 +97,7 @@ class NodeInTask:
             last_round_after=None if rounds is None else tuple(map(_read_path, read_list(rounds))),
             waits_for_person=bool(data.get("waits_for_person")),
             until_arrival=bool(data.get("until_arrival")),
+            plugin=read_text(data.get("plugin")),
         )
 
 

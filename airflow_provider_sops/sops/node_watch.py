@@ -41,6 +41,8 @@ class NodeWatch:
     _failure: tuple[str, float] | None = None
     #: The failure whose details are known.
     _known_failure: str = ""
+    #: Whether SOPS is about to retry the node by itself.
+    _retry_pending: bool = False
     _task_failing: bool = False
 
     def __post_init__(self) -> None:
@@ -61,9 +63,17 @@ class NodeWatch:
             look = Look(delay_seconds=delay, fresh=self._fresh, with_details=False)
         if self._failure is None:
             return look
-        asks = failure_of(self._seen) != self._known_failure
-        delay = 0.0 if asks else min(CONFIRMATION_SECONDS, look.delay_seconds)
+        delay = look.delay_seconds if self._retry_pending else min(CONFIRMATION_SECONDS, look.delay_seconds)
+        if failure_of(self._seen) != self._known_failure:
+            delay = 0.0
         return replace(look, delay_seconds=delay, fresh=True, with_details=True)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the last answer needs another one within seconds before it means anything."""
+        if self._failure is not None:
+            return not self._retry_pending
+        return self._task_failing and self._task.is_undecided
 
     def see(self, status: TaskStatus, look: Look, now: float) -> NodeSight:
         """Take in an answer."""
@@ -127,8 +137,8 @@ class NodeWatch:
             self._failure = (mark, now)
         if not look.with_details:
             return None
-        self._known_failure = mark
-        if status.auto_retry_pending:
+        self._known_failure, self._retry_pending = mark, bool(status.auto_retry_pending)
+        if self._retry_pending:
             self._failure = (mark, now)
             return None
         if now - self._failure[1] < CONFIRMATION_SECONDS:

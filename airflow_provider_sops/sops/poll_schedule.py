@@ -19,6 +19,8 @@ _Key = TypeVar("_Key")
 BATCH_SIZE = 50
 #: How long a look that is wanted at once waits for others that could share its request.
 COLLECT_SECONDS = 0.5
+#: The least distance of requests while looks would be late otherwise.
+_CLOSEST_SECONDS = 0.05
 #: A request takes along who is due within this share of the pause to the next one. Below 1, so that few late-comers do
 #: not pull the next request forward over and over.
 _TAKEN_ALONG = 0.9
@@ -86,13 +88,15 @@ class PollSchedule:
         if not self._queue:
             return None
         pause = self.pause_seconds
+        dues = [due for due, _ in self._queue[::BATCH_SIZE]]
         # The n-th request from now follows n pauses later and must not be late either.
-        last_moments = [self._queue[n][0] - n // BATCH_SIZE * pause for n in range(0, len(self._queue), BATCH_SIZE)]
-        wanted = min(last_moments)
+        wanted = min(due - n * pause for n, due in enumerate(dues))
         for added in self._at_once.values():
             wanted = min(wanted, added + COLLECT_SECONDS)
             break
-        return max(wanted, self._last_request + min(pause, 2 * COLLECT_SECONDS))
+        # Since tasks have ended, the looks that were wanted before are due closer together than the pause is now.
+        needed = min((due - self._last_request) / n for n, due in enumerate(dues, 1))
+        return max(wanted, self._last_request + min(pause, 2 * COLLECT_SECONDS, max(needed, _CLOSEST_SECONDS)))
 
     def take(self, now: float) -> list[int]:
         """Return the tasks to ask about in a request that is sent now, at most 50; their looks are done with."""

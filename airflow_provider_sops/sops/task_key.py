@@ -13,8 +13,12 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: SOPS refuses names over 100 characters; the key needs up to 20 of them.
 MAX_NAME_LENGTH = 80
@@ -36,9 +40,14 @@ class TaskKey:
     generation: int
 
     @classmethod
-    def of(cls, *, dag_id: str, run_id: str, task_id: str, map_index: int, max_tries: int) -> TaskKey:
-        """Return the key of a task instance; ``map_index`` is -1 for a task that is not mapped."""
-        identity = "\0".join((dag_id, run_id, task_id, str(map_index)))
+    def of(
+        cls, *, dag_id: str, run_id: str, task_id: str, map_index: int, max_tries: int, purpose: Sequence[str] = ()
+    ) -> TaskKey:
+        """Return the key of a task instance; ``map_index`` is -1 for a task that is not mapped.
+
+        :param purpose: what else the SOPS task is known by, where it is not the one that the task instance runs.
+        """
+        identity = "\0".join((dag_id, run_id, task_id, str(map_index), *purpose))
         digest = base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode().lower()
         return cls(digest[:_DIGEST_LENGTH], max_tries)
 

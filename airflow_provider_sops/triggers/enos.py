@@ -16,6 +16,7 @@ from airflow_provider_sops.enos.watch import InstanceWatch
 from airflow_provider_sops.sops.models.reading import read_mapping, read_text
 from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
+from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class _EnosInstanceTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the instance and fire its end."""
-        result = await self._follow()
+        async with outliving_the_worker():
+            result = await self._follow()
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
 
     async def _follow(self) -> WaitResult:

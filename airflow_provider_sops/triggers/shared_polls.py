@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
-    from airflow_provider_sops.triggers.contact import StatusSource
     from airflow_provider_sops.triggers.status_poller import StatusWait
-
-#: How long after its start a trigger fires at the earliest. The worker that has deferred the task needs up to five
-#: seconds to exit. Were the task queued again before that, the scheduler would take the exit for the task's own end,
-#: find it not ended, and fail it.
-_WORKER_EXIT_SECONDS = 6.0
 
 _Key = tuple[str, str, str | None, bool]
 
@@ -50,10 +44,9 @@ async def shared_wait(
     key = (sops_conn_id, "" if bk_biz_id is None else str(bk_biz_id), scope, node_states)
     poller = pollers.get(key)
     if poller is None:
-        business = "" if bk_biz_id is None else f", bk_biz_id {bk_biz_id}"
         poller = pollers[key] = StatusPoller(
-            lambda: _open_source(sops_conn_id, bk_biz_id, scope),
-            f"SOPS (connection {sops_conn_id}{business})",
+            lambda: open_source(sops_conn_id, bk_biz_id, scope),
+            server_name(sops_conn_id, bk_biz_id),
             node_states=node_states,
         )
     try:
@@ -62,15 +55,6 @@ async def shared_wait(
     finally:
         if poller.is_unused and pollers.get(key) is poller:
             del pollers[key]
-
-
-@contextlib.asynccontextmanager
-async def outliving_the_worker(interval_seconds: float) -> AsyncIterator[None]:
-    """Make the block last until the worker that deferred the task is gone for sure, or for one interval if shorter."""
-    loop = asyncio.get_running_loop()
-    earliest = loop.time() + min(_WORKER_EXIT_SECONDS, interval_seconds)
-    yield
-    await asyncio.sleep(max(0.0, earliest - loop.time()))
 
 
 async def open_client(
@@ -88,10 +72,20 @@ async def open_client(
     return AsyncSopsClient(connection, repeats=repeats)
 
 
+def server_name(sops_conn_id: str, bk_biz_id: int | str | None) -> str:
+    """Return what the server is called in logs."""
+    business = "" if bk_biz_id is None else f", bk_biz_id {bk_biz_id}"
+    return f"SOPS (connection {sops_conn_id}{business})"
+
+
 @contextlib.asynccontextmanager
-async def _open_source(
+async def open_source(
     sops_conn_id: str, bk_biz_id: int | str | None, scope: str | None
-) -> AsyncIterator[StatusSource]:
+) -> AsyncIterator[AsyncSopsClient]:
+    """Open a client whose repeats are the business of a ``Contact``.
+
+    :raises SopsConnectionError: the connection cannot be read or is malformed; it may be mended.
+    """
     try:
         client = await open_client(sops_conn_id, bk_biz_id, scope, repeats=False)
     except Exception as error:

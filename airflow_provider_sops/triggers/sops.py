@@ -14,9 +14,11 @@ from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
 from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
-from airflow_provider_sops.triggers.shared_polls import open_client, outliving_the_worker, shared_wait
+from airflow_provider_sops.triggers.shared_polls import open_client, shared_wait
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
+from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
+from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.triggers.status_poller import StatusWait
 
-__all__ = ["SopsNodeTrigger", "SopsTaskTrigger"]
+__all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
 #: Before each further attempt to revoke; Airflow allows a trigger's ``on_kill`` 30 seconds by default.
 _REVOKE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -102,7 +104,7 @@ class SopsTaskTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the task and fire its end."""
         try:
-            async with outliving_the_worker(self.policy.poll_interval_seconds):
+            async with outliving_the_worker():
                 result = await self._follow()
         except asyncio.CancelledError:
             # Airflow before 3.3 has no on_kill for triggers; a cancelled run is all there is to notice.

@@ -12,7 +12,8 @@ from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.triggers.shared_polls import outliving_the_worker, shared_wait
+from airflow_provider_sops.triggers.shared_polls import shared_wait
+from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -76,7 +77,7 @@ class SopsNodeTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and fire its end."""
-        async with outliving_the_worker(self.policy.poll_interval_seconds):
+        async with outliving_the_worker():
             result = await self._follow()
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
 

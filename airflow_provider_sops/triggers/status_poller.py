@@ -59,6 +59,8 @@ class StatusPoller:
         self._node_states = node_states
         self._schedule = PollSchedule()
         self._waiting: dict[int, list[_Waiting]] = {}
+        #: When tasks that nobody has looked at since were answered for.
+        self._answered: dict[int, float] = {}
         #: Tasks with which a batch failed.
         self._alone: set[int] = set()
         self._without_batches_until = 0.0
@@ -87,6 +89,7 @@ class StatusPoller:
             self._waits -= 1
             self._schedule.leave(task_id, interval_seconds)
             self._alone.discard(task_id)
+            self._answered.pop(task_id, None)
             if self.is_unused:
                 self._cancel_timer()
                 for request in self._requests:
@@ -101,10 +104,13 @@ class StatusPoller:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(look, loop.create_future())
         self._waiting.setdefault(task_id, []).append(waiting)
+        # On a busy machine the waits of one answer take their turns over a second. Were the delay to count from each
+        # one's turn, their next looks would no longer fit into one request.
+        begin = self._answered.pop(task_id, loop.time())
         if look.with_details or task_id in self._alone:
             self._begin(self._ask_later(task_id, look.delay_seconds))
         else:
-            self._schedule.add(task_id, loop.time(), look.delay_seconds)
+            self._schedule.add(task_id, begin, look.delay_seconds)
             self._set_timer_soon()
         try:
             return await waiting.answer
@@ -204,7 +210,9 @@ class StatusPoller:
         finally:
             self._batches -= 1
             self._set_timer_soon()
+        answered = asyncio.get_running_loop().time()
         for task_id in looks.keys() & statuses.keys():
+            self._answered[task_id] = answered
             _answer(looks.pop(task_id), statuses[task_id])
         await asyncio.gather(*(self._ask_alone(task_id, waiting) for task_id, waiting in looks.items()))
 
@@ -290,7 +298,7 @@ class StatusWait:
     task_id: int
 
     async def look(self, look: Look) -> TaskStatus:
-        """Return the task's status as of ``look.delay_seconds`` from now, or a little earlier.
+        """Return the task's status as of ``look.delay_seconds`` from its last answer, or a little earlier.
 
         :raises SopsError: there is no answer.
         """

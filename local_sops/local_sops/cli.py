@@ -75,6 +75,7 @@ def _serve_claimed(config: Config) -> None:
     except OtherVersionError as error:
         raise _StartError(f"--data {config.data_folder} cannot be used: {error}") from error
 
+    from local_sops.plugin_folder import PluginFileError
     from local_sops.server import Server
     from local_sops.template_folder import TemplateFileError
 
@@ -82,7 +83,7 @@ def _serve_claimed(config: Config) -> None:
         server = Server(config)
     except OSError as error:
         raise _StartError(f"cannot listen on {config.host} port {config.port}: {error.strerror}") from error
-    except TemplateFileError as error:
+    except (TemplateFileError, PluginFileError) as error:
         raise _StartError(str(error)) from error
 
     def announce() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
@@ -10,6 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
     from pathlib import Path
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Config:
     :param app_secret: its secret.
     :param user_tokens: token -> user name. With any token given, a bare ``bk_username`` is refused as unverified.
     :param templates_folder: more templates, beside the shipped ones; on equal ids these win.
+    :param plugins_folder: plugins beside the shipped ones; on equal code and version these win.
     :param timezone: zone of the times in answers and of ``sleep_timer`` dates.
     :param worker_threads: how many engine steps may run at once.
     :param api: which server's answers to give.
@@ -85,6 +95,7 @@ class Config:
     app_secret: str = field(default=DEFAULT_SECRET, repr=False)
     user_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     templates_folder: Path | None = None
+    plugins_folder: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     worker_threads: int = 8
     api: Api = "current"
@@ -95,3 +106,8 @@ class Config:
     project_constants: Mapping[int, Mapping[str, str]] = field(default_factory=dict, repr=False)
     allow_scripts: bool = False
     verbose: bool = False
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)

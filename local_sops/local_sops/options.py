@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import json
 import os
 from datetime import timedelta
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_sops import __version__
-from local_sops.config import DEFAULT_SECRET, Config, RateLimit
+from local_sops.config import DEFAULT_SECRET, Config, RateLimit, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,10 +31,12 @@ def read_config(arguments: Sequence[str] | None) -> Config:
     """
     options = _parser().parse_args(arguments)
     secret = options.app_secret or os.environ.get("LOCAL_SOPS_APP_SECRET")
-    if not secret and not _is_loopback(options.host):
+    if not secret and not is_loopback(options.host):
         raise ValueError(f"--host {options.host} can be reached from elsewhere: give --app-secret as well")
     if options.templates and not options.templates.is_dir():
         raise ValueError(f"--templates {options.templates} is not a folder")
+    if options.plugins and not options.plugins.is_dir():
+        raise ValueError(f"--plugins {options.plugins} is not a folder")
     return Config(
         data_folder=options.data,
         host=options.host,
@@ -44,6 +45,7 @@ def read_config(arguments: Sequence[str] | None) -> Config:
         app_secret=secret or DEFAULT_SECRET,
         user_tokens=dict(options.user_token),
         templates_folder=options.templates,
+        plugins_folder=options.plugins,
         timezone=_zone(options.timezone),
         worker_threads=options.worker_threads,
         api=options.api,
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, metavar="DIR", help="folder of the database; made if missing")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--templates", type=Path, metavar="DIR", help="more templates: a folder of JSON files (see README)")
+    add("--plugins", type=Path, metavar="DIR", help="plugins of your own: a folder of Python files (see README)")
     add("--app-code", default="airflow", metavar="CODE", help="the app that may call (default: %(default)s)")
     add(
         "--app-secret",
@@ -221,10 +224,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"--timezone {name} is not the name of a time zone, as Asia/Shanghai is") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

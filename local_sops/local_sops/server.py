@@ -16,6 +16,9 @@ from local_sops.big_flows import big_templates
 from local_sops.gateways import apigw, esb
 from local_sops.gateways.outages import Outages
 from local_sops.gateways.rate_limiter import RateLimiter
+from local_sops.page import application as page
+from local_sops.plans.starting import Plans
+from local_sops.plugin_folder import read_plugins
 from local_sops.plugins import register_plugins
 from local_sops.plugins.script import SCRIPT_PLUGINS
 from local_sops.plugins.subprocess import subprocess_plugin
@@ -40,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
 """What is read at all: the API gateway refuses less, in its own words."""
+CREATED_TEMPLATES = "templates"
+"""Sub-folder of the data folder for what create_template makes."""
 STOP_SECONDS = 3.0
 HTTP_THREADS = 8
 CALLBACK_THREADS = 4
@@ -53,11 +58,14 @@ class Server:
     :param config: what to serve.
     :raises OSError: the port is taken, or may not be used.
     :raises TemplateFileError: a template file is broken.
+    :raises PluginFileError: a file of a plugin is broken.
     """
 
     def __init__(self, config: Config) -> None:
-        folders = [SHIPPED_TEMPLATES, *([config.templates_folder] if config.templates_folder else [])]
-        templates = TemplateFolder(folders, made=big_templates())
+        created = config.data_folder / CREATED_TEMPLATES
+        own = [config.templates_folder] if config.templates_folder else []
+        templates = TemplateFolder([SHIPPED_TEMPLATES, created, *own], made=big_templates(), created=created)
+        own_plugins = read_plugins(config.plugins_folder) if config.plugins_folder else ()
         self._socket = _listening_socket(config.host, config.port)
         self.port: int = self._socket.getsockname()[1]
         self.base_url = f"http://{_in_url(config.host)}:{self.port}"
@@ -67,11 +75,12 @@ class Server:
         task_life = TaskLife(self._dispatcher, runtime, self.base_url, config.project_constants)
         self._callbacks = TaskCallbacks(self._callback_dispatcher, runtime)
         child_tasks = ChildTasks(self._dispatcher, runtime, task_life, templates, config.timezone)
+        plans = Plans(self._dispatcher, task_life, templates, config.timezone)
         task_life.report_to(self._callbacks.report, child_tasks.report)
         keep_node_logs()
         register_variables()
         scripts = SCRIPT_PLUGINS if config.allow_scripts else ()
-        register_plugins(subprocess_plugin(child_tasks, task_life), *scripts)
+        register_plugins(subprocess_plugin(child_tasks, task_life), *scripts, *own_plugins)
         self._state = ServerState(
             config,
             self.base_url,
@@ -79,6 +88,7 @@ class Server:
             runtime,
             task_life,
             child_tasks,
+            plans,
             routes=routes_for(config.api),
             caches=AnswerCaches(config.web_processes),
             rate_limiter=RateLimiter(config.rate_limit),
@@ -107,6 +117,7 @@ class Server:
         resume_processes(self._state.runtime)
         self._state.task_life.resume_after_restart()
         self._state.child_tasks.resume_after_restart()
+        self._state.plans.resume_after_restart()
         on_ready()
         try:
             self._http.run()
@@ -123,8 +134,11 @@ class Server:
 
     def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
-        handle = esb.handle if request.path.startswith(esb.PREFIX) else apigw.handle
-        return handle(self._state, request)(environ, start_response)
+        if request.path.startswith(esb.PREFIX):
+            response = esb.handle(self._state, request)
+        else:
+            response = page.handle(self._state, request) or apigw.handle(self._state, request)
+        return response(environ, start_response)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

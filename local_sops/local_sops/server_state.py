@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from local_sops.config import Config
     from local_sops.gateways.outages import Outages
     from local_sops.gateways.rate_limiter import RateLimiter
+    from local_sops.plans.starting import Plans
     from local_sops.runtime.child_tasks import ChildTasks
     from local_sops.runtime.engine import LocalRuntime
     from local_sops.runtime.task_life import TaskLife
@@ -33,6 +34,7 @@ class ServerState:
     runtime: LocalRuntime
     task_life: TaskLife
     child_tasks: ChildTasks
+    plans: Plans
     routes: Mapping[str, Route]
     caches: AnswerCaches
     rate_limiter: RateLimiter

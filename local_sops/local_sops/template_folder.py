@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
+import threading
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +23,7 @@ SHIPPED_TEMPLATES = Path(__file__).parent / "templates"
 COMMON = "common"
 """Name of the sub-folder for common templates, and SOPS's word for them."""
 MAX_SUBPROCESS_DEPTH = 200
+FIRST_CREATED_ID = 2000
 
 
 class TemplateFileError(Exception):
@@ -84,12 +87,15 @@ class TemplateFolder:
 
     :param folders: on equal ids the later folder wins.
     :param made: templates that are not in files; on equal ids a file wins.
+    :param created: one of the folders, in which :meth:`add` puts templates; made when it is needed.
     :raises TemplateFileError: a file is not a template. Files that break later are left as they were.
     """
 
-    def __init__(self, folders: Iterable[Path], made: Iterable[Template] = ()) -> None:
+    def __init__(self, folders: Iterable[Path], made: Iterable[Template] = (), *, created: Path | None = None) -> None:
         self._folders = tuple(folders)
         self._made = tuple(made)
+        self._created = created
+        self._adding = threading.Lock()
         self._files: dict[Path, tuple[tuple[int, int], Template]] = {}
         self._refresh(strict=True)
 
@@ -105,6 +111,24 @@ class TemplateFolder:
         """Find a template by id, among the common ones or those of all projects."""
         template = self._all().get((common, template_id))
         return copy.deepcopy(template) if template else None
+
+    def add(self, *, tree: Tree, **fields: Any) -> Template:
+        """Add a template of a project, under the first free id from 2000 on, for good.
+
+        :param fields: name, project_id, creator, category and description.
+        """
+        if self._created is None:
+            raise ValueError("this folder takes no new templates")
+        with self._adding:
+            taken = {template_id for common, template_id in self._all() if not common}
+            template_id = next(number for number in itertools.count(FIRST_CREATED_ID) if number not in taken)
+            content = json.dumps({"id": template_id, **fields, "pipeline_tree": tree}, ensure_ascii=False)
+            self._created.mkdir(parents=True, exist_ok=True)
+            path = self._created / f"{template_id}.json"
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_text(content, encoding="utf-8")
+            unfinished.rename(path)
+            return self._all()[False, template_id]
 
     def name_of(self, internal_id: str) -> str:
         """Name a template by the id that a task's nodes carry; ``""`` if there is none."""

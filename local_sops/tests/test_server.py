@@ -43,6 +43,7 @@ def test_a_port_that_is_taken_is_named(data_folder: Path) -> None:
     [
         (["--timezone", "Mars/X"], "--timezone Mars/X is not the name of a time zone"),
         (["--templates", "/nowhere"], "--templates /nowhere is not a folder"),
+        (["--plugins", "/nowhere"], "--plugins /nowhere is not a folder"),
         (["--host", "0.0.0.0"], "--host 0.0.0.0 can be reached from elsewhere: give --app-secret"),
         (["--port", "70000"], "is no port"),
         (["--web-processes", "3"], "--web-processes changes nothing without --cache-like-production"),
@@ -105,6 +106,7 @@ def test_help_tells_of_every_option() -> None:
         "--data",
         "--host",
         "--templates",
+        "--plugins",
         "--app-code",
         "--app-secret",
         "--worker-threads",

@@ -41,6 +41,7 @@ def test_it_and_what_proves_something_of_it_have_the_ids_of_the_task() -> None:
         never_after=(("n1", "n3"),),
         last_round_after=(("n4",),),
         waits_for_person=True,
+        plugin="pause_node",
     )
 
 
@@ -56,7 +57,7 @@ def test_a_node_in_an_independent_subprocess_is_in_that_task() -> None:
     assert NODE.arrival_of(("call",), flow) == NodeInTask(path=("n1",), never_after=(("n9",),), until_arrival=True)
     inner = NODE.inside(("call",))
     assert inner.in_task(task({"a": ["m1"], "b": ["m2"], "c": ["m3"]})) == NodeInTask(
-        path=("m1",), never_after=(("m2",),), last_round_after=(("m3",),), waits_for_person=True
+        path=("m1",), never_after=(("m2",),), last_round_after=(("m3",),), waits_for_person=True, plugin="pause_node"
     )
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,13 @@ def test_port_zero_becomes_a_free_port() -> None:
 
 def test_connections_reach_airflow_through_the_environment() -> None:
     assert SETTINGS.environment["AIRFLOW_CONN_SOPS_DEFAULT"] == '{"conn_type": "sops"}'
+
+
+def test_dags_of_several_folders_are_parsed() -> None:
+    settings = replace(SETTINGS, more_dags_folders={"more": Path("/more")})
+    bundles = json.loads(settings.environment["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+
+    assert {bundle["name"]: bundle["kwargs"]["path"] for bundle in bundles} == {"dags-folder": "/dags", "more": "/more"}
 
 
 def test_every_program_gets_the_same_secrets() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import tenacity
 
-from airflow_provider_sops.hooks import enos_retrying, enos_tokens
+from airflow_provider_sops.hooks import enos_tokens, retrying
 from tests.enos_server import EnosServer
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def enos_default(enos_server: EnosServer, monkeypatch: pytest.MonkeyPatch) -> It
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(enos_retrying, "_growing_pause", tenacity.wait_none())
+    monkeypatch.setattr(retrying, "_growing_pause", tenacity.wait_none())
     monkeypatch.setenv("AIRFLOW_CONN_ENOS_DEFAULT", enos_server.connection_json())
     enos_tokens.forget_tokens()
     yield enos_server

@@ -1,25 +1,37 @@
-"""Every example DAG runs to success against local_sops, just as it is shipped."""
+"""Every example DAG runs to success against local_sops and an EnOS for tests, just as it is shipped."""
 
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.sdk import DAG
 
 from tests.dag_run import run_dag
+from tests.enos_server.plays import RUNNING, SUCCESS, Play, TaskPlay
+from tests.example_files import EXAMPLES
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db", "sops_default")]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "example_dags").glob("*.py"))
+    from tests.enos_server import EnosServer
+
+pytest_plugins = ("tests.enos_server.fixtures",)
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db", "sops_default", "report_flow")]
+
+
+@pytest.fixture
+def report_flow(enos_default: EnosServer) -> None:
+    """The EnOS flow that the examples run, which comes to a good end soon."""
+    enos_default.add_flow(1, Play((RUNNING, SUCCESS), {"extract": TaskPlay((RUNNING, SUCCESS))}), name="daily report")
 
 
 def dags_of(path: Path) -> list[DAG]:
     """Return the DAGs that a file defines."""
     values = runpy.run_path(str(path)).values()
-    dags = {id(value.dag): value.dag for value in values if isinstance(value, BaseOperator)}
+    found = (value if isinstance(value, DAG) else getattr(value, "dag", None) for value in values)
+    dags = {id(dag): dag for dag in found if isinstance(dag, DAG)}
     return list(dags.values())
 
 

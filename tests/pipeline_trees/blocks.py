@@ -5,7 +5,7 @@ A flow is a sequence of blocks. Put together in this way, blocks always give a t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,21 @@ class Loop:
 
 Block = Task | Sub | Parallel | Conditional | Exclusive | Loop
 Flow = tuple[Block, ...]
+
+
+def as_branch(flow: Flow, gateways: int, *, last: bool = True) -> Flow:
+    """Give the gateways inside a branch converge gateways of their own where SOPS demands it.
+
+    An exclusive gateway without one, as that of a loop, takes the next one that it leads to for its own, which SOPS
+    then counts as shared. It allows that for the one that ends the branch, and only if one gateway is around.
+
+    :param gateways: how many are around the branch.
+    :param last: whether what follows is the converge gateway of the gateway around.
+    """
+    blocks = list(flow)
+    gateway_places = [place for place, block in enumerate(blocks) if not isinstance(block, Task | Sub)]
+    for place in gateway_places[: -1 if last and gateways == 1 else None]:
+        block = blocks[place]
+        if isinstance(block, Loop | Exclusive):
+            blocks[place] = replace(block, converges=True)
+    return tuple(blocks)

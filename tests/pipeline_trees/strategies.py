@@ -7,11 +7,11 @@ nodes that are optional, that fail, whose errors are ignored or that the server 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.pipeline_trees.blocks import Block, Conditional, Exclusive, Flow, Loop, Parallel, Sub, Task
+from tests.pipeline_trees.blocks import Block, Conditional, Exclusive, Flow, Loop, Parallel, Sub, Task, as_branch
 
 MOST_ROUNDS = 3
 
@@ -49,7 +49,7 @@ class _Flows:
         plain = tasks(failing=self.failing)
         if depth == 0:
             return plain
-        inside = self.sequences(depth - 1, gateways=gateways + 1).map(lambda flow: _branch(flow, gateways + 1))
+        inside = self.sequences(depth - 1, gateways=gateways + 1).map(lambda flow: as_branch(flow, gateways + 1))
         branches = st.lists(inside, min_size=2, max_size=3).map(tuple)
         return st.one_of(
             plain,
@@ -61,29 +61,13 @@ class _Flows:
             st.builds(
                 Loop,
                 # The loop's own exclusive gateway is one more gateway behind those of its body.
-                self.sequences(depth - 1, gateways=gateways).map(lambda flow: _branch(flow, gateways + 1, last=False)),
+                self.sequences(depth - 1, gateways=gateways).map(
+                    lambda flow: as_branch(flow, gateways + 1, last=False)
+                ),
                 rounds=st.integers(1, MOST_ROUNDS),
                 converges=st.booleans(),
             ),
         )
-
-
-def _branch(flow: Flow, gateways: int, *, last: bool = True) -> Flow:
-    """Give the gateways inside a branch converge gateways of their own where SOPS demands it.
-
-    An exclusive gateway without one, as that of a loop, takes the next one that it leads to for its own, which SOPS
-    then counts as shared. It allows that for the one that ends the branch, and only if one gateway is around.
-
-    :param gateways: how many are around the branch.
-    :param last: whether what follows is the converge gateway of the gateway around.
-    """
-    blocks = list(flow)
-    gateway_places = [place for place, block in enumerate(blocks) if not isinstance(block, Task | Sub)]
-    for place in gateway_places[: -1 if last and gateways == 1 else None]:
-        block = blocks[place]
-        if isinstance(block, Loop | Exclusive):
-            blocks[place] = replace(block, converges=True)
-    return tuple(blocks)
 
 
 def _conditionals(branches: tuple[Flow, ...]) -> st.SearchStrategy[Conditional]:

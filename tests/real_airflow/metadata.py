@@ -32,6 +32,11 @@ class Metadata:
         state: str | None = self._value(query, dag_id, task_id)
         return state
 
+    def run_state(self, dag_id: str) -> str | None:
+        """Return the state of a DAG's only run."""
+        state: str | None = self._value("SELECT state FROM dag_run WHERE dag_id = ?", dag_id)
+        return state
+
     def xcom(self, dag_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return a pushed value, or ``None``. Airflow 2 keeps JSON as bytes, Airflow 3 as text, at times twice."""
         value = self._value("SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?", dag_id, task_id, key)

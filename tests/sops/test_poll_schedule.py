@@ -21,9 +21,11 @@ class Course:
     """Runs a schedule on a clock of its own; each look is followed by another one an interval later.
 
     :param arrivals: when each wait begins, in seconds; its place in the list is its task's id.
+    :param ends: when tasks end, by id; the first look after that is the last one.
     """
 
     arrivals: list[float]
+    ends: dict[int, float] = field(default_factory=dict)
     interval: float = INTERVAL
     schedule: PollSchedule = field(default_factory=PollSchedule)
     requests: list[tuple[float, list[int]]] = field(default_factory=list)
@@ -44,7 +46,10 @@ class Course:
             self.requests.append((now, taken))
             for task_id in taken:
                 self.looks.setdefault(task_id, []).append(now)
-                self.schedule.add(task_id, now, self.interval)
+                if now < self.ends.get(task_id, math.inf):
+                    self.schedule.add(task_id, now, self.interval)
+                else:
+                    self.schedule.leave(task_id, self.interval)
 
     def requests_between(self, begin: float, end: float) -> int:
         return sum(begin <= moment < end for moment, _ in self.requests)
@@ -71,6 +76,17 @@ def test_requests_keep_their_distance_even_if_all_waits_begin_at_once(waits: int
     moments = [moment for moment, _ in course.requests if moment > 2 * INTERVAL]
     distances = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert min(distances) >= 0.9 * INTERVAL * BATCH_SIZE / waits
+
+
+@pytest.mark.parametrize("ending_within_seconds", [0.1, INTERVAL, 3 * INTERVAL])
+@pytest.mark.parametrize("waits", [60, 1000, 5000])
+def test_no_end_is_noticed_late_while_many_tasks_end(waits: int, ending_within_seconds: float) -> None:
+    chance = random.Random(waits)
+    ends = {task_id: 30 + chance.uniform(0, ending_within_seconds) for task_id in range(waits)}
+    course = Course([0.0] * waits, ends).run(100)
+
+    assert max(course.looks[task_id][-1] - end for task_id, end in ends.items()) <= INTERVAL + 0.5
+    assert course.schedule.next_time() is None
 
 
 def test_the_first_look_of_a_lone_wait_comes_at_once() -> None:

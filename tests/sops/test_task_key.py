@@ -32,6 +32,12 @@ def test_another_task_instance_has_another_digest(change: dict[str, Any]) -> Non
     assert key(**change).digest != key().digest
 
 
+def test_what_a_task_instance_starts_beside_its_own_flow_has_another_digest() -> None:
+    assert (
+        len({key().digest, key(purpose=["a"]).digest, key(purpose=["a", "b"]).digest, key(purpose=["ab"]).digest}) == 4
+    )
+
+
 def test_ids_are_not_run_together() -> None:
     assert key(dag_id="a", run_id="bc").digest != key(dag_id="ab", run_id="c").digest
 

@@ -119,6 +119,25 @@ class TestManyWaits:
         a_second = [sum(second <= request.at < second + 1 for request in sops.requests) for second in range(300)]
         assert max(a_second) <= 3
 
+    def test_waits_that_take_their_turns_late_still_share_requests(self) -> None:
+        chance = random.Random(4)
+        sops = SimulatedSops(dict.fromkeys(range(1000), HOUR))
+
+        async def one(poller: StatusPoller, task_id: int) -> None:
+            async with poller.wait_for(task_id, 10.0) as wait:
+                await wait.look(look())
+                while now() < 300:
+                    await asyncio.sleep(chance.uniform(0, 0.5))
+                    await wait.look(look(delay_seconds=10.0))
+
+        async def everything(poller: StatusPoller) -> None:
+            await asyncio.gather(*(one(poller, task_id) for task_id in sops.ends))
+
+        with_poller(sops, everything)
+
+        in_three_minutes = [request for request in sops.requests if 100 <= request.at < 280]
+        assert len(in_three_minutes) <= 1.02 * 1000 / 50 * 180 / 10
+
     def test_a_slow_server_is_asked_a_few_questions_at_a_time(self) -> None:
         sops = SimulatedSops(dict.fromkeys(range(1000), 100.0), latency_seconds=3.0)
 

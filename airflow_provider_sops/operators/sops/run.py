@@ -319,6 +319,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.log.warning("A person is needed: %s", error)
         known: Any = context
         known["exception"] = error
+        known["sops_failure_marks"] = result.failure_marks
         callbacks = self.on_node_failed
         for callback in callbacks if isinstance(callbacks, Sequence) else [callbacks]:
             if callback is None:

@@ -21,7 +21,7 @@ from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
 from airflow_provider_sops.sops.pipeline_tree.branches import Flaw
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, Node, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.ordering import strong_components
-from airflow_provider_sops.sops.pipeline_tree.variables import references
+from airflow_provider_sops.sops.pipeline_tree.variables import references_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -241,7 +241,7 @@ def _faults_of_constants(level: Level) -> Iterator[Finding]:
             if node_id not in level.nodes:
                 message = f"constant {key} comes from {node_id!r}, which is no node of its level"
                 yield Finding(Rule.CONSTANT_SOURCE, level.path or None, message)
-        refers_to[key] = tuple(sorted(references(constant.get("value")) & set(level.constants)))
+        refers_to[key] = tuple(sorted(references_within(level, constant) & set(level.constants)))
     for component in strong_components(refers_to, refers_to):
         if len(component) > 1 or component[0] in refers_to[component[0]]:
             message = f"constants refer to each other in a circle: {', '.join(sorted(component))}"

@@ -88,6 +88,16 @@ def references_of(node: Node) -> frozenset[str]:
     return references(list(_rendered_by(node)))
 
 
+def references_within(level: Level, constant: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of all variables of its level that a constant may refer to.
+
+    The shown constants of a subprocess hold what it is given: what these refer to are variables of the level around,
+    which may well have the same keys.
+    """
+    is_given = bool(level.path) and constant.get("show_type") != "hide"
+    return frozenset() if is_given else references(constant.get("value"))
+
+
 def _rendered_by(node: Node) -> Iterator[Any]:
     if isinstance(node, Gateway):
         yield from (condition.evaluate for condition in node.conditions.values())
@@ -104,7 +114,7 @@ def read_variables(level: Level) -> dict[str, Variable]:
     """Return the variables of a level by key, in SOPS's order."""
     constants = {read_text(key): read_mapping(raw) for key, raw in level.constants.items()}
     users = _users({node.key: references_of(node) for node in level.nodes.values()})
-    used_by = _users({key: references(raw.get("value")) for key, raw in constants.items()})
+    used_by = _users({key: references_within(level, raw) for key, raw in constants.items()})
     return {
         key: Variable(
             key=key,

@@ -43,6 +43,7 @@ _RULES = {
     "get_tasks_status": _Rule(10, _always),
     "get_task_detail": _Rule(60, _always),
     "get_plugin_list": _Rule(60, _always),
+    "get_plugin_detail": _Rule(60, _always),
     "get_user_project_detail": _Rule(60, _always),
 }
 

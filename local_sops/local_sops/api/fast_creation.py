@@ -47,17 +47,27 @@ def _tree(call: Call) -> Tree:
         tree: Any = {"gateways": {}, "constants": {}, "outputs": [], **with_safe_names(given)}
         for part in ("start_event", "end_event", "flows"):
             tree[part]
-        _check_templates(call, tree)
+        if call.body.get("has_common_subprocess"):
+            tree = _with_common_subprocesses(tree)
+        else:
+            _check_templates(call, tree)
         return tree_from_caller(call.state.templates, tree, {})
     except (InvalidTreeError, KeyError, TypeError, AttributeError) as error:
         message = f"[API] fast_create_task get invalid pipeline_tree: {error}"
         raise Refusal(message, Code.BAD_PARAMETER, traced=False, data=None) from error
 
 
+def _with_common_subprocesses(tree: Tree) -> Tree:
+    """Let all subprocesses be of common templates: then none may be of the project's."""
+    activities = {
+        key: {**node, "template_source": "common"} if "template_id" in node else node
+        for key, node in tree["activities"].items()
+    }
+    return {**tree, "activities": activities}
+
+
 def _check_templates(call: Call, tree: Tree) -> None:
-    """Refuse subprocesses whose templates are not the project's, unless they are said to be common ones."""
-    if call.body.get("has_common_subprocess"):
-        return
+    """Refuse subprocesses whose templates are not the project's."""
     own = {str(template.id) for template in call.state.templates.project_templates(call.project.id)}
     used = {str(node["template_id"]) for node in tree["activities"].values() if "template_id" in node}
     if used - own:

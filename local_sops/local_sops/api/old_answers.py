@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Data = dict[str, Any]
 
-MISSING_CALLS = frozenset({"get_tasks_status"})
+MISSING_CALLS = frozenset({"get_tasks_status", "create_clocked_task", "get_clocked_task_list", "create_template"})
 """Calls that an old server does not have."""
 _UNKNOWN_FLAGS = {
     "2019": frozenset({"with_ex_data", "with_failed_node_info", "with_auto_retry_status"}),
@@ -120,6 +120,8 @@ _RESHAPED: Mapping[str, Callable[[Call, Any], Any]] = {
     "create_and_start_task": _with_old_tree,
     "fast_create_task": _with_old_tree,
     "preview_task_tree": _with_old_tree,
+    "create_periodic_task": _with_old_tree,
+    "get_periodic_task_info": _with_old_tree,
     "get_template_info": _with_old_tree,
     "get_common_template_info": _with_old_tree,
 }

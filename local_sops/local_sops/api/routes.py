@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from local_sops.api import (
     claiming,
+    clocked_tasks,
     fast_creation,
     node_log,
     nodes,
     operations,
+    periodic_tasks,
     plugins,
     projects,
     task_creation,
     task_status,
     tasks,
+    template_creation,
     templates,
 )
 from local_sops.api.old_answers import MISSING_CALLS
@@ -75,6 +78,16 @@ ROUTES = {
         Route("claim_functionalization_task", "POST", _TASK, claiming.claim_functionalization_task),
         Route("get_task_node_log", "GET", _TASK, node_log.get_task_node_log, traced=False),
         Route("get_plugin_list", "GET", _BUSINESS, plugins.get_plugin_list),
+        Route("get_plugin_detail", "GET", _BUSINESS, plugins.get_plugin_detail),
+        Route("create_template", "POST", _BUSINESS, template_creation.create_template),
+        Route("create_periodic_task", "POST", _TEMPLATE, periodic_tasks.create_periodic_task),
+        Route("get_periodic_task_list", "GET", _BUSINESS, periodic_tasks.get_periodic_task_list),
+        Route("get_periodic_task_info", "GET", _TASK, periodic_tasks.get_periodic_task_info),
+        Route("set_periodic_task_enabled", "POST", _TASK, periodic_tasks.set_periodic_task_enabled),
+        Route("modify_cron_for_periodic_task", "POST", _TASK, periodic_tasks.modify_cron_for_periodic_task),
+        Route("modify_constants_for_periodic_task", "POST", _TASK, periodic_tasks.modify_constants_for_periodic_task),
+        Route("create_clocked_task", "POST", _TEMPLATE, clocked_tasks.create_clocked_task),
+        Route("get_clocked_task_list", "GET", _BUSINESS, clocked_tasks.get_clocked_task_list),
     )
 }
 

@@ -15,6 +15,7 @@ from local_sops.trees.creation import tree_from_caller, tree_from_template
 from local_sops.trees.drawing import with_drawing
 from local_sops.trees.names import with_safe_names
 from local_sops.trees.pruning import nodes_but, without_nodes
+from local_sops.trees.schemes import excluded_by_schemes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,26 +137,12 @@ def _own_tree(call: Call, template: Template, parameters: Mapping[str, Any]) -> 
 def _template_tree(call: Call, template: Template, parameters: Mapping[str, Any]) -> Tree:
     excluded = list(parameters["exclude_task_nodes_id"])
     if parameters["template_schemes_id"]:
-        excluded = _excluded_by_schemes(template, parameters["template_schemes_id"])
+        excluded = excluded_by_schemes(template, parameters["template_schemes_id"])
     elif parameters["execute_task_nodes_id"]:
         excluded = nodes_but(template.tree, parameters["execute_task_nodes_id"])
     return tree_from_template(
         call.state.templates, template, excluded, parameters["constants"], parameters["simplify_vars"]
     )
-
-
-def _excluded_by_schemes(template: Template, wanted: Any) -> list[str]:
-    """List the optional nodes that none of the schemes keeps.
-
-    :param wanted: ``"<template id>-<name>"``, a scheme's number among the template's, or a list of these.
-    """
-    wanted = wanted if isinstance(wanted, list) else [wanted]
-    kept: set[str] = set()
-    for number, scheme in enumerate(template.schemes, start=1):
-        if scheme.id in wanted or number in wanted:
-            kept.update(scheme.node_ids)
-    activities = template.tree["activities"]
-    return [node_id for node_id, node in activities.items() if node["optional"] and node_id not in kept]
 
 
 def _store(

@@ -85,15 +85,19 @@ def get_task_detail(call: Call) -> Answer:
 
 def get_task_list(call: Call) -> Answer:
     """List a page of a project's tasks, newest first, with the count of all that match."""
-    zone = _expected_zone(call)
+    zone = expected_zone(call)
     tasks = _filtered(call)
-    offset, limit = _page(call)
+    offset, limit = page_of(call)
     page = tasks.order_by("-pk")[offset : offset + limit]
-    count = -1 if _switch(call, "without_count") else tasks.count()
+    count = -1 if switch(call, "without_count") else tasks.count()
     return success([_list_item(call, task, zone) for task in page], count=count)
 
 
-def _expected_zone(call: Call) -> ZoneInfo | None:
+def expected_zone(call: Call) -> ZoneInfo | None:
+    """Read the zone that the caller wants times in; None if it says nothing.
+
+    :raises Refusal: it is none.
+    """
     name = call.query.get("expected_timezone")
     if not name:
         return None
@@ -104,8 +108,11 @@ def _expected_zone(call: Call) -> ZoneInfo | None:
         raise Refusal(message, Code.VALIDATION, traced=False, data="") from None
 
 
-def _page(call: Call) -> tuple[int, int]:
-    """Read offset and limit."""
+def page_of(call: Call) -> tuple[int, int]:
+    """Read offset and limit.
+
+    :raises Refusal: they are none.
+    """
     try:
         offset = int(call.query.get("offset", 0))
         limit = int(call.query.get("limit", DEFAULT_LIMIT))
@@ -116,7 +123,7 @@ def _page(call: Call) -> tuple[int, int]:
     return offset, min(limit, MAX_LIMIT)
 
 
-def _switch(call: Call, name: str) -> bool:
+def switch(call: Call, name: str) -> bool:
     """Read a switch of the query; left out, it is off."""
     return call.query.get(name, "").lower() not in ("", "false", "0")
 
@@ -131,14 +138,14 @@ def _filtered(call: Call) -> QuerySet[Task]:
         wanted["template_id__in"] = [one.strip() for one in query["template_ids"].split(",") if one.strip()]
     for name in ("is_started", "is_finished"):
         if query.get(name):
-            wanted[name] = _switch(call, name)
+            wanted[name] = switch(call, name)
     for name, lookup in (("create_time_start", "create_time__gte"), ("create_time_end", "create_time__lte")):
         if query.get(name):
             wanted[lookup] = _moment(call, name)
     tasks = Task.objects.filter(**wanted)
     if query.get("is_child_taskflow"):
         children = ~Q(parent_node_id="")
-        tasks = tasks.filter(children if _switch(call, "is_child_taskflow") else ~children)
+        tasks = tasks.filter(children if switch(call, "is_child_taskflow") else ~children)
     if query.get("keyword"):
         # SQLite's LIKE ignores case; SOPS's search does not.
         tasks = tasks.annotate(found_at=StrIndex("name", Value(query["keyword"]))).filter(found_at__gt=0)

@@ -62,7 +62,11 @@ class TaskLife:
 
     def url_of(self, task: Task) -> str:
         """Name the page of a task."""
-        return f"{self._base_url}/taskflow/execute/{task.project_id}/?instance_id={task.pk}"
+        return f"{self._base_url}{self.path_of(task)}"
+
+    def path_of(self, task: Task) -> str:
+        """Name the page of a task, as seen from this server."""
+        return f"/taskflow/execute/{task.project_id}/?instance_id={task.pk}"
 
     def connect(self) -> None:
         """Follow the engine's state changes from now on."""
@@ -91,7 +95,8 @@ class TaskLife:
     def request_start(self, task: Task, username: str) -> None:
         """Ask for a task to be started; who asks first starts it, and it starts once."""
         Task.objects.filter(pk=task.pk).update(start_requested_by=username)
-        self._dispatcher.submit(partial(self._start, task.pk, username))
+        # A plan makes its task and asks for its start in one transaction.
+        transaction.on_commit(partial(self._dispatcher.submit, partial(self._start, task.pk, username)))
 
     def resume_after_restart(self) -> None:
         """Take up what was asked for, or is waiting for a time, and has not happened yet."""

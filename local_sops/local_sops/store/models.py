@@ -93,3 +93,53 @@ class PendingCallback(models.Model):
 
     def __str__(self) -> str:
         return f"callback {self.pk} of task {self.task_id}"
+
+
+class PeriodicTask(models.Model):
+    """A plan that starts a task at every due time of a cron, while it is enabled.
+
+    ``next_due`` is the one due time that is not yet taken; taking it and making its task is one transaction.
+    """
+
+    name = models.CharField(max_length=64)
+    project_id = models.IntegerField(db_index=True)
+    template_id = models.IntegerField()
+    template_source = models.CharField(max_length=32)
+    template_version = models.CharField(max_length=255)
+    creator = models.CharField(max_length=64)
+    create_time = models.DateTimeField()
+    edit_time = models.DateTimeField()
+    cron_fields = models.JSONField()
+    enabled = models.BooleanField(default=False)
+    next_due = models.DateTimeField(null=True)
+    last_run_at = models.DateTimeField(null=True)
+    total_run_count = models.IntegerField(default=0)
+    tree_json = models.TextField()
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The ``pipeline_tree`` that its tasks are made from, freshly parsed: the caller may change it."""
+        tree: dict[str, Any] = json.loads(self.tree_json)
+        return tree
+
+    def __str__(self) -> str:
+        return f"periodic task {self.pk}"
+
+
+class ClockedTask(models.Model):
+    """A plan that starts one task at one time."""
+
+    project_id = models.IntegerField(db_index=True)
+    task_id = models.IntegerField(null=True)
+    task_name = models.CharField(max_length=128)
+    template_id = models.IntegerField()
+    template_name = models.CharField(max_length=128)
+    template_source = models.CharField(max_length=32)
+    creator = models.CharField(max_length=64)
+    create_time = models.DateTimeField()
+    plan_start_time = models.DateTimeField()
+    task_parameters = models.JSONField()
+    state = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"clocked task {self.pk}"

@@ -180,6 +180,20 @@ def test_constants_that_refer_to_each_other_in_a_circle_are_found_once() -> None
     )
 
 
+def test_a_subprocess_may_be_given_a_variable_by_the_name_of_its_own() -> None:
+    tree = web_tree((Sub((T,)),))
+    tree["activities"]["s1"]["pipeline"]["constants"] = {"${a}": constant("${a}", "${a}")}
+
+    assert not faults(tree)
+
+
+def test_a_hidden_constant_of_a_subprocess_may_not_refer_to_itself() -> None:
+    tree = web_tree((Sub((T,)),))
+    tree["activities"]["s1"]["pipeline"]["constants"] = {"${a}": constant("${a}", "${a}", show_type="hide")}
+
+    assert (Rule.CONSTANT_CYCLE, "s1") in faults(tree)
+
+
 @pytest.mark.parametrize("conditions", [{"l99": {"evaluate": "1 == 1"}}, {"l2": {"name": "no expression"}}])
 def test_a_condition_needs_a_flow_and_an_expression(conditions: Any) -> None:
     tree = web_tree((Exclusive(((T,), (T,))),))

@@ -93,6 +93,13 @@ def test_a_subprocess_uses_what_its_shown_constants_are_given() -> None:
     assert set(variables(tree, "s")) == {"${in}", "${own}"}
 
 
+def test_what_a_subprocess_is_given_uses_none_of_its_own_variables() -> None:
+    inner = pipeline_tree("s2 > x1 > e2", constants={"${said}": constant("${said}", "${said}")})
+    tree = pipeline_tree("start > call > end", nodes={"call": subprocess("call", inner)})
+
+    assert variables(tree, "call")["${said}"].used_by_variables == ()
+
+
 def test_a_folded_subprocess_is_given_its_values_by_the_node() -> None:
     node = {"type": "SubProcess", "name": "s", "constants": {"${in}": constant("${in}", "${outer}")}}
     tree = pipeline_tree("start > s > end", nodes={"s": node}, constants={"${outer}": constant("${outer}")})

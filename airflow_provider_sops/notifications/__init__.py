@@ -1,0 +1,1 @@
+"""Notifiers: telling people through SOPS."""

@@ -1,0 +1,155 @@
+"""Telling people what happened in Airflow by way of a SOPS flow."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseNotifier, mask_secret
+
+from airflow_provider_sops.notifications.notification_key import described, notification_key
+from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.sops.election import elect
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import CreatedTask
+
+_DEFAULT_NAME = "{{ dag.dag_id }}{% if ti is defined and reason is not defined %}.{{ ti.task_id }}{% endif %}"
+
+
+class SopsTaskNotifier(BaseNotifier):
+    """Create and start a SOPS task from a template, for example a flow that writes to people on duty.
+
+    For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback``, ``on_skipped_callback`` and
+    ``on_execute_callback`` of tasks, for the callbacks of DAGs, and for ``on_node_failed`` of ``SopsRunTaskOperator``.
+    Not for deadlines, nor for ``sla_miss_callback`` of Airflow 2.
+
+    Airflow may call a callback twice. Each try, each failure of nodes and each notifier has one SOPS task, found by the
+    key in its name, as for the operators; it is created once and started once. Two notifiers count as one if they are
+    written alike: to use one as both ``on_execute_callback`` and ``on_failure_callback``, name them differently.
+
+    It does not wait for the flow and does not know how it ends. What goes wrong is written to the log and raised
+    nowhere, so it never takes the place of what it should tell.
+
+    Calls get_task_list, get_template_info (if there are constants), create_task and start_task.
+
+    :param template_id: id of the SOPS template. (templated)
+    :param name: the task's name in SOPS, of which 80 characters are kept. Default: DAG and task id. (templated)
+    :param constants: values for the template's constants, ``{"${key}": value}``. JSON types are kept. Those that the
+        template does not have are warned about; SOPS ignores them. If Airflow calls back in its DAG processor,
+        ``exception`` is missing from the context: write ``{{ exception | default("unknown") }}``. (templated)
+    :param template_source: ``business`` (default) or ``common`` for public templates. (templated)
+    :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
+    :param bk_biz_id: the business; default: the one of the connection. (templated)
+    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "template_id",
+        "name",
+        "constants",
+        "template_source",
+        "sops_conn_id",
+        "bk_biz_id",
+        "scope",
+    )
+
+    def __init__(
+        self,
+        *,
+        template_id: int | str,
+        name: str = _DEFAULT_NAME,
+        constants: Mapping[str, Any] | None = None,
+        template_source: str = "business",
+        sops_conn_id: str = "sops_default",
+        bk_biz_id: int | str | None = None,
+        scope: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.template_id = template_id
+        self.name = name
+        self.constants = constants
+        self.template_source = template_source
+        self.sops_conn_id = sops_conn_id
+        self.bk_biz_id = bk_biz_id
+        self.scope = scope
+        self._definition = {field: getattr(self, field) for field in self.template_fields}
+
+    def __call__(self, *args: Any) -> None:
+        """Notify; whatever goes wrong ends in the log.
+
+        :param args: Airflow's context alone.
+        """
+        if len(args) != 1:
+            self.log.error("SopsTaskNotifier tells about tasks and DAG runs, not about missed SLAs.")
+            return
+        (context,) = args
+        # Rendering replaces the templates for good, and one notifier may serve many tasks of a process.
+        notifier = copy.copy(self)
+        try:
+            notifier.render_template_fields(context)
+            notifier.notify(context)
+        except Exception:
+            self.log.exception(
+                "No notification about %s: SOPS template %s could not be run.",
+                described(context),
+                notifier.template_id,
+            )
+
+    def notify(self, context: Context) -> None:
+        """Create the task or find it, and start it.
+
+        :raises SopsError: SOPS refuses or cannot be reached.
+        """
+        from airflow_provider_sops.hooks.sops import SopsHook
+
+        if self.constants is not None and not isinstance(self.constants, Mapping):
+            raise SopsInvalidParameterError(
+                f"constants must be a dict of ${{key}} to value, not {type(self.constants).__name__}"
+            )
+        known: Any = context
+        key = notification_key(known, self._definition)
+        name = key.add_to(self.name if len(self.name) <= MAX_NAME_LENGTH else f"{self.name[: MAX_NAME_LENGTH - 1]}…")
+        with SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope) as hook:
+            once = ExactlyOnce(hook, key, self.log)
+            found = elect(once.find().current)
+            if found is None:
+                self._check_constants(hook)
+                sops_task_id = once.create(lambda: self._create_task(hook, name))
+            else:
+                sops_task_id = found.id
+                self.log.info("The notification about %s is there already.", described(known))
+            start_task(hook, sops_task_id, self.log)
+        self.log.info("SOPS task %s tells about %s.", sops_task_id, described(known))
+
+    def _create_task(self, hook: SopsHook, name: str) -> CreatedTask:
+        return hook.create_task(
+            self.template_id, name, constants=dict(self.constants or {}), template_source=self.template_source
+        )
+
+    def _check_constants(self, hook: SopsHook) -> None:
+        """Mask secrets, and warn of what SOPS would ignore silently; half a notification is better than none."""
+        if not self.constants:
+            return
+        read = hook.get_common_template_info if self.template_source == "common" else hook.get_template_info
+        try:
+            template = read(self.template_id)
+        except SopsError as error:
+            self.log.warning("The notification's constants are not checked: %s", error)
+            return
+        for key in template.password_keys & set(self.constants):
+            mask_secret(self.constants[key])
+        unknown = [key for key in self.constants if key not in template.constants]
+        if unknown:
+            self.log.warning(
+                "SOPS template %s has no constants %s; it has %s.",
+                template.id,
+                ", ".join(map(repr, unknown)),
+                ", ".join(sorted(template.constants)) or "none",
+            )

@@ -1,0 +1,79 @@
+"""Airflow's UI as somebody clicks through it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+# Airflow starts a process for each try, and looks every few seconds.
+AIRFLOW_MILLISECONDS = 180_000
+
+
+class Airflow:
+    """Airflow's UI in a page of its own.
+
+    :param demo: addresses and login as ``make demo-ui`` prints them.
+    """
+
+    def __init__(self, page: Page, demo: re.Match[str]) -> None:
+        self.page = page
+        self._url = demo["airflow"]
+        page.goto(self._url)
+        page.locator("input[name=username]").fill(demo["user"])
+        page.locator("input[name=password]").fill(demo["password"])
+        page.locator("button[type=submit]").click()
+        expect(page.get_by_test_id("nav-dags-link")).to_be_visible()
+
+    def open_dag(self, dag_id: str) -> None:
+        """Open the page of a DAG."""
+        self.page.goto(f"{self._url}/dags/{dag_id}")
+        expect(self.page.get_by_test_id("trigger-dag-button")).to_be_visible()
+
+    def open_task(self, task_id: str) -> None:
+        """Click a task's square in the grid, of the latest run."""
+        self.page.locator(f"[data-testid^='grid-'][data-testid$='-{task_id}']").first.click()
+        expect(self.page.get_by_role("link", name="Logs", exact=True)).to_be_visible()
+
+    def expect_state(self, word: str) -> None:
+        """Wait until the page that is open shows a state in its heading."""
+        badge = self.page.get_by_text(re.compile(f"^{word}$")).first
+        expect(badge).to_be_visible(timeout=AIRFLOW_MILLISECONDS)
+
+    def open_tab(self, name: str) -> None:
+        """Click a tab of a task's page."""
+        self.page.get_by_role("link", name=name, exact=True).click()
+
+    def trigger(self) -> None:
+        """Start a run of the DAG whose page is open; a DAG that is off is switched on by that."""
+        self.page.get_by_test_id("trigger-dag-button").click()
+        self.page.get_by_test_id("trigger-dag-submit").click()
+        expect(self.page.get_by_test_id("trigger-dag-submit")).to_have_count(0)
+
+    def switch_on(self) -> None:
+        """Unpause the DAG whose page is open."""
+        self.page.get_by_test_id("toggle-pause").click()
+        expect(self.page.get_by_test_id("toggle-pause")).to_have_attribute("data-state", "checked")
+
+    def open_run(self) -> None:
+        """Open the latest run of the DAG whose page is open."""
+        self.page.locator("a[href*='/runs/']").first.click(timeout=AIRFLOW_MILLISECONDS)
+
+    def show_graph(self) -> None:
+        """Show the DAG's graph instead of its grid."""
+        self.page.get_by_label("Show Graph").click()
+
+    def expect_in_graph(self, name: str, word: str) -> None:
+        """Wait until a task of the graph shows a state."""
+        node = self.page.locator(".react-flow__node").filter(has=self.page.get_by_text(name, exact=True))
+        expect(node).to_contain_text(word, timeout=AIRFLOW_MILLISECONDS)
+
+    def fold_tracebacks(self) -> None:
+        """Show of each traceback in a log only what was raised."""
+        for summary in self.page.get_by_text(re.compile(r"^\w+(Error|Exception): ")).all():
+            summary.click()
+        self.page.evaluate("document.querySelectorAll('*').forEach((element) => { element.scrollLeft = 0; })")
+
+    def look_elsewhere(self) -> None:
+        """Click where nothing is: what is pointed at says more, and covers the rest."""
+        self.page.mouse.click(700, 5)
