@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
-from unittest import mock
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
-from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.faults.pace import POLL_INTERVAL_SECONDS
@@ -226,9 +224,7 @@ class AirflowLife:
         assert (deferred.method_name, deferred.timeout) == ("execute_complete", None)
         self.kept.keep("trigger kwargs", arguments)
         self.ti.state = "deferred"
-        # The worker of this life has left by now.
-        with mock.patch.object(worker_exit, "WORKER_EXIT_SECONDS", 0.0):
-            return asyncio.run(self._wait_in_triggerer(json.loads(json.dumps(arguments))))
+        return asyncio.run(self._wait_in_triggerer(json.loads(json.dumps(arguments))))
 
     async def _wait_in_triggerer(
         self, arguments: dict[str, Any]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tests.faults.sops_database import RanTask
 
 _DIRECT_CONN_ID = "sops_direct"
+_RUNS_BETWEEN_LINES = 100
 #: How long SOPS may take to act on what it was asked for last.
 _SETTLE_SECONDS = 5.0
 #: How long local_sops may be gone after it was killed.
@@ -131,6 +132,8 @@ class Campaign:
         self._result.runs += 1
         self._result.violations.update(kind for kind, _ in judgement.violations)
         self._result.granted.update(judgement.granted)
+        if self._result.runs % _RUNS_BETWEEN_LINES == 0:
+            tell(f"{self._result.runs} runs, {sum(self._result.violations.values())} promises broken")
         if judgement.violations:
             found = "\n".join(f"{kind.upper()}: {text}" for kind, text in judgement.violations)
             number = plan.name.removeprefix("run-")

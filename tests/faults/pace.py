@@ -13,6 +13,7 @@ from airflow_provider_sops.hooks import retrying
 from airflow_provider_sops.operators.sops import answered_tasks, earlier_tasks, exactly_once, node_actions, revoking
 from airflow_provider_sops.sops import watch
 from airflow_provider_sops.triggers import sops as triggers
+from airflow_provider_sops.triggers import worker_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def hurried() -> Iterator[None]:
             (watch, "OLDEST_ANSWER_SECONDS", 1.5),
             (outputs, "_PAUSE_SECONDS", 0.6),
             (outputs, "_STALE_SECONDS", 6.6),
+            (worker_exit, "WORKER_EXIT_SECONDS", 0.15),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         yield
