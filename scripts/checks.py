@@ -104,12 +104,12 @@ PARTS = {
         ),
     ),
     "test": (
-        _tests(CURRENT, None, 360),
-        _tests(OLDEST, None, 240),
+        _tests(CURRENT, None, 540),
+        _tests(OLDEST, None, 420),
         _tests("airflow-3.3.2-py3.12", UNIT, 60),
         _tests("airflow-2.11.2-py3.12", UNIT, 60),
         _tests("airflow-3.3.2-py3.13", UNIT, 60),
-        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 120, folder="local_sops"),
+        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 150, folder="local_sops"),
         Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),
 }
