@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode, key_text
@@ -177,7 +177,7 @@ class NodeMirrorOperator(SopsBaseOperator):
     def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
         from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 
-        self.defer(
+        raise TaskDeferred(
             trigger=SopsNodeTrigger(
                 sops_conn_id=self.sops_conn_id,
                 bk_biz_id=self.bk_biz_id,

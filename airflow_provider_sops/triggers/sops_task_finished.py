@@ -18,7 +18,7 @@ from airflow_provider_sops.triggers.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if AIRFLOW_V_3_0_PLUS:
-    from airflow.triggers.base import BaseEventTrigger
+    from airflow.triggers.base import BaseEventTrigger  # type: ignore[attr-defined,unused-ignore]
 else:
     from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment]
 
