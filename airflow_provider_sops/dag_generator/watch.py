@@ -95,13 +95,8 @@ class WatchBuilder:
             **settings.where,
             **settings.run_args,
         )
-        start.set_downstream(flow)
-        # What is inside a group first: a group's own edges are those of its first and last tasks.
-        for edge in sorted(self._tree.graph.edges, key=lambda edge: -len(edge.source)):
-            self._connect(edge, start)
-        for mirror in self._mirrors:
-            if self._begins_with_the_flow(mirror.node.key):
-                start.set_downstream(mirror)
+        early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
+        start.set_downstream([flow, *early])
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]
@@ -118,6 +113,10 @@ class WatchBuilder:
                         self._build_level(key, start)
                 else:
                     self._places[key] = self._mirror(node, start)
+            # What is before it, and what is inside it, is there by now. Airflow needs the longer for an edge the more
+            # tasks there are.
+            for edge in self._tree.graph.incoming[key]:
+                self._connect(edge, start)
 
     def _stage_group(self, node: Node) -> AbstractContextManager[Any]:
         group_id = stage_id(node) if self._settings.stages else ""

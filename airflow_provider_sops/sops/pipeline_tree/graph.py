@@ -104,6 +104,8 @@ class Graph:
     def loop_of(self) -> Mapping[NodeKey, Loop]:
         """The outermost loop in which a node lies, itself or with a subprocess around it; others are left out."""
         direct = {key: loop for loop in self.loops for key in loop.nodes}
+        if not direct:
+            return {}
         found = {}
         for key in self.order:
             around = (key[:depth] for depth in range(1, len(key) + 1))
