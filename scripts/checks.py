@@ -23,7 +23,7 @@ LOCAL_SOPS = "local-sops"
 
 UNIT = "not integration and not contract"
 
-TYPED = ("airflow_provider_sops", "browser", "demo", "example_dags", "scripts", "tests")
+TYPED = ("airflow_provider_sops", "benchmarks", "browser", "demo", "example_dags", "scripts", "tests")
 # Airflow 2.11 has few types: much of it is `Any` there, and fewer of our `type: ignore` are needed.
 LENIENT = (
     "--allow-subclassing-any",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.variables import references
 
@@ -30,6 +31,10 @@ def secret_variables(tree: PipelineTree) -> Mapping[NodeKey, Collection[str]]:
 
     A subprocess may be given a password as the value of a variable of its own, of whatever type.
     """
+    constants = (read_mapping(raw) for level in tree.levels.values() for raw in level.constants.values())
+    if not any(map(is_password, constants)):
+        # Who uses which variable takes long to find out, and most flows have no password.
+        return dict.fromkeys(tree.levels, ())
     secret: dict[NodeKey, set[str]] = {}
     # Every level comes after the one around it.
     for path, variables in tree.variables.items():

@@ -1,0 +1,148 @@
+"""Measure what waiting in Airflow for SOPS tasks costs, each figure beside its peers.
+
+Names, and minutes of a full run on two cores:
+
+  waits      10  requests, CPU and memory of waiting tasks, and how late their ends are noticed, in real triggerers:
+                 SopsTaskTrigger, the trigger of Airflow's HttpSensor, and a plain aiohttp loop per task
+  cache       3  how late ends are noticed where SOPS answers from its caches
+  outage      3  what becomes of waits while SOPS is away
+  memory      3  whether the memory of a triggerer grows while tasks wait
+  parse       1  what a DAG file's parse takes more because it uses the package
+  operator    5  how long a flow waits for Airflow before it begins and after it has ended
+  building    5  what a flow's DAG file costs to build, serialise and parse: SopsDag, the same by hand, and made by
+                 astronomer-cosmos and dag-factory
+  watched     6  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
+                 longer the run takes than SOPS
+  crowd       6  the waits again, once, but more than one triggerer takes
+
+Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Programs
+that are busy beside it spoil the figures. Tables go to stdout, progress to stderr, every single figure to a JSON file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import cache, dag_building, memory, operator_path, outage, parse, waits, watched_flow
+from benchmarks.patience import OutOfPatienceError
+from benchmarks.report import Circumstances, Result, write_json
+from benchmarks.scope import FULL, QUICK, Scope
+from benchmarks.waiting.deferred_tasks import ROOT, AirflowCommandError, PreparedHomes
+from demo.child_process import ChildFailedError
+from demo.progress import RunFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BENCHMARKS: dict[str, Callable[[PreparedHomes, Scope], Result]] = {
+    "waits": waits.run,
+    "cache": cache.run,
+    "outage": outage.run,
+    "memory": memory.run,
+    "parse": lambda _homes, scope: parse.run(scope),
+    "operator": lambda _homes, scope: operator_path.run(scope),
+    "building": lambda _homes, scope: dag_building.run(scope),
+    "watched": lambda _homes, scope: watched_flow.run(scope),
+    "crowd": waits.run_crowd,
+}
+_EXPECTED_ERRORS = (AirflowCommandError, ChildFailedError, OutOfPatienceError, RunFailedError)
+_EXAMPLES = """\
+examples:
+  make bench                                         everything
+  make bench BENCH="--quick"                         everything on a small scale, in a quarter of an hour
+  make bench BENCH="waits --waits 1000 --repeats 1"  one comparison, in two minutes
+  make bench BENCH="waits outage --interval 30"      with other intervals between questions
+"""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all)")
+    parser.add_argument("--quick", action="store_true", help="fewer waits, once: shows that all of it works")
+    parser.add_argument("--repeats", type=int, metavar="N", help=f"trials for each median (default: {FULL.repeats})")
+    parser.add_argument(
+        "--waits",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help=f"numbers of waits (default: {' '.join(map(str, FULL.waits))}); others than waits use the greatest that"
+        " fits into one triggerer",
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        metavar="SECONDS",
+        help=f"how often each wait asks (default: {FULL.interval_seconds:g}, the operators' own default)",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=ROOT / "build/benchmarks.json",
+        metavar="FILE",
+        help="where to write all figures (default: build/benchmarks.json)",
+    )
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(_BENCHMARKS))
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(_BENCHMARKS)}")
+    positive = (arguments.repeats, arguments.interval, *(arguments.waits or ()))
+    if any(number is not None and number <= 0 for number in positive):
+        parser.error("numbers and seconds must be greater than 0")
+    return arguments
+
+
+def _scope(arguments: argparse.Namespace) -> Scope:
+    scope = QUICK if arguments.quick else FULL
+    return replace(
+        scope,
+        repeats=arguments.repeats or scope.repeats,
+        waits=tuple(arguments.waits or scope.waits),
+        interval_seconds=arguments.interval or scope.interval_seconds,
+    )
+
+
+def main() -> int:
+    """Run the benchmarks that the command line names; return the exit code."""
+    arguments = _arguments()
+    scope = _scope(arguments)
+    # `kill` ends the benchmarks like Ctrl-C does: with everything that they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    circumstances = Circumstances()
+    print(circumstances, flush=True)
+    results: dict[str, Result] = {}
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        # The hook that starts flows is Airflow's too.
+        os.environ["AIRFLOW_HOME"] = f"{folder}/own_home"
+        homes = PreparedHomes(Path(folder))
+        for name in arguments.names or _BENCHMARKS:
+            began = time.monotonic()
+            try:
+                results[name] = _BENCHMARKS[name](homes, scope)
+            except _EXPECTED_ERRORS as error:
+                print(f"\n{name}: {error}", file=sys.stderr)
+                return 1
+            print(f"\n== {name} ({time.monotonic() - began:.0f} s)\n\n{results[name]}", flush=True)
+            write_json(arguments.json, circumstances, results)
+    targets = [target for result in results.values() for target in result.targets]
+    print(f"\n{sum(target.is_met for target in targets)} of {len(targets)} targets met. All figures: {arguments.json}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")

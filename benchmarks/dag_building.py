@@ -1,0 +1,138 @@
+"""What a flow's DAG file costs Airflow: built, serialised and parsed, beside the same flow in other hands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.building.dag_files import BY_HAND, COSMOS, DAG_FACTORY, SOPS_DAG, write_dag_file
+from benchmarks.building.graph import FlowGraph
+from benchmarks.progress import say
+from benchmarks.report import Result, Row, Table, Target
+
+if TYPE_CHECKING:
+    from benchmarks.scope import Scope
+
+_PROGRAM = Path(__file__).parent / "building/costs_of_file.py"
+#: The other generators load code of theirs into every program of the Airflow beside them, so they have an environment
+#: of their own, beside this one. All sides are measured there.
+_PYTHON = Path(f"{sys.prefix.removesuffix('-bench')}-peers/bin/python")
+_FASTER_THAN_GENERATORS = 3
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one process found out about one DAG file."""
+
+    parse_seconds: float
+    build_seconds: float
+    serialise_seconds: float
+    serialised_bytes: int
+    tasks: int
+    edges: int
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What several processes found out about one DAG file, in medians."""
+
+    parse_ms: float
+    build_ms: float
+    serialise_ms: float
+    serialised_bytes: int
+    tasks: int
+    edges: int
+
+    @classmethod
+    def of(cls, costs: list[Costs]) -> _Summary:
+        return cls(
+            parse_ms=1000 * median(each.parse_seconds for each in costs),
+            build_ms=1000 * median(each.build_seconds for each in costs),
+            serialise_ms=1000 * median(each.serialise_seconds for each in costs),
+            serialised_bytes=costs[0].serialised_bytes,
+            tasks=costs[0].tasks,
+            edges=costs[0].edges,
+        )
+
+
+def run(scope: Scope) -> Result:
+    """Measure each file some times, all in turn, each time in a new process."""
+    cases = [(kind, nodes) for nodes in scope.nodes for kind in (SOPS_DAG, BY_HAND)]
+    cases += [(kind, scope.peer_nodes) for kind in (COSMOS, DAG_FACTORY)]
+    found: dict[tuple[str, int], list[Costs]] = {case: [] for case in cases}
+    with tempfile.TemporaryDirectory(prefix="dag-building-") as name:
+        folder = Path(name)
+        files = {
+            (kind, nodes): write_dag_file(kind, FlowGraph.of(nodes), folder / f"{kind}-{nodes}")
+            for kind, nodes in cases
+        }
+        for repeat in range(scope.repeats):
+            say(f"building DAGs: {repeat + 1} of {scope.repeats}")
+            for case, file in files.items():
+                found[case].append(_costs(file, folder))
+    summaries = {case: _Summary.of(costs) for case, costs in found.items()}
+    notes = [
+        f"Medians of {scope.repeats} new processes, which had loaded what Airflow's dag-processor has; processor time.",
+        "parse: the whole file, imports and all. build: the file again, imported already. Each in one DAG file.",
+        f"{_versions()}, on the same Airflow and Python.",
+    ]
+    return Result(
+        [Table("DAGs of one flow", [_row(*case, summary) for case, summary in summaries.items()], notes)],
+        _targets(summaries, scope.peer_nodes),
+        details=[[*case, [asdict(each) for each in costs]] for case, costs in found.items()],
+    )
+
+
+def _row(kind: str, nodes: int, summary: _Summary) -> Row:
+    return {
+        "": kind,
+        "nodes": nodes,
+        "tasks": summary.tasks,
+        "edges": summary.edges,
+        "build ms": summary.build_ms,
+        "serialise ms": summary.serialise_ms,
+        "parse ms": summary.parse_ms,
+        "serialised kB": summary.serialised_bytes / 1000,
+    }
+
+
+def _targets(summaries: dict[tuple[str, int], _Summary], nodes: int) -> list[Target]:
+    ours, by_hand = summaries[SOPS_DAG, nodes], summaries[BY_HAND, nodes]
+    size = ours.serialised_bytes / by_hand.serialised_bytes
+    return [
+        Target(f"{nodes} nodes: time to build, by hand = 1", ours.build_ms / by_hand.build_ms, 1.5),
+        Target(f"{nodes} nodes: serialised size, by hand = 1", size, 1.3),
+        *(
+            Target(
+                f"{nodes} nodes: time to parse, {kind} = 1",
+                ours.parse_ms / summaries[kind, nodes].parse_ms,
+                1 / _FASTER_THAN_GENERATORS,
+            )
+            for kind in (COSMOS, DAG_FACTORY)
+        ),
+    ]
+
+
+def _costs(file: Path, folder: Path) -> Costs:
+    return Costs(**json.loads(_run(["-P", str(_PROGRAM), str(file)], folder).splitlines()[-1]))
+
+
+def _versions() -> str:
+    program = "import sys; from importlib.metadata import version; print(*(f'{n} {version(n)}' for n in sys.argv[1:]))"
+    return " and ".join(_run(["-c", program, name]).strip() for name in (COSMOS, DAG_FACTORY))
+
+
+def _run(arguments: list[str], folder: Path | None = None) -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    environment |= {"AIRFLOW__CORE__LOAD_EXAMPLES": "False", "DO_NOT_TRACK": "true"}
+    if folder is not None:
+        environment["AIRFLOW_HOME"] = str(folder / "home")
+    done = subprocess.run([str(_PYTHON), *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout

@@ -1,0 +1,80 @@
+"""What becomes of waits while SOPS is away, and how soon after it they go on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.progress import say
+from benchmarks.report import Result, Row, Table, Target
+from benchmarks.waiting.sides import SIDES, SOPS
+from benchmarks.waiting.trial import Case, percentile, trials
+
+if TYPE_CHECKING:
+    from benchmarks.scope import Scope
+    from benchmarks.waiting.deferred_tasks import PreparedHomes
+    from benchmarks.waiting.trial import Ends
+
+#: Longer than the longest pause between two attempts to reach a server that is away, and an interval.
+_PATIENCE_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Outage:
+    """One side's trial.
+
+    :param noticed_p50_seconds: from the end of the outage until the server told the side that the task has ended.
+    :param resumed_p99_seconds: from the end of the outage until Airflow resumed the tasks.
+    """
+
+    side: str
+    waits: int
+    lost: int
+    noticed_p50_seconds: float
+    noticed_p99_seconds: float
+    resumed_p99_seconds: float
+
+
+def run(homes: PreparedHomes, scope: Scope) -> Result:
+    """Take the server away from all sides at the same time; all tasks end in the moment it comes back."""
+    cases = [Case(side, scope.many) for side in SIDES]
+    with trials(homes, cases, scope.interval_seconds) as running:
+        time.sleep(scope.interval_seconds)
+        say(f"SOPS is away for {scope.outage_seconds:g} s")
+        for trial in running:
+            trial.sops.go_away()
+        time.sleep(scope.outage_seconds)
+        say("SOPS is back")
+        for trial in running:
+            trial.end_tasks(within_seconds=0)
+            trial.sops.come_back()
+        outages = [_outage(trial.case, trial.ends(patience_seconds=_PATIENCE_SECONDS)) for trial in running]
+    rows: list[Row] = [
+        {
+            "": outage.side,
+            "lost": outage.lost,
+            "noticed p50 s": outage.noticed_p50_seconds,
+            "noticed p99 s": outage.noticed_p99_seconds,
+            "resumed p99 s": outage.resumed_p99_seconds,
+        }
+        for outage in outages
+    ]
+    title = f"{scope.many} waits, asking every {scope.interval_seconds:g} s, SOPS away for {scope.outage_seconds:g} s"
+    notes = [
+        "The server accepts no connection; all tasks have ended when it is back, and times count from then.",
+        "Lost: Airflow's task was resumed to fail, or not at all.",
+    ]
+    targets = [Target("waits lost to an outage", sum(one.lost for one in outages if one.side == SOPS.name), 0)]
+    return Result([Table(title, rows, notes)], targets, [asdict(outage) for outage in outages])
+
+
+def _outage(case: Case, ends: Ends) -> Outage:
+    return Outage(
+        side=case.side.name,
+        waits=case.waits,
+        lost=ends.lost,
+        noticed_p50_seconds=percentile(ends.noticed, 50),
+        noticed_p99_seconds=percentile(ends.noticed, 99),
+        resumed_p99_seconds=percentile(ends.resumed, 99),
+    )

@@ -1,0 +1,54 @@
+"""How much of everything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: How many waits Airflow gives to one triggerer, unless told otherwise.
+WAITS_PER_TRIGGERER = 1000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How many, how often and how long.
+
+    :param waits: the numbers of waits that are compared.
+    :param crowd: how many waits are more than one triggerer takes.
+    :param repeats: how often whatever a median is taken of is measured.
+    :param interval_seconds: how often each wait asks.
+    :param intervals: over how many intervals costs are counted.
+    :param outage_seconds: how long SOPS is away.
+    :param growth_intervals: over how many intervals memory is watched.
+    :param real_waits: how many tasks run in local_sops.
+    :param nodes: the numbers of nodes of flows that DAGs are built of, multiples of 20.
+    :param peer_nodes: the one of them at which other generators are measured too.
+    """
+
+    waits: tuple[int, ...] = (1, 100, 1000)
+    crowd: int = 5000
+    repeats: int = 5
+    interval_seconds: float = 10.0
+    intervals: int = 3
+    outage_seconds: float = 60.0
+    growth_intervals: int = 100
+    real_waits: int = 50
+    nodes: tuple[int, ...] = (100, 1000, 5000)
+    peer_nodes: int = 1000
+
+    @property
+    def many(self) -> int:
+        """How many waits there are where only one number is tried: as many as fill one triggerer."""
+        return max((waits for waits in self.waits if waits <= WAITS_PER_TRIGGERER), default=min(self.waits))
+
+
+FULL = Scope()
+QUICK = Scope(
+    waits=(1, 100),
+    crowd=1100,
+    repeats=1,
+    interval_seconds=5.0,
+    outage_seconds=20.0,
+    growth_intervals=20,
+    real_waits=10,
+    nodes=(100, 1000),
+)
