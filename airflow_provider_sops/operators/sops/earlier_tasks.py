@@ -70,14 +70,15 @@ class EarlierTasks:
     def started(self, tasks: Sequence[TaskListItem]) -> list[StartedTask]:
         """Return those that were started, oldest first. The others are named in the log: they never run.
 
-        A start that SOPS has accepted shows some moments later, so those that look unstarted are looked at twice.
+        A start that SOPS has accepted shows some moments later, so those that look unstarted are looked at twice. One
+        that is listed as started is, even if its state does not show it yet.
         """
         if any(not task.is_started for task in tasks):
             self._sleep(_START_SHOWS_SECONDS)
         started = []
         for task in tasks:
             status = self._hook.get_task_status(task.id, fresh=True)
-            if status.state == TaskState.CREATED:
+            if status.state == TaskState.CREATED and not task.is_started:
                 self._log.info("SOPS task %s was created before and never started; it is left as it is.", task.id)
             else:
                 started.append(StartedTask(task.id, status))
