@@ -278,6 +278,7 @@ class TestNamesFromSops:
 
 class TestByteStability:
     @pytest.mark.timeout(400)
+    @pytest.mark.integration
     def test_the_same_tree_gives_the_same_dag_whatever_the_hash_seed(self, tmp_path: Path) -> None:
         inner = tree("s2 > x1 > y1 > e2")
         ways = ("s > x > a > v > call > e", "s > x > b > v > call > e")
