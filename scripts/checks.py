@@ -1,7 +1,8 @@
-"""Run the parts of ``make lint`` or ``make test`` one after another and sum them up.
+"""Run the parts of ``make lint`` or ``make test``, two at a time, and sum them up.
 
-Every part runs even when an earlier one failed, so that one run shows everything; a part whose environment
-could not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
+Most tests wait more than they compute, so that two parts take little longer than one. What a part prints is shown when
+it has ended. Every part runs even when an earlier one failed, so that one run shows everything; a part whose
+environment could not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
 reported, not failed: machines differ.
 """
 
@@ -11,7 +12,9 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +42,7 @@ class Part:
 
     :param environment: the folder in ``.venvs/`` that the program is from; it is installed first, by ``make``.
     :param program: a program of that environment.
-    :param budget_seconds: how long the part may take on 2 cores, its installation left out.
+    :param budget_seconds: how long the part may take on 2 cores beside another one, its installation left out.
     :param folder: where it runs, below the project's root.
     :param also_needs: other environments that are installed first.
     """
@@ -114,11 +117,7 @@ PARTS = {
     ),
 }
 INSTALL_BUDGET_SECONDS = 30
-
-
-def _call(command: list[str], folder: str = ".") -> int:
-    print("$", " ".join(command).replace(f"{ROOT}/", ""), flush=True)
-    return subprocess.run(command, cwd=ROOT / folder, stdin=subprocess.DEVNULL, check=False).returncode
+SIDE_BY_SIDE = 2
 
 
 def _has_python(environment: str) -> bool:
@@ -129,9 +128,23 @@ def _has_python(environment: str) -> bool:
 
 
 def _timed(name: str, command: list[str], budget_seconds: int, folder: str = ".") -> Outcome:
+    print(f"begun: {name}", flush=True)
     started = time.monotonic()
-    failed = _call(command, folder) != 0
-    return Outcome(name, "FAILED" if failed else "passed", time.monotonic() - started, budget_seconds, failed)
+    with tempfile.TemporaryFile() as output:
+        failed = subprocess.run(
+            command,
+            cwd=ROOT / folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+        output.seek(0)
+        text = output.read().decode(errors="backslashreplace")
+    outcome = Outcome(name, "FAILED" if failed else "passed", time.monotonic() - started, budget_seconds, bool(failed))
+    # One write, so that the texts of two parts do not mix.
+    print(f"$ {' '.join(command).replace(f'{ROOT}/', '')}\n{text}{outcome}", flush=True)
+    return outcome
 
 
 def _install(environment: str) -> Outcome:
@@ -140,26 +153,24 @@ def _install(environment: str) -> Outcome:
 
 
 def run(parts: tuple[Part, ...], *, pythons_required: bool) -> list[Outcome]:
-    """Install what each part needs, once, and run it.
+    """Install what the parts need, once, and run them.
 
     :param pythons_required: whether a missing Python 3.12 or 3.13 is a failure or only reported.
     """
-    outcomes: list[Outcome] = []
-    installed: dict[str, bool] = {}
-    for part in parts:
+    environments = dict.fromkeys(each for part in parts for each in (part.environment, *part.also_needs))
+    available = [environment for environment in environments if _has_python(environment)]
+    installs = {environment: _install(environment) for environment in available}
+
+    def outcome(part: Part) -> Outcome:
         needed = (part.environment, *part.also_needs)
-        if not all(map(_has_python, needed)):
-            outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=pythons_required))
-            continue
-        for environment in needed:
-            if environment not in installed:
-                outcomes.append(_install(environment))
-                installed[environment] = not outcomes[-1].failed
-        if all(installed[environment] for environment in needed):
-            outcomes.append(_timed(part.name, part.command, part.budget_seconds, part.folder))
-        else:
-            outcomes.append(Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=True))
-    return outcomes
+        if not all(environment in installs for environment in needed):
+            return Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=pythons_required)
+        if any(installs[environment].failed for environment in needed):
+            return Outcome(part.name, "NOT RUN", 0, part.budget_seconds, failed=True)
+        return _timed(part.name, part.command, part.budget_seconds, part.folder)
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return [*installs.values(), *pool.map(outcome, parts)]
 
 
 def main() -> int:
