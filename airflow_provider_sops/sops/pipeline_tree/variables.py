@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COMPONENT_OUTPUTS = "component_outputs"
 
 #: What SOPS renders in a text: ``${...}`` without another ``${``, ``{``, ``}`` or ``#`` inside.
-_EXPRESSION = re.compile(r"\$\{([^${}#]+)\}")
+EXPRESSION = re.compile(r"\$\{([^${}#]+)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -69,7 +69,7 @@ def references(value: Any) -> frozenset[str]:
     while waiting:
         each = waiting.pop()
         if isinstance(each, str):
-            for expression in _EXPRESSION.findall(each):
+            for expression in EXPRESSION.findall(each):
                 found.update(f"${{{name}}}" for name in _NAME.findall(expression))
         elif isinstance(each, Mapping):
             waiting += each.keys()
