@@ -1,0 +1,40 @@
+"""Replacing nodes of a SOPS flow by Airflow operators, for DAGs of ``mode="native"``.
+
+Names are imported when they are first used: a registry needs neither the standard provider nor the HTTP provider.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
+    from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
+    from airflow_provider_sops.dag_generator.converters.notify import bk_notify_converter
+    from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry, NodeConverter
+    from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
+
+__all__ = [
+    "ConverterRegistry",
+    "ConvertibleNode",
+    "NodeConverter",
+    "NodeInput",
+    "bk_notify_converter",
+    "shipped_converters",
+]
+
+_MODULES = {
+    "ConverterRegistry": "registry",
+    "ConvertibleNode": "convertible_node",
+    "NodeConverter": "registry",
+    "NodeInput": "node_input",
+    "bk_notify_converter": "notify",
+    "shipped_converters": "shipped",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

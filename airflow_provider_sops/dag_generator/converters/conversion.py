@@ -1,0 +1,236 @@
+"""Whether a node may become an Airflow operator, and making it one.
+
+What a converter gives is checked here, so that a wrong one fails when the DAG is built, not when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInputs
+from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
+from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
+from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from airflow.providers.common.compat.sdk import Context, TaskGroup
+
+    from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+    from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+
+#: Where Airflow keeps what an operator was made with, the template fields among it.
+_INIT_ARGUMENTS = "_BaseOperator__init_kwargs"
+_USE_TASK_ARGS = "Make the operator with **node.task_args, and with nothing that contradicts it."
+
+
+def reason_for_sops(node: Activity, level: Level, secret: Collection[str]) -> str:
+    """Return why a node has to stay in SOPS, whatever converters there are; empty if it may become an operator.
+
+    :param level: the level of the tree at which it stands.
+    :param secret: keys of the level's variables that may hold passwords.
+    """
+    if node.component is None:
+        return "It runs no plugin."
+    if node.error_ignorable:
+        return "The flow goes on when it fails (error_ignorable), which only SOPS can do."
+    if node.timeout_config and node.timeout_config.action == "forced_fail_and_skip":
+        return "The flow goes on when it takes too long (forced_fail_and_skip), which only SOPS can do."
+    if names := secret_inputs(node, secret):
+        return f"It refers to a password, which stays in SOPS: {', '.join(names)}."
+    if names := tuple(_only_for_sops(node.component.data, level)):
+        return f"Only SOPS can render what it is given: {', '.join(names)}."
+    return ""
+
+
+def _only_for_sops(data: Mapping[str, Any], level: Level) -> Iterator[str]:
+    for name, each in sorted(data.items()):
+        given = read_mapping(each)
+        if given.get("need_render", True) and not can_render(given.get("value"), level):
+            yield name
+
+
+class _Fault(NamedTuple):
+    what: str
+    advice: str
+
+
+def convert(
+    converter: NodeConverter,
+    node: Activity,
+    *,
+    level: Level,
+    task_args: Mapping[str, Any],
+    read: Callable[[Context], KnownValues],
+    needed_outputs: Collection[str],
+    task_group: TaskGroup,
+) -> BaseOperator | None:
+    """Make the operator that replaces a node, in the DAG that is being built.
+
+    :param level: the level of the tree at which the node stands.
+    :param task_args: arguments of every operator, ``task_id`` and ``trigger_rule`` among them.
+    :param read: reads what the level's variables hold in a run.
+    :param needed_outputs: names of the node's outputs that the flow's variables are made of.
+    :param task_group: the group, of the DAG that is being built, in which the operator must come to be.
+    :returns: the operator; ``None`` if the converter leaves the node to SOPS.
+    :raises SopsInvalidParameterError: the converter is wrong; its own exception, if it raised one, is the cause.
+    """
+    convertible = _convertible(node, level, task_args, read, needed_outputs)
+    known = set(task_group.dag.task_dict)
+    try:
+        operator = converter.build(convertible)
+    except SopsError as error:
+        raise _refusal(convertible, _Fault(error.reason, error.advice or "")) from error
+    except Exception as error:
+        what = f"it raised {type(error).__name__}: {error.args[0] if isinstance(error, KeyError) else error}"
+        raise _refusal(convertible, _Fault(what, "Repair the converter.")) from error
+    made = sorted(set(task_group.dag.task_dict) - known)
+    fault = (
+        _fault_of_tasks(operator, made, task_args, task_group)
+        or _fault_of_inputs(operator, convertible.inputs)
+        or _fault_of_outputs(operator, converter, needed_outputs)
+    )
+    if fault:
+        raise _refusal(convertible, fault)
+    return operator
+
+
+def _convertible(
+    node: Activity,
+    level: Level,
+    task_args: Mapping[str, Any],
+    read: Callable[[Context], KnownValues],
+    needed_outputs: Collection[str],
+) -> ConvertibleNode:
+    inputs = NodeInputs()
+    for name, each in node.component.data.items() if node.component else ():
+        given = read_mapping(each)
+        is_rendered = bool(given.get("need_render", True))
+        inputs[name] = NodeInput(node.id, name, given.get("value"), level, read, is_rendered=is_rendered)
+    return ConvertibleNode(
+        id=node.id,
+        name=node.name,
+        plugin=node.plugin,
+        version=node.component.version if node.component else "",
+        inputs=inputs,
+        task_args=task_args,
+        needed_outputs=frozenset(needed_outputs),
+    )
+
+
+def _refusal(node: ConvertibleNode, fault: _Fault) -> SopsInvalidParameterError:
+    return SopsInvalidParameterError(
+        f"node {node.name!r} ({node.id}) cannot be converted, plugin {node.plugin} {node.version}: {fault.what}",
+        advice=fault.advice,
+    )
+
+
+def _fault_of_tasks(
+    operator: Any, made: list[str], task_args: Mapping[str, Any], task_group: TaskGroup
+) -> _Fault | None:
+    """Return what is wrong with what was returned, and with the tasks that the DAG has won by it."""
+    if operator is None:
+        if made:
+            return _Fault(
+                f"the converter made {', '.join(made)} and returned None",
+                "Return the operator, or make none to leave the node to SOPS.",
+            )
+        return None
+    if not isinstance(operator, BaseOperator):
+        return _Fault(
+            f"the converter returned no operator but a {type(operator).__name__}",
+            "Return the operator (of a @task function's result: its .operator), or None to leave the node to SOPS.",
+        )
+    task_id = task_group.child_id(task_args["task_id"])  # type: ignore[no-untyped-call,unused-ignore]
+    if operator.task_id != task_id:
+        return _Fault(f"the operator has the task_id {operator.task_id!r} instead of {task_id!r}", _USE_TASK_ARGS)
+    if task_id not in made or task_group.children.get(task_id) is not operator:
+        return _Fault(
+            "the operator does not belong to the DAG that is being built, or not to the node's task group there",
+            "Make it in the converter, without a `dag`, a `task_group` or a `with` of its own.",
+        )
+    if others := [each for each in made if each != task_id]:
+        return _Fault(
+            f"beside the operator the converter made {', '.join(others)}",
+            "Make one operator for a node; put what belongs together into one operator.",
+        )
+    rule = task_args.get("trigger_rule")
+    if rule is not None and operator.trigger_rule != rule:
+        return _Fault(
+            f"the operator has the trigger_rule {_text(operator.trigger_rule)} instead of {_text(rule)}",
+            _USE_TASK_ARGS,
+        )
+    return None
+
+
+def _fault_of_inputs(operator: Any, inputs: Mapping[str, NodeInput]) -> _Fault | None:
+    """Return the first place in which an input of the node would not become its value."""
+    if operator is None:
+        return None
+    # What an operator holds may have template fields of its own, as a notifier has.
+    held = [value for _, value in _values(operator) if hasattr(value, "template_fields")]
+    faults = (_fault_of_fields(owner, inputs) for owner in (operator, *held))
+    return next(filter(None, faults), None)
+
+
+def _fault_of_fields(owner: Any, inputs: Mapping[str, NodeInput]) -> _Fault | None:
+    kind = type(owner).__name__
+    texts = [repr(each) for each in inputs.values()]
+    for attribute, value in _values(owner):
+        if isinstance(value, NodeInput) and attribute not in owner.template_fields:
+            return _Fault(
+                f"input {value.name} is given to {kind} as {attribute}, which is no template field, so it would not"
+                " become its value",
+                f"The template fields are: {', '.join(owner.template_fields) or 'none'}. Use one of these, or make a"
+                " subclass with another template field; an input that refers to no variable can be given as its"
+                " literal.",
+            )
+        if isinstance(value, str) and any(text in value for text in texts):
+            return _Fault(
+                f"{attribute} of {kind} holds the text of an input instead of the input",
+                "Put inputs into template fields as they are; make texts of them with inputs[...].map(function).",
+            )
+    return None
+
+
+def _values(owner: Any) -> Iterator[tuple[str, Any]]:
+    """Yield all values of an object's attributes and, down to two levels, inside those, with the attribute's name."""
+    for attribute, value in sorted(vars(owner).items()):
+        if attribute != _INIT_ARGUMENTS:
+            inside = list(_items(value))
+            for each in (value, *inside, *(deeper for outer in inside for deeper in _items(outer))):
+                yield attribute, each
+
+
+def _items(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from value
+
+
+def _fault_of_outputs(
+    operator: BaseOperator | None, converter: NodeConverter, needed_outputs: Collection[str]
+) -> _Fault | None:
+    if operator is None or converter.outputs is None:
+        return None
+    missing = sorted(set(needed_outputs) - {*converter.outputs, *SOPS_OUTPUTS})
+    if not missing:
+        return None
+    return _Fault(
+        f"the flow uses outputs that the converter does not give: {', '.join(missing)}",
+        "Give them in `outputs` of register(), or return None to leave the node to SOPS.",
+    )
+
+
+def _text(rule: Any) -> str:
+    return str(getattr(rule, "value", rule))

@@ -1,0 +1,44 @@
+"""What a converter is told of a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
+
+
+class NodeInputs(dict[str, "NodeInput"]):
+    """The inputs of a node by name; asked for one that the node has not, it says which ones there are."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        listed = ", ".join(sorted(self)) or "none"
+        raise KeyError(f"the node has no input {name!r}; its inputs are: {listed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertibleNode:
+    """A node of a SOPS flow that is to become an Airflow operator.
+
+    :param id: its id in SOPS.
+    :param name: its name in SOPS: any text.
+    :param plugin: code of its plugin.
+    :param version: version of its plugin, ``legacy`` where the tree has none.
+    :param inputs: its inputs by name. Put them into template fields of the operator, also inside lists and dicts; what
+        they are is known when the task runs. A plugin may leave inputs out of a tree: use ``get`` for those.
+    :param task_args: arguments that the operator must be made with, as ``**node.task_args``: ``task_id``,
+        ``task_display_name``, ``trigger_rule``, ``retries``, ``retry_delay``, ``execution_timeout``, and what
+        ``node_args`` has for this node.
+    :param needed_outputs: names of the outputs that the flow goes on to use.
+    """
+
+    id: str
+    name: str
+    plugin: str
+    version: str
+    inputs: Mapping[str, NodeInput]
+    task_args: Mapping[str, Any] = field(repr=False)
+    needed_outputs: Collection[str] = frozenset()

@@ -1,0 +1,97 @@
+"""``pause_node`` and ``bk_approve``: people answer in Airflow. Needs Airflow 3.1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Param, literal
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLEntryOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
+    from airflow_provider_sops.dag_generator.converters.registry import Outputs
+
+_CALLBACK_DATA = "callback_data"
+#: What SOPS calls an approval.
+_APPROVED = "通过"
+
+PAUSE_OUTPUTS: Outputs = {_CALLBACK_DATA: lambda answer: (answer["params_input"] or {}).get(_CALLBACK_DATA, {})}
+#: A rejection fails the task, so what has outputs is approved. The number of a ticket (``sn``) does not exist here.
+APPROVE_OUTPUTS: Outputs = {"approve_result": lambda answer: _APPROVED}
+
+
+class PauseOperator(HITLEntryOperator):
+    """Wait until somebody goes on, in Airflow's required actions, and may give data with it.
+
+    Nothing goes on by itself: where the node has a time limit the task fails when it is over.
+    """
+
+    template_fields: Collection[str] = HITLEntryOperator.template_fields
+
+    def __init__(self, **kwargs: Any) -> None:
+        # HITLEntryOperator takes its own option for the answer when the time is over, unless it is given options.
+        data = Param({}, type="object", title=_CALLBACK_DATA, description="The node's output callback_data, as JSON.")
+        super().__init__(options=[self.OK], params={_CALLBACK_DATA: data}, **kwargs)
+
+
+class ApproveOperator(ApprovalOperator):
+    """Wait until somebody approves, in Airflow's required actions; a rejection fails the task.
+
+    Who may answer is decided by Airflow's own permissions. The people whom SOPS would have asked are named in the
+    request.
+
+    :param name: headline of a request that has none.
+    :param verifiers: whom SOPS would have asked, as one text with commas. (templated)
+    """
+
+    template_fields: Collection[str] = (*ApprovalOperator.template_fields, "verifiers")
+
+    def __init__(self, *, name: str, verifiers: Any = "", **kwargs: Any) -> None:
+        super().__init__(fail_on_reject=True, **kwargs)
+        self.name = name
+        self.verifiers = verifiers
+
+    def execute(self, context: Context) -> Any:
+        """Ask."""
+        self.subject = str(self.subject or self.name)
+        parts = [str(self.body or ""), f"bk_verifier: {self.verifiers}" if self.verifiers else ""]
+        self.body = "\n\n".join(part for part in parts if part)
+        return super().execute(context)
+
+
+def pause(node: ConvertibleNode) -> BaseOperator | None:
+    """Make the operator for a ``pause_node``."""
+    description = node.inputs.get("description")
+    return PauseOperator(
+        **_task_args(node),
+        subject=literal(node.name),
+        body=None if description is None else description.map(_as_text),
+    )
+
+
+def approve(node: ConvertibleNode) -> BaseOperator | None:
+    """Make the operator for a ``bk_approve`` node; one whose flow goes on after a rejection stays in SOPS."""
+    blocks = node.inputs.get("rejected_block")
+    if blocks is not None and not (blocks.is_literal and blocks.literal is True):
+        return None
+    return ApproveOperator(
+        **_task_args(node),
+        name=node.name,
+        subject=node.inputs["bk_approve_title"],
+        body=node.inputs.get("bk_approve_message"),
+        verifiers=node.inputs.get("bk_verifier"),
+    )
+
+
+def _task_args(node: ConvertibleNode) -> dict[str, Any]:
+    """Return what the operators are made with; for them a time limit is one of the answer, not of the asking."""
+    limit = node.task_args.get("execution_timeout")
+    return {"response_timeout": limit, **node.task_args, "execution_timeout": None}
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value)

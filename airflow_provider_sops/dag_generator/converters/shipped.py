@@ -1,0 +1,63 @@
+"""The converters that come with this package."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.dag_generator.converters.display import display
+from airflow_provider_sops.dag_generator.converters.http_request import HTTP_OUTPUTS, http_request_converter
+from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS, ConverterRegistry
+from airflow_provider_sops.dag_generator.converters.sleep_timer import sleep_timer
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
+    from airflow_provider_sops.dag_generator.converters.http_request import HttpConnId
+    from airflow_provider_sops.dag_generator.converters.registry import Build, Outputs
+
+
+def shipped_converters(*, http_conn_id: HttpConnId | None = None) -> ConverterRegistry:
+    """Return a new registry with the converters of this package, to add one's own to.
+
+    ``bk_display``, ``sleep_timer`` with a fixed number of seconds, on Airflow 3.1 and later ``pause_node`` and
+    ``bk_approve``, and by choice ``bk_http_request``. A node whose flow uses outputs that only SOPS can give stays in
+    SOPS.
+
+    :param http_conn_id: the Airflow connection, of type ``http``, through which ``bk_http_request`` nodes send their
+        requests, or a function that tells it for a node (``None``: the node stays in SOPS). Default: all stay in SOPS,
+        since Airflow's workers are in another place of the network. Needs ``apache-airflow-providers-http``.
+    :raises SopsInvalidParameterError: there is a connection but no HTTP provider.
+    """
+    converters = ConverterRegistry()
+    for version in ("1.0", "legacy"):
+        _register(converters, "bk_display", version, display, {})
+    _register(converters, "sleep_timer", "legacy", sleep_timer, {})
+    if AIRFLOW_V_3_1_PLUS:
+        from airflow_provider_sops.dag_generator.converters import people
+
+        _register(converters, "pause_node", "legacy", people.pause, people.PAUSE_OUTPUTS)
+        _register(converters, "bk_approve", "v1.0", people.approve, people.APPROVE_OUTPUTS)
+    if http_conn_id is not None:
+        _check_http_provider()
+        for version in ("legacy", "v1.0"):
+            _register(converters, "bk_http_request", version, http_request_converter(http_conn_id), HTTP_OUTPUTS)
+    return converters
+
+
+def _register(converters: ConverterRegistry, plugin: str, version: str, build: Build, outputs: Outputs) -> None:
+    def unless_more_is_needed(node: ConvertibleNode) -> BaseOperator | None:
+        return None if set(node.needed_outputs) - {*outputs, *SOPS_OUTPUTS} else build(node)
+
+    converters.register(plugin, version, outputs=outputs)(unless_more_is_needed)
+
+
+def _check_http_provider() -> None:
+    if find_spec("airflow.providers.http") is None:
+        raise SopsInvalidParameterError(
+            "http_conn_id is given, but Airflow's HTTP provider is not installed",
+            advice="Install airflow-provider-sops[http], which brings apache-airflow-providers-http.",
+        )
