@@ -9,13 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_sops.dag_generator.converters import (
+        ConverterRegistry,
+        ConvertibleNode,
+        NodeConverter,
+        bk_notify_converter,
+        shipped_converters,
+    )
     from airflow_provider_sops.dag_generator.dag import SopsDag, SopsTaskGroup
     from airflow_provider_sops.dag_generator.snapshot_files import load_pipeline_tree
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 
-__all__ = ["PipelineTree", "SopsDag", "SopsTaskGroup", "load_pipeline_tree"]
+__all__ = [
+    "ConverterRegistry",
+    "ConvertibleNode",
+    "NodeConverter",
+    "PipelineTree",
+    "SopsDag",
+    "SopsTaskGroup",
+    "bk_notify_converter",
+    "load_pipeline_tree",
+    "shipped_converters",
+]
 
 _MODULES = {
+    "ConverterRegistry": "airflow_provider_sops.dag_generator.converters",
+    "ConvertibleNode": "airflow_provider_sops.dag_generator.converters",
+    "NodeConverter": "airflow_provider_sops.dag_generator.converters",
+    "bk_notify_converter": "airflow_provider_sops.dag_generator.converters",
+    "shipped_converters": "airflow_provider_sops.dag_generator.converters",
     "PipelineTree": "airflow_provider_sops.sops.pipeline_tree",
     "SopsDag": "airflow_provider_sops.dag_generator.dag",
     "SopsTaskGroup": "airflow_provider_sops.dag_generator.dag",

@@ -19,6 +19,8 @@ from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_sna
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
+    from airflow_provider_sops.dag_generator.native.builder import NativeBuilder
     from airflow_provider_sops.sops.waiting import OnFailed
 
 _WEEK_SECONDS = 7 * 24 * 3600.0
@@ -27,6 +29,7 @@ _WEEK_SECONDS = 7 * 24 * 3600.0
 #: What a flow can be given as: its snapshot or the path of one, its tree, or any answer of SOPS that holds it.
 Pipeline = Snapshot | PipelineTree | Mapping[str, Any] | str | PathLike[str]
 OnTemplateChange = Literal["warn", "fail"]
+Mode = Literal["watch", "native"]
 
 
 def _read(pipeline: Pipeline) -> Snapshot:
@@ -37,9 +40,11 @@ def _read(pipeline: Pipeline) -> Snapshot:
     return read_snapshot(pipeline.to_dict() if isinstance(pipeline, PipelineTree) else pipeline)
 
 
-def _settings(
+def _builder(
     snapshot: Snapshot,
+    group_id: str = "",
     *,
+    mode: Mode = "watch",
     template_id: int | str | None = None,
     sops_conn_id: str = "sops_default",
     bk_biz_id: int | str | None = None,
@@ -48,6 +53,8 @@ def _settings(
     constants: Mapping[str, Any] | None = None,
     exclude: Sequence[str] = (),
     node_args: Mapping[str, Mapping[str, Any]] | None = None,
+    converters: ConverterRegistry | None = None,
+    subprocess_as_task: Sequence[str] = (),
     pace: Pace = "flow",
     stages: bool = False,
     on_failed: OnFailed = "fail",
@@ -55,28 +62,53 @@ def _settings(
     timeout_seconds: float | None = _WEEK_SECONDS,
     max_outage_seconds: float = 3600,
     on_template_change: OnTemplateChange = "warn",
-) -> WatchSettings:
+) -> WatchBuilder | NativeBuilder:
     template_id = template_id or snapshot.template_id
     if template_id is None:
         raise SopsInvalidParameterError(
             "template_id is missing: the flow is given as a tree alone",
             advice="Pass template_id, or a snapshot as `airflow-sops snapshot` writes it.",
         )
-    if on_template_change not in ("warn", "fail"):
-        raise SopsInvalidParameterError(f"on_template_change is {on_template_change!r}; it must be warn or fail")
-    if pace not in ("flow", "free"):
-        raise SopsInvalidParameterError(f"pace is {pace!r}; it must be one of flow, free")
+    for parameter, value, allowed in (
+        ("mode", mode, ("watch", "native")),
+        ("on_template_change", on_template_change, ("warn", "fail")),
+        ("pace", pace, ("flow", "free")),
+    ):
+        if value not in allowed:
+            raise SopsInvalidParameterError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed)}")
+    if mode == "watch" and (converters is not None or subprocess_as_task):
+        raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
+    if mode == "native" and pace != "flow":
+        raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow itself keeps the order')
+    where = {"sops_conn_id": sops_conn_id, "bk_biz_id": bk_biz_id, "scope": scope}
+    template = {"template_id": template_id, "template_source": template_source or snapshot.template_source}
     waiting = {
         "poll_interval_seconds": poll_interval_seconds,
         "timeout_seconds": timeout_seconds,
         "max_outage_seconds": max_outage_seconds,
     }
-    return WatchSettings(
-        where={"sops_conn_id": sops_conn_id, "bk_biz_id": bk_biz_id, "scope": scope},
+    if mode == "native":
+        from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
+        from airflow_provider_sops.dag_generator.native.builder import NativeBuilder, NativeSettings
+
+        native = NativeSettings(
+            where=where,
+            template=template,
+            converters=shipped_converters() if converters is None else converters,
+            run_args={**waiting, "on_failed": on_failed, "deferrable": True},
+            constants=constants or {},
+            exclude=exclude,
+            on_template_change=on_template_change,
+            node_args=node_args or {},
+            subprocess_as_task=subprocess_as_task,
+            stages=stages,
+        )
+        return NativeBuilder(snapshot, native, group_id)
+    settings = WatchSettings(
+        where=where,
         start_args={"snapshot": snapshot, "on_template_change": on_template_change},
         run_args={
-            "template_id": template_id,
-            "template_source": template_source or snapshot.template_source,
+            **template,
             "constants": dict(constants or {}),
             "exclude_task_nodes_id": list(exclude) or None,
             **waiting,
@@ -87,15 +119,21 @@ def _settings(
         on_failed=on_failed,
         mirror_args=waiting,
     )
+    return WatchBuilder(snapshot.tree, settings, group_id)
 
 
 class SopsDag(DAG):
-    """A DAG that runs a SOPS flow as one SOPS task and shows it node by node.
+    """A DAG that runs a SOPS flow: as one SOPS task, which it shows node by node, or node by node by Airflow itself.
 
+    In ``mode="watch"`` SOPS runs the flow.
     ``start`` creates and starts the SOPS task. ``flow`` lives as long as it, gives the run its outcome and the flow's
     outputs, and revokes it if a person ends the run. Every node of the flow has a task of its own that runs as long as
     the node and ends as it; a branch that the flow does not take is skipped. A retry or a clear of a failed node's task
     retries the node inside the same SOPS task; clear ``flow`` with it, as Airflow's "clear failed tasks" does.
+
+    In ``mode="native"`` Airflow runs the flow: each node, each gateway that decides and each loop runs as a SOPS task
+    of its own, or as an Airflow operator. Order, branches, retries and pools are Airflow's; outputs travel as XCom.
+    ``start`` works out what the run was given, ``end`` returns the flow's outputs, subprocesses are task groups.
 
     The constants that the flow shows are params of the DAG, and so are its optional nodes (``exclude_task_nodes_id``).
     Nothing here calls SOPS while the DAG file is parsed.
@@ -103,6 +141,7 @@ class SopsDag(DAG):
     :param dag_id: id of the DAG.
     :param pipeline: the flow: the path of a snapshot that ``airflow-sops snapshot`` has written, or the tree that
         ``load_pipeline_tree`` has read from one.
+    :param mode: ``"watch"`` (default) or ``"native"``.
     :param template_id: id of the SOPS template from which tasks are made. Default: the one in the snapshot.
     :param sops_conn_id: the Airflow connection of type ``sops``.
     :param bk_biz_id: the business; default: the one of the connection.
@@ -112,9 +151,13 @@ class SopsDag(DAG):
     :param exclude: ids of optional nodes to leave out unless the run's params say otherwise.
     :param node_args: arguments for the tasks of some nodes (``retries``, ``owner``, ``pool``, callbacks, ...), by the
         node's name (``*`` and ``?`` allowed), id, plugin code or stage.
-    :param pace: ``"flow"`` (default): a node's task begins after those before it, so that the grid shows where the flow
-        is. ``"free"``: all begin at once, for long or fast flows, since every hop costs Airflow some seconds.
-        In a loop all but the first begin at once anyway, since the ones before them end only with the loop.
+    :param converters: for ``mode="native"``: which plugins' nodes become which Airflow operators. Default:
+        ``shipped_converters()``.
+    :param subprocess_as_task: for ``mode="native"``: subprocesses that run as one SOPS task each, by name, id or stage.
+    :param pace: for ``mode="watch"``. ``"flow"`` (default): a node's task begins after those before it, so that the
+        grid shows where the flow is. ``"free"``: all begin at once, for long or fast flows, since every hop costs
+        Airflow some seconds. In a loop all but the first begin at once anyway, since the ones before them end only
+        with the loop.
     :param stages: whether the nodes of each stage are a task group. Default ``False``.
     :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
     :param poll_interval_seconds: time between two looks; one request per interval for the whole flow. Default 10.
@@ -130,6 +173,7 @@ class SopsDag(DAG):
         dag_id: str,
         *,
         pipeline: Pipeline,
+        mode: Mode = "watch",
         template_id: int | str | None = None,
         sops_conn_id: str = "sops_default",
         bk_biz_id: int | str | None = None,
@@ -138,6 +182,8 @@ class SopsDag(DAG):
         constants: Mapping[str, Any] | None = None,
         exclude: Sequence[str] = (),
         node_args: Mapping[str, Mapping[str, Any]] | None = None,
+        converters: ConverterRegistry | None = None,
+        subprocess_as_task: Sequence[str] = (),
         pace: Pace = "flow",
         stages: bool = False,
         on_failed: OnFailed = "fail",
@@ -153,26 +199,28 @@ class SopsDag(DAG):
         super().__init__(dag_id, **dag_kwargs)
         # Airflow takes the file from its caller, which would be this one.
         self.fileloc = sys._getframe(1).f_code.co_filename
-        settings = _settings(
-            snapshot,
-            template_id=template_id,
-            sops_conn_id=sops_conn_id,
-            bk_biz_id=bk_biz_id,
-            scope=scope,
-            template_source=template_source,
-            constants=constants,
-            exclude=exclude,
-            node_args=node_args,
-            pace=pace,
-            stages=stages,
-            on_failed=on_failed,
-            poll_interval_seconds=poll_interval_seconds,
-            timeout_seconds=timeout_seconds,
-            max_outage_seconds=max_outage_seconds,
-            on_template_change=on_template_change,
-        )
         with self:
-            WatchBuilder(snapshot.tree, settings).build(asked.constants)
+            _builder(
+                snapshot,
+                mode=mode,
+                converters=converters,
+                subprocess_as_task=subprocess_as_task,
+                template_id=template_id,
+                sops_conn_id=sops_conn_id,
+                bk_biz_id=bk_biz_id,
+                scope=scope,
+                template_source=template_source,
+                constants=constants,
+                exclude=exclude,
+                node_args=node_args,
+                pace=pace,
+                stages=stages,
+                on_failed=on_failed,
+                poll_interval_seconds=poll_interval_seconds,
+                timeout_seconds=timeout_seconds,
+                max_outage_seconds=max_outage_seconds,
+                on_template_change=on_template_change,
+            ).build(asked.constants)
         # Only now, since every task that is added to a DAG gets a copy of all its params.
         self.params.update({**asked.params, **own_params})
 
@@ -194,4 +242,4 @@ class SopsTaskGroup(TaskGroup):
         super().__init__(group_id, **group_args)
         snapshot = _read(pipeline)
         with self:
-            WatchBuilder(snapshot.tree, _settings(snapshot, **flow_args), str(self.group_id)).build({})
+            _builder(snapshot, str(self.group_id), **flow_args).build({})

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.dag_generator.mirrored_node import FlowTask
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
+from airflow_provider_sops.dag_generator.template_change import tell_template_change
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, read_task_id
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash
-from airflow_provider_sops.sops.pipeline_tree.difference import differences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,20 +65,15 @@ class FlowStartOperator(SopsRunTaskOperator):
 
     def create_task(self, name: str) -> CreatedTask:
         """Create the SOPS task, if the template is still the one that the DAG shows."""
-        self._check_template()
+        tell_template_change(
+            self.hook,
+            self._snapshot,
+            self.template_id,
+            self.template_source,
+            fail=self.on_template_change == "fail",
+            log=self.log,
+        )
         return super().create_task(name)
-
-    def _check_template(self) -> None:
-        source = self.template_source
-        template = self.hook.get_template_info(self.template_id, template_source=source, unfold_subprocess=True)
-        tree = PipelineTree(template.pipeline_tree)
-        if content_hash(tree) == self._snapshot.content_hash:
-            return
-        changes = differences(self._snapshot.tree, tree)
-        text = f"template {self.template_id} has changed since its snapshot: {'; '.join(changes[:10]) or 'a password'}"
-        if self.on_template_change == "fail":
-            raise SopsInvalidParameterError(text, advice="Write the snapshot anew with `airflow-sops snapshot`.")
-        self.log.warning("%s", text)
 
     def announce(self, context: Context, sops_task_id: int) -> Any:
         """Push id, address and the ids of the nodes."""

@@ -63,7 +63,7 @@ def report(data: NodeData, log_text: str = "", secret_inputs: Collection[str] = 
     :param log_text: what its plugin wrote.
     :param secret_inputs: names of the inputs that hold passwords; their values are hidden wherever they occur.
     """
-    secrets = {text for name in secret_inputs for text in _texts(data.inputs.get(name))}
+    secrets = {text for name in secret_inputs for text in secret_texts(data.inputs.get(name))}
     inputs = {name: _HIDDEN if name in secret_inputs else _hide(value, secrets) for name, value in data.inputs.items()}
     outputs = {name: _hide(value, secrets) for name, value in data.outputs.items()}
     lines = [LogLine(f"SOPS: input {quoted(name)} = {shortened(repr(value))}") for name, value in inputs.items()]
@@ -72,12 +72,12 @@ def report(data: NodeData, log_text: str = "", secret_inputs: Collection[str] = 
     return NodeReport(tuple(lines), outputs)
 
 
-def _texts(value: Any) -> set[str]:
-    """Return all texts in a JSON value that are long enough to be a secret."""
+def secret_texts(value: Any) -> set[str]:
+    """Return all texts in a JSON value that are long enough to tell a secret by."""
     if isinstance(value, dict):
-        return {text for each in value.values() for text in _texts(each)}
+        return {text for each in value.values() for text in secret_texts(each)}
     if isinstance(value, list):
-        return {text for each in value for text in _texts(each)}
+        return {text for each in value for text in secret_texts(each)}
     return {value} if isinstance(value, str) and len(value) >= _SHORTEST_SECRET else set()
 
 

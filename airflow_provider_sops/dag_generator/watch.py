@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import fnmatch
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import EdgeModifier, TaskGroup
+from airflow.providers.common.compat.sdk import EdgeModifier
 
 from airflow_provider_sops.dag_generator.flow_tasks import FlowOperator, FlowStartOperator
+from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.mirrored_node import MirroredNode
+from airflow_provider_sops.dag_generator.node_arguments import arguments_of
 from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs, secret_variables
-from airflow_provider_sops.dag_generator.task_ids import name_tasks, stage_id
+from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +66,7 @@ class WatchBuilder:
         self._tree = tree
         self._settings = settings
         self._names = name_tasks(tree, group_id, stages=settings.stages)
-        self._stages: dict[tuple[str, ...], TaskGroup] = {}
+        self._stages = StageGroups(wanted=settings.stages)
         self._places: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
         self._secret = secret_variables(tree)
@@ -106,9 +105,9 @@ class WatchBuilder:
             node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
             if isinstance(node, Event):
                 continue
-            with self._stage_group(node):
+            with self._stages.of(node):
                 if isinstance(node, SubProcess) and key in self._tree.levels:
-                    with _task_group(self._names[key].task_id, self._names[key].display_name) as group:
+                    with task_group(self._names[key].task_id, self._names[key].display_name) as group:
                         self._places[key] = group
                         self._build_level(key, start)
                 else:
@@ -117,15 +116,6 @@ class WatchBuilder:
             # tasks there are.
             for edge in self._tree.graph.incoming[key]:
                 self._connect(edge, start)
-
-    def _stage_group(self, node: Node) -> AbstractContextManager[Any]:
-        group_id = stage_id(node) if self._settings.stages else ""
-        if not group_id or not isinstance(node, Activity):
-            return nullcontext()
-        place = (*node.key[:-1], group_id)
-        if place not in self._stages:
-            self._stages[place] = _task_group(group_id, node.stage_name)
-        return self._stages[place]
 
     def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
         name, settings = self._names[node.key], self._settings
@@ -142,7 +132,7 @@ class WatchBuilder:
             on_failed=settings.on_failed,
             **settings.where,
             **settings.mirror_args,
-            **self._node_args(node),
+            **arguments_of(node, settings.node_args),
         )
         self._mirrors.append(mirror)
         return mirror
@@ -187,16 +177,6 @@ class WatchBuilder:
         sources = [edge.source for edge in graph.incoming[key] if not edge.is_back]
         return loop is not None and any(graph.loop_of.get(source) == loop for source in sources)
 
-    def _node_args(self, node: Node) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        words = {node.id, "/".join(node.key)}
-        if isinstance(node, Activity):
-            words |= {node.plugin, node.stage_name} - {""}
-        for pattern, arguments in self._settings.node_args.items():
-            if pattern in words or fnmatch.fnmatchcase(node.name, pattern):
-                found |= arguments
-        return found
-
     def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
         if edge.is_back:
             return
@@ -208,15 +188,8 @@ class WatchBuilder:
             if len(edge.source) == 1:
                 start.set_downstream(target)
             return
-        label = self._label(edge)
+        label = label_of_edge(self._tree, edge)
         source.set_downstream(target, EdgeModifier(label) if label else None)
-
-    def _label(self, edge: Edge) -> str:
-        node = self._tree.nodes[edge.source]
-        condition = node.conditions.get(edge.flow.id) if isinstance(node, Gateway) else None
-        if condition is None:
-            return ""
-        return condition.name or condition.evaluate or ("default" if condition.is_default else "")
 
     def _longest_retry_delay(self) -> float | None:
         """Return the longest time after which a mirror retries; ``None`` if none does."""
@@ -229,12 +202,6 @@ def _is_in_every_task(node: Node) -> bool:
         return not node.optional and not isinstance(node, SubProcess)
     # The others vanish from a task in which all their branches are empty.
     return isinstance(node, Gateway) and not node.converges and node.type != "ParallelGateway"
-
-
-def _task_group(group_id: str, display_name: str) -> TaskGroup:
-    if AIRFLOW_V_3_0_PLUS:
-        return TaskGroup(group_id, group_display_name=display_name)
-    return TaskGroup(group_id, tooltip=display_name)
 
 
 def _retry_delay(mirror: NodeMirrorOperator) -> float:

@@ -1,4 +1,4 @@
-"""XCom keys of the tasks of a watched flow, besides those of every SOPS operator."""
+"""XCom keys of the tasks of a flow, besides those of every SOPS operator."""
 
 from __future__ import annotations
 
@@ -8,3 +8,5 @@ NODE_PATHS_XCOM_KEY = "sops_node_paths"
 INDEPENDENT_XCOM_KEY = "sops_independent_subprocesses"
 #: What SOPS says about a node at its end; pushed by its mirror.
 NODE_XCOM_KEY = "sops_node"
+#: The same about each node of a loop or a subprocess that is one task; pushed by that task.
+NODES_XCOM_KEY = "sops_nodes"

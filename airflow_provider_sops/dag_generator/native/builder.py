@@ -1,0 +1,326 @@
+"""Building the Airflow tasks that run a SOPS flow region by region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import EdgeModifier
+
+from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops
+from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
+from airflow_provider_sops.dag_generator.native.gateway_tasks import ChoiceOperator, PassingOperator
+from airflow_provider_sops.dag_generator.native.level_tasks import (
+    FlowBeginOperator,
+    LevelEndOperator,
+    SubprocessBeginOperator,
+)
+from airflow_provider_sops.dag_generator.native.level_values import LevelValues, Source
+from airflow_provider_sops.dag_generator.native.region_task import (
+    DecidingRegionOperator,
+    GatewayOperator,
+    RegionOperator,
+)
+from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
+from airflow_provider_sops.dag_generator.node_arguments import arguments_of
+from airflow_provider_sops.dag_generator.secret_inputs import secret_variables
+from airflow_provider_sops.dag_generator.task_ids import name_tasks
+from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.region_variables import needed_keys
+from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.sops.pipeline_tree.variables import references_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import TaskGroup
+
+    from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey
+    from airflow_provider_sops.sops.pipeline_tree.graph import Edge
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+    from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeSettings:
+    """How a flow is run by Airflow.
+
+    :param where: ``sops_conn_id``, ``bk_biz_id`` and ``scope`` of all tasks.
+    :param template: ``template_id`` and ``template_source``.
+    :param run_args: waiting arguments, and ``on_failed``, of all tasks that run something in SOPS.
+    :param constants: values for the flow's constants.
+    :param exclude: ids of optional nodes to leave out, unless the run's params say otherwise.
+    :param on_template_change: ``"warn"`` or ``"fail"``.
+    :param node_args: arguments of nodes' tasks (retries, owner, pool, ...), as of ``arguments_of``.
+    :param converters: what becomes of nodes that need not run in SOPS.
+    :param subprocess_as_task: which subprocesses run as one SOPS task, by patterns like those of ``node_args``.
+    :param stages: whether the nodes of a stage are a task group.
+    """
+
+    where: Mapping[str, Any]
+    template: Mapping[str, Any]
+    converters: ConverterRegistry
+    run_args: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    exclude: Sequence[str] = ()
+    on_template_change: str = "warn"
+    node_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    subprocess_as_task: Sequence[str] = ()
+    stages: bool = False
+
+
+class NativeBuilder:
+    """Builds a task for each region of a flow in the current DAG or task group.
+
+    :param group_id: the full id of the task group around them, empty for none.
+    """
+
+    def __init__(self, snapshot: Snapshot, settings: NativeSettings, group_id: str = "") -> None:
+        tree = snapshot.tree
+        # How long a name may be is SOPS's affair; it has accepted this one.
+        tree.check(apart_from=(Rule.NAME,))
+        self._secret = secret_variables(tree)
+        check_suitable(tree, settings.constants)
+        self._snapshot, self._tree, self._settings = snapshot, tree, settings
+        self._names = name_tasks(tree, group_id, stages=settings.stages)
+        self._group_id = group_id
+        self._stages = StageGroups(wanted=settings.stages)
+        self._passwords = {
+            key: value for key, value in settings.constants.items() if is_password(tree.levels[()].constants[key])
+        }
+        #: The first and the last task of each node; those of the nodes of a loop are the loop's.
+        self._first: dict[NodeKey, Any] = {}
+        self._last: dict[NodeKey, Any] = {}
+        self._deciding: list[tuple[DecidingRegionOperator, Region]] = []
+        #: The tasks that lead the flow around nodes that a run leaves out.
+        self._choices: dict[NodeKey, ChoiceOperator] = {}
+        self._flow_start_task_id = f"{group_id}.start" if group_id else "start"
+
+    def build(self, param_constants: Mapping[str, str]) -> None:
+        """Build all tasks and their edges; the same tree gives the same tasks."""
+        settings = self._settings
+        start = FlowBeginOperator(
+            task_id="start",
+            snapshot=self._snapshot,
+            constants={key: value for key, value in settings.constants.items() if key not in self._passwords},
+            exclude_task_nodes_id=list(settings.exclude),
+            param_constants=param_constants,
+            on_template_change=settings.on_template_change,
+            **settings.where,
+            **settings.template,
+        )
+        self._build_level((), start)
+
+    def _build_level(self, path: NodeKey, start: Any) -> Any:
+        """Build the tasks of a level and their edges, and return the last of them."""
+        tree, level = self._tree, self._tree.levels[path]
+        start_key, end_key = level.nodes[level.start_id].key, level.nodes[level.end_id].key
+        self._first[start_key] = self._last[start_key] = start
+        regions = {key: region for region in regions_of(tree, path) for key in region.nodes}
+        sources = self._sources(path)
+        values = LevelValues(start.task_id, bool(path), sources)
+        keys = [key for key in tree.graph.order if key[:-1] == path]
+        for key in keys:
+            if key not in self._first and key != end_key:
+                with self._stages.of(tree.nodes[key]) as stage:
+                    self._build_node(key, regions.get(key), values, sources, stage or start.task_group)
+        end = LevelEndOperator(
+            task_id="end",
+            trigger_rule=self._rule_of([end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))),
+            path=path,
+            values=values,
+            constants=self._needed_passwords(path, level.outputs),
+            **self._run_args(),
+        )
+        self._first[end_key] = self._last[end_key] = end
+        for key in keys:
+            for edge in tree.graph.outgoing[key]:
+                self._connect(edge)
+        for task, region in self._deciding:
+            if region.path == path:
+                task.targets = {edge.flow.id: self._first[edge.target].task_id for edge in region.exits}
+        return end
+
+    def _build_node(
+        self,
+        key: NodeKey,
+        region: Region | None,
+        values: LevelValues,
+        sources: dict[str, Source],
+        group: TaskGroup,
+    ) -> None:
+        node = self._tree.nodes[key]
+        if region is None:
+            self._first[key] = self._last[key] = PassingOperator(**self._task_args(node, [key]))
+        elif isinstance(node, SubProcess) and not region.is_loop and not self._is_one_task(node):
+            self._build_subprocess(node, values)
+        elif region.is_loop or not self._build_operator(node, values, sources, group):
+            task = self._region_task(region, values)
+            for member in region.nodes:
+                self._first[member] = self._last[member] = task
+
+    def _build_subprocess(self, node: SubProcess, values: LevelValues) -> None:
+        name = self._names[node.key]
+        with task_group(name.task_id, name.display_name):
+            start = SubprocessBeginOperator(
+                task_id="start",
+                trigger_rule=self._rule_of([node.key]),
+                subprocess=node.key,
+                values=values,
+                constants=self._needed_passwords(node.key[:-1], references_of(node)),
+                flow_start_task_id=self._flow_start_task_id if _can_be_left_out(node) else None,
+                end_task_id=f"{name.full_task_id}.end",
+                **self._run_args(),
+            )
+            self._first[node.key] = start
+            end = self._build_level(node.key, start)
+        self._last[node.key] = end
+        if _can_be_left_out(node):
+            start.set_downstream(end, EdgeModifier("left out"))
+
+    def _build_operator(self, node: Node, values: LevelValues, sources: dict[str, Source], group: TaskGroup) -> bool:
+        """Build the Airflow operator that stands for a node, if there is a converter for it; tell whether there is.
+
+        Where the run may leave the node out, a task before it leads the flow around it.
+        """
+        level = self._tree.levels[node.key[:-1]]
+        if not isinstance(node, Activity) or node.component is None:
+            return False
+        converter = self._settings.converters.find(node.plugin, node.component.version)
+        if converter is None or reason_for_sops(node, level, self._secret[level.path]):
+            return False
+        args = self._task_args(node, [node.key])
+        can_be_left_out = _can_be_left_out(node)
+        if can_be_left_out:
+            args["trigger_rule"] = "all_success"
+        variables = self._tree.variables[level.path]
+        fields = {key: each.source_field for key, each in variables.items() if each.source == node.key}
+        operator = convert(
+            converter,
+            node,
+            level=level,
+            task_args=args,
+            read=values.read,
+            needed_outputs=set(fields.values()),
+            task_group=group,
+        )
+        if operator is None:
+            return False
+        self._first[node.key] = self._last[node.key] = operator
+        sources |= {key: Source(operator.task_id, output, converter) for key, output in fields.items()}
+        if can_be_left_out:
+            choice = ChoiceOperator(
+                task_id=f"{self._names[node.key].task_id}_or_not",
+                task_display_name=f"{self._names[node.key].display_name}?",
+                trigger_rule=self._rule_of([node.key]),
+                sops_node_id=node.id,
+                flow_start_task_id=self._flow_start_task_id,
+                operator_task_id=operator.task_id,
+            )
+            choice.set_downstream(operator)
+            self._first[node.key] = self._choices[node.key] = choice
+        return True
+
+    def _region_task(self, region: Region, values: LevelValues) -> RegionOperator:
+        tree = self._tree
+        nodes = [tree.nodes[key] for key in region.nodes]
+        can_be_left_out = any(map(_can_be_left_out, nodes))
+        used = frozenset[str]().union(*map(references_of, nodes))
+        args = {
+            **self._run_args(),
+            **self._task_args(nodes[0], region.nodes),
+            "region": region,
+            "values": values,
+            "constants": self._needed_passwords(region.path, used),
+            "flow_start_task_id": self._flow_start_task_id if can_be_left_out else None,
+            "server_retries": False,
+        }
+        if not region.decides:
+            return RegionOperator(**args)
+        names = ", ".join(node.name or node.type for node in nodes)
+        task = (
+            DecidingRegionOperator(**{"doc": f"A loop, which SOPS runs as a whole: {names}", **args})
+            if region.is_loop
+            else GatewayOperator(**args)
+        )
+        self._deciding.append((task, region))
+        return task
+
+    def _task_args(self, node: Node, keys: Sequence[NodeKey]) -> dict[str, Any]:
+        name = self._names[node.key]
+        args: dict[str, Any] = {
+            "task_id": name.task_id,
+            "task_display_name": name.display_name if len(keys) == 1 else f"{name.display_name} …",
+            "trigger_rule": self._rule_of(keys),
+        }
+        if isinstance(node, Activity) and len(keys) == 1 and node.auto_retry and not node.error_ignorable:
+            args["retries"] = node.auto_retry.times
+            args["retry_delay"] = timedelta(seconds=node.auto_retry.interval_seconds)
+        if isinstance(node, Gateway) and node.type not in DECIDING:
+            # It runs nothing that an argument could be for.
+            return args
+        return args | arguments_of(node, self._settings.node_args)
+
+    def _rule_of(self, keys: Sequence[NodeKey], *, extra: int = 0) -> str:
+        """Return when a task of some nodes begins.
+
+        :param extra: how many more tasks there are right before it than the tree tells.
+        """
+        tree = self._tree
+        loops = {key: loop.nodes[0] for key, loop in tree.graph.loop_of.items() if key in loop.nodes}
+        before = {
+            edge.source
+            for key in keys
+            for edge in tree.graph.incoming[key]
+            if edge.source not in keys and not edge.is_back
+        }
+        tasks = {loops.get(key, key) for key in before}
+        count = len(tasks) + sum(key in self._choices for key in before) + extra
+        return "none_failed_min_one_success" if count > 1 else "all_success"
+
+    def _connect(self, edge: Edge) -> None:
+        source, target = self._last.get(edge.source), self._first.get(edge.target)
+        if edge.is_back or source is None or target is None or source is target:
+            return
+        label = label_of_edge(self._tree, edge)
+        source.set_downstream(target, EdgeModifier(label) if label else None)
+        if choice := self._choices.get(edge.source):
+            choice.set_downstream(target, EdgeModifier("left out"))
+
+    def _sources(self, path: NodeKey) -> dict[str, Source]:
+        """Return which task will put out which variable of a level."""
+        tree, found = self._tree, {}
+        for key, variable in tree.variables[path].items():
+            node = tree.nodes[variable.source] if variable.source else None
+            if node is None:
+                continue
+            loop = tree.graph.loop_of.get(node.key)
+            inside_loop = loop is not None and node.key in loop.nodes
+            if isinstance(node, SubProcess) and not inside_loop and not self._is_one_task(node):
+                found[key] = Source(f"{self._names[node.key].full_task_id}.end", variable.source_field)
+            else:
+                first = loop.nodes[0] if loop is not None and inside_loop else node.key
+                found[key] = Source(self._names[first].full_task_id, key)
+        return found
+
+    def _needed_passwords(self, path: NodeKey, used: Iterable[str]) -> dict[str, Any]:
+        """Return the passwords that a task of a level needs and the DAG's author gives: they don't travel by XCom."""
+        if path or not self._passwords:
+            return {}
+        needed = needed_keys(self._tree.levels[path], used, self._settings.constants)
+        return {key: self._passwords[key] for key in needed if key in self._passwords}
+
+    def _run_args(self) -> dict[str, Any]:
+        settings = self._settings
+        return {"snapshot": self._snapshot, **settings.where, **settings.template, **settings.run_args}
+
+    def _is_one_task(self, node: SubProcess) -> bool:
+        return is_one_task(self._tree, node, self._secret, self._settings.subprocess_as_task)
+
+
+def _can_be_left_out(node: Node) -> bool:
+    return isinstance(node, Activity) and node.optional and len(node.key) == 1

@@ -1,0 +1,93 @@
+"""Where the tasks of one level find the values of its variables in a run: in the XComs of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
+
+#: Values of a level's variables by ``${key}``: pushed by every task that puts some out.
+VARIABLES_XCOM_KEY = "sops_variables"
+#: What a run was given for the constants of the flow, or a subprocess for its own, by ``${key}``.
+CONSTANTS_XCOM_KEY = "sops_constants"
+#: Ids of the nodes that a run leaves out.
+EXCLUDED_XCOM_KEY = "sops_excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The task that puts out the value of a variable.
+
+    :param task_id: the task.
+    :param output: the name under which it puts it out: a variable's key, or an output of a converted node.
+    :param converter: for a node that is an Airflow operator: reads the node's outputs out of what it returned.
+    """
+
+    task_id: str
+    output: str
+    converter: NodeConverter | None = None
+
+    def pull(self, ti: Any) -> Mapping[str, Any]:
+        """Return all that the task has put out; empty if it has not run, or not to its end."""
+        if self.converter is None:
+            return read_mapping(ti.xcom_pull(task_ids=self.task_id, key=VARIABLES_XCOM_KEY))
+        returned = ti.xcom_pull(task_ids=self.task_id)
+        # Of an operator that returned nothing there is no telling whether it has run.
+        return {} if returned is None else self.converter.outputs_of(returned)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelValues:
+    """One level.
+
+    :param start_task_id: the task that begins it.
+    :param is_subprocess: whether it is the level of a subprocess, whose constants are given as data.
+    :param sources: by ``${key}``, of all variables that a task puts out.
+    """
+
+    start_task_id: str
+    is_subprocess: bool
+    sources: Mapping[str, Source] = field(repr=False)
+
+    def read(self, context: Context, given: Mapping[str, Any] | None = None) -> KnownValues:
+        """Return what is known in a run so far; outputs are pulled when they are asked for.
+
+        :param given: further definitions of constants.
+        """
+        ti: Any = context["ti"]
+        constants = read_mapping(ti.xcom_pull(task_ids=self.start_task_id, key=CONSTANTS_XCOM_KEY))
+        if self.is_subprocess:
+            return KnownValues(given or {}, _Pulled(self.sources, ti, constants))
+        return KnownValues({**constants, **(given or {})}, _Pulled(self.sources, ti, {}))
+
+
+class _Pulled(Mapping[str, Any]):
+    """Values of variables, each pulled when it is first asked for; KeyError where there is none yet."""
+
+    def __init__(self, sources: Mapping[str, Source], ti: Any, constants: Mapping[str, Any]) -> None:
+        self._sources = sources
+        self._ti = ti
+        self._constants = constants
+        self._by_task: dict[str, Mapping[str, Any]] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._constants:
+            return self._constants[key]
+        source = self._sources[key]
+        if source.task_id not in self._by_task:
+            self._by_task[source.task_id] = source.pull(self._ti)
+        return self._by_task[source.task_id][source.output]
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in {**self._constants, **self._sources} if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,155 @@
+"""What the task of a region writes to its log and hands on, once its SOPS task has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.dag_generator.mirrored_node import key_text
+from airflow_provider_sops.dag_generator.node_report import node_xcom, report, secret_texts, told
+from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs, secret_variables
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.node_waiting import NodeOutcome, NodeResult
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import NodeData, NodeStatus, TaskStatus
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+    from airflow_provider_sops.task_log import TaskLog
+
+
+class RegionReport:
+    """Reads how the nodes of a region have ended.
+
+    :param hook: the connection to SOPS.
+    :param piece: the region's tree, whose variables do not matter here.
+    """
+
+    def __init__(self, hook: SopsHook, sops_task_id: int, piece: Mapping[str, Any], log: TaskLog) -> None:
+        self._hook = hook
+        self._sops_task_id = sops_task_id
+        self._log = log
+        self.piece = PipelineTree(piece)
+        self._secret = secret_variables(self.piece)
+        task = PipelineTree(hook.get_task_detail(sops_task_id, fresh=True).pipeline_tree)
+        self._ids = self.piece.map_to_task(task).ids
+        self._status: TaskStatus = hook.get_task_status(sops_task_id, with_ex_data=True, fresh=True)
+
+    def has_finished(self, key: NodeKey) -> bool:
+        """Whether a node of the piece has been reached and is FINISHED."""
+        row = self._row(key)
+        return row is not None and row.state == TaskState.FINISHED
+
+    def told_of(self, key: NodeKey) -> dict[str, Any] | None:
+        """Write how a node has ended, and return what there is to hand on; ``None`` if it was not reached."""
+        row = self._row(key)
+        if row is None:
+            return None
+        result = _result(row, self._status)
+        for line in told(result):
+            self._log.log(line.level, "%s", line.text)
+        return node_xcom(result, self._sops_task_id, row.id)
+
+    def outputs_of(self, key: NodeKey) -> dict[str, Any] | None:
+        """Write inputs, outputs and log of a plugin node, and return the outputs; ``None`` if they cannot be read."""
+        data = self._data_of(key)
+        row = self._row(key)
+        if data is None or row is None:
+            return None
+        try:
+            text = self._hook.get_task_node_log(self._sops_task_id, row.id, version=row.version or None)
+        except SopsError as error:
+            self._log.debug("The node's log cannot be read: %s", error)
+            text = ""
+        found = report(data, text, self._secret_inputs(key))
+        for line in found.lines:
+            self._log.log(line.level, "%s", line.text)
+        return None if found.outputs is None else dict(found.outputs)
+
+    def of_all(self, path: NodeKey) -> dict[str, dict[str, Any]]:
+        """Return how each node has ended that was reached, by ``key_text``, with the outputs of plugin nodes.
+
+        :param path: what the keys of the piece's own nodes begin with in the whole flow.
+        """
+        found = {}
+        for key, node in self._reached():
+            row = self._row(key)
+            if row is None:
+                continue
+            told_of = node_xcom(_result(row, self._status), self._sops_task_id, row.id)
+            if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
+                told_of["outputs"] = dict(report(data, "", self._secret_inputs(key)).outputs or {})
+            found[key_text((*path, *key))] = told_of
+        return found
+
+    def leaks(self, variables: Mapping[str, Any]) -> list[str]:
+        """Return the keys of the variables whose values hold the text of a password that a node was given."""
+        secrets: set[str] = set()
+        for key, _ in self._reached():
+            names = self._secret_inputs(key)
+            if names and (data := self._data_of(key)):
+                secrets.update(*(secret_texts(data.inputs.get(name)) for name in names))
+        return [
+            variable
+            for variable, value in variables.items()
+            if any(text in found for found in secret_texts(value) for text in secrets)
+        ]
+
+    def _secret_inputs(self, key: NodeKey) -> tuple[str, ...]:
+        node = self.piece.nodes[key]
+        return secret_inputs(node, self._secret[key[:-1]]) if isinstance(node, Activity) else ()
+
+    def _reached(self) -> Iterator[tuple[NodeKey, Node]]:
+        for key in self.piece.graph.order:
+            if key in self._ids:
+                yield key, self.piece.nodes[key]
+
+    def _row(self, key: NodeKey) -> NodeStatus | None:
+        path = [self._ids.get(key[:depth], "") for depth in range(1, len(key) + 1)]
+        return self._status.at(path)
+
+    def _data_of(self, key: NodeKey) -> NodeData | None:
+        node, row = self.piece.nodes[key], self._row(key)
+        if not isinstance(node, Activity) or row is None:
+            return None
+        stack = [self._ids[key[:depth]] for depth in range(1, len(key))]
+        try:
+            return self._hook.get_task_node_detail(
+                self._sops_task_id,
+                row.id,
+                component_code=node.plugin or None,
+                subprocess_stack=stack or None,
+                fresh=True,
+            ).data
+        except SopsError as error:
+            self._log.warning("Inputs and outputs of the node cannot be read: %s", error)
+            return None
+
+
+def _result(row: NodeStatus, status: TaskStatus) -> NodeResult:
+    outcome = NodeOutcome.FINISHED
+    if row.state == TaskState.FAILED:
+        outcome = NodeOutcome.FAILED
+    elif row.state != TaskState.FINISHED:
+        outcome = NodeOutcome.TASK_OVER
+    elif row.skip:
+        outcome = NodeOutcome.SKIPPED
+    elif row.error_ignored:
+        outcome = NodeOutcome.ERROR_IGNORED
+    return NodeResult(
+        outcome,
+        state=row.state.value,
+        task_state=status.state.value,
+        version=row.version,
+        loop=row.loop,
+        retry=row.retry,
+        start_time=row.start_time_text,
+        finish_time=row.finish_time_text,
+        elapsed_seconds=row.elapsed_seconds,
+        error=status.error_of(row) if outcome == NodeOutcome.FAILED else "",
+    )

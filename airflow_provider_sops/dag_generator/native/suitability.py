@@ -1,0 +1,74 @@
+"""What of a flow Airflow cannot run by itself, so that it is refused, or left to SOPS in one piece."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.dag_generator.node_arguments import is_meant
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
+from airflow_provider_sops.sops.pipeline_tree.validity import label_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.nodes import SubProcess
+
+_MOST_SHOWN = 10
+
+
+def check_suitable(tree: PipelineTree, constants: Mapping[str, Any]) -> None:
+    """Check that Airflow can run a flow.
+
+    :param constants: values that the DAG's author gives for the flow's constants.
+    :raises SopsInvalidParameterError: it cannot; the error names each node or constant, and what to do.
+    """
+    known = tree.levels[()].constants
+    if unknown := [key for key in constants if key not in known]:
+        raise SopsInvalidParameterError(
+            f"constants: the flow has no constant {', '.join(map(repr, unknown))}",
+            advice=f"It has: {', '.join(sorted(known)) or 'none'}. Keys are written ${{name}}.",
+        )
+    obstacles = [*_loops(tree), *(text for level in tree.levels.values() for text in _frozen_constants(level))]
+    if obstacles:
+        raise SopsInvalidParameterError(
+            f"Airflow cannot run this flow by itself: {'; '.join(obstacles[:_MOST_SHOWN])}",
+            advice='Change that in the template, or use mode="watch", in which SOPS runs the flow.',
+        )
+
+
+def is_one_task(
+    tree: PipelineTree, node: SubProcess, secret: Mapping[NodeKey, Collection[str]], patterns: Sequence[str]
+) -> bool:
+    """Whether a subprocess runs as one SOPS task: by choice, where its tree is not known, or since passwords go in.
+
+    :param secret: keys of the variables that hold passwords, by the path of their level.
+    :param patterns: the choice, as of ``is_meant``.
+    """
+    level = tree.levels.get(node.key)
+    if level is None or node.independent or is_meant(node, patterns):
+        return True
+    given = {key for key, raw in level.constants.items() if read_mapping(raw).get("show_type") != "hide"}
+    return not (given | set(level.outputs)).isdisjoint(secret[node.key])
+
+
+def _loops(tree: PipelineTree) -> Iterator[str]:
+    for loop in tree.graph.loops:
+        entries = sorted({edge.target for edge in loop.entries})
+        if len(entries) > 1:
+            names = " and ".join(label_of(tree.nodes[key]) for key in entries)
+            yield f"the loop of {label_of(tree.nodes[loop.nodes[0]])} is entered at several places: {names}"
+
+
+def _frozen_constants(level: Level) -> Iterator[str]:
+    where = f" of the subprocess {' > '.join(level.path)}" if level.path else ""
+    for key, value in level.constants.items():
+        raw = read_mapping(value)
+        if raw.get("pre_render_mako") and not can_render(key, level):
+            yield (
+                f"constant {key}{where} is rendered once, when the flow starts (pre_render_mako); each node would"
+                " render it anew"
+            )
