@@ -63,7 +63,7 @@ faults: install ## The long fault campaign: RUNS= runs with the seed SEED= (2000
 	@.venvs/$(CURRENT)/bin/python -m tests.faults --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: differential
-differential: install ## Random flows in SOPS alone and watched: TREES= of the seed SEED= (300 of a new one)
+differential: install ## Random flows in SOPS alone, watched and run by Airflow: TREES= of the seed SEED= (300 of a new one)
 	@.venvs/$(CURRENT)/bin/python -m tests.differential --trees $(TREES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench

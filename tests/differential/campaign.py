@@ -12,9 +12,10 @@ from airflow.utils.db import initdb
 
 from tests.differential.drawing import draw
 from tests.differential.expectation import Fate
+from tests.differential.native_run import run_natively
 from tests.differential.plain_sops import PlainSops
 from tests.differential.probing_sops import run_probing_sops
-from tests.differential.trial import compare, run_directly
+from tests.differential.trial import compare, compare_natively, run_directly
 from tests.differential.watched_run import run_here
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def _compared(seed: int, number: int, most_nodes: int, sops: PlainSops) -> tuple
     try:
         direct = run_directly(draw(seed, number, most_nodes=most_nodes), sops)
         trial = compare(direct, run_here(direct.drawn, direct.template_id), sops)
+        native = compare_natively(direct, run_natively(direct.drawn, direct.template_id), sops)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
         return [], [f"it cannot be compared: {type(error).__name__}: {error}"]
-    return [expected.fate for expected in trial.expected.values()], trial.differences
+    found = [*(f"watched: {text}" for text in trial.differences), *(f"native: {text}" for text in native)]
+    return [expected.fate for expected in trial.expected.values()], found

@@ -1,4 +1,4 @@
-"""One flow, run twice and compared."""
+"""One flow, run by SOPS alone and in each way that Airflow can, and compared."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.differential.comparison import differences
 from tests.differential.expectation import expect
+from tests.differential.native_comparison import native_differences
 from tests.differential.plain_sops import PlainSops, RefusedError
 from tests.differential.sops_run import read_run
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.differential.drawing import Drawn
     from tests.differential.expectation import Expected
+    from tests.differential.native_run import NativeRun
     from tests.differential.sops_run import Key
     from tests.differential.watched_run import WatchedRun
 
@@ -55,3 +57,8 @@ def compare(direct: Direct, watched: WatchedRun, sops: PlainSops) -> Trial:
     expected = expect(direct_run, direct.drawn.tree)
     found = differences(expected, direct_run, watched, read_run(sops, watched.sops_task_id))
     return Trial(expected, tuple(found))
+
+
+def compare_natively(direct: Direct, native: NativeRun, sops: PlainSops) -> list[str]:
+    """Wait for the end of the direct run, and return where that of Airflow itself differs."""
+    return native_differences(read_run(sops, direct.sops_task_id), native, direct.drawn.tree)

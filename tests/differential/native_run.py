@@ -1,0 +1,69 @@
+"""What has come of a flow that Airflow ran by itself: every node, by its place in the template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.dag_generator.converters import ConverterRegistry
+from airflow_provider_sops.dag_generator.task_ids import name_tasks
+from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from tests.dag_run import run_dag
+from tests.differential.dags import watching_dag
+from tests.differential.watched_run import Shown, hurried
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.dag_generator import SopsDag
+    from tests.dag_run import FinishedRun
+    from tests.differential.drawing import Drawn
+    from tests.differential.sops_run import Key
+
+
+@dataclass(frozen=True)
+class NativeRun:
+    """A run of the DAG.
+
+    :param outputs: what the flow has put out; ``None`` unless it came to its end.
+    :param nodes: the nodes by their keys; those in a loop as the loop's task tells of them.
+    """
+
+    state: str
+    outputs: Any
+    nodes: Mapping[Key, Shown]
+
+
+def run_natively(drawn: Drawn, template_id: int) -> NativeRun:
+    """Run it by ``dag.test()``, one task after the other."""
+    dag = watching_dag(
+        dag_id=f"{drawn.name}_native",
+        pipeline=drawn.tree,
+        template_id=template_id,
+        mode="native",
+        converters=ConverterRegistry(),
+        exclude=list(drawn.excluded),
+        poll_interval_seconds=0.1,
+        on_template_change="fail",
+    )
+    with hurried():
+        run = run_dag(dag)
+    return NativeRun(run.state, run.xcom("end"), dict(_nodes(dag, run, PipelineTree(drawn.tree))))
+
+
+def _nodes(dag: SopsDag, run: FinishedRun, tree: PipelineTree) -> dict[Key, Shown]:
+    names = name_tasks(tree)
+    found: dict[Key, Shown] = {}
+    for key in tree.nodes:
+        loop = tree.graph.loop_of.get(key)
+        task_id = names[loop.nodes[0] if loop else key].full_task_id
+        if task_id not in dag.task_dict:
+            continue
+        state = str(run.state_of(task_id))
+        if loop is None:
+            found[key] = Shown(state, run.xcom(task_id), run.xcom(task_id, NODE_XCOM_KEY))
+            continue
+        told = (run.xcom(task_id, NODES_XCOM_KEY) or {}).get("/".join(key))
+        found[key] = Shown(state, told and told.get("outputs"), told)
+    return found
