@@ -13,6 +13,7 @@ Names, and minutes of a full run on two cores:
                  astronomer-cosmos and dag-factory
   watched     4  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
                  longer the run takes than SOPS
+  native      9  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
   crowd       8  the waits again, once, but more than one triggerer takes
 
 Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Programs
@@ -31,7 +32,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import cache, dag_building, memory, operator_path, outage, parse, waits, watched_flow
+from benchmarks import cache, dag_building, memory, native_flow, operator_path, outage, parse, waits, watched_flow
 from benchmarks.patience import OutOfPatienceError
 from benchmarks.report import Circumstances, Result, write_json
 from benchmarks.scope import FULL, QUICK, Scope
@@ -51,6 +52,7 @@ _BENCHMARKS: dict[str, Callable[[PreparedHomes, Scope], Result]] = {
     "operator": lambda _homes, scope: operator_path.run(scope),
     "building": lambda _homes, scope: dag_building.run(scope),
     "watched": lambda _homes, scope: watched_flow.run(scope),
+    "native": lambda _homes, scope: native_flow.run(scope),
     "crowd": waits.run_crowd,
 }
 _EXPECTED_ERRORS = (AirflowCommandError, ChildFailedError, OutOfPatienceError, RunFailedError)
