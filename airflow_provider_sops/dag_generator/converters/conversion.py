@@ -92,7 +92,7 @@ def convert(
         raise _refusal(convertible, _Fault(error.reason, error.advice or "")) from error
     except Exception as error:
         what = f"it raised {type(error).__name__}: {error.args[0] if isinstance(error, KeyError) else error}"
-        raise _refusal(convertible, _Fault(what, "Repair the converter.")) from error
+        raise _refusal(convertible, _Fault(what, "Repair the converter, or what node_args gives this node.")) from error
     made = sorted(set(task_group.dag.task_dict) - known)
     fault = (
         _fault_of_tasks(operator, made, task_args, task_group)

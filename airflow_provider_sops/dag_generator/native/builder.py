@@ -194,6 +194,8 @@ class NativeBuilder:
         if converter is None or reason_for_sops(node, level, self._secret[level.path]):
             return False
         args = self._task_args(node, [node.key])
+        if node.timeout_config:
+            args = {"execution_timeout": timedelta(seconds=node.timeout_config.seconds), **args}
         can_be_left_out = _can_be_left_out(node)
         if can_be_left_out:
             args["trigger_rule"] = "all_success"
