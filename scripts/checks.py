@@ -107,12 +107,12 @@ PARTS = {
         ),
     ),
     "test": (
-        _tests(CURRENT, None, 660),
-        _tests(OLDEST, None, 660),
-        _tests("airflow-3.3.2-py3.12", UNIT, 90),
-        _tests("airflow-2.11.2-py3.12", UNIT, 90),
-        _tests("airflow-3.3.2-py3.13", UNIT, 90),
-        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 150, folder="local_sops"),
+        _tests(CURRENT, None, 840),
+        _tests(OLDEST, None, 840),
+        _tests("airflow-3.3.2-py3.12", UNIT, 180),
+        _tests("airflow-2.11.2-py3.12", UNIT, 180),
+        _tests("airflow-3.3.2-py3.13", UNIT, 180),
+        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 240, folder="local_sops"),
         Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),
 }

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
@@ -19,36 +15,13 @@ from airflow_provider_sops.dag_generator import PipelineTree, SopsDag, SopsTaskG
 from airflow_provider_sops.dag_generator.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from tests.sops.builders import activity, constant, password, pipeline_tree
+from tests.dag_generator.dag_writing import written_dag
+from tests.dag_generator.flow_trees import GATEWAYS, edges, required, rule_of, tree
+from tests.sops.builders import activity, constant, password
 from tests.sops.builders import subprocess as sub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parents[2]
-GATEWAYS = {"x": "ExclusiveGateway", "p": "ParallelGateway", "v": "ConvergeGateway"}
-
-
-def required(name: str, plugin: str = "sleep_timer", **fields: Any) -> Any:
-    return activity(name, plugin, optional=False, **fields)
-
-
-def tree(*ways: str, nodes: Mapping[str, Any] | None = None, **fields: Any) -> Any:
-    """A whole tree whose nodes may not be left out unless they say so."""
-    ids = dict.fromkeys(node_id for way in ways for node_id in way.split(" > ")[1:-1])
-    given = {node_id: (nodes or {}).get(node_id, required(node_id)) for node_id in ids}
-    made = pipeline_tree(*ways, nodes=given, **fields)
-    for node in (*made["activities"].values(), *made["gateways"].values(), made["start_event"], made["end_event"]):
-        out = [flow["id"] for flow in made["flows"].values() if flow["source"] == node["id"]]
-        into = [flow["id"] for flow in made["flows"].values() if flow["target"] == node["id"]]
-        forks = node["type"] in ("ParallelGateway", "ExclusiveGateway", "ConditionalParallelGateway")
-        node["outgoing"] = out if forks else "".join(out)
-        node["incoming"] = into
-        if node["type"] in ("ExclusiveGateway", "ConditionalParallelGateway"):
-            node["conditions"] = {
-                flow_id: {"evaluate": f"${{n}} == {n}", "name": f"case {n}", "tag": ""} for n, flow_id in enumerate(out)
-            }
-    return {"line": [], "location": [], **made}
+    from pathlib import Path
 
 
 def make_dag(made: Any, **arguments: Any) -> SopsDag:
@@ -59,22 +32,9 @@ def make_dag(made: Any, **arguments: Any) -> SopsDag:
     )
 
 
-def edges(dag: Any) -> set[str]:
-    """All edges, each as the ids without what makes them unique."""
-
-    def short(task_id: str) -> str:
-        return ".".join(part.partition("__")[0] for part in task_id.split("."))
-
-    return {f"{short(task.task_id)} > {short(after)}" for task in dag.tasks for after in task.downstream_task_ids}
-
-
 def mirror(dag: Any, name: str) -> NodeMirrorOperator:
     (found,) = (task for task in dag.tasks if isinstance(task, NodeMirrorOperator) and task.task_display_name == name)
     return found
-
-
-def rule_of(task: Any) -> str:
-    return str(getattr(task.trigger_rule, "value", task.trigger_rule))
 
 
 class TestTasks:
@@ -283,28 +243,10 @@ class TestByteStability:
         inner = tree("s2 > x1 > y1 > e2")
         ways = ("s > x > a > v > call > e", "s > x > b > v > call > e")
         made = json.dumps(tree(*ways, nodes={**GATEWAYS, "call": sub("call", inner)}))
-        # Most of their time these processes import: all but the first find the bytecode of the first, and garbage,
-        # for which Python would look all the while, there is none.
-        script = "import gc; gc.disable(); from tests.dag_generator.written_dag import main; main()"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(tmp_path)}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-
-        def written_with(seed: int) -> str:
-            done = subprocess.run(
-                [sys.executable, "-c", script],
-                input=made,
-                env={**environment, "PYTHONHASHSEED": str(seed)},
-                cwd=ROOT,
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            return done.stdout.splitlines()[-1]
-
-        first = written_with(0)
+        first = written_dag(made, seed=0, bytecode=tmp_path)
         assert "exclusive_gateway__x" in first
         with ThreadPoolExecutor(max_workers=2) as pool:
-            assert set(pool.map(written_with, range(1, 20))) == {first}
+            assert set(pool.map(lambda seed: written_dag(made, seed=seed, bytecode=tmp_path), range(1, 20))) == {first}
 
     def test_reading_a_tree_calls_nobody_and_changes_nothing(self) -> None:
         made = tree("s > a > e")

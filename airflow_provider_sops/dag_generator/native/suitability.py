@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.dag_generator.node_arguments import is_meant
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.sops.pipeline_tree.region_variables import needed_keys
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
+from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,7 +34,9 @@ def check_suitable(tree: PipelineTree, constants: Mapping[str, Any]) -> None:
             f"constants: the flow has no constant {', '.join(map(repr, unknown))}",
             advice=f"It has: {', '.join(sorted(known)) or 'none'}. Keys are written ${{name}}.",
         )
-    obstacles = [*_loops(tree), *(text for level in tree.levels.values() for text in _frozen_constants(level))]
+    obstacles = list(_loops(tree))
+    for level in tree.levels.values():
+        obstacles += _frozen_constants(level, {} if level.path else constants)
     if obstacles:
         raise SopsInvalidParameterError(
             f"Airflow cannot run this flow by itself: {'; '.join(obstacles[:_MOST_SHOWN])}",
@@ -63,11 +67,14 @@ def _loops(tree: PipelineTree) -> Iterator[str]:
             yield f"the loop of {label_of(tree.nodes[loop.nodes[0]])} is entered at several places: {names}"
 
 
-def _frozen_constants(level: Level) -> Iterator[str]:
+def _frozen_constants(level: Level, given: Mapping[str, Any]) -> Iterator[str]:
     where = f" of the subprocess {' > '.join(level.path)}" if level.path else ""
     for key, value in level.constants.items():
-        raw = read_mapping(value)
-        if raw.get("pre_render_mako") and not can_render(key, level):
+        if not read_mapping(value).get("pre_render_mako"):
+            continue
+        needed = map(level.constants.__getitem__, needed_keys(level, [key], given))
+        uses_outputs = any(read_mapping(raw).get("source_type") == COMPONENT_OUTPUTS for raw in needed)
+        if uses_outputs or not can_render(key, level, given):
             yield (
                 f"constant {key}{where} is rendered once, when the flow starts (pre_render_mako); each node would"
                 " render it anew"
