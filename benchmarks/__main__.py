@@ -13,7 +13,7 @@ Names, and minutes of a full run on two cores:
                  astronomer-cosmos and dag-factory
   watched     4  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
                  longer the run takes than SOPS
-  native      9  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
+  native     12  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
   crowd       8  the waits again, once, but more than one triggerer takes
 
 Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Programs
