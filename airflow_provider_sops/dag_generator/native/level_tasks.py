@@ -210,9 +210,8 @@ class LevelEndOperator(ValuesOperator):
     def hand_on(self, context: Context, rendered: Mapping[str, Any]) -> dict[str, Any]:
         """Push and return the outputs."""
         ti: Any = context["ti"]
-        # What has no value yet stays the text that stands for it.
-        known = {key: value for key, value in rendered.items() if value != key}
-        ti.xcom_push(key=VARIABLES_XCOM_KEY, value=known)
+        # Of an output that has no value SOPS gives out the text that stands for it, and so does this.
+        ti.xcom_push(key=VARIABLES_XCOM_KEY, value=dict(rendered))
         return {variable_name(key): value for key, value in rendered.items()}
 
 
