@@ -107,8 +107,8 @@ PARTS = {
         ),
     ),
     "test": (
-        _tests(CURRENT, None, 840),
-        _tests(OLDEST, None, 840),
+        _tests(CURRENT, None, 900),
+        _tests(OLDEST, None, 900),
         _tests("airflow-3.3.2-py3.12", UNIT, 180),
         _tests("airflow-2.11.2-py3.12", UNIT, 180),
         _tests("airflow-3.3.2-py3.13", UNIT, 180),

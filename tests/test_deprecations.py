@@ -13,6 +13,8 @@ from tests.example_files import EXAMPLES
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "airflow_provider_sops"
 AIRFLOW_3 = version("apache-airflow").startswith("3.")
+#: Modules about what Airflow 2 does not have at all; nothing there imports them.
+ONLY_AIRFLOW_3 = frozenset({"airflow_provider_sops.dag_generator.converters.people"})
 
 # Airflow sends warnings to its own log once it is imported, so it comes before `catch_warnings`. A fresh
 # interpreter, because a module that another test imported already would warn no more.
@@ -51,7 +53,7 @@ def package_modules() -> list[str]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-    return names
+    return [name for name in names if AIRFLOW_3 or name not in ONLY_AIRFLOW_3]
 
 
 def caused_here(seen: dict[str, list[str]]) -> list[str]:
