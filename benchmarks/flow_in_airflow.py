@@ -70,6 +70,7 @@ class FlowRun:
 class FlowInAirflow:
     """A local_sops behind a counting door, and a whole Airflow with DAGs of one flow.
 
+    :param folder: the templates in its sub-folder ``templates``, if any, are local_sops's too.
     :param template_id: the flow, whose snapshot lies beside the DAG file.
     :param dag_file: text of the DAG file.
     """
@@ -77,7 +78,9 @@ class FlowInAirflow:
     def __init__(self, folder: Path, running: ExitStack, *, template_id: int, dag_file: str) -> None:
         self.folder = folder
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
-        sops = running.enter_context(local_sops(folder, environment))
+        templates = folder / "templates"
+        templates.mkdir(exist_ok=True)
+        sops = running.enter_context(local_sops(folder, environment, "--templates", str(templates)))
         self._door = running.enter_context(CountingProxy(sops.url))
         connection = json.dumps({**json.loads(sops.connection_json()), "host": self._door.url})
         dags = folder / "dags"

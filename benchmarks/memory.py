@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.progress import say
-from benchmarks.report import Result, Row, Table, Target
+from benchmarks.report import Result, Row, Table, Target, medians_of
 from benchmarks.waiting.sides import SOPS
 from benchmarks.waiting.trial import Case, trials
 
@@ -23,8 +24,59 @@ _SETTLING_INTERVALS = 10
 _NOISE_MEGABYTES = 1.0
 
 
+@dataclass(frozen=True)
+class Memory:
+    """The resident megabytes of one runner, interval by interval."""
+
+    readings: list[float]
+
+    @property
+    def first(self) -> float:
+        """The median of the first tenth."""
+        return median(self.readings[: self._tenth])
+
+    @property
+    def last(self) -> float:
+        """The median of the last tenth."""
+        return median(self.readings[-self._tenth :])
+
+    @property
+    def growth(self) -> float:
+        """How much more the last tenth is."""
+        return self.last - self.first
+
+    @property
+    def _tenth(self) -> int:
+        return max(1, len(self.readings) // 10)
+
+
 def run(homes: PreparedHomes, scope: Scope) -> Result:
-    """Read the runner's memory once in each interval; compare the last tenth of the readings with the first one."""
+    """Watch the memory of several runners, one after another."""
+    measured = []
+    for repeat in range(scope.repeats):
+        say(f"memory: {repeat + 1} of {scope.repeats}")
+        measured.append(_measure(homes, scope))
+    growth = median(one.growth for one in measured)
+    rows: list[Row] = [
+        {
+            "": SOPS.name,
+            "first MB": median(one.first for one in measured),
+            "last MB": median(one.last for one in measured),
+            "growth MB": growth,
+            "most growth MB": max(one.growth for one in measured),
+        }
+    ]
+    title = f"Memory of the runner with {scope.many} waits over {scope.growth_intervals} intervals"
+    notes = [
+        f"{medians_of(scope.repeats)} and, under most growth, the greatest of them.",
+        f"An interval is {_INTERVAL_SECONDS:g} s; first and last are medians of a tenth of the readings.",
+    ]
+    target = Target("growth of memory in MB", growth, _NOISE_MEGABYTES)
+    return Result([Table(title, rows, notes)], [target], [asdict(one) for one in measured])
+
+
+def _measure(homes: PreparedHomes, scope: Scope) -> Memory:
+    """Read the memory of a new runner once in each interval."""
     readings = []
     with trials(homes, [Case(SOPS, scope.many)], _INTERVAL_SECONDS) as (running,):
         time.sleep(_SETTLING_INTERVALS * _INTERVAL_SECONDS)
@@ -32,12 +84,4 @@ def run(homes: PreparedHomes, scope: Scope) -> Result:
         for _ in range(scope.growth_intervals):
             time.sleep(_INTERVAL_SECONDS)
             readings.append(running.reading().runner_megabytes)
-    tenth = max(1, len(readings) // 10)
-    first, last = median(readings[:tenth]), median(readings[-tenth:])
-    title = f"Memory of the runner with {scope.many} waits over {scope.growth_intervals} intervals"
-    rows: list[Row] = [
-        {"": SOPS.name, "first MB": first, "last MB": last, "most MB": max(readings), "growth MB": last - first}
-    ]
-    notes = [f"An interval is {_INTERVAL_SECONDS:g} s; first and last are medians of a tenth of the readings."]
-    target = Target("growth of memory in MB", last - first, _NOISE_MEGABYTES)
-    return Result([Table(title, rows, notes)], [target], readings)
+    return Memory(readings)

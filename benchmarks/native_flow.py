@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.flow_in_airflow import SNAPSHOT_FILE, FlowInAirflow
 from benchmarks.progress import say
-from benchmarks.report import Result, Row, Table
+from benchmarks.report import Result, Row, Table, medians_of
 
 if TYPE_CHECKING:
     from benchmarks.flow_in_airflow import FlowRun
@@ -74,7 +74,7 @@ def run(scope: Scope) -> Result:
                 outcome_task_id = "flow" if way.name == "watched" else "end"
                 way.runs.append(airflow.run(f"flow_{number}", outcome_task_id=outcome_task_id))
     notes = [
-        f"Medians of {scope.repeats}, run in turn; {_NODES} nodes in the flow and its subprocess.",
+        f"{medians_of(scope.repeats)}, run in turn; {_NODES} nodes in the flow and its subprocess.",
         "Worker s: how long worker processes lived; scheduler CPU has the workers in it.",
     ]
     title = "A flow of seven nodes, watched and run by a whole Airflow"

@@ -14,7 +14,7 @@ from benchmarks.databases import epoch_seconds, read_rows
 from benchmarks.local_sops import lifetimes, local_sops
 from benchmarks.patience import wait_until
 from benchmarks.progress import say
-from benchmarks.report import Result, Row, Table
+from benchmarks.report import Result, Row, Table, medians_of
 from benchmarks.waiting.deferred_tasks import ROOT
 from demo.airflow_api import AirflowApi
 from demo.airflow_processes import AirflowProcesses, AirflowSettings, choose_port
@@ -65,7 +65,7 @@ def run(scope: Scope) -> Result:
         }
         for way in _WAYS
     ]
-    notes = [f"Medians of {scope.repeats}; a flow of six seconds, asked about every 10 s, which is the default."]
+    notes = [f"{medians_of(scope.repeats)}; a flow of six seconds, asked about every 10 s, which is the default."]
     return Result(
         [Table("SopsRunTaskOperator in a whole Airflow", rows, notes)], details=[asdict(one) for one in times]
     )

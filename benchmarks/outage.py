@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.progress import say
-from benchmarks.report import Result, Row, Table, Target
+from benchmarks.report import Result, Row, Table, Target, medians_of
 from benchmarks.waiting.sides import SIDES, SOPS
-from benchmarks.waiting.trial import Case, percentile, trials
+from benchmarks.waiting.trial import Case, median, percentile, trials
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.scope import Scope
     from benchmarks.waiting.deferred_tasks import PreparedHomes
     from benchmarks.waiting.trial import Ends
@@ -37,6 +39,27 @@ class Outage:
 
 
 def run(homes: PreparedHomes, scope: Scope) -> Result:
+    """Let all sides live through an outage, some times."""
+    measured = []
+    for repeat in range(scope.repeats):
+        say(f"outage: {repeat + 1} of {scope.repeats}")
+        measured.append(_measure(homes, scope))
+    repeated = list(zip(*measured, strict=True))
+    title = f"{scope.many} waits, asking every {scope.interval_seconds:g} s, SOPS away for {scope.outage_seconds:g} s"
+    notes = [
+        f"{medians_of(scope.repeats)}; the lost ones are counted of all.",
+        "The server accepts no connection; all tasks have ended when it is back, and times count from then.",
+        "Lost: Airflow's task was resumed to fail, or not at all.",
+    ]
+    lost = sum(one.lost for outages in repeated for one in outages if one.side == SOPS.name)
+    return Result(
+        [Table(title, [_row(outages) for outages in repeated], notes)],
+        [Target("waits lost to an outage", lost, 0)],
+        [asdict(outage) for outages in repeated for outage in outages],
+    )
+
+
+def _measure(homes: PreparedHomes, scope: Scope) -> list[Outage]:
     """Take the server away from all sides at the same time; all tasks end in the moment it comes back."""
     cases = [Case(side, scope.many) for side in SIDES]
     with trials(homes, cases, scope.interval_seconds) as running:
@@ -49,24 +72,18 @@ def run(homes: PreparedHomes, scope: Scope) -> Result:
         for trial in running:
             trial.end_tasks(within_seconds=0)
             trial.sops.come_back()
-        outages = [_outage(trial.case, trial.ends(patience_seconds=_PATIENCE_SECONDS)) for trial in running]
-    rows: list[Row] = [
-        {
-            "": outage.side,
-            "lost": outage.lost,
-            "noticed p50 s": outage.noticed_p50_seconds,
-            "noticed p99 s": outage.noticed_p99_seconds,
-            "resumed p99 s": outage.resumed_p99_seconds,
-        }
-        for outage in outages
-    ]
-    title = f"{scope.many} waits, asking every {scope.interval_seconds:g} s, SOPS away for {scope.outage_seconds:g} s"
-    notes = [
-        "The server accepts no connection; all tasks have ended when it is back, and times count from then.",
-        "Lost: Airflow's task was resumed to fail, or not at all.",
-    ]
-    targets = [Target("waits lost to an outage", sum(one.lost for one in outages if one.side == SOPS.name), 0)]
-    return Result([Table(title, rows, notes)], targets, [asdict(outage) for outage in outages])
+        return [_outage(trial.case, trial.ends(patience_seconds=_PATIENCE_SECONDS)) for trial in running]
+
+
+def _row(outages: Sequence[Outage]) -> Row:
+    return {
+        "": outages[0].side,
+        "waits": sum(one.waits for one in outages),
+        "lost": sum(one.lost for one in outages),
+        "noticed p50 s": median(one.noticed_p50_seconds for one in outages),
+        "noticed p99 s": median(one.noticed_p99_seconds for one in outages),
+        "resumed p99 s": median(one.resumed_p99_seconds for one in outages),
+    }
 
 
 def _outage(case: Case, ends: Ends) -> Outage:

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.progress import say
-from benchmarks.report import Result, Row, Table
+from benchmarks.report import Result, Row, Table, medians_of
 
 if TYPE_CHECKING:
     from benchmarks.scope import Scope
@@ -67,7 +67,7 @@ def run(scope: Scope) -> Result:
         for (name, tasks), milliseconds in times.items()
     ]
     notes = [
-        f"Medians of {scope.repeats}, each in a new interpreter that has loaded what Airflow's dag-processor has.",
+        f"{medians_of(scope.repeats)}, each in a new interpreter that has loaded what Airflow's dag-processor has.",
         "Added: to the same file with Airflow's EmptyOperator.",
     ]
     return Result(

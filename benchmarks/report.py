@@ -106,6 +106,11 @@ class Circumstances:
         return f"{self.date}; {where}\nPython {self.python}, {versions}"
 
 
+def medians_of(repeats: int) -> str:
+    """Return how often the figures of a table were measured, as the beginning of a note."""
+    return f"Medians of {repeats}" if repeats > 1 else "Measured once"
+
+
 def write_json(path: Path, circumstances: Circumstances, results: Mapping[str, Result]) -> None:
     """Write all that was found to a file; its folder is made if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.progress import say
-from benchmarks.report import Result, Row, Table, Target
+from benchmarks.report import Result, Row, Table, Target, medians_of
 from benchmarks.scope import WAITS_PER_TRIGGERER
 from benchmarks.waiting.sides import HTTP_SENSOR, SIDES, SOPS
-from benchmarks.waiting.trial import Case, percentile, trials
+from benchmarks.waiting.trial import Case, median, percentile, trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,8 +67,8 @@ def run(homes: PreparedHomes, scope: Scope) -> Result:
 
 
 def run_crowd(homes: PreparedHomes, scope: Scope) -> Result:
-    """Compare the sides once where the waits need several triggerers."""
-    return run(homes, replace(scope, waits=(scope.crowd,), repeats=1))
+    """Compare the sides where the waits need several triggerers."""
+    return run(homes, replace(scope, waits=(scope.crowd,)))
 
 
 def groups(numbers: Sequence[int]) -> list[list[Case]]:
@@ -141,10 +140,9 @@ def _table(sides: Sequence[Sequence[Cost]], waits: int, interval_seconds: float)
     ]
     triggerers = -(-waits // WAITS_PER_TRIGGERER)
     title = f"{_counted(waits, 'wait')} in {_counted(triggerers, 'triggerer')}, asking every {interval_seconds:g} s"
-    repeats = len(sides[0])
     order = "one side after another" if waits * len(sides) > _AT_A_TIME else "all sides at the same time"
-    measured = f"Medians of {repeats}" if repeats > 1 else "Measured once"
-    return Table(title, rows, [f"{measured}, {order}. CPU: of the whole triggerer, which needs some when idle too."])
+    notes = [f"{medians_of(len(sides[0]))}, {order}. CPU: of the whole triggerer, which needs some when idle too."]
+    return Table(title, rows, notes)
 
 
 def _counted(number: int, noun: str) -> str:

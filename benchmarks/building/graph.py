@@ -33,6 +33,20 @@ class FlowGraph:
             made._add_block()
         return made
 
+    @classmethod
+    def of_branches(cls, branches: int, length: int) -> FlowGraph:
+        """Make a flow of parallel branches, each of so many activities in a row."""
+        made = cls()
+        fork = made._add(PARALLEL, [])
+        ends = []
+        for _ in range(branches):
+            last = fork
+            for _ in range(length):
+                last = made._add(ACTIVITY, [last])
+            ends.append(last)
+        made._add(CONVERGE, ends)
+        return made
+
     def name(self, number: int) -> str:
         """Return what people call a node."""
         return f"node {number}"

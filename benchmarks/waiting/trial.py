@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import random
+import statistics
 import tempfile
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from benchmarks.waiting.counting_sops import CountingSops
 from benchmarks.waiting.triggerers import Triggerers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from benchmarks.waiting.deferred_tasks import DeferredTasks, PreparedHomes
     from benchmarks.waiting.sides import Side
@@ -161,6 +162,12 @@ def _begin(begun: Sequence[Trial]) -> None:
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """Return the value that so many per cent of the values do not exceed; not a number where there is none."""
     return ordered[math.ceil(percent / 100 * len(ordered)) - 1] if ordered else math.nan
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the median of the values that are numbers; not a number where none is."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return statistics.median(numbers) if numbers else math.nan
 
 
 def after(ends: Mapping[int, float], moments: Mapping[int, float]) -> tuple[float, ...]:

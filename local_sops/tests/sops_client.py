@@ -80,6 +80,13 @@ class SopsClient:
     def operate_task(self, task_id: int, action: str) -> Json:
         return self.post(f"operate_task/{task_id}/{BUSINESS}", {"action": action})
 
+    def wait_for_outputs(self, task_id: int, node_id: str) -> None:
+        """Poll until a node has put something out, which one that waits has done as soon as it waits."""
+        deadline = time.monotonic() + 10
+        while not self.get(f"get_task_node_detail/{task_id}/{BUSINESS}", node_id=node_id)["data"]["outputs"]:
+            assert time.monotonic() < deadline, f"node {node_id} of task {task_id} has put out nothing"
+            time.sleep(0.02)
+
     def wait(self, task_id: int, until: Callable[[Json], bool] | None = None, timeout_seconds: float = 20) -> Json:
         """Poll until the status is as wanted, by default until it is one of the final words."""
         wanted = until or (lambda status: status["state"] in FINAL)

@@ -105,6 +105,8 @@ class TestNode:
 
     def test_a_running_node_can_be_failed(self, sops: SopsClient) -> None:
         task_id, ids = long_task(sops, 30)
+        # Until its plugin has begun to wait, the engine may write over why it was failed.
+        sops.wait_for_outputs(task_id, ids["first wait"])
         assert sops.operate_node(task_id, ids["first wait"], "forced_fail")["result"]
         status = sops.status(task_id, with_ex_data=1)
         assert status["state"] == "FAILED"

@@ -27,6 +27,13 @@ def test_a_flow_has_as_many_nodes_as_asked_for_in_whole_blocks() -> None:
     assert [len(FlowGraph.of(nodes).kinds) for nodes in (1, 20, 21, 100)] == [20, 20, 40, 100]
 
 
+def test_a_flow_of_branches_forks_once_and_meets_again() -> None:
+    graph = FlowGraph.of_branches(2, 3)
+
+    assert graph.kinds == ["ParallelGateway", *["ServiceActivity"] * 6, "ConvergeGateway"]
+    assert set(graph.edges) == {(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (3, 7), (6, 7)}
+
+
 def test_sops_would_accept_the_flow_of_sops_dag(tmp_path: Path) -> None:
     tree = load_pipeline_tree(write_dag_file(SOPS_DAG, GRAPH, tmp_path / "new").with_name("flow.json"))
     tree.check()

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.scope import FULL, QUICK, Scope
 from benchmarks.waiting.sides import SIDES
-from benchmarks.waiting.trial import Case, after, percentile
+from benchmarks.waiting.trial import Case, after, median, percentile
 from benchmarks.waits import groups
 
 
@@ -36,6 +36,11 @@ def test_a_percentile_is_a_value_that_so_many_do_not_exceed(percent: float, valu
 def test_the_only_value_is_every_percentile_and_no_value_is_none() -> None:
     assert percentile([7.0], 50) == percentile([7.0], 99) == 7.0
     assert math.isnan(percentile([], 50))
+
+
+def test_a_median_is_taken_of_the_trials_that_gave_a_number() -> None:
+    assert median([3.0, math.nan, 1.0]) == 2.0
+    assert math.isnan(median([math.nan, math.nan]))
 
 
 def test_times_are_in_order_and_those_before_the_end_or_without_one_are_left_out() -> None:

@@ -156,16 +156,22 @@ class HostileProxy:
         self._server = await self._loop.create_server(self._runner.server, "127.0.0.1", self._port, backlog=256)
         self._port = self._server.sockets[0].getsockname()[1]
 
-    async def _refuse(self, seconds: float) -> None:
+    async def _stop_listening(self) -> None:
         assert self._server is not None
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening)
+        # A connection that was just accepted is the server's one turn of the loop later; until then it would be lost.
+        await asyncio.sleep(0)
         self._server.close()
+
+    async def _refuse(self, seconds: float) -> None:
+        await self._stop_listening()
         await asyncio.sleep(seconds)
         await self._listen()
 
     async def _close(self) -> None:
-        assert self._server is not None
         assert self._session is not None
-        self._server.close()
+        await self._stop_listening()
         await self._runner.cleanup()
         await self._session.close()
 

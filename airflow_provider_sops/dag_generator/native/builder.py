@@ -239,7 +239,6 @@ class NativeBuilder:
             "values": values,
             "constants": self._needed_passwords(region.path, used),
             "flow_start_task_id": self._flow_start_task_id if can_be_left_out else None,
-            "server_retries": False,
         }
         if not region.decides:
             return RegionOperator(**args)
@@ -273,16 +272,20 @@ class NativeBuilder:
         :param extra: how many more tasks there are right before it than the tree tells.
         """
         tree = self._tree
-        loops = {key: loop.nodes[0] for key, loop in tree.graph.loop_of.items() if key in loop.nodes}
         before = {
             edge.source
             for key in keys
             for edge in tree.graph.incoming[key]
             if edge.source not in keys and not edge.is_back
         }
-        tasks = {loops.get(key, key) for key in before}
+        tasks = {self._place_of(key) for key in before}
         count = len(tasks) + sum(key in self._choices for key in before) + extra
         return "none_failed_min_one_success" if count > 1 else "all_success"
+
+    def _place_of(self, key: NodeKey) -> NodeKey:
+        """Return the node whose task stands for a node: the first one of its loop, or the node itself."""
+        loop = self._tree.graph.loop_of.get(key)
+        return loop.nodes[0] if loop is not None and key in loop.nodes else key
 
     def _connect(self, edge: Edge) -> None:
         source, target = self._last.get(edge.source), self._first.get(edge.target)
@@ -300,13 +303,12 @@ class NativeBuilder:
             node = tree.nodes[variable.source] if variable.source else None
             if node is None:
                 continue
-            loop = tree.graph.loop_of.get(node.key)
-            inside_loop = loop is not None and node.key in loop.nodes
-            if isinstance(node, SubProcess) and not inside_loop and not self._is_one_task(node):
-                found[key] = Source(f"{self._names[node.key].full_task_id}.end", variable.source_field)
+            place = self._place_of(node.key)
+            name = self._names[place].full_task_id
+            if isinstance(node, SubProcess) and place == node.key and not self._is_one_task(node):
+                found[key] = Source(f"{name}.end", variable.source_field)
             else:
-                first = loop.nodes[0] if loop is not None and inside_loop else node.key
-                found[key] = Source(self._names[first].full_task_id, key)
+                found[key] = Source(name, key)
         return found
 
     def _needed_passwords(self, path: NodeKey, used: Iterable[str]) -> dict[str, Any]:

@@ -27,12 +27,13 @@ class RegionReport:
     """Reads how the nodes of a region have ended.
 
     :param hook: the connection to SOPS.
+    :param sops_task_id: the region's task.
     :param piece: the region's tree, whose variables do not matter here.
     """
 
     def __init__(self, hook: SopsHook, sops_task_id: int, piece: Mapping[str, Any], log: TaskLog) -> None:
         self._hook = hook
-        self._sops_task_id = sops_task_id
+        self.sops_task_id = sops_task_id
         self._log = log
         self.piece = PipelineTree(piece)
         self._secret = secret_variables(self.piece)
@@ -53,7 +54,7 @@ class RegionReport:
         result = _result(row, self._status)
         for line in told(result):
             self._log.log(line.level, "%s", line.text)
-        return node_xcom(result, self._sops_task_id, row.id)
+        return node_xcom(result, self.sops_task_id, row.id)
 
     def outputs_of(self, key: NodeKey) -> dict[str, Any] | None:
         """Write inputs, outputs and log of a plugin node, and return the outputs; ``None`` if they cannot be read."""
@@ -62,7 +63,7 @@ class RegionReport:
         if data is None or row is None:
             return None
         try:
-            text = self._hook.get_task_node_log(self._sops_task_id, row.id, version=row.version or None)
+            text = self._hook.get_task_node_log(self.sops_task_id, row.id, version=row.version or None)
         except SopsError as error:
             self._log.debug("The node's log cannot be read: %s", error)
             text = ""
@@ -81,7 +82,7 @@ class RegionReport:
             row = self._row(key)
             if row is None:
                 continue
-            told_of = node_xcom(_result(row, self._status), self._sops_task_id, row.id)
+            told_of = node_xcom(_result(row, self._status), self.sops_task_id, row.id)
             if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
                 told_of["outputs"] = dict(report(data, "", self._secret_inputs(key)).outputs or {})
             found[key_text((*path, *key))] = told_of
@@ -120,7 +121,7 @@ class RegionReport:
         stack = [self._ids[key[:depth]] for depth in range(1, len(key))]
         try:
             return self._hook.get_task_node_detail(
-                self._sops_task_id,
+                self.sops_task_id,
                 row.id,
                 component_code=node.plugin or None,
                 subprocess_stack=stack or None,

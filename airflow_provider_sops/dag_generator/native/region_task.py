@@ -38,7 +38,6 @@ class RegionOperator(PieceOperator):
     :param region: the region.
     :param values: where its variables come from.
     :param flow_start_task_id: the task that knows which nodes the run leaves out; ``None`` if it leaves out none here.
-    :param server_retries: whether SOPS retries a failed activity by itself as its ``auto_retry`` says.
     """
 
     shallow_copy_attrs: Sequence[str] = (*PieceOperator.shallow_copy_attrs, "region", "values")
@@ -49,14 +48,12 @@ class RegionOperator(PieceOperator):
         region: Region,
         values: LevelValues,
         flow_start_task_id: str | None = None,
-        server_retries: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.region = region
         self.values = values
         self.flow_start_task_id = flow_start_task_id
-        self.server_retries = server_retries
 
     def execute(self, context: Context) -> Any:
         """Run the region, unless the run leaves it out."""
@@ -73,8 +70,11 @@ class RegionOperator(PieceOperator):
 
     def take(self, context: Context, sops_task_id: int, outputs: Mapping[str, Any]) -> Any:
         """Hand on the variables and tell how the nodes have ended."""
+        return self.hand_on(context, self._report(context, sops_task_id), outputs)
+
+    def hand_on(self, context: Context, found: RegionReport, outputs: Mapping[str, Any]) -> Any:
+        """Push the variables and how the nodes have ended, and return what this task returns."""
         ti: Any = context["ti"]
-        found = self._report(context, sops_task_id)
         variables = {f"${{{name}}}": value for name, value in outputs.items()}
         # A variable that has no value yet stays the text that stands for it.
         variables = {key: value for key, value in variables.items() if value != key}
@@ -116,7 +116,7 @@ class RegionOperator(PieceOperator):
         return RegionReport(self.hook, sops_task_id, piece, self.log)
 
     def _cut(self, tree: PipelineTree, known: KnownValues, excluded: Collection[str]) -> dict[str, Any]:
-        return cut_region(tree, self.region, known, excluded=excluded, server_retries=self.server_retries)
+        return cut_region(tree, self.region, known, excluded=excluded)
 
     def _excluded(self, context: Context) -> Collection[str]:
         if self.flow_start_task_id is None:
@@ -151,15 +151,14 @@ class DecidingRegionOperator(RegionOperator, SkipMixin):
         super().__init__(**kwargs)
         self.targets: Mapping[str, str] = {}
 
-    def take(self, context: Context, sops_task_id: int, outputs: Mapping[str, Any]) -> Any:
-        """Hand on the variables, and let the flow go on where SOPS did."""
+    def hand_on(self, context: Context, found: RegionReport, outputs: Mapping[str, Any]) -> Any:
+        """Push what there is to push, and let the flow go on where SOPS did."""
         ti: Any = context["ti"]
-        returned = super().take(context, sops_task_id, outputs)
-        found = self._report(context, sops_task_id)
+        returned = super().hand_on(context, found, outputs)
         taken = [task_id for flow_id, task_id in self.targets.items() if found.has_finished((marker_id(flow_id),))]
         if not taken:
             raise SopsGatewayError(
-                f"SOPS task {sops_task_id} has FINISHED, but took none of the ways that the flow has",
+                f"SOPS task {found.sops_task_id} has FINISHED, but took none of the ways that the flow has",
                 advice="Look at the task in SOPS; the template may have changed.",
             )
         if returned:
@@ -175,6 +174,6 @@ class GatewayOperator(MomentaryPieceOperator, DecidingRegionOperator):
     It is an exclusive gateway, of which one way is taken, or a conditional parallel one. XCom has ``sops_node``.
     """
 
-    def take(self, context: Context, sops_task_id: int, outputs: Mapping[str, Any]) -> Any:
-        """Let the flow go on where SOPS did."""
-        super().take(context, sops_task_id, outputs)
+    def hand_on(self, context: Context, found: RegionReport, outputs: Mapping[str, Any]) -> None:
+        """Let the flow go on where SOPS did; there is nothing to return."""
+        super().hand_on(context, found, outputs)

@@ -40,19 +40,14 @@ def marker_id(flow_id: str) -> str:
 
 
 def cut_region(
-    tree: PipelineTree,
-    region: Region,
-    known: KnownValues,
-    *,
-    excluded: Collection[str] = (),
-    server_retries: bool = True,
+    tree: PipelineTree, region: Region, known: KnownValues, *, excluded: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return a region as a web tree.
 
+    A failed activity is not retried by SOPS itself, whatever its ``auto_retry`` says, unless it is in a loop.
+
     :param known: what the variables of its level hold.
     :param excluded: ids of activities that the run leaves out; only those in a loop matter, since a loop stays.
-    :param server_retries: whether SOPS retries failed activities by itself as they say (``auto_retry``). Activities
-        in a loop always keep that.
     """
     level = tree.levels[region.path]
     members = set(region.nodes)
@@ -62,7 +57,7 @@ def cut_region(
     kept = [node for node in inside if node.id in graph.nodes]
     draft = _Draft()
     for node in kept:
-        draft.add(_own_copy(node, server_retries=server_retries or region.is_loop))
+        draft.add(_own_copy(node, server_retries=region.is_loop))
     draft.connect("start", _entry(region, kept, graph))
     ends = []
     for node in kept:

@@ -209,7 +209,7 @@ class TestArguments:
         dag = make_dag(tree("s > a > b > e", nodes={"a": self.RETRIED}))
 
         assert (task(dag, "a").retries, task(dag, "a").retry_delay) == (3, timedelta(seconds=5))
-        assert (task(dag, "b").retries, task(dag, "a").server_retries) == (0, False)
+        assert task(dag, "b").retries == 0
 
     def test_a_node_whose_failure_does_not_matter_is_not_retried(self) -> None:
         ignored = {**self.RETRIED, "error_ignorable": True}

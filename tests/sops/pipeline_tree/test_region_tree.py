@@ -98,12 +98,11 @@ class TestOneNode:
         assert ways(piece) == {"start > x1", "x1 > end"}
         assert piece["constants"].keys() == {"${here}"}
 
-    @pytest.mark.parametrize(("server_retries", "enabled"), [(True, True), (False, False)])
-    def test_the_servers_own_retries_can_be_switched_off(self, server_retries: bool, enabled: bool) -> None:
+    def test_it_is_not_retried_by_the_server(self) -> None:
         retried = activity("a", auto_retry={"enable": True, "interval": 5, "times": 3})
-        piece = cut(pipeline_tree("start > a > end", nodes={"a": retried}), "a", server_retries=server_retries)
+        piece = cut(pipeline_tree("start > a > end", nodes={"a": retried}), "a")
 
-        assert piece["activities"]["a"]["auto_retry"] == {"enable": enabled, "interval": 5, "times": 3}
+        assert piece["activities"]["a"]["auto_retry"] == {"enable": False, "interval": 5, "times": 3}
 
 
 class TestGateway:
@@ -173,7 +172,7 @@ class TestLoop:
 
     def test_its_nodes_are_always_retried_by_the_server(self) -> None:
         retried = activity("a", auto_retry={"enable": True, "interval": 5, "times": 3})
-        piece = cut(pipeline_tree(*LOOP, nodes={"x": E, "a": retried}), "a", server_retries=False)
+        piece = cut(pipeline_tree(*LOOP, nodes={"x": E, "a": retried}), "a")
 
         assert piece["activities"]["a"]["auto_retry"]["enable"] is True
 
@@ -254,7 +253,7 @@ def all_pieces(tree: Any) -> Iterator[Any]:
     whole = PipelineTree(tree)
     for path in whole.levels:
         for region in regions_of(whole, path):
-            yield cut_region(whole, region, KnownValues(), server_retries=False)
+            yield cut_region(whole, region, KnownValues())
 
 
 def node_lists_its_flows(piece: Any, node: Any) -> bool:
