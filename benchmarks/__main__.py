@@ -4,17 +4,17 @@ Names, and minutes of a full run on two cores:
 
   waits      11  requests, CPU and memory of waiting tasks, and how late their ends are noticed, in real triggerers:
                  SopsTaskTrigger, the trigger of Airflow's HttpSensor, and a plain aiohttp loop per task
-  cache       2  how late ends are noticed where SOPS answers from its caches
-  outage      2  what becomes of waits while SOPS is away
-  memory      2  whether the memory of a triggerer grows while tasks wait
+  cache       9  how late ends are noticed where SOPS answers from its caches
+  outage      9  what becomes of waits while SOPS is away
+  memory     10  whether the memory of a triggerer grows while tasks wait
   parse       2  what a DAG file's parse takes more because it uses the package
   operator    3  how long a flow waits for Airflow before it begins and after it has ended
   building    3  what a flow's DAG file costs to build, serialise and parse: SopsDag, the same by hand, and made by
                  astronomer-cosmos and dag-factory
-  watched     4  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
+  watched    22  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
                  longer the run takes than SOPS
-  native     12  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
-  crowd       8  the waits again, once, but more than one triggerer takes
+  native     13  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
+  crowd      38  the waits again, but more than one triggerer takes
 
 Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Programs
 that are busy beside it spoil the figures. Tables go to stdout, progress to stderr, every single figure to a JSON file.

@@ -52,6 +52,18 @@ def wait_for_node(hook: SopsHook, task_id: int, name: str, state: str) -> TaskSt
     )
 
 
+def wait_for_outputs(hook: SopsHook, task_id: int, node_id: str) -> None:
+    """Wait until a node of the top level has put something out; one that waits has done so when its wait begins.
+
+    :raises AssertionError: it has not.
+    """
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while not hook.get_task_node_detail(task_id, node_id, fresh=True).data.outputs:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"node {node_id} of task {task_id} has put out nothing")
+        time.sleep(_PAUSE_SECONDS)
+
+
 def node_named(status: TaskStatus, name: str) -> NodeStatus:
     """Return the one reached node of a name."""
     (node,) = (node for _, node in status.walk() if node.name == name)

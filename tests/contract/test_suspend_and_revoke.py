@@ -8,7 +8,14 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
-from tests.waiting import node_named, states_by_name, until_accepted, wait_for_node, wait_for_state
+from tests.waiting import (
+    node_named,
+    states_by_name,
+    until_accepted,
+    wait_for_node,
+    wait_for_outputs,
+    wait_for_state,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -76,6 +83,8 @@ def test_a_paused_node_waits_when_it_is_reached(hook: SopsHook, flows: Flows) ->
 def test_a_node_can_be_forced_to_fail_and_then_retried(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("long", constants=SHORT)
     node_id = node_named(wait_for_node(hook, task.task_id, "first wait", RUNNING), "first wait").id
+    # Until its plugin has begun to wait, SOPS may write over why the node was failed.
+    wait_for_outputs(hook, task.task_id, node_id)
     hook.operate_node(task.task_id, node_id, "forced_fail")
     status = wait_for_state(hook, task.task_id, TaskState.FAILED)
     assert status.ex_data[node_id]
