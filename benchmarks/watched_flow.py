@@ -47,7 +47,8 @@ class Watch:
 
     :param sops_seconds: how long SOPS ran the flow.
     :param late_seconds: from the end of the SOPS task to the end of the DAG run.
-    :param waiting_seconds: from the moment at which ``flow`` waits until SOPS has ended; negative if it began later.
+    :param waiting_seconds: from the moment at which the workers that have begun ``start`` and ``flow`` are gone until
+        SOPS has ended.
     :param waiting_slot_seconds: worker time in these seconds.
     :param cpu_seconds: by program.
     :param requests: by SOPS's call.
@@ -79,7 +80,7 @@ def run(scope: Scope) -> Result:
     notes = [
         f"{medians_of(scope.repeats)}, run in turn.",
         "Beyond SOPS: from the end of the SOPS task to the end of the DAG run.",
-        "Waiting: from the moment at which `flow` waits until SOPS has ended.",
+        "Waiting: from the end of the workers that have begun `start` and `flow` until SOPS has ended.",
         "CPU: of all processes of the program during the run; the scheduler's has the workers in it.",
     ]
     return Result(
@@ -116,7 +117,8 @@ def _watch(airflow: FlowInAirflow, pace: str) -> Watch:
     dag_id = f"watched_{pace}"
     run = airflow.run(dag_id, outcome_task_id="flow")
     flow = lifetimes(airflow.folder)[int(airflow.api.xcom(dag_id, run.run_id, "start", "sops_task_id"))]
-    waits_from = min((stint.ended for stint in run.stints if stint.task_id == "flow"), default=flow.began)
+    begun = [min(stint.ended for stint in run.stints if stint.task_id == task_id) for task_id in ("start", "flow")]
+    waits_from = max(begun)
     return Watch(
         pace=pace,
         sops_seconds=flow.ended - flow.began,
