@@ -3,7 +3,7 @@
 A failed request is sent again if the failure is temporary and the repeat cannot do anything twice: either the
 call is one that may be repeated, or it is certain that it was not executed (never sent, or refused by a rate
 limit). At most four times, with growing pauses; a rate limit is waited for as long as the gateway says. No
-new try is begun later than 30 seconds after the first.
+new try is begun later than 45 seconds after the first: late enough for one that got no answer in the default time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.gateway import HttpRequest
 
 _TRIES = 4
-_LONGEST_SECONDS = 30.0
+#: More than the connections' default ``timeout_seconds``, 30.
+_LONGEST_SECONDS = 45.0
 _growing_pause = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5)
 
 

@@ -163,8 +163,10 @@ def test_a_plugin_that_was_killed_in_its_work_is_failed_not_run_again(data_folde
         with running_server(data_folder) as server:
             task_id = server.client.run(HTTP, constants={"${url}": url})["task_id"]
             server.client.wait(task_id, node_is("call", "RUNNING"))
-            silent.accept()
+            connection, _ = silent.accept()
             server.kill()
+        # Closed any sooner, it would have been an answer.
+        connection.close()
         silent.settimeout(1)
         with running_server(data_folder) as server:
             assert node_states(server.client.wait(task_id, is_in("FAILED"))) == {"call": "FAILED"}

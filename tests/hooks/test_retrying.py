@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import tenacity
 
+from airflow_provider_sops.hooks.connection import DEFAULT_TIMEOUT_SECONDS
 from airflow_provider_sops.hooks.retrying import retry_rules
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsRateLimitError
@@ -66,9 +67,15 @@ def test_a_rate_limit_that_does_not_say_how_long_pauses_like_others(monkeypatch:
     assert 0.5 <= waited[0] <= 1.0
 
 
-def test_no_try_begins_later_than_30_seconds_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pauses(*[SopsConnectionError("lost")] * 4, monkeypatch=monkeypatch, seconds_per_try=30.0) == []
-    assert len(pauses(*[SopsConnectionError("lost")] * 4, monkeypatch=monkeypatch, seconds_per_try=14.6)) == 1
+def test_no_try_begins_later_than_45_seconds_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pauses(*[SopsConnectionError("lost")] * 4, monkeypatch=monkeypatch, seconds_per_try=45.0) == []
+    assert len(pauses(*[SopsConnectionError("lost")] * 4, monkeypatch=monkeypatch, seconds_per_try=22.6)) == 1
+
+
+def test_a_request_without_an_answer_in_the_default_time_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = [SopsConnectionError("lost")] * 4
+
+    assert len(pauses(*lost, monkeypatch=monkeypatch, seconds_per_try=DEFAULT_TIMEOUT_SECONDS)) == 1
 
 
 def test_every_repeat_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
