@@ -47,6 +47,8 @@ CREATED_TEMPLATES = "templates"
 """Sub-folder of the data folder for what create_template makes."""
 STOP_SECONDS = 3.0
 HTTP_THREADS = 8
+CONNECTIONS = 2000
+"""How many may be open; one more is not answered until another is closed. Clients keep theirs open between calls."""
 CALLBACK_THREADS = 4
 
 
@@ -98,6 +100,8 @@ class Server:
             self._application,
             sockets=[self._socket],
             threads=HTTP_THREADS,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
             max_request_body_size=MAX_BODY_BYTES,
             ident="local-sops",
             clear_untrusted_proxy_headers=True,

@@ -6,13 +6,18 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from sops_client import BUSINESS, is_in, node_ids, node_is, node_states, running_server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sops_client import SopsClient
 
 PARALLEL, NESTED, AUTO_RETRY, LONG, QUICK, HTTP, PAUSE = 2, 8, 14, 17, 18, 26, 11
 
@@ -187,6 +192,14 @@ def test_a_timer_that_was_killed_before_it_began_to_wait_begins_anew(data_folder
         status = server.client.wait(task_id)
         assert status["state"] == "FINISHED"
         assert {(node["loop"], node["retry"]) for node in status["children"].values()} == {(1, 0)}
+
+
+def test_clients_that_keep_their_connections_open_keep_nobody_out(sops: SopsClient) -> None:
+    address = urlsplit(sops.base_url)
+    with ExitStack() as connections:
+        for _ in range(300):
+            connections.enter_context(socket.create_connection((address.hostname, address.port), timeout=5))
+        assert requests.get(f"{sops.base_url}/", timeout=5, allow_redirects=False).status_code < 500
 
 
 def test_templates_of_a_folder_join_the_shipped_ones(data_folder: Path, tmp_path: Path) -> None:
