@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.server import TEMPLATE_FILES
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

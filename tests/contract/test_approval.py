@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_sops.sops.models import TaskState
-from tests.waiting import node_named, until_accepted, wait_for_node, wait_for_state
+from tests.task_progress import node_named, until_accepted, wait_for_node, wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
-from tests.waiting import node_named, states_by_name, until_accepted, wait_for_node, wait_for_state, wait_until
+from tests.task_progress import node_named, states_by_name, until_accepted, wait_for_node, wait_for_state, wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

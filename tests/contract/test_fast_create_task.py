@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.flows import new_name, tree_of
-from tests.waiting import states_by_name, wait_for_state
+from tests.task_progress import states_by_name, wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.server import NO_SUCH_ID
-from tests.waiting import node_named, wait_until
+from tests.task_progress import node_named, wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

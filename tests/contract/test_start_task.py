@@ -13,7 +13,7 @@ from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsNot
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.flows import new_name
 from tests.contract.server import NO_SUCH_ID
-from tests.waiting import wait_for_state, wait_until
+from tests.task_progress import wait_for_state, wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
-from tests.waiting import (
+from tests.task_progress import (
     node_named,
     states_by_name,
     until_accepted,

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_sops.sops.errors import SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.server import NO_SUCH_ID
-from tests.waiting import wait_for_node
+from tests.task_progress import wait_for_node
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskState
 from tests.contract.server import NO_SUCH_ID
-from tests.waiting import node_named, states_by_name, wait_for_node, wait_for_state
+from tests.task_progress import node_named, states_by_name, wait_for_node, wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_sops.sops.models import TaskState
 from tests.dag_run import FinishedRun, run_dag
 from tests.enos_server.plays import FAIL, SUCCESS, Play, TaskPlay
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import DAG

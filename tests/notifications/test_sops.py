@@ -17,7 +17,7 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
 from tests.dag_run import run_dag
 from tests.task_instance import PlainTaskInstance
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
 from airflow_provider_sops.sops.models import TaskState
 from tests.dag_run import FinishedRun, run_dag
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

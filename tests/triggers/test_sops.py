@@ -15,7 +15,7 @@ from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.triggers import sops as trigger_module
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

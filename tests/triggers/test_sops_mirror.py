@@ -18,7 +18,7 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.triggers.sops_mirror import BEGIN_EVENT, SopsNodeMirrorTrigger
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
 from tests.task_instance import PlainTaskInstance
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from airflow_provider_sops.sops.models import TaskListItem
 from airflow_provider_sops.sops.task_ends import FAILED, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.triggers import sops_task_finished
 from airflow_provider_sops.triggers.sops import SopsTaskFinishedTrigger
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

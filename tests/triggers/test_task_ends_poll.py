@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_sops.sops.task_ends import FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.triggers import task_ends_poll
 from airflow_provider_sops.triggers.task_ends_poll import TaskEndsPoll
-from tests.waiting import until_accepted, wait_for_node, wait_for_state
+from tests.task_progress import until_accepted, wait_for_node, wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

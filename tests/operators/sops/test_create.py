@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_sops.operators.sops import SopsCreateTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from tests.task_instance import PlainTaskInstance
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -17,7 +17,7 @@ from airflow_provider_sops.sops.errors import (
 from airflow_provider_sops.sops.models import CreatedTask, TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
 from tests.task_instance import PlainTaskInstance
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from airflow_provider_sops.operators.sops import (
 )
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
 from tests.dag_run import run_dag
-from tests.waiting import wait_until
+from tests.task_progress import wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

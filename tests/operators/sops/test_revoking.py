@@ -17,7 +17,7 @@ from airflow_provider_sops.sops.errors import (
     SopsInvalidOperationError,
 )
 from airflow_provider_sops.sops.models import TaskState, TaskStatus
-from tests.waiting import wait_for_state
+from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.task_instance import PlainTaskInstance
-from tests.waiting import wait_for_node, wait_for_state
+from tests.task_progress import wait_for_node, wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook

@@ -14,7 +14,7 @@ from airflow_provider_sops.operators.sops import (
 )
 from airflow_provider_sops.sops.models import TaskState
 from tests.task_instance import PlainTaskInstance
-from tests.waiting import wait_for_state, wait_until
+from tests.task_progress import wait_for_state, wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
