@@ -97,17 +97,28 @@ async def follow_async(
     """
     while True:
         look = wait.next_look(clock())
-        seconds_left = None if look.deadline is None else max(0.0, look.deadline - clock())
         try:
-            async with asyncio.timeout(seconds_left):
-                status = await ask(look)
+            status = await _by(look.deadline, ask(look), clock)
         except ServiceError as error:
             update = wait.miss(error, look, clock())
-        except TimeoutError:
-            update = wait.miss(DeadlineReached("no answer before the end of the wait"), look, clock())
         else:
             update = wait.see(status, look, clock())
         for line in update.lines:
             tell(line)
         if update.result is not None:
             return update.result
+
+
+async def _by(deadline: float | None, answer: Awaitable[_Status], clock: Callable[[], float]) -> _Status:
+    """Return an answer.
+
+    :raises DeadlineReached: it did not come in time, and whatever was to bring it is cancelled.
+    """
+    seconds_left = None if deadline is None else max(0.0, deadline - clock())
+    try:
+        async with asyncio.timeout(seconds_left) as limit:
+            return await answer
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineReached("no answer before the deadline of the wait") from None

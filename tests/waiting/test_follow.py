@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.waiting.follow import DeadlineReached, follow, follow_async
+from airflow_provider_sops.waiting.model import LogLine, Look, Update
+
+BROKEN = ServiceError("the connection was lost")
+
+
+@dataclass
+class CountedWait:
+    """Ends with the answer "over", or at its deadline; wants confirmation of the answer "perhaps"."""
+
+    deadline: float | None = None
+    is_undecided: bool = False
+    looks: int = 0
+    missed: list[ServiceError] = field(default_factory=list)
+
+    def next_look(self, now: float) -> Look:
+        self.looks += 1
+        if self.looks == 1:
+            return Look(0.0, deadline=self.deadline)
+        return Look(3.0 if self.is_undecided else 10.0, deadline=self.deadline)
+
+    def see(self, status: str, look: Look, now: float) -> Update[str]:
+        self.is_undecided = status == "perhaps"
+        return Update((LogLine(f"saw {status}"),), status if status == "over" else None)
+
+    def miss(self, error: ServiceError, look: Look, now: float) -> Update[str]:
+        self.missed.append(error)
+        is_late = self.deadline is not None and now >= self.deadline
+        return Update((LogLine("missed"),), "too late" if is_late else None)
+
+
+class Server:
+    """Gives prepared answers, and keeps the time that goes by."""
+
+    def __init__(self, *answers: str | ServiceError) -> None:
+        self._answers = iter(answers)
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self.lines: list[str] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def ask(self, look: Look) -> str:
+        answer = next(self._answers)
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+    async def ask_later(self, look: Look) -> str:
+        self.sleep(look.delay_seconds)
+        return self.ask(look)
+
+    def tell(self, line: LogLine) -> None:
+        self.lines.append(line.text)
+
+
+def test_a_worker_asks_until_the_wait_is_over() -> None:
+    server = Server("running", BROKEN, "over")
+    wait = CountedWait()
+    assert follow(wait, server.ask, server.tell, sleep=server.sleep, clock=server.clock) == "over"
+    assert server.pauses == [10.0, 10.0]
+    assert server.lines == ["saw running", "missed", "saw over"]
+    assert wait.missed == [BROKEN]
+
+
+def test_a_trigger_asks_until_the_wait_is_over() -> None:
+    server = Server("running", BROKEN, "over")
+    assert asyncio.run(follow_async(CountedWait(), server.ask_later, server.tell, clock=server.clock)) == "over"
+    assert server.pauses == [0.0, 10.0, 10.0]
+    assert server.lines == ["saw running", "missed", "saw over"]
+
+
+def test_a_poke_asks_once_and_does_not_sleep() -> None:
+    server, wait = Server("running", "running"), CountedWait()
+    for _ in range(2):
+        assert follow(wait, server.ask, server.tell, once=True, sleep=server.sleep, clock=server.clock) is None
+    assert server.pauses == []
+
+
+def test_a_poke_goes_on_while_an_answer_needs_confirmation() -> None:
+    server, wait = Server("perhaps", "perhaps", "running"), CountedWait()
+    assert follow(wait, server.ask, server.tell, once=True, sleep=server.sleep, clock=server.clock) is None
+    assert server.pauses == [3.0, 3.0]
+
+
+async def test_a_trigger_s_wait_ends_at_its_deadline_even_if_its_request_never_returns() -> None:
+    async def hang(_look: Look) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError("an event that nobody sets")
+
+    clock = asyncio.get_running_loop().time
+    wait = CountedWait(deadline=clock() + 0.05)
+    assert await follow_async(wait, hang, lambda _line: None, clock=clock) == "too late"
+    (error,) = wait.missed
+    assert isinstance(error, DeadlineReached)
+
+
+async def test_a_time_out_of_the_request_itself_is_not_taken_for_the_deadline() -> None:
+    async def fail(_look: Look) -> str:
+        raise TimeoutError("from somewhere else")
+
+    with pytest.raises(TimeoutError, match="from somewhere else"):
+        await follow_async(CountedWait(), fail, lambda _line: None)
