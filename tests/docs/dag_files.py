@@ -10,10 +10,12 @@ comment above it says:
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 from tests.docs.pages import ROOT, CodeBlock, Page
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 INSIDE_A_DAG = "inside a DAG"
 _EXCERPT = re.compile(r"from (\S+)")
 _SNAPSHOT = ROOT / "example_dags/sops_pipeline_watch.json"
+# Airflow's own is 2, which often does not reach the line of the page.
+_DEEP_TRACEBACKS = {"AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH": "20"}
 # Pages begin with a heading, so the first line is free for what the blocks' surroundings need.
 _PREAMBLE = (
     "import pendulum; from airflow.providers.common.compat.sdk import DAG as _Dag;"
@@ -75,12 +79,16 @@ def write_dag_file(page: Page, folder: Path) -> Path:
 
 def load_dag_file(file: Path) -> LoadedFile:
     """Load a DAG file as Airflow's DAG processor does, with all its checks."""
+    with mock.patch.dict(os.environ, _DEEP_TRACEBACKS):
+        bag = _dag_bag(file)
+    return LoadedFile(dict(bag.dags), "\n".join(bag.import_errors.values()))
+
+
+def _dag_bag(file: Path) -> Any:
     if AIRFLOW_V_3_0_PLUS:
         from airflow.dag_processing.dagbag import DagBag
 
-        bag: Any = DagBag(file, safe_mode=False, bundle_path=file.parent, bundle_name="docs")
-    else:
-        from airflow.models.dagbag import DagBag
+        return DagBag(file, safe_mode=False, bundle_path=file.parent, bundle_name="docs")
+    from airflow.models.dagbag import DagBag
 
-        bag = DagBag(file, include_examples=False, safe_mode=False)
-    return LoadedFile(dict(bag.dags), "\n".join(bag.import_errors.values()))
+    return DagBag(file, include_examples=False, safe_mode=False)
