@@ -76,6 +76,14 @@ class Airflow:
         """Give grid, Gantt chart or graph the room of the details beside them."""
         self.page.get_by_label("Collapse Details Panel").click()
 
+    def unfold_details(self) -> None:
+        """Show the details again."""
+        self.page.get_by_label("Show Details Panel").click()
+
+    def fit_graph(self) -> None:
+        """Draw the graph as large as the window allows."""
+        self.page.get_by_label("Fit View").click()
+
     def expect_in_graph(self, name: str, word: str) -> None:
         """Wait until a task of the graph shows a state."""
         node = self.page.locator(".react-flow__node").filter(has=self.page.get_by_text(name, exact=True))

@@ -21,7 +21,7 @@ TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding
 def test_a_flow_looks_alike_in_airflow_and_in_sops(page: Page, demo: re.Match[str], pictures: Pictures) -> None:
     airflow = Airflow(page, demo)
     airflow.open_dag("sops_pipeline_watch")
-    airflow.trigger(Seconds="8")
+    airflow.trigger(Seconds="20")
     airflow.open_run()
     airflow.show_graph()
     airflow.expect_in_graph("tell the team", "success")

@@ -10,6 +10,7 @@ comment above it says:
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -89,6 +90,5 @@ def _dag_bag(file: Path) -> Any:
         from airflow.dag_processing.dagbag import DagBag
 
         return DagBag(file, safe_mode=False, bundle_path=file.parent, bundle_name="docs")
-    from airflow.models.dagbag import DagBag
-
-    return DagBag(file, include_examples=False, safe_mode=False)
+    models: Any = importlib.import_module("airflow.models.dagbag")
+    return models.DagBag(file, include_examples=False, safe_mode=False)

@@ -56,7 +56,7 @@ def test_a_connection_in_an_environment_variable_is_one_that_the_hook_takes(
     connection = Connection.from_json(value, conn_id=name.removeprefix("AIRFLOW_CONN_").lower())
 
     assert connection.conn_id == f"{connection.conn_type}_default"
-    assert not READERS[connection.conn_type](connection).unused_extra
+    assert not READERS[str(connection.conn_type)](connection).unused_extra
 
 
 @pytest.mark.parametrize(("page", "keys"), [("docs/connection.md", SOPS_KEYS), ("docs/enos.md", ENOS_KEYS)])
