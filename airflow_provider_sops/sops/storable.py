@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 #: How many lists and objects may stand inside one another. A subprocess inside another one takes three of them in a
 #: tree. Airflow's serialisation of a DAG doubles the depth and gives up at some hundreds.
@@ -27,6 +27,10 @@ _SMALLEST_INT, _GREATEST_INT = -(2**63), 2**64 - 1
 _SAFE_DIGITS = 18
 #: How NUL and surrogates are written in JSON; a few characters beside them begin alike.
 _ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD])")
+
+#: Airflow writes no object with one of these keys, and reads one with both of the others as a value of another type.
+_RESERVED_KEYS = frozenset({"__classname__", "__id__"})
+_OLD_TYPE_KEY, _OLD_VALUE_KEY = "__type", "__var"
 
 
 def storable_text(text: str) -> str:
@@ -49,6 +53,21 @@ def storable(value: Any) -> Any:
     that no value is lost. Never raises; takes time in proportion to the value.
     """
     return _storable(value, MOST_LEVELS)
+
+
+def without_reserved_keys(value: Any) -> Any:
+    """Return a storable value in which Airflow takes no object for a record of its own; for XComs.
+
+    A key that it reserves gets a ``_`` at its end. The very same object is returned if there is none.
+    """
+    if isinstance(value, list):
+        return _list_or_same(value, [without_reserved_keys(each) for each in value])
+    if not isinstance(value, dict):
+        return value
+    kept = {key: without_reserved_keys(each) for key, each in value.items()}
+    is_old_record = _OLD_TYPE_KEY in value and _OLD_VALUE_KEY in value
+    renamed = {key: f"{key}_" for key in value if key in _RESERVED_KEYS or (is_old_record and key == _OLD_TYPE_KEY)}
+    return _dict_or_same(value, kept, renamed)
 
 
 def read_json(content: bytes | str) -> Any:
@@ -75,7 +94,7 @@ def _storable(value: Any, levels: int) -> Any:
     if isinstance(value, dict):
         return _storable_dict(value, levels - 1) if levels else _deep_text(value)
     if isinstance(value, list):
-        return _storable_list(value, levels - 1) if levels else _deep_text(value)
+        return _list_or_same(value, [_storable(each, levels - 1) for each in value]) if levels else _deep_text(value)
     if isinstance(value, float):
         return _storable_float(value)
     if isinstance(value, int) and not _SMALLEST_INT <= value <= _GREATEST_INT:
@@ -83,23 +102,20 @@ def _storable(value: Any, levels: int) -> Any:
     return value
 
 
-def _storable_list(value: list[Any], levels: int) -> list[Any]:
-    kept = [_storable(each, levels) for each in value]
+def _storable_dict(value: dict[Any, Any], levels: int) -> dict[Any, Any]:
+    renamed = {key: new for key in value if isinstance(key, str) and (new := storable_text(key)) is not key}
+    return _dict_or_same(value, {key: _storable(each, levels) for key, each in value.items()}, renamed)
+
+
+def _list_or_same(value: list[Any], kept: list[Any]) -> list[Any]:
     return value if all(new is old for new, old in zip(kept, value, strict=True)) else kept
 
 
-def _storable_dict(value: dict[Any, Any], levels: int) -> dict[Any, Any]:
-    renamed = {key: new for key in value if isinstance(key, str) and (new := storable_text(key)) is not key}
-    kept = {key: _storable(each, levels) for key, each in value.items()}
-    if renamed:
-        names = _distinct(renamed, taken=value.keys() - renamed.keys())
-        return {names.get(key, key): each for key, each in kept.items()}
-    return value if all(kept[key] is each for key, each in value.items()) else kept
-
-
-def _distinct(renamed: Mapping[str, str], taken: Iterable[str]) -> dict[str, str]:
-    """Add a number to each new key that is taken: ``name``, ``name (2)``, ``name (3)``."""
-    used = set(taken)
+def _dict_or_same(value: dict[Any, Any], kept: dict[Any, Any], renamed: Mapping[str, str]) -> dict[Any, Any]:
+    """Return what is kept under the new keys, those numbered that are there already: ``name (2)``, ``name (3)``."""
+    if not renamed:
+        return value if all(kept[key] is each for key, each in value.items()) else kept
+    used = value.keys() - renamed.keys()
     numbers: dict[str, int] = {}
     names: dict[str, str] = {}
     for key, wanted in renamed.items():
@@ -109,7 +125,7 @@ def _distinct(renamed: Mapping[str, str], taken: Iterable[str]) -> dict[str, str
             name = f"{wanted} ({numbers[wanted]})"
         used.add(name)
         names[key] = name
-    return names
+    return {names.get(key, key): each for key, each in kept.items()}
 
 
 def _storable_float(value: float) -> float | str:

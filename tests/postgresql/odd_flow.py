@@ -17,6 +17,12 @@ KEPT = {
     "key ␀ (2)": 1,
     "key ␀": 2,
     "half a pair": r"disk \ud800 full",
+    "reserved": {
+        "__classname___": "builtins.int",
+        "__version__": 1,
+        "__id___": 2,
+        "old": {"__type_": "set", "__var": 3},
+    },
     "numbers": ["NaN", "Infinity", "-Infinity", f"{10**30}", f"-{10**30}"],
 }
 KEPT_ERROR = "binary ␀ rubbish"

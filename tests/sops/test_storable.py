@@ -14,6 +14,7 @@ from airflow_provider_sops.sops.storable import (
     read_json,
     storable,
     storable_text,
+    without_reserved_keys,
 )
 
 ODD_TEXTS = st.text() | st.text(alphabet=st.characters(categories=None) | st.sampled_from("\0\ud800\udfff")).map(
@@ -153,6 +154,35 @@ class TestValues:
 
         assert storable(value) == {"a": ["␀"]}
         assert value == {"a": ["\0"]}
+
+
+class TestReservedKeys:
+    """Objects that Airflow would take for records of its own."""
+
+    @pytest.mark.parametrize(
+        ("value", "kept"),
+        [
+            ({"__classname__": 1, "a": 2}, {"__classname___": 1, "a": 2}),
+            ([{"b": {"__id__": 1}}], [{"b": {"__id___": 1}}]),
+            ({"__type": "dict", "__var": {"a": 1}}, {"__type_": "dict", "__var": {"a": 1}}),
+            ({"__id__": 1, "__id___": 2}, {"__id___ (2)": 1, "__id___": 2}),
+        ],
+    )
+    def test_get_an_underscore_more(self, value: Any, kept: Any) -> None:
+        assert without_reserved_keys(value) == kept
+
+    @given(ODD_JSON)
+    def test_leave_no_such_object_and_nothing_changes_twice(self, value: Any) -> None:
+        kept = without_reserved_keys({"__id__": storable(value), "__type": value, "__var": [value]})
+
+        assert set(kept) == {"__id___", "__type_", "__var"}
+        assert without_reserved_keys(kept) is kept
+
+    @pytest.mark.parametrize(
+        "value", [{"__type": "query"}, {"__var": 1}, {"id": {"__version__": 1}}, [], "__id__", None]
+    )
+    def test_leave_everything_else_the_same_object(self, value: Any) -> None:
+        assert without_reserved_keys(value) is value
 
 
 class TestDepth:

@@ -22,6 +22,12 @@ def execute(inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         "half a pair": "disk \ud800 full",
         "numbers": [math.nan, math.inf, -math.inf, 10**30, -(10**30)],
         "deep": deep,
+        "reserved": {
+            "__classname__": "builtins.int",
+            "__version__": 1,
+            "__id__": 2,
+            "old": {"__type": "set", "__var": 3},
+        },
     }
     if not inputs["succeed"]:
         raise RuntimeError(outputs["odd"]["nul"])
