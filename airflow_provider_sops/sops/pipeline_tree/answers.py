@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.storable import read_json
 
 _ADVICE = (
     "Give a pipeline_tree, a snapshot, or an answer of create_task, get_task_detail, get_template_info or"
@@ -46,7 +46,7 @@ def find_holder(answer: Any) -> Mapping[str, Any]:
 def _read_tree(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = read_json(value)
         except ValueError:
             raise SopsInvalidParameterError(
                 "its pipeline_tree is a text, but no JSON", advice="Ask SOPS without format=yaml."
