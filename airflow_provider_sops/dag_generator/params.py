@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Param
 
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from airflow_provider_sops.enos.endpoints import Endpoint
 from airflow_provider_sops.enos.errors import EnosGatewayError
 from airflow_provider_sops.enos.gateway import USER_AGENT, write_json
 from airflow_provider_sops.enos.signing import token_encryption
+from airflow_provider_sops.service.reading import read_int, read_mapping
 from airflow_provider_sops.sops.gateway import HttpRequest
-from airflow_provider_sops.sops.models.reading import read_int, read_mapping
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.gateway import Credentials

@@ -16,8 +16,8 @@ from airflow_provider_sops.sops.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.connection import SopsConnection
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.connection import SopsConnection
 
 
 def diagnose(hook: SopsHook) -> tuple[bool, str]:

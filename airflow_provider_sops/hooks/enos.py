@@ -12,23 +12,23 @@ import requests
 import tenacity
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
+from airflow_provider_sops.enos.calls import FlowCalls, InstanceCalls, SurroundingsCalls
+from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosConnectionError, EnosInvalidParameterError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.hooks import enos_tokens
-from airflow_provider_sops.hooks.enos_calls import FlowCalls, InstanceCalls, SurroundingsCalls
-from airflow_provider_sops.hooks.enos_connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.enos_retrying import retry_rules
-from airflow_provider_sops.hooks.transport import send
+from airflow_provider_sops.service.transport import send
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsInvalidParameterError
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.answer import Answer
     from airflow_provider_sops.enos.gateway import ApiVersion
     from airflow_provider_sops.enos.tokens import AccessToken
-    from airflow_provider_sops.hooks.transport import TransportSettings
+    from airflow_provider_sops.service.transport import TransportSettings
     from airflow_provider_sops.sops.answer import HttpResponse
     from airflow_provider_sops.sops.gateway import HttpRequest
 

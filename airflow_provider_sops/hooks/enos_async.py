@@ -13,20 +13,20 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import mask_secret
 from asgiref.sync import sync_to_async
 
+from airflow_provider_sops.enos.calls.parameters import (
+    read_flow_instance,
+    read_task_instance,
+    required_text,
+)
+from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.enos import enos_error, warn_about
-from airflow_provider_sops.hooks.enos_calls.parameters import (
-    read_flow_instance,
-    read_task_instance,
-    required_text,
-)
-from airflow_provider_sops.hooks.enos_connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.hooks.enos_retrying import retry_rules
 from airflow_provider_sops.hooks.enos_tokens import TokenKey
-from airflow_provider_sops.hooks.transport_async import AsyncTransport
+from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsInvalidParameterError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.enos.errors import EnosError
 from airflow_provider_sops.enos.tokens import GET_TOKEN, REFRESH_TOKEN
-from airflow_provider_sops.hooks.retrying import repeat_rules
+from airflow_provider_sops.service.retrying import repeat_rules
 
 if TYPE_CHECKING:
     import logging

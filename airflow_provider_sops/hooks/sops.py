@@ -13,10 +13,10 @@ import tenacity
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_sops.get_provider_info import get_provider_info
-from airflow_provider_sops.hooks.connection import SopsConnection, read_connection
 from airflow_provider_sops.hooks.diagnosis import diagnose
-from airflow_provider_sops.hooks.retrying import retry_rules
-from airflow_provider_sops.hooks.sops_calls import (
+from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.service.transport import send
+from airflow_provider_sops.sops.calls import (
     NodeCalls,
     PluginCalls,
     ProjectCalls,
@@ -24,10 +24,10 @@ from airflow_provider_sops.hooks.sops_calls import (
     TaskCalls,
     TemplateCalls,
 )
-from airflow_provider_sops.hooks.transport import send
+from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.transport import TransportSettings
+    from airflow_provider_sops.service.transport import TransportSettings
     from airflow_provider_sops.sops.answer import Answer
     from airflow_provider_sops.sops.gateway import HttpRequest
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
-from airflow_provider_sops.hooks.connection import SopsConnection, read_connection
-from airflow_provider_sops.hooks.retrying import retry_rules
 from airflow_provider_sops.hooks.sops import warn_about
-from airflow_provider_sops.hooks.sops_calls.parameters import (
+from airflow_provider_sops.service.reading import read_list, read_text
+from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.service.transport_async import AsyncTransport
+from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
     comma_separated,
@@ -19,7 +20,7 @@ from airflow_provider_sops.hooks.sops_calls.parameters import (
     task_action,
     time_text,
 )
-from airflow_provider_sops.hooks.transport_async import AsyncTransport
+from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.models import (
     NodeDetail,
     TaskDetail,
@@ -27,7 +28,6 @@ from airflow_provider_sops.sops.models import (
     TaskStatus,
     read_tasks_status,
 )
-from airflow_provider_sops.sops.models.reading import read_list, read_text
 
 if TYPE_CHECKING:
     import datetime

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tenacity
 
-from airflow_provider_sops.hooks import retrying
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
+from airflow_provider_sops.service import retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from pytest_httpserver import HTTPServer
 
-from airflow_provider_sops.hooks import connection as connection_module
+from airflow_provider_sops.sops import connection as connection_module
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
     SopsError,

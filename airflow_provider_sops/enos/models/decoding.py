@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
+from airflow_provider_sops.service.reading import read_list, read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

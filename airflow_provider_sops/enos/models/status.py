@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_sops.sops.models.reading import read_text
+from airflow_provider_sops.service.reading import read_text
 
 
 class InstanceStatus(StrEnum):

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.operators.sops.exactly_once import FIND_PAGE_SIZE
+from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.election import FoundTasks
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskListItem, TaskStatus
-from airflow_provider_sops.sops.models.reading import read_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable

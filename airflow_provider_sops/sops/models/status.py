@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import (
+from airflow_provider_sops.service.reading import (
     read_id,
     read_int,
     read_list,

@@ -14,12 +14,12 @@ import aiohttp
 import requests
 from yarl import URL
 
-from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure
 from airflow_provider_sops.sops.answer import HttpResponse
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.transport import TransportSettings
+    from airflow_provider_sops.service.transport import TransportSettings
     from airflow_provider_sops.sops.gateway import HttpRequest
 
 

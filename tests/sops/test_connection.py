@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.hooks.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.gateway import ApiGateway, Credentials, Esb
 

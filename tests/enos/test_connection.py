@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
-from airflow_provider_sops.hooks.enos_connection import EnosConnection, read_enos_connection
 
 
 def read(extra: Any = None, *, user_id: str | None = None, **fields: Any) -> EnosConnection:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_sops.hooks.connection_fields import ConnectionFields, MalformedConnectionError, text_of
-from airflow_provider_sops.hooks.transport import TransportSettings
+from airflow_provider_sops.service.connection_fields import ConnectionFields, MalformedConnectionError, text_of
+from airflow_provider_sops.service.transport import TransportSettings
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import tenacity
 
-from airflow_provider_sops.hooks.connection import DEFAULT_TIMEOUT_SECONDS
-from airflow_provider_sops.hooks.retrying import retry_rules
+from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.sops.connection import DEFAULT_TIMEOUT_SECONDS
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsRateLimitError
 from airflow_provider_sops.sops.gateway import ApiGateway, Credentials, build_request
@@ -38,12 +38,6 @@ def pauses(*errors: Exception, monkeypatch: pytest.MonkeyPatch, seconds_per_try:
     with pytest.raises(type(errors[0])):
         tenacity.Retrying(**rules, sleep=wait)(fail)
     return waited
-
-
-@pytest.fixture(autouse=True)
-def real_pauses(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undo what the other tests of this folder need."""
-    monkeypatch.undo()
 
 
 def test_pauses_grow_from_half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.hooks.sops_calls.base import SopsCalls
-from airflow_provider_sops.hooks.sops_calls.parameters import required_text
-from airflow_provider_sops.sops.models.reading import read_list
+from airflow_provider_sops.service.reading import read_list
+from airflow_provider_sops.sops.calls.base import SopsCalls
+from airflow_provider_sops.sops.calls.parameters import required_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

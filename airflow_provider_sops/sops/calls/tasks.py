@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.hooks.sops_calls.base import SopsCalls
-from airflow_provider_sops.hooks.sops_calls.parameters import (
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.sops.calls.base import SopsCalls
+from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
     comma_separated,
@@ -21,7 +22,6 @@ from airflow_provider_sops.sops.models import (
     TaskStatus,
     read_tasks_status,
 )
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
 
 if TYPE_CHECKING:
     import datetime

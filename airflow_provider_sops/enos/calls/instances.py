@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.enos.models import FlowInstance, FlowInstancePage, TaskInstance
-from airflow_provider_sops.enos.paging import PAGE_SIZE, all_pages, pagination
-from airflow_provider_sops.enos.times import milliseconds
-from airflow_provider_sops.hooks.enos_calls.base import EnosCalls
-from airflow_provider_sops.hooks.enos_calls.parameters import (
+from airflow_provider_sops.enos.calls.base import EnosCalls
+from airflow_provider_sops.enos.calls.parameters import (
     comma_separated,
     read_flow_instance,
     read_log,
     read_task_instance,
     required_text,
 )
+from airflow_provider_sops.enos.models import FlowInstance, FlowInstancePage, TaskInstance
+from airflow_provider_sops.enos.paging import PAGE_SIZE, all_pages, pagination
+from airflow_provider_sops.enos.times import milliseconds
 
 if TYPE_CHECKING:
     import datetime

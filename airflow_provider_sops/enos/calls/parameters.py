@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.enos.errors import EnosGatewayError, EnosInvalidParameterError, EnosNotFoundError
 from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
 from airflow_provider_sops.enos.models.decoding import read_object
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.service.reading import read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sops.sops.models.reading import (
+from airflow_provider_sops.service.reading import (
     read_id,
     read_int,
     read_list,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.hooks.sops_calls.base import SopsCalls
-from airflow_provider_sops.hooks.sops_calls.parameters import asked, required_text, time_text
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
+from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.sops.calls.base import SopsCalls
+from airflow_provider_sops.sops.calls.parameters import asked, required_text, time_text
 
 if TYPE_CHECKING:
     import datetime

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.hooks.sops_calls.base import SopsCalls
-from airflow_provider_sops.hooks.sops_calls.parameters import asked, comma_separated
+from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.sops.calls.base import SopsCalls
+from airflow_provider_sops.sops.calls.parameters import asked, comma_separated
 from airflow_provider_sops.sops.models import Template, TemplateListItem
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

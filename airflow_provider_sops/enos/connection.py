@@ -12,16 +12,16 @@ from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.gateway import API_VERSIONS, Address, ApiVersion, Credentials, build_request
 from airflow_provider_sops.enos.tokens import GET_TOKEN, REFRESH_TOKEN, AccessToken, read_token, token_request
-from airflow_provider_sops.hooks.connection import CONNECT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
-from airflow_provider_sops.hooks.connection_fields import ConnectionFields, MalformedConnectionError, text_of
-from airflow_provider_sops.hooks.transport import TransportSettings
+from airflow_provider_sops.service.connection_fields import ConnectionFields, MalformedConnectionError, text_of
+from airflow_provider_sops.service.transport import TransportSettings
+from airflow_provider_sops.sops.connection import CONNECT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_sops.enos.answer import Answer
-    from airflow_provider_sops.hooks.connection import AirflowConnection
     from airflow_provider_sops.sops.answer import HttpResponse
+    from airflow_provider_sops.sops.connection import AirflowConnection
     from airflow_provider_sops.sops.gateway import HttpRequest
 
 #: The keys of the extra that mean something; all others are left alone.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.gateway import Credentials, Esb, build_request
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_sops.hooks.connection import AirflowConnection
+    from airflow_provider_sops.sops.connection import AirflowConnection
 
 _WORDS_FOR_TRUE = ("true", "1", "yes", "on")
 _WORDS_FOR_FALSE = ("false", "0", "no", "off")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_sops.enos.calls.base import EnosCalls
+from airflow_provider_sops.enos.calls.parameters import required_text, whole_number
 from airflow_provider_sops.enos.models.decoding import read_object
-from airflow_provider_sops.hooks.enos_calls.base import EnosCalls
-from airflow_provider_sops.hooks.enos_calls.parameters import required_text, whole_number
-from airflow_provider_sops.sops.models.reading import read_id, read_int, read_text
+from airflow_provider_sops.service.reading import read_id, read_int, read_text
 
 
 class SurroundingsCalls(EnosCalls):

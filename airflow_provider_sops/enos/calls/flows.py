@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.enos.calls.base import EnosCalls
+from airflow_provider_sops.enos.calls.parameters import key_values, read_triggered, required_text, whole_number
 from airflow_provider_sops.enos.models.decoding import read_object
 from airflow_provider_sops.enos.paging import PAGE_SIZE, pagination
 from airflow_provider_sops.enos.times import milliseconds
-from airflow_provider_sops.hooks.enos_calls.base import EnosCalls
-from airflow_provider_sops.hooks.enos_calls.parameters import key_values, read_triggered, required_text, whole_number
-from airflow_provider_sops.sops.models.reading import read_id, read_list
+from airflow_provider_sops.service.reading import read_id, read_list
 
 if TYPE_CHECKING:
     import datetime

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure
 from airflow_provider_sops.sops.answer import HttpResponse
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
