@@ -2,77 +2,48 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
 
 from airflow_provider_sops.enos.answer import read_response
 from airflow_provider_sops.enos.endpoints import endpoint
-from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+from airflow_provider_sops.enos.errors import TRANSPORT_ERRORS
 from airflow_provider_sops.enos.gateway import API_VERSIONS, Address, ApiVersion, Credentials, build_request
 from airflow_provider_sops.enos.tokens import GET_TOKEN, REFRESH_TOKEN, AccessToken, read_token, token_request
-from airflow_provider_sops.service.connection_fields import ConnectionFields, MalformedConnectionError, text_of
-from airflow_provider_sops.service.transport import TransportSettings
-from airflow_provider_sops.sops.connection import CONNECT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
+from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
+from airflow_provider_sops.service.settings import in_every_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_sops.enos.answer import Answer
-    from airflow_provider_sops.sops.answer import HttpResponse
-    from airflow_provider_sops.sops.connection import AirflowConnection
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.service.answer import Answer
+    from airflow_provider_sops.service.connection_fields import AirflowConnection
+    from airflow_provider_sops.service.http import HttpRequest, HttpResponse
+    from airflow_provider_sops.service.settings import Limits, TransportSettings
 
 #: The keys of the extra that mean something; all others are left alone.
-EXTRA_KEYS = ("user_id", "org_id", "api_version", "verify", "proxy", "timeout_seconds")
+EXTRA_KEYS = ("user_id", "org_id", "api_version", *TRANSPORT_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
 class EnosConnection:
     """How to reach one EnOS, and as whom.
 
-    :param verify: whether to verify TLS certificates, or the file or folder of the CA certificates to do it with.
-    :param proxy: address of an HTTP proxy; ``None``: what the environment says (``HTTPS_PROXY`` and the like).
-    :param timeout_seconds: how long the server may be silent before its answer counts as lost.
+    :param transport: the way there.
+    :param limits: what one exchange may cost.
     :param unused_extra: keys in the extra that mean nothing, perhaps misspelt.
     """
 
     address: Address
     credentials: Credentials
-    verify: bool | str = True
-    proxy: str | None = field(default=None, repr=False)
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    transport: TransportSettings
+    limits: Limits
     unused_extra: tuple[str, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must not be shown anywhere, also in the form that a URL holds them in."""
-        password = urlsplit(self.proxy).password if self.proxy else None
-        plain = (self.credentials.secret_key, *((password,) if password else ()))
-        return tuple(dict.fromkeys((*plain, *(quote(secret, safe="") for secret in plain))))
-
-    @property
-    def sends_token_in_plain_text(self) -> bool:
-        """Whether the way to the gateway is unencrypted and leaves this machine."""
-        parts = urlsplit(self.address.root)
-        if parts.scheme != "http" or parts.hostname == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            return True
-
-    @property
-    def transport(self) -> TransportSettings:
-        """What is to be observed on the way."""
-        return TransportSettings(
-            root=self.address.root,
-            verify=self.verify,
-            proxy=self.proxy,
-            connect_seconds=CONNECT_TIMEOUT_SECONDS,
-            silence_seconds=self.timeout_seconds,
-        )
+        return in_every_form((self.credentials.secret_key, *self.transport.secrets))
 
     def request(self, api: str, parameters: Mapping[str, Any], *, token: AccessToken, timestamp: str) -> HttpRequest:
         """Return the signed request for a call; raises as ``endpoint`` and ``build_request`` do."""
@@ -116,24 +87,21 @@ def read_enos_connection(
     :param org_id: instead of the connection's.
     :raises EnosInvalidParameterError: the text names the field or key, and never a secret.
     """
-    try:
-        fields = ConnectionFields.of(connection)
-        version = fields.choice("api_version", API_VERSIONS, default="v2.1")
-        return EnosConnection(
-            address=Address(fields.root(), _read_version(version)),
-            credentials=Credentials(
-                fields.required("login", "AccessKey"),
-                fields.required("password", "SecretKey"),
-                user_id=text_of(user_id) or fields.text("user_id"),
-                org_id=text_of(org_id) or fields.text("org_id"),
-            ),
-            verify=fields.switch_or_path("verify"),
-            proxy=fields.url("proxy"),
-            timeout_seconds=fields.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS),
-            unused_extra=tuple(sorted(set(fields.extra) - set(EXTRA_KEYS))),
-        )
-    except MalformedConnectionError as error:
-        raise EnosInvalidParameterError(str(error)) from None
+    fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
+    version = fields.choice("api_version", API_VERSIONS, default="v2.1")
+    transport = fields.transport()
+    return EnosConnection(
+        address=Address(transport.root, _read_version(version)),
+        credentials=Credentials(
+            fields.required("login", "AccessKey"),
+            fields.required("password", "SecretKey"),
+            user_id=text_of(user_id) or fields.text("user_id"),
+            org_id=text_of(org_id) or fields.text("org_id"),
+        ),
+        transport=transport,
+        limits=fields.limits(),
+        unused_extra=fields.unused(EXTRA_KEYS),
+    )
 
 
 def _read_version(text: str) -> ApiVersion:

@@ -13,14 +13,14 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Method = Literal["GET", "POST"]
+    from airflow_provider_sops.service.http import Method
 
 
 @dataclass(frozen=True, slots=True)

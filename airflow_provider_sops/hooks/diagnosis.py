@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.text import shown_words
 from airflow_provider_sops.sops.answer import BAD_CREDENTIALS_CODE
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
@@ -11,8 +13,6 @@ from airflow_provider_sops.sops.errors import (
     SopsError,
     SopsGatewayError,
     SopsNotFoundError,
-    code_number,
-    shown_words,
 )
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.enos.errors import EnosAuthError, EnosConnectionError, EnosError, EnosGatewayError
-from airflow_provider_sops.sops.errors import shown_words
+from airflow_provider_sops.service.text import shown_words
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.enos import EnosHook

@@ -4,49 +4,78 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from airflow_provider_sops.service.settings import CONNECT_SECONDS, DEFAULT_TIMEOUT_SECONDS, Limits, TransportSettings
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
-    from airflow_provider_sops.sops.connection import AirflowConnection
+    from airflow_provider_sops.service.errors import InvalidParameterError, TransportErrors
 
+#: The keys of the extra that ``transport`` and ``limits`` read.
+TRANSPORT_KEYS = ("verify", "proxy", "timeout_seconds")
 _WORDS_FOR_TRUE = ("true", "1", "yes", "on")
 _WORDS_FOR_FALSE = ("false", "0", "no", "off")
 
 
-class MalformedConnectionError(ValueError):
-    """A field of the connection is missing or wrong. The text names the field, and never a secret."""
+class AirflowConnection(Protocol):
+    """The part of Airflow's ``Connection`` that is read here."""
+
+    conn_id: Any
+    host: Any
+    port: Any
+    schema: Any
+    login: Any
+    password: Any
+    extra: Any
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFields:
     """The fields of one connection. Forms send texts and empty texts, JSON sends any type: both are read alike.
 
-    Every method raises ``MalformedConnectionError`` for a value that it cannot read.
+    Every method raises ``errors.invalid_parameter`` for a value that is missing or that it cannot read. The text names
+    the field, and never a secret.
+
+    :param errors: the service's own classes.
     """
 
     connection: AirflowConnection = field(repr=False)
     extra: Mapping[str, Any] = field(repr=False)
+    errors: TransportErrors = field(repr=False)
 
     @classmethod
-    def of(cls, connection: AirflowConnection) -> ConnectionFields:
-        """Return the fields of an Airflow connection.
-
-        :raises MalformedConnectionError: the extra is no JSON object.
-        """
+    def of(cls, connection: AirflowConnection, errors: TransportErrors) -> ConnectionFields:
+        """Return the fields of an Airflow connection, whose extra must be a JSON object or empty."""
         try:
             extra = json.loads(connection.extra) if connection.extra else {}
         except ValueError:
             extra = None
+        fields = cls(connection, extra if isinstance(extra, dict) else {}, errors)
         if not isinstance(extra, dict):
-            raise MalformedConnectionError(f"connection {text_of(connection.conn_id)!r}: extra is no JSON object")
-        return cls(connection, extra)
+            raise fields.malformed("extra is no JSON object")
+        return fields
 
-    def malformed(self, reason: str) -> MalformedConnectionError:
+    def malformed(self, reason: str) -> InvalidParameterError:
         """Return the error for a field that is wrong."""
-        return MalformedConnectionError(f"connection {text_of(self.connection.conn_id)!r}: {reason}")
+        return self.errors.invalid_parameter(f"connection {text_of(self.connection.conn_id)!r}: {reason}")
+
+    def transport(self) -> TransportSettings:
+        """Return the way to the service."""
+        return TransportSettings(
+            root=self.root(), errors=self.errors, verify=self.switch_or_path("verify"), proxy=self.url("proxy")
+        )
+
+    def limits(self) -> Limits:
+        """Return what one exchange may cost."""
+        seconds = self.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS)
+        return Limits(total_seconds=seconds, connect_seconds=CONNECT_SECONDS)
+
+    def unused(self, known: Container[str]) -> tuple[str, ...]:
+        """Return the keys of the extra that mean nothing, perhaps misspelt."""
+        return tuple(sorted(key for key in self.extra if key not in known))
 
     def required(self, name: str, meaning: str) -> str:
         """Return one of the connection's own fields, such as ``login``."""

@@ -1,4 +1,4 @@
-"""Failures on the way to SOPS, in words. The blocking and the asynchronous transport share them.
+"""Failures on the way to a service, in words. The blocking and the asynchronous transport share them.
 
 Neither the exception's own text nor the whole URL is passed on: with ESB the URL holds secrets.
 """
@@ -9,12 +9,12 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.errors import SopsConnectionError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.service.body import BodyError
+    from airflow_provider_sops.service.errors import ConnectionFailedError, TransportErrors, UnusableAnswerError
+    from airflow_provider_sops.service.http import HttpRequest
 
 _LOST = "the connection was lost before the answer was complete"
 _WORDS_BY_CAUSE: tuple[tuple[type[BaseException], str, str], ...] = (
@@ -44,10 +44,16 @@ _TLS_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def connection_error(
-    request: HttpRequest, error: BaseException, *, request_sent: bool, reason: str | None = None
-) -> SopsConnectionError:
+    failed: type[ConnectionFailedError],
+    request: HttpRequest,
+    error: BaseException,
+    *,
+    request_sent: bool,
+    reason: str | None = None,
+) -> ConnectionFailedError:
     """Return the error for a request that got no usable answer.
 
+    :param failed: the service's class for it.
     :param error: what the HTTP library raised.
     :param request_sent: ``False`` where it is certain that the request never left.
     :param reason: what happened, where the transport knows it better than the exception's causes tell.
@@ -64,13 +70,27 @@ def connection_error(
     details = [detail for cause in causes if (detail := getattr(cause, "verify_message", None))]
     if details:
         found += f" ({details[0]})"
-    return SopsConnectionError(
+    return failed(
         f"{request.shown_url}: {reason or found}",
         api=request.api,
         ids=request.ids,
         # A longer timeout for answers does not help where no connection came about.
         advice=advice if request_sent or reason is None else _ADVICE,
         request_sent=request_sent,
+    )
+
+
+def unusable_answer(
+    errors: TransportErrors, request: HttpRequest, error: BodyError, http_status: int
+) -> UnusableAnswerError:
+    """Return the error for an answer whose body cannot be had."""
+    return errors.unusable_answer(
+        f"{request.shown_url}: {error}",
+        api=request.api,
+        ids=request.ids,
+        http_status=http_status,
+        advice="Check what stands before the server, or ask for less at once.",
+        answer_cut=error.cut,
     )
 
 

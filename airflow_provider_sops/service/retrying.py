@@ -1,4 +1,4 @@
-"""When a request is sent again. SOPS and EnOS, the blocking and the asynchronous transport share the rules.
+"""When a request is sent again. All services, the blocking and the asynchronous transport share the rules.
 
 A failed request is sent again if the failure is temporary and the repeat cannot do anything twice: either the
 call is one that may be repeated, or it is certain that it was not executed (never sent, or refused by a rate
@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.service.errors import ServiceError
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
-
-    from airflow_provider_sops.sops.gateway import HttpRequest
 
 _TRIES = 4
 #: More than the connections' default ``timeout_seconds``, 30.
@@ -26,24 +23,18 @@ _LONGEST_SECONDS = 45.0
 _growing_pause = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5)
 
 
-def retry_rules(request: HttpRequest, log: logging.Logger) -> dict[str, Any]:
-    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying`` for a request to SOPS.
+def retry_rules(api: str, *, repeatable: bool, log: logging.Logger) -> dict[str, Any]:
+    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
 
+    :param api: the call's name. What another call met on the way, such as one for a token, was repeated there.
+    :param repeatable: whether the call may be sent again when its answer was lost.
     :param log: told of every repeat.
     """
 
     def may_be_repeated(error: BaseException) -> bool:
-        return isinstance(error, SopsError) and error.temporary and (request.repeatable or not error.outcome_unknown)
-
-    return repeat_rules(may_be_repeated, log)
-
-
-def repeat_rules(may_be_repeated: Callable[[BaseException], bool], log: logging.Logger) -> dict[str, Any]:
-    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
-
-    :param may_be_repeated: whether the request is to be sent again after an error.
-    :param log: told of every repeat.
-    """
+        if not isinstance(error, ServiceError) or not error.temporary or error.api not in (None, api):
+            return False
+        return repeatable or not error.outcome_unknown
 
     def tell(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

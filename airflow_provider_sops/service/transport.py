@@ -1,87 +1,93 @@
 """Sending one request with requests, and saying what went wrong on the way. Knows no service.
 
-Redirects are not followed, cookies are not kept, credentials out of a ``.netrc`` are not sent.
+Redirects are not followed, cookies are not kept, credentials out of a ``.netrc`` are not sent. Looking up the host's
+name takes as long as the machine's resolver takes; everything after it is within the total time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
 from typing import TYPE_CHECKING
 
 import requests
+from urllib3 import exceptions as urllib3_errors
 
-from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure
-from airflow_provider_sops.sops.answer import HttpResponse
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.service.body import ACCEPTED_ENCODING, BodyCollector, BodyError
+from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
+from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.service.timed_connections import TimedAdapter
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.settings import Limits, TransportSettings
+
+_PIECE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class TransportSettings:
-    """What is to be observed on the way.
-
-    :param root: the gateway's address.
-    :param verify: whether to verify TLS certificates, or the file or folder of the CA certificates to do it with.
-    :param proxy: address of an HTTP proxy; ``None``: what the environment says.
-    :param connect_seconds: how long a connection may take to come about.
-    :param silence_seconds: how long the server may be silent before its answer counts as lost.
-    """
-
-    root: str
-    verify: bool | str
-    proxy: str | None = field(repr=False)
-    connect_seconds: float
-    silence_seconds: float
-
-    @property
-    def proxies(self) -> dict[str, str]:
-        """The proxy by scheme, as requests takes it."""
-        return {"http": self.proxy, "https": self.proxy} if self.proxy else {}
+def new_session() -> requests.Session:
+    """Return a session whose connections keep to the total time of ``send``."""
+    session = requests.Session()
+    adapter = TimedAdapter()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
 
 
-def send(session: requests.Session, request: HttpRequest, settings: TransportSettings) -> HttpResponse:
+def send(session: requests.Session, request: HttpRequest, settings: TransportSettings, limits: Limits) -> HttpResponse:
     """Send a request once.
 
-    :raises SopsConnectionError: no usable answer came; whatever the service, the hook gives it its own class.
-    :raises SopsInvalidParameterError: the address, the proxy or the CA file is none.
+    :param session: from ``new_session``.
+    :raises ServiceError: one of ``settings.errors``: no usable answer came within the limits, or the address, the proxy
+        or the CA file is none.
     """
     try:
         # Prepared apart from the session: no cookies, and no credentials out of a .netrc.
-        prepared = requests.Request(
-            request.method, request.url, headers=dict(request.headers), data=request.body
-        ).prepare()
-        environment = session.merge_environment_settings(request.url, settings.proxies, False, settings.verify, None)
-        timeouts = (settings.connect_seconds, settings.silence_seconds)
-        received = session.send(prepared, timeout=timeouts, allow_redirects=False, **environment)
-    except requests.exceptions.RequestException as error:
-        raise _failure(request, error, settings) from None
+        headers = {"Accept-Encoding": ACCEPTED_ENCODING, **request.headers}
+        prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
+        environment = session.merge_environment_settings(request.url, settings.proxies, True, settings.verify, None)
+        timeout = (limits.connect_seconds, limits.total_seconds)
+        received = session.send(prepared, timeout=timeout, allow_redirects=False, **environment)
+        with contextlib.closing(received):
+            return HttpResponse(received.status_code, received.headers, _read_body(received, limits))
+    except BodyError as error:
+        raise unusable_answer(settings.errors, request, error, received.status_code) from None
+    except (requests.exceptions.RequestException, urllib3_errors.HTTPError) as error:
+        raise _failure(request, error, settings, limits) from None
     except OSError:
-        raise SopsInvalidParameterError("extra 'verify' names no file or folder of CA certificates") from None
-    return HttpResponse(received.status_code, received.headers, received.content)
+        raise settings.errors.invalid_parameter(
+            "extra 'verify' names no file or folder of CA certificates", api=request.api
+        ) from None
 
 
-def _failure(request: HttpRequest, error: Exception, settings: TransportSettings) -> Exception:
+def _read_body(received: requests.Response, limits: Limits) -> bytes:
+    body = BodyCollector(received.headers.get("Content-Encoding"), limits.largest_answer_bytes)
+    while piece := received.raw.read(_PIECE_BYTES, decode_content=False):
+        body.add(piece)
+    return body.content()
+
+
+def _failure(request: HttpRequest, error: Exception, settings: TransportSettings, limits: Limits) -> ServiceError:
     """Return the error for what requests raised. Its own text and traceback may show the URL with its secrets."""
     known = requests.exceptions
+    failed = settings.errors.connection_failed
     if isinstance(error, (known.InvalidURL, known.InvalidHeader, known.InvalidProxyURL)):
-        return SopsInvalidParameterError(f"{request.shown_url}: the address or the proxy is malformed")
+        return settings.errors.invalid_parameter(
+            f"{request.shown_url}: the address or the proxy is malformed", api=request.api
+        )
     if isinstance(error, known.ConnectTimeout):
-        reason = f"no connection within {settings.connect_seconds:g} s"
-        return connection_error(request, error, request_sent=False, reason=reason)
-    if isinstance(error, known.ReadTimeout):
-        reason = f"no answer within {settings.silence_seconds:g} s"
-        return connection_error(request, error, request_sent=True, reason=reason)
+        reason = f"no connection within {limits.connect_seconds:g} s"
+        return connection_error(failed, request, error, request_sent=False, reason=reason)
+    if isinstance(error, (known.ReadTimeout, urllib3_errors.ReadTimeoutError)):
+        reason = f"no whole answer within {limits.total_seconds:g} s"
+        return connection_error(failed, request, error, request_sent=True, reason=reason)
     if isinstance(error, known.ProxyError):
-        return connection_error(request, error, request_sent=False, reason="the proxy cannot be used")
-    return connection_error(request, error, request_sent=not _never_sent(error))
+        return connection_error(failed, request, error, request_sent=False, reason="the proxy cannot be used")
+    return connection_error(failed, request, error, request_sent=not _never_sent(error))
 
 
 def _never_sent(error: Exception) -> bool:
-    from urllib3.exceptions import NewConnectionError
-
     if isinstance(error, requests.exceptions.SSLError):
         return is_tls_handshake_failure(error)
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
+    return isinstance(reason, urllib3_errors.NewConnectionError)

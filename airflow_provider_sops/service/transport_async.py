@@ -14,19 +14,22 @@ import aiohttp
 import requests
 from yarl import URL
 
-from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure
-from airflow_provider_sops.sops.answer import HttpResponse
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.service.body import ACCEPTED_ENCODING, BodyCollector, BodyError
+from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
+from airflow_provider_sops.service.http import HttpResponse
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.service.transport import TransportSettings
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.settings import Limits, TransportSettings
+
+_PIECE_BYTES = 64 * 1024
 
 
 class AsyncTransport:
     """One HTTP session of aiohttp. An asynchronous context manager.
 
-    :param settings: what is to be observed on the way.
+    :param settings: the way to the service.
     """
 
     def __init__(self, settings: TransportSettings) -> None:
@@ -40,11 +43,8 @@ class AsyncTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                sock_connect=self._settings.connect_seconds,
-                sock_read=self._settings.silence_seconds,
-            ),
+            # Decompressed here, within the limit.
+            auto_decompress=False,
         )
         return self
 
@@ -53,7 +53,7 @@ class AsyncTransport:
             await self._session.close()
             self._session = None
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
+    async def send(self, request: HttpRequest, limits: Limits) -> HttpResponse:
         """Send a request once; raises as the blocking ``send`` does."""
         if self._session is None:
             raise RuntimeError("AsyncTransport is a context manager: use it with `async with`")
@@ -61,31 +61,39 @@ class AsyncTransport:
             async with self._session.request(
                 request.method,
                 URL(request.url, encoded=True),
-                headers=request.headers,
+                headers={"Accept-Encoding": ACCEPTED_ENCODING, **request.headers},
                 data=request.body,
                 allow_redirects=False,
                 proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(total=limits.total_seconds, sock_connect=limits.connect_seconds),
             ) as received:
-                body = await received.read()
+                body = BodyCollector(received.headers.get("Content-Encoding"), limits.largest_answer_bytes)
+                async for piece in received.content.iter_chunked(_PIECE_BYTES):
+                    body.add(piece)
+        except BodyError as error:
+            raise unusable_answer(self._settings.errors, request, error, received.status) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._failure(request, error) from None
-        return HttpResponse(received.status, received.headers, body)
+            raise self._failure(request, error, limits) from None
+        return HttpResponse(received.status, received.headers, body.content())
 
-    def _failure(self, request: HttpRequest, error: Exception) -> Exception:
+    def _failure(self, request: HttpRequest, error: Exception, limits: Limits) -> ServiceError:
         """Return the error for what aiohttp raised. Its own text may show the URL with its secrets."""
+        failed = self._settings.errors.connection_failed
         if isinstance(error, aiohttp.InvalidURL):
-            return SopsInvalidParameterError(f"{request.shown_url}: the address or the proxy is malformed")
+            return self._settings.errors.invalid_parameter(
+                f"{request.shown_url}: the address or the proxy is malformed", api=request.api
+            )
         if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
-            return connection_error(request, error, request_sent=False, reason="the proxy cannot be used")
+            return connection_error(failed, request, error, request_sent=False, reason="the proxy cannot be used")
         if isinstance(error, aiohttp.ClientConnectorError):
-            return connection_error(request, error, request_sent=False)
+            return connection_error(failed, request, error, request_sent=False)
         if isinstance(error, _CONNECT_TIMEOUT):
-            reason = f"no connection within {self._settings.connect_seconds:g} s"
-            return connection_error(request, error, request_sent=False, reason=reason)
+            reason = f"no connection within {limits.connect_seconds:g} s"
+            return connection_error(failed, request, error, request_sent=False, reason=reason)
         if isinstance(error, TimeoutError):
-            reason = f"no answer within {self._settings.silence_seconds:g} s"
-            return connection_error(request, error, request_sent=True, reason=reason)
-        return connection_error(request, error, request_sent=not is_tls_handshake_failure(error))
+            reason = f"no whole answer within {limits.total_seconds:g} s"
+            return connection_error(failed, request, error, request_sent=True, reason=reason)
+        return connection_error(failed, request, error, request_sent=not is_tls_handshake_failure(error))
 
 
 #: aiohttp before 3.10 does not tell this timeout from the other.
@@ -105,4 +113,6 @@ def _read_environment(settings: TransportSettings) -> tuple[str | None, ssl.SSLC
         folder = Path(place).is_dir()
         return proxy, ssl.create_default_context(cafile=None if folder else place, capath=place if folder else None)
     except OSError:
-        raise SopsInvalidParameterError(f"extra 'verify' names no file or folder of CA certificates: {place}") from None
+        raise settings.errors.invalid_parameter(
+            f"extra 'verify' names no file or folder of CA certificates: {place}"
+        ) from None

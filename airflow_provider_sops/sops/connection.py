@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.connection_fields import ConnectionFields, MalformedConnectionError, text_of
-from airflow_provider_sops.service.transport import TransportSettings
+from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
+from airflow_provider_sops.service.settings import in_every_form
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS
 from airflow_provider_sops.sops.gateway import (
     DEFAULT_SCOPE,
     DEFAULT_STAGE,
@@ -26,38 +24,13 @@ from airflow_provider_sops.sops.gateway import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_sops.sops.answer import Answer, HttpResponse
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.service.connection_fields import AirflowConnection
+    from airflow_provider_sops.service.http import HttpRequest, HttpResponse
+    from airflow_provider_sops.service.settings import Limits, TransportSettings
+    from airflow_provider_sops.sops.answer import Answer
 
 #: The keys of the extra that mean something; all others are left alone.
-EXTRA_KEYS = (
-    "gateway",
-    "stage",
-    "bk_username",
-    "bk_token",
-    "access_token",
-    "bk_biz_id",
-    "scope",
-    "verify",
-    "proxy",
-    "timeout_seconds",
-)
-
-CONNECT_TIMEOUT_SECONDS = 5.0
-#: How long a server may be silent before its answer counts as lost.
-DEFAULT_TIMEOUT_SECONDS = 30.0
-
-
-class AirflowConnection(Protocol):
-    """The part of Airflow's ``Connection`` that is read here."""
-
-    conn_id: Any
-    host: Any
-    port: Any
-    schema: Any
-    login: Any
-    password: Any
-    extra: Any
+EXTRA_KEYS = ("gateway", "stage", "bk_username", "bk_token", "access_token", "bk_biz_id", "scope", *TRANSPORT_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,54 +39,23 @@ class SopsConnection:
 
     :param bk_biz_id: the business for calls that name none; ``None``: every call must name one.
     :param scope: what ``bk_biz_id`` is, ``cmdb_biz`` or ``project``.
-    :param verify: whether to verify TLS certificates, or the file or folder of the CA certificates to do it
-        with.
-    :param proxy: address of an HTTP proxy; ``None``: what the environment says (``HTTPS_PROXY`` and the
-        like).
-    :param timeout_seconds: how long the server may be silent before its answer counts as lost.
+    :param transport: the way there.
+    :param limits: what one exchange may cost.
     :param unused_extra: keys in the extra that mean nothing, perhaps misspelt.
     """
 
     gateway: Gateway
     credentials: Credentials
+    transport: TransportSettings
+    limits: Limits
     bk_biz_id: str | None = None
     scope: str = DEFAULT_SCOPE
-    verify: bool | str = True
-    proxy: str | None = field(default=None, repr=False)
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     unused_extra: tuple[str, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must not be shown anywhere, also in the form that a URL holds them in.
-
-        ESB takes them in the URL, which HTTP libraries log at level DEBUG.
-        """
-        password = urlsplit(self.proxy).password if self.proxy else None
-        plain = (*self.credentials.secrets, *((password,) if password else ()))
-        return tuple(dict.fromkeys((*plain, *(quote(secret, safe="") for secret in plain))))
-
-    @property
-    def sends_secrets_in_plain_text(self) -> bool:
-        """Whether the way to the gateway is unencrypted and leaves this machine."""
-        parts = urlsplit(self.gateway.root)
-        if parts.scheme != "http" or parts.hostname == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            return True
-
-    @property
-    def transport(self) -> TransportSettings:
-        """What is to be observed on the way."""
-        return TransportSettings(
-            root=self.gateway.root,
-            verify=self.verify,
-            proxy=self.proxy,
-            connect_seconds=CONNECT_TIMEOUT_SECONDS,
-            silence_seconds=self.timeout_seconds,
-        )
+        """The values that must not be shown anywhere, also in the form that a URL of ESB holds them in."""
+        return in_every_form((*self.credentials.secrets, *self.transport.secrets))
 
     def request(self, api: str, parameters: Mapping[str, Any], *, fresh: bool = False) -> HttpRequest:
         """Return the request for a call; the connection's business and scope stand in where none are named.
@@ -146,33 +88,26 @@ def read_connection(
     :param scope: instead of the connection's.
     :raises SopsInvalidParameterError: the text names the field or key, and never a secret.
     """
-    try:
-        return _read(ConnectionFields.of(connection), bk_biz_id=bk_biz_id, scope=scope)
-    except MalformedConnectionError as error:
-        raise SopsInvalidParameterError(str(error)) from None
-
-
-def _read(fields: ConnectionFields, *, bk_biz_id: int | str | None, scope: str | None) -> SopsConnection:
+    fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
     kind = fields.choice("gateway", ("apigw", "esb"), default="apigw")
-    root = fields.root()
+    transport = fields.transport()
     access_token = fields.text("access_token")
-    app_code, app_secret = text_of(fields.connection.login), text_of(fields.connection.password)
     if not access_token:
         fields.required("login", "bk_app_code")
         fields.required("password", "bk_app_secret")
+    stage = fields.text("stage") or DEFAULT_STAGE
     return SopsConnection(
-        gateway=Esb(root) if kind == "esb" else ApiGateway(root, stage=fields.text("stage") or DEFAULT_STAGE),
+        gateway=Esb(transport.root) if kind == "esb" else ApiGateway(transport.root, stage=stage),
         credentials=Credentials(
-            app_code,
-            app_secret,
+            text_of(connection.login),
+            text_of(connection.password),
             bk_username=fields.text("bk_username"),
             bk_token=fields.text("bk_token"),
             access_token=access_token,
         ),
+        transport=transport,
         bk_biz_id=text_of(bk_biz_id) or fields.whole_number("bk_biz_id"),
         scope=scope or fields.choice("scope", SCOPES, default=DEFAULT_SCOPE),
-        verify=fields.switch_or_path("verify"),
-        proxy=fields.url("proxy"),
-        timeout_seconds=fields.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS),
-        unused_extra=tuple(sorted(set(fields.extra) - set(EXTRA_KEYS))),
+        limits=fields.limits(),
+        unused_extra=fields.unused(EXTRA_KEYS),
     )

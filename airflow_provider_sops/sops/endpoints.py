@@ -28,14 +28,14 @@ import difflib
 from dataclasses import dataclass
 from string import Formatter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Method = Literal["GET", "POST"]
+    from airflow_provider_sops.service.http import Method
 
 
 @dataclass(frozen=True, slots=True)

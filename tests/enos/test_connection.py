@@ -35,8 +35,8 @@ def test_the_host_is_the_gateways_address(fields: dict[str, Any], root: str) -> 
 
 def test_defaults_are_those_of_the_documentation() -> None:
     connection = read()
-    assert (connection.address.version, connection.verify, connection.proxy) == ("v2.1", True, None)
-    assert connection.timeout_seconds == 30
+    assert (connection.address.version, connection.transport.verify, connection.transport.proxy) == ("v2.1", True, None)
+    assert connection.limits.total_seconds == 30
     assert (connection.credentials.user_id, connection.credentials.org_id) == (None, None)
 
 
@@ -53,7 +53,8 @@ def test_everything_can_be_set() -> None:
         }
     )
     assert (connection.credentials.user_id, connection.credentials.org_id) == ("u1", "o1")
-    assert (connection.address.version, connection.verify, connection.timeout_seconds) == ("v2.0", False, 7.5)
+    assert (connection.address.version, connection.transport.verify) == ("v2.0", False)
+    assert connection.limits.total_seconds == 7.5
     assert connection.transport.proxies["https"] == "http://user:pa%2Fss@proxy:3128"
     assert connection.unused_extra == ("misspelt",)
     assert {"s3cret", "pa%2Fss"} <= set(connection.secrets)
@@ -74,7 +75,7 @@ def test_the_callers_user_comes_first() -> None:
     ],
 )
 def test_an_open_way_is_known(host: str, plain: bool) -> None:
-    assert read(host=host).sends_token_in_plain_text is plain
+    assert read(host=host).transport.is_plain_text is plain
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_silence(raw_server: Callable[[Callable[[socket.socket], None]], Any], s
         end_of_test.set()
 
     assert works is False
-    assert "no answer within 0.2 s" in message
+    assert "no whole answer within 0.2 s" in message
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from werkzeug import Response
 
 from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.hooks import sops as sops_module
+from airflow_provider_sops.hooks import warnings
 from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
@@ -482,7 +484,7 @@ class TestHook:
     def test_what_is_questionable_about_a_connection_is_logged_once(
         self, set_connection: Callable[..., None], caplog: pytest.LogCaptureFixture
     ) -> None:
-        sops_module._warn_once.cache_clear()
+        warnings._warn_once.cache_clear()
         set_connection("http://bkapi.example.com", bk_bizid=3)
 
         with caplog.at_level(logging.WARNING):
@@ -521,10 +523,10 @@ class TestHook:
             end_of_test.wait(10)
 
         set_connection(raw_server(say_nothing).url, timeout_seconds=60)
-        monkeypatch.setattr(sops_module, "_HURRIED_SILENCE_SECONDS", 0.2)
+        monkeypatch.setattr(sops_module, "_HURRIED", Limits(total_seconds=0.2))
 
         try:
-            with pytest.raises(SopsConnectionError, match=r"no answer within 0\.2 s"):
+            with pytest.raises(SopsConnectionError, match=r"no whole answer within 0\.2 s"):
                 SopsHook().revoke_at_once(25)
         finally:
             end_of_test.set()

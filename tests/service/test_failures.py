@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sops.service.errors import ConnectionFailedError
 from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure
-from airflow_provider_sops.sops.endpoints import ENDPOINTS
-from airflow_provider_sops.sops.gateway import Credentials, Esb, build_request
+from airflow_provider_sops.service.http import HttpRequest
 
-REQUEST = build_request(
-    Esb("https://paas.example.com"),
-    Credentials("app", "s3cret"),
-    ENDPOINTS["get_task_status"],
-    {"task_id": 25, "bk_biz_id": 2},
+REQUEST = HttpRequest(
+    api="get_task_status",
+    method="GET",
+    url="https://paas.example.com/sops/get_task_status/?bk_app_secret=s3cret",
+    headers={},
+    body=None,
+    repeatable=True,
+    ids={"task_id": "25", "bk_biz_id": "2"},
 )
 
 
@@ -49,18 +52,19 @@ def raised_from(cause: BaseException) -> Exception:
 def test_the_cause_is_found_however_it_is_wrapped_and_only_the_address_is_shown(
     wrap: Any, cause: BaseException, words: str
 ) -> None:
-    error = connection_error(REQUEST, wrap(cause), request_sent=True)
+    error = connection_error(ConnectionFailedError, REQUEST, wrap(cause), request_sent=True)
 
     assert str(error).startswith(
-        "get_task_status (task_id 25, bk_biz_id 2): "
-        f"https://paas.example.com/api/c/compapi/v2/sops/get_task_status/: {words}"
+        f"get_task_status (task_id 25, bk_biz_id 2): https://paas.example.com/sops/get_task_status/: {words}"
     )
     assert error.advice
     assert "s3cret" not in str(error)
 
 
 def test_what_the_transport_knows_better_is_said_instead() -> None:
-    error = connection_error(REQUEST, TimeoutError(), request_sent=False, reason="no connection within 5 s")
+    error = connection_error(
+        ConnectionFailedError, REQUEST, TimeoutError(), request_sent=False, reason="no connection within 5 s"
+    )
 
     assert "no connection within 5 s" in str(error)
     assert error.outcome_unknown is False
@@ -84,4 +88,4 @@ def test_exceptions_that_wrap_each_other_do_no_harm() -> None:
     error = RuntimeError("a")
     error.__cause__ = error
 
-    assert "the connection failed" in str(connection_error(REQUEST, error, request_sent=False))
+    assert "the connection failed" in str(connection_error(ConnectionFailedError, REQUEST, error, request_sent=False))

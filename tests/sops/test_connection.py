@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sops.service.settings import Limits, TransportSettings
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS, SopsInvalidParameterError
 from airflow_provider_sops.sops.gateway import ApiGateway, Credentials, Esb
 
 
@@ -28,11 +29,10 @@ def test_the_smallest_connection_has_safe_defaults() -> None:
     assert read_connection(connection()) == SopsConnection(
         gateway=ApiGateway("https://bkapi.example.com", stage="prod"),
         credentials=Credentials("airflow", "s3cret"),
+        transport=TransportSettings("https://bkapi.example.com", TRANSPORT_ERRORS, verify=True, proxy=None),
+        limits=Limits(total_seconds=30.0),
         bk_biz_id=None,
         scope="cmdb_biz",
-        verify=True,
-        proxy=None,
-        timeout_seconds=30.0,
         unused_extra=(),
     )
 
@@ -54,11 +54,12 @@ def test_everything_can_be_set() -> None:
     assert read_connection(connection(extra)) == SopsConnection(
         gateway=ApiGateway("https://bkapi.example.com", stage="stag"),
         credentials=Credentials("airflow", "s3cret", "admin", "t0ken", "acc3ss"),
+        transport=TransportSettings(
+            "https://bkapi.example.com", TRANSPORT_ERRORS, verify="/etc/ca.pem", proxy="http://proxy.example.com:3128"
+        ),
+        limits=Limits(total_seconds=7.5),
         bk_biz_id="2",
         scope="project",
-        verify="/etc/ca.pem",
-        proxy="http://proxy.example.com:3128",
-        timeout_seconds=7.5,
     )
 
 
@@ -118,12 +119,12 @@ def test_esb_is_another_gateway() -> None:
     ],
 )
 def test_verify_is_a_switch_or_a_path(value: Any, verify: bool | str) -> None:
-    assert read_connection(connection({"verify": value})).verify == verify
+    assert read_connection(connection({"verify": value})).transport.verify == verify
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("12", 12.0), (0.5, 0.5), ("", 30.0), (None, 30.0)])
 def test_the_timeout_is_a_number_of_seconds(value: Any, seconds: float) -> None:
-    assert read_connection(connection({"timeout_seconds": value})).timeout_seconds == seconds
+    assert read_connection(connection({"timeout_seconds": value})).limits.total_seconds == seconds
 
 
 def test_business_and_scope_of_the_caller_come_first() -> None:
@@ -217,7 +218,7 @@ def test_secrets_are_listed_and_not_shown() -> None:
     ],
 )
 def test_secrets_in_plain_text_are_noticed_except_on_this_machine(host: str, plain: bool) -> None:
-    assert read_connection(connection(host=host)).sends_secrets_in_plain_text is plain
+    assert read_connection(connection(host=host)).transport.is_plain_text is plain
 
 
 class TestRequest:

@@ -1,9 +1,7 @@
-"""The calls of EnOS's batch processing as typed methods, in groups; ``EnosHook`` has them all."""
+"""The calls of EnOS's batch processing that this package makes, as data, one function each.
+
+``EnosHook`` and ``AsyncEnosClient`` do them: each function is a method there, with the same parameters. What else the
+service can do, ``call`` does by name.
+"""
 
 from __future__ import annotations
-
-from airflow_provider_sops.enos.calls.flows import FlowCalls
-from airflow_provider_sops.enos.calls.instances import InstanceCalls
-from airflow_provider_sops.enos.calls.surroundings import SurroundingsCalls
-
-__all__ = ["FlowCalls", "InstanceCalls", "SurroundingsCalls"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
-from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

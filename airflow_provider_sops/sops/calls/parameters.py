@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_sops.sops.actions import TASK_ACTIONS
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.limits import BATCH_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: How many ids ``get_tasks_status`` takes at once.
-BATCH_SIZE = 50
-
-TASK_ACTIONS = ("start", "pause", "resume", "revoke")
 
 
 def asked(flag: bool) -> Literal[True] | None:
