@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.service.errors import code_number
 from airflow_provider_sops.service.text import shown_words
@@ -16,11 +16,21 @@ from airflow_provider_sops.sops.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.connection import SopsConnection
 
 
-def diagnose(hook: SopsHook) -> tuple[bool, str]:
+class Caller(Protocol):
+    """The part of ``SopsHook`` that is used here."""
+
+    @property
+    def connection(self) -> SopsConnection:
+        """How to reach SOPS, and as whom."""
+
+    def call_once(self, api: str, **parameters: Any) -> object:
+        """Call SOPS without ever sending the request again."""
+
+
+def diagnose(hook: Caller) -> tuple[bool, str]:
     """Call SOPS once or twice, reading only and never again after a failure.
 
     With a ``bk_biz_id``, a list of one template tells whether gateway, app, user and business are right.
@@ -39,7 +49,7 @@ def diagnose(hook: SopsHook) -> tuple[bool, str]:
     return True, f"SOPS answers {app} for {_business(connection)}."
 
 
-def _read_something(hook: SopsHook, connection: SopsConnection) -> None:
+def _read_something(hook: Caller, connection: SopsConnection) -> None:
     if connection.bk_biz_id is not None:
         hook.call_once("get_template_list", limit=1, offset=0)
         return
@@ -51,7 +61,7 @@ def _read_something(hook: SopsHook, connection: SopsConnection) -> None:
         hook.call_once("get_common_template_list")
 
 
-def _what_is_wrong(error: SopsError, hook: SopsHook) -> str:
+def _what_is_wrong(error: SopsError, hook: Caller) -> str:
     words = f'; it says: "{shown_words(error.server_message)}"' if error.server_message else ""
     status = f" (HTTP {error.http_status})" if error.http_status not in (None, 200) else ""
     if isinstance(error, SopsNotFoundError):

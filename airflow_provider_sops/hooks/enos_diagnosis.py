@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.enos.errors import EnosAuthError, EnosConnectionError, EnosError, EnosGatewayError
 from airflow_provider_sops.service.text import shown_words
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.enos import EnosHook
+    from airflow_provider_sops.enos.connection import EnosConnection
 
 
-def diagnose(hook: EnosHook) -> tuple[bool, str]:
+class Caller(Protocol):
+    """The part of ``EnosHook`` that is used here."""
+
+    @property
+    def connection(self) -> EnosConnection:
+        """How to reach EnOS, and as whom."""
+
+    def call_once(self, api: str, **parameters: Any) -> object:
+        """Call EnOS without sending the request again."""
+
+
+def diagnose(hook: Caller) -> tuple[bool, str]:
     """Ask for a token and call EnOS once, reading only and never again after a failure.
 
     With a user and an organisation, the list of the user's flows tells whether app, user and organisation are right.
@@ -32,7 +43,7 @@ def diagnose(hook: EnosHook) -> tuple[bool, str]:
     return True, f"EnOS answers {credentials.access_key} for user {credentials.user_id} of {credentials.org_id}."
 
 
-def _what_is_wrong(error: EnosError, hook: EnosHook) -> str:
+def _what_is_wrong(error: EnosError, hook: Caller) -> str:
     words = f'; it says: "{shown_words(error.server_message)}"' if error.server_message else ""
     status = f" (HTTP {error.http_status})" if error.http_status not in (None, 200) else ""
     if isinstance(error, EnosAuthError):
