@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     SetConnection = Callable[..., None]
 
+pytest_plugins = ("tests.raw_server",)
+
 WITH_BUSINESS = "/prod/get_template_list/2/"
 
 

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
     from pytest_httpserver import HTTPServer
 
-    from tests.hooks.conftest import RawServer
+    from tests.raw_server import RawServer
+
+pytest_plugins = ("tests.raw_server",)
 
 TREE = {"activities": {}, "constants": {"${a}": {"key": "${a}", "value": 1}}}
 MOMENT = datetime.datetime(2026, 11, 20, 18, 34, 8, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))

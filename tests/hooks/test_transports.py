@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_sops.sops.answer import Answer
-    from tests.hooks.conftest import RawServer
+    from tests.raw_server import RawServer
 
     Call = Callable[..., Answer]
     SetConnection = Callable[..., None]
     StartRawServer = Callable[[Callable[[socket.socket], None]], RawServer]
+
+pytest_plugins = ("tests.raw_server",)
 
 OK = {"result": True, "data": {"state": "RUNNING"}, "code": 0, "trace_id": "ab12"}
 BAD_GATEWAY = {"result": False, "code": 1650200, "code_name": "BAD_GATEWAY", "message": "cannot read header"}
