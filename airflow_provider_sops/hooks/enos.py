@@ -16,9 +16,9 @@ from airflow_provider_sops.enos.errors import EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
+from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook
-from airflow_provider_sops.hooks.warnings import warn_about
 from airflow_provider_sops.service.methods import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits

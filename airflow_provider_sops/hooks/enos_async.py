@@ -19,8 +19,8 @@ from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
+from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.enos_tokens import TokenKey
-from airflow_provider_sops.hooks.warnings import warn_about
 from airflow_provider_sops.service.methods import asynchronous
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport

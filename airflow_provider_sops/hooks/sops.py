@@ -10,9 +10,9 @@ import tenacity
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
+from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook
-from airflow_provider_sops.hooks.warnings import warn_about
 from airflow_provider_sops.service.methods import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
-from airflow_provider_sops.hooks.warnings import warn_about
+from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.service.methods import asynchronous, asynchronous_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service import answer as service
+from airflow_provider_sops.service.answer import Answer as ServiceAnswer
 from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
 from airflow_provider_sops.service.errors import code_number
 from airflow_provider_sops.sops.errors import (
@@ -34,7 +34,7 @@ BAD_CREDENTIALS_CODE = 1640001
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(service.Answer):
+class Answer(ServiceAnswer):
     """What SOPS answered to a call that succeeded; ``data`` is ``None`` where there is none, as for ``operate_task``.
 
     :param trace_id: SOPS's trace id, ``None`` from old servers.
