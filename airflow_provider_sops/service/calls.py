@@ -7,6 +7,7 @@ yields one, is sent what the call brought, and returns the whole.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from airflow_provider_sops.service.reading import read_list
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.answer import Answer
+    from airflow_provider_sops.service.errors import InvalidParameterError
 
 T = TypeVar("T")
 
@@ -63,3 +65,17 @@ def nothing(data: Any) -> None:
 def list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
     """Return a reader of lists whose items ``read`` reads."""
     return lambda data: [read(item) for item in read_list(data)]
+
+
+def look_up(name: str, endpoints: Mapping[str, T], *, service: str, error: type[InvalidParameterError]) -> T:
+    """Return a call's row of a service's table.
+
+    :param service: its name in words.
+    :param error: raised where there is no such call; its text names similar ones.
+    """
+    row = endpoints.get(name)
+    if row is not None:
+        return row
+    similar = difflib.get_close_matches(str(name), endpoints, n=3)
+    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(endpoints))}."
+    raise error(f"{service} has no call named {name!r}", advice=advice)
