@@ -71,7 +71,7 @@ class ConnectionFields:
     def limits(self) -> Limits:
         """Return what one exchange may cost."""
         seconds = self.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS)
-        return Limits(total_seconds=seconds, connect_seconds=CONNECT_SECONDS)
+        return Limits(total_seconds=seconds, connect_seconds=min(CONNECT_SECONDS, seconds))
 
     def unused(self, known: Container[str]) -> tuple[str, ...]:
         """Return the keys of the extra that mean nothing, perhaps misspelt."""

@@ -124,7 +124,9 @@ def test_verify_is_a_switch_or_a_path(value: Any, verify: bool | str) -> None:
 
 @pytest.mark.parametrize(("value", "seconds"), [("12", 12.0), (0.5, 0.5), ("", 30.0), (None, 30.0)])
 def test_the_timeout_is_a_number_of_seconds(value: Any, seconds: float) -> None:
-    assert read_connection(connection({"timeout_seconds": value})).limits.total_seconds == seconds
+    limits = read_connection(connection({"timeout_seconds": value})).limits
+
+    assert (limits.total_seconds, limits.connect_seconds) == (seconds, min(5.0, seconds))
 
 
 def test_business_and_scope_of_the_caller_come_first() -> None:
