@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.levels import Level, read_levels
-from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, Activity, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, SUBPROCESS, Activity, SubProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,8 @@ class TreeNode:
     :param template_node_id: an activity's id in the template; empty for gateways, events and old servers' tasks.
     :param sources: ids of the nodes right before it, on its own level.
     :param targets: ids of the nodes right behind it, on its own level.
+    :param auto_retry_times: how often SOPS retries the node by itself once it has failed; 0 for never.
+    :param auto_retry_interval_seconds: after how many seconds each time.
     """
 
     id: str
@@ -31,6 +33,8 @@ class TreeNode:
     sources: tuple[str, ...]
     targets: tuple[str, ...]
     template_node_id: str = ""
+    auto_retry_times: int = 0
+    auto_retry_interval_seconds: float = 0
 
     @property
     def waits_for_person(self) -> bool:
@@ -92,6 +96,8 @@ def _nodes_of_one_task(tree: Mapping[str, Any]) -> Iterator[TreeNode]:
 
 def _nodes_of_level(level: Level) -> Iterator[TreeNode]:
     for node in level.nodes.values():
+        # SOPS retries what is inside a subprocess, never the subprocess as a whole.
+        auto_retry = node.auto_retry if isinstance(node, Activity) and node.type != SUBPROCESS else None
         yield TreeNode(
             id=node.id,
             name=node.name,
@@ -100,4 +106,6 @@ def _nodes_of_level(level: Level) -> Iterator[TreeNode]:
             sources=tuple(flow.source for flow in level.incoming[node.id]),
             targets=tuple(flow.target for flow in level.outgoing[node.id]),
             template_node_id=node.template_node_id if isinstance(node, Activity) else "",
+            auto_retry_times=auto_retry.times if auto_retry else 0,
+            auto_retry_interval_seconds=auto_retry.interval_seconds if auto_retry else 0,
         )

@@ -50,6 +50,21 @@ def test_a_loop_leads_back() -> None:
     assert found(tree, "e").targets == ("a", "end")
 
 
+def test_a_node_knows_how_often_sops_retries_it_by_itself_however_deep_it_is() -> None:
+    inner = pipeline_tree(
+        "s2 > b > c > e2",
+        nodes={
+            "b": activity("b", auto_retry={"enable": True, "interval": 25, "times": 4}),
+            "c": activity("c", auto_retry={"enable": False, "interval": 25, "times": 4}),
+        },
+    )
+    retried = {"enable": True, "interval": 5, "times": 1}
+    tree = pipeline_tree("start > s > d > end", nodes={"s": subprocess("sub", inner, auto_retry=retried)})
+
+    retries = {key: (found(tree, key).auto_retry_times, found(tree, key).auto_retry_interval_seconds) for key in "bcds"}
+    assert retries == {"b": (4, 25), "c": (0, 0), "d": (0, 0), "s": (0, 0)}
+
+
 def test_nodes_within_subprocesses_are_found_however_deep() -> None:
     deepest = pipeline_tree("s3 > c > e3", nodes={"c": activity("wait", "pause_node")})
     deep = pipeline_tree("s2 > t > e2", nodes={"t": subprocess("deep", deepest)})
