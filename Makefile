@@ -79,7 +79,7 @@ pictures: install .venvs/browser/.installed ## Take the pictures of README.md an
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_walk_through.py --pictures ../docs/pictures
 
 .PHONY: lint
-lint: $(TOOLS) ## ruff and mypy --strict
+lint: $(TOOLS) ## ruff, the order of imports and mypy --strict
 	@$(CHECKS) lint
 
 .PHONY: format

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
-from airflow_provider_sops.sops.progress import quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

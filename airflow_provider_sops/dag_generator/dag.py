@@ -12,10 +12,10 @@ from airflow.providers.common.compat.sdk import DAG, TaskGroup
 from airflow_provider_sops.dag_generator.params import flow_params
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
 from airflow_provider_sops.dag_generator.watch import Pace, WatchBuilder, WatchSettings
+from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
-from airflow_provider_sops.sops.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.node_waiting import NodeInTask
 
 if TYPE_CHECKING:

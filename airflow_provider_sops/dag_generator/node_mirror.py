@@ -15,9 +15,9 @@ from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, 
 from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, SopsBaseOperator, push_task, read_task_id
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
+from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.models.reading import read_id
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch

@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
-from airflow_provider_sops.sops.progress import quoted, shortened
 from airflow_provider_sops.sops.waiting import LogLine
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Param
 
-from airflow_provider_sops.sops.models.reading import read_int, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_int, read_mapping, read_text
+from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
-from airflow_provider_sops.sops.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.variables import references
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
-from airflow_provider_sops.sops.storable import read_json
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.verdict import FailedTask
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

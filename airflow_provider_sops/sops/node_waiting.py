@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_int, read_list, read_mapping, read_text
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.waiting import LogLine

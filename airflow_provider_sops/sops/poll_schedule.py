@@ -13,10 +13,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from airflow_provider_sops.sops.limits import BATCH_SIZE
+
 _Key = TypeVar("_Key")
 
-#: How many tasks SOPS answers for in one get_tasks_status.
-BATCH_SIZE = 50
 #: How long a look that is wanted at once waits for others that could share its request.
 COLLECT_SECONDS = 0.5
 #: The least distance of requests while looks would be late otherwise.

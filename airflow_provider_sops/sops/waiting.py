@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

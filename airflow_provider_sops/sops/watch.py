@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
@@ -19,7 +20,7 @@ from airflow_provider_sops.sops.errors import (
     SopsRateLimitError,
 )
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
-from airflow_provider_sops.sops.progress import NodeChange, Progress, shortened
+from airflow_provider_sops.sops.progress import NodeChange, Progress
 from airflow_provider_sops.sops.silence import Silence
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.waiting import (

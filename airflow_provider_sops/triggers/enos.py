@@ -13,7 +13,7 @@ from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterErr
 from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, snapshot_of_flow, snapshot_of_task
 from airflow_provider_sops.enos.waiting import InstanceKind, WaitPolicy, WaitResult
 from airflow_provider_sops.enos.watch import InstanceWatch
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker

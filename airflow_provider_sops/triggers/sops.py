@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch

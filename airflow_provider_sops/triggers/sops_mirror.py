@@ -13,8 +13,8 @@ from airflow_provider_sops.dag_generator.node_report import GREEN, NodeReport, n
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
 from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY, SopsTaskLink
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
+from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.waiting import WaitPolicy

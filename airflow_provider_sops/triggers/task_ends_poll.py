@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.waiting import Look
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PAGE_SIZE = 200
 #: A page begins with the last ones of the page before: tasks that leave the list meanwhile move the others up.
 _PAGE_OVERLAP = 20
 #: In how many polls running a task without an end may be missing from the list of unfinished ones.
@@ -161,7 +161,7 @@ class TaskEndsPoll:
                 lambda client, offset=offset: client.get_task_list(  # type: ignore[misc]
                     create_time_start=since,
                     is_child_taskflow=False,
-                    limit=_PAGE_SIZE,
+                    limit=PAGE_SIZE,
                     offset=offset or None,
                     **filters,
                 )
@@ -169,9 +169,9 @@ class TaskEndsPoll:
             new = {item.id: item for item in page if item.id > 0 and item.id not in found}
             found |= new
             # A server that ignores the offset gives the same page for ever.
-            if len(page) < _PAGE_SIZE or not new or min(new) <= down_to:
+            if len(page) < PAGE_SIZE or not new or min(new) <= down_to:
                 return found
-            offset += _PAGE_SIZE - _PAGE_OVERLAP
+            offset += PAGE_SIZE - _PAGE_OVERLAP
 
     def _note(self, item: TaskListItem) -> None:
         known = self._known.get(item.id)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_sops.cli.main import main
-from airflow_provider_sops.hooks.connection import EXTRA_KEYS as SOPS_KEYS
-from airflow_provider_sops.hooks.connection import read_connection
-from airflow_provider_sops.hooks.enos_connection import EXTRA_KEYS as ENOS_KEYS
-from airflow_provider_sops.hooks.enos_connection import read_enos_connection
+from airflow_provider_sops.enos.connection import EXTRA_KEYS as ENOS_KEYS
+from airflow_provider_sops.enos.connection import read_enos_connection
+from airflow_provider_sops.sops.connection import EXTRA_KEYS as SOPS_KEYS
+from airflow_provider_sops.sops.connection import read_connection
 from tests.docs.pages import PAGES, ROOT, CodeBlock, Page
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from airflow_provider_sops.enos.errors import (
     EnosTriggerRefusedError,
 )
 from airflow_provider_sops.enos.tokens import GET_TOKEN
-from airflow_provider_sops.sops.answer import HttpResponse
+from airflow_provider_sops.service.http import HttpResponse
 
 
 def answer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_sops.sops.storable import MOST_LEVELS
+from airflow_provider_sops.service.storable import MOST_LEVELS
 from tests.pipeline_trees.blocks import Task
 from tests.pipeline_trees.web_tree import web_tree
 from tests.sops.builders import constant

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.sops.answer import Answer, HttpResponse, read_response
+from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.sops.answer import Answer, read_response
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_sops.sops.poll_schedule import BATCH_SIZE, COLLECT_SECONDS, PollSchedule
+from airflow_provider_sops.sops.limits import BATCH_SIZE
+from airflow_provider_sops.sops.poll_schedule import COLLECT_SECONDS, PollSchedule
 
 INTERVAL = 10.0
 

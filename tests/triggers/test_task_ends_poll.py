@@ -170,7 +170,7 @@ class TestOnLocalSops:
         self, hook: SopsHook, templates: dict[str, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ids = {hook.create_task(templates["quick"], "poll page").task_id for _ in range(7)}
-        monkeypatch.setattr(task_ends_poll, "_PAGE_SIZE", 3)
+        monkeypatch.setattr(task_ends_poll, "PAGE_SIZE", 3)
         monkeypatch.setattr(task_ends_poll, "_PAGE_OVERLAP", 1)
         assert ids <= asyncio.run(first(make_poll())).keys()
 
@@ -233,7 +233,7 @@ class TestOnStrangeServers:
     def test_a_server_that_ignores_the_offset_is_not_paged_for_ever(
         self, fake_sops: FakeSops, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(task_ends_poll, "_PAGE_SIZE", 2)
+        monkeypatch.setattr(task_ends_poll, "PAGE_SIZE", 2)
         monkeypatch.setattr(task_ends_poll, "_PAGE_OVERLAP", 1)
         fake_sops.tasks = [listed(2, is_finished=True), listed(1, is_finished=True)]
         assert set(asyncio.run(first(make_poll()))) == {1, 2}

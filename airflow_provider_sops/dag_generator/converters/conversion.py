@@ -14,8 +14,8 @@ from airflow_provider_sops.dag_generator.converters.convertible_node import Conv
 from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
 from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
 from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
 
 if TYPE_CHECKING:

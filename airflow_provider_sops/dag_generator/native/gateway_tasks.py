@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, SkipMixin
 
 from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCOM_KEY
-from airflow_provider_sops.sops.models.reading import read_list
+from airflow_provider_sops.service.reading import read_list
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -17,9 +17,9 @@ from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOpera
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
+from airflow_provider_sops.service.reading import read_list, read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import is_password, variable_name
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render

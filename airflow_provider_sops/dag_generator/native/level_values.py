@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCO
 from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOperator, PieceOperator
 from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
+from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_list
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_region, marker_id
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
-from airflow_provider_sops.sops.storable import read_json
+from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.service.storable import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.progress import quoted
 from airflow_provider_sops.sops.verdict import nodes_at_work
 from airflow_provider_sops.sops.watch import failure_mark
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

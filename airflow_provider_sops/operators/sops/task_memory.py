@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping
+from airflow_provider_sops.service.reading import read_id, read_mapping
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

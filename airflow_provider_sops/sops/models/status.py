@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import (
+from airflow_provider_sops.service.open_enum import OpenEnum
+from airflow_provider_sops.service.reading import (
     read_id,
     read_int,
     read_list,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pendulum
 
 
-class TaskState(StrEnum):
+class TaskState(OpenEnum):
     """A state word of SOPS, for tasks and nodes alike.
 
     A word that is not listed here is kept as it came: ``TaskState("BLOCKED")`` is a member-like value that
@@ -37,14 +37,6 @@ class TaskState(StrEnum):
     REVOKED = "REVOKED"
     FINISHED = "FINISHED"
     EXPIRED = "EXPIRED"
-
-    @classmethod
-    def _missing_(cls, value: object) -> TaskState:
-        word = str(value)
-        member = str.__new__(cls, word)
-        member._name_ = word
-        member._value_ = word
-        return member
 
     @property
     def is_terminal(self) -> bool:

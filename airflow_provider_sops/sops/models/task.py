@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping, read_text, read_time
-from airflow_provider_sops.sops.storable import without_reserved_keys
+from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.storable import without_reserved_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

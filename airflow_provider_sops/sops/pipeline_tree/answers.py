@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.storable import read_json
 
 _ADVICE = (
     "Give a pipeline_tree, a snapshot, or an answer of create_task, get_task_detail, get_template_info or"

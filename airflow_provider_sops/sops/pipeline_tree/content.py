@@ -11,8 +11,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 
 if TYPE_CHECKING:

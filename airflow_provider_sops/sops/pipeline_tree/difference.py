@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.content import content_of_constants, content_of_node
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 

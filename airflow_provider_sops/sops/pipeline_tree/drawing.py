@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops import drawing
 from airflow_provider_sops.sops.drawing import Figure, Line
 from airflow_provider_sops.sops.drawing.figures import Shape
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import END_EVENT, Activity, Event, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.ordering import depth_first
 

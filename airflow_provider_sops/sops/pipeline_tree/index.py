@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.levels import Level, read_levels
 from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, SUBPROCESS, Activity, SubProcess
 

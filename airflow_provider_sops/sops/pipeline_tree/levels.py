@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import (
     Activity,
     Gateway,

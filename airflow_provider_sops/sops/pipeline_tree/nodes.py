@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_int, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_id, read_int, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

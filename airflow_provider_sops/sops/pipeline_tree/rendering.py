@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, EXPRESSION
 
 if TYPE_CHECKING:

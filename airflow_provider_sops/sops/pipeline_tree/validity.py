@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
 from airflow_provider_sops.sops.pipeline_tree.branches import Flaw
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, Node, SubProcess
