@@ -29,6 +29,9 @@ class PlainTaskInstance:
         """Keep a value."""
         self.xcoms[key] = value
 
+    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+        """Return what another task has pushed: there is none."""
+
     @property
     def context(self) -> Context:
         """The context that Airflow gives to ``execute``."""

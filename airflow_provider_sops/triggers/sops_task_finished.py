@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import warnings
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Selection, WatchedTask, WatchProgress
 from airflow_provider_sops.triggers.task_ends_poll import TaskEndsPoll
+from airflow_provider_sops.triggers.unknown_arguments import described
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if AIRFLOW_V_3_0_PLUS:
@@ -57,6 +59,9 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     :param follow_days: for how many days after its creation a task is followed. Default 30. The first poll after a
         start lists all tasks of these days, 200 in each request.
     :param look_back_seconds: only for Airflow 3.0 to 3.2, see above. Default 600.
+    :param unknown: names that this version does not know; they are ignored with a ``UserWarning``. Refused, they would
+        leave flows unwatched while triggerers are behind the DAG files. They are not serialised, so only here, where
+        the DAG file is parsed, can a mistyped name show.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
         poll_interval_seconds: float = 30,
         follow_days: float = 30,
         look_back_seconds: float = 600,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if not AIRFLOW_V_3_0_PLUS:
@@ -79,8 +85,9 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
                 "SopsTaskFinishedTrigger is for asset watchers, which Airflow has from 3.0 on. "
                 "With Airflow 2 wait for a known task with SopsTaskSensor."
             )
-        unknown = [state for state in states if state not in END_STATES]
-        if unknown or not states:
+        if unknown:
+            warnings.warn(described(type(self).__name__, unknown), stacklevel=2)
+        if not states or not set(states) <= set(END_STATES):
             raise ValueError(f"states are {list(states)!r}; they must be some of {', '.join(END_STATES)}")
         if template_source not in ("business", "common"):
             raise ValueError(f"template_source is {template_source!r}; it must be business or common")
@@ -118,12 +125,14 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
         """Poll for all watchers of a business: yield all its tasks by id, again and again."""
+        # They may lie in the database since another version of this package.
+        watcher = cls(**{name: kwargs[name] for name in _SHARED_ARGUMENTS if name in kwargs})
         poll = TaskEndsPoll(
-            sops_conn_id=kwargs["sops_conn_id"],
-            bk_biz_id=kwargs["bk_biz_id"],
-            scope=kwargs["scope"],
-            interval_seconds=kwargs["poll_interval_seconds"],
-            follow_days=kwargs["follow_days"],
+            sops_conn_id=watcher.sops_conn_id,
+            bk_biz_id=watcher.bk_biz_id,
+            scope=watcher.scope,
+            interval_seconds=watcher.poll_interval_seconds,
+            follow_days=watcher.follow_days,
         )
         async with aclosing(poll.pictures()) as pictures:
             async for picture in pictures:
