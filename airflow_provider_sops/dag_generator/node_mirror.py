@@ -12,6 +12,7 @@ from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, Mirrored
 from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, report, told
 from airflow_provider_sops.dag_generator.triggerer_life import reason_for_worker
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
+from airflow_provider_sops.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, SopsBaseOperator, push_task, read_task_id
 from airflow_provider_sops.operators.sops.node_actions import retry_node
@@ -67,9 +68,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         tree: PipelineTree | None = None,
         nodes_in_flow: int = 1,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: float = 10,
-        timeout_seconds: float | None = None,
-        max_outage_seconds: float = 3600,
+        poll_interval_seconds: Duration = 10,
+        timeout_seconds: Duration | None = None,
+        max_outage_seconds: Duration = 3600,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,9 +78,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.node = node
         self._tree = tree
         self.on_failed = on_failed
-        self.poll_interval_seconds = poll_interval_seconds
-        self.timeout_seconds = timeout_seconds
-        self.max_outage_seconds = max_outage_seconds
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:
             self._start_from_trigger()

@@ -35,6 +35,8 @@ class SopsTaskSensor(SopsBaseSensor):
 
     Calls get_task_detail and get_task_status.
 
+    Each duration is a number of seconds or a ``timedelta``.
+
     :param sops_task_id: id of the task. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business; default: the one of the connection. (templated)
@@ -44,7 +46,7 @@ class SopsTaskSensor(SopsBaseSensor):
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
     """
 
     def __init__(self, **kwargs: Any) -> None:

@@ -47,6 +47,8 @@ class SopsNodeSensor(SopsBaseSensor):
 
     Calls get_task_detail, get_task_status and get_task_node_detail.
 
+    Each duration is a number of seconds or a ``timedelta``.
+
     :param sops_task_id: id of the task. (templated)
     :param node_id: the node, by its id in the task or in the template. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
@@ -57,7 +59,7 @@ class SopsNodeSensor(SopsBaseSensor):
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
     """
 
     template_fields: Sequence[str] = (*SopsBaseSensor.template_fields, "sops_node_id")

@@ -137,28 +137,6 @@ class TestUnknownArguments:
         assert not log.log.called
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 has no asset watchers")
-class TestWatcher:
-    def test_a_mistyped_argument_shows_where_the_dag_file_is_parsed(self) -> None:
-        with pytest.warns(UserWarning, match=r"SopsTaskFinishedTrigger .* does not know: tempalte_id") as told:
-            sops.SopsTaskFinishedTrigger(tempalte_id=38)
-        assert [each.filename for each in told] == [__file__]
-
-    async def test_polls_with_arguments_from_before_one_was_added(self) -> None:
-        poll = mock.patch("airflow_provider_sops.triggers.sops_task_finished.TaskEndsPoll", autospec=True)
-        with poll as made:
-            made.return_value.pictures = _no_pictures
-            async for _ in sops.SopsTaskFinishedTrigger.open_shared_stream({"sops_conn_id": "sops_prod"}):
-                pass
-        assert made.call_args.kwargs["sops_conn_id"] == "sops_prod"
-        assert made.call_args.kwargs["follow_days"] == 30
-
-
-async def _no_pictures() -> Any:
-    for picture in ():
-        yield picture
-
-
 @pytest.fixture
 def sops_hook() -> mock.Mock:
     """SOPS after the end of task 25."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, conf
 
 from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
 from airflow_provider_sops.operators.sops.base import push_state
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
@@ -52,6 +53,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     Calls get_task_list, get_template_info, create_task, get_task_detail, start_task and, while it waits,
     get_task_status.
 
+    Each ``..._seconds`` is a number of seconds or a ``timedelta``.
+
     :param wait_for_completion: wait for the end. Default ``True``; with ``False`` the task succeeds as soon as the
         SOPS task is started and returns nothing.
     :param deferrable: wait in the triggerer instead of holding a worker slot. Default: Airflow's
@@ -90,16 +93,16 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         *,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval_seconds: float = 10,
-        timeout_seconds: float | None = _WEEK_SECONDS,
-        start_timeout_seconds: float | None = _START_TIMEOUT_SECONDS,
-        max_outage_seconds: float = 3600,
+        poll_interval_seconds: Duration = 10,
+        timeout_seconds: Duration | None = _WEEK_SECONDS,
+        start_timeout_seconds: Duration | None = _START_TIMEOUT_SECONDS,
+        max_outage_seconds: Duration = 3600,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
         retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
         on_clear: OnClear = "new",
         revoke_on_kill: bool = True,
-        revoke_wait_seconds: float = 300,
+        revoke_wait_seconds: Duration = 300,
         on_node_failed: Callable[[Context], Any] | Sequence[Callable[[Context], Any]] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -111,20 +114,18 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         ):
             if value not in allowed:
                 raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed)}")
-        if poll_interval_seconds <= 0:
-            raise ValueError(f"poll_interval_seconds is {poll_interval_seconds!r}; it must be above 0")
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval_seconds = poll_interval_seconds
-        self.timeout_seconds = timeout_seconds
-        self.start_timeout_seconds = start_timeout_seconds
-        self.max_outage_seconds = max_outage_seconds
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.on_failed = on_failed
         self.retry_mode = retry_mode
         self.retry_inputs = retry_inputs
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
-        self.revoke_wait_seconds = revoke_wait_seconds
+        self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
         self.on_node_failed = on_node_failed
         self._answered: AnsweredTasks | None = None
         self._ti: Any = None
