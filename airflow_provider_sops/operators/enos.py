@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 
 from airflow_provider_sops.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
-from airflow_provider_sops.enos.outcome import outcome_error, read_success_statuses
+from airflow_provider_sops.enos.outcome import flow_steps, outcome_error, read_success_statuses
 from airflow_provider_sops.enos.times import read_moment
 from airflow_provider_sops.enos.trigger_slots import TriggerSlots
 from airflow_provider_sops.enos.waiting import InstanceKind, Outcome, WaitPolicy, WaitResult
@@ -271,7 +271,8 @@ class EnosTriggerFlowOperator(BaseOperator):
             self.log.info("Instance %s is %s.", instance_id, result.status)
             return self.hook.get_flow_instance(instance_id).to_json()
         write_logs(self.hook, result.failed, self.log)
-        raise outcome_error(result, InstanceKind.FLOW, instance_id)
+        steps = flow_steps(stops_when_out_of_time=self.cancel_on_kill)
+        raise outcome_error(result, InstanceKind.FLOW, instance_id, steps)
 
     def _cancel_at_once(self, why: str) -> None:
         """Stop the instance in the few seconds before this process is killed. What fails is logged."""

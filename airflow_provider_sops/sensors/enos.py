@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_sops.durations import Duration, seconds
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
-from airflow_provider_sops.enos.outcome import outcome_error, read_success_statuses
+from airflow_provider_sops.enos.outcome import SENSOR_STEPS, outcome_error, read_success_statuses
 from airflow_provider_sops.enos.waiting import InstanceKind, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.enos_airflow_errors import enos_airflow_errors
 from airflow_provider_sops.enos_following import InstanceFollower, look_at, write_logs
@@ -119,7 +119,7 @@ class EnosInstanceSensor(BaseSensorOperator):
             instance_id = self._trigger_class().from_event(event).instance_id
             result = WaitResult.from_event(event)
             if result.outcome == Outcome.TIMED_OUT:
-                raise AirflowSensorTimeout(str(outcome_error(result, self.kind, instance_id)))
+                raise AirflowSensorTimeout(str(outcome_error(result, self.kind, instance_id, SENSOR_STEPS)))
             return self._conclude(context, instance_id, result)
 
     def _defer(self) -> None:
@@ -178,7 +178,7 @@ class EnosInstanceSensor(BaseSensorOperator):
             self.log.info("EnOS %s %s is %s.", self.kind.value, instance_id, result.status)
             return self._read_instance(instance_id)
         write_logs(self.hook, result.failed, self.log)
-        raise outcome_error(result, self.kind, instance_id)
+        raise outcome_error(result, self.kind, instance_id, SENSOR_STEPS)
 
 
 class EnosTaskInstanceSensor(EnosInstanceSensor):

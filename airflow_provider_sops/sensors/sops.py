@@ -13,6 +13,7 @@ from airflow_provider_sops.outputs import read_outputs
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.waiting import Outcome, WaitResult
@@ -99,7 +100,8 @@ class SopsTaskSensor(SopsBaseSensor):
             result = WaitResult.from_event(event)
             self._task_url = trigger.task_url
             if result.outcome == Outcome.TIMED_OUT:
-                raise AirflowSensorTimeout(str(outcome_error(result, trigger.sops_task_id, trigger.task_url)))
+                error = outcome_error(result, trigger.sops_task_id, trigger.task_url, SENSOR_STEPS)
+                raise AirflowSensorTimeout(str(error))
             return self._conclude(context, trigger.sops_task_id, result)
 
     def _announce(self, context: Context, sops_task_id: int) -> dict[str, str] | None:
@@ -120,6 +122,6 @@ class SopsTaskSensor(SopsBaseSensor):
     def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:
         push_state(context, result.state)
         if result.outcome != Outcome.FINISHED:
-            raise outcome_error(result, sops_task_id, self._task_url)
+            raise outcome_error(result, sops_task_id, self._task_url, SENSOR_STEPS)
         self.log.info("SOPS task %s is FINISHED.", sops_task_id)
         return read_outputs(self.hook, sops_task_id)

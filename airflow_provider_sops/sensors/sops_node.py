@@ -12,6 +12,7 @@ from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import push_task, read_task_id
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
 _WENT_ON = (NodeOutcome.FINISHED, NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED)
-_REPAIR = "retry or skip the node there"
 
 
 @dataclass(frozen=True)
@@ -164,4 +164,4 @@ class SopsNodeSensor(SopsBaseSensor):
         return dict(detail.data.outputs)
 
     def _error(self, place: _Place, result: NodeResult) -> SopsError:
-        return node_error(result, place.sops_task_id, place.node.id, self._task_url, repair=_REPAIR)
+        return node_error(result, place.sops_task_id, place.node.id, self._task_url, SENSOR_STEPS)

@@ -12,6 +12,8 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, Activi
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
@@ -22,6 +24,8 @@ class TreeNode:
     :param template_node_id: an activity's id in the template; empty for gateways, events and old servers' tasks.
     :param sources: ids of the nodes right before it, on its own level.
     :param targets: ids of the nodes right behind it, on its own level.
+    :param auto_retry_times: how often SOPS retries it by itself.
+    :param timeout_skip_seconds: after what time SOPS fails and skips it by itself; ``None`` if it does not.
     """
 
     id: str
@@ -31,6 +35,8 @@ class TreeNode:
     sources: tuple[str, ...]
     targets: tuple[str, ...]
     template_node_id: str = ""
+    auto_retry_times: int = 0
+    timeout_skip_seconds: int | None = None
 
     @property
     def waits_for_person(self) -> bool:
@@ -100,4 +106,11 @@ def _nodes_of_level(level: Level) -> Iterator[TreeNode]:
             sources=tuple(flow.source for flow in level.incoming[node.id]),
             targets=tuple(flow.target for flow in level.outgoing[node.id]),
             template_node_id=node.template_node_id if isinstance(node, Activity) else "",
+            auto_retry_times=node.auto_retry.times if isinstance(node, Activity) and node.auto_retry else 0,
+            timeout_skip_seconds=_timeout_skip_seconds(node),
         )
+
+
+def _timeout_skip_seconds(node: Node) -> int | None:
+    timeout = node.timeout_config if isinstance(node, Activity) else None
+    return timeout.seconds if timeout and timeout.action == "forced_fail_and_skip" else None
