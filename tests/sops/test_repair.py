@@ -43,7 +43,7 @@ def test_the_retries_that_sops_makes_by_itself_are_not(retry: int, found: list[s
 
 
 def test_sops_retries_no_node_more_than_ten_times_by_itself() -> None:
-    many = {"auto_retry": {"enable": True, "interval": 0, "times": 99}}
+    many: dict[str, Any] = {"auto_retry": {"enable": True, "interval": 0, "times": 99}}
     assert repaired(node(retry=10), **many) == []
     assert repaired(node(retry=11), **many) == ["a"]
 
