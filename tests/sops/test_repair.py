@@ -11,9 +11,9 @@ from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.repair import may_be_repaired, repaired_nodes
 from tests.sops.builders import activity, node, pipeline_tree, subprocess, task_status
 
-AUTO_RETRIED = {"auto_retry": {"enable": True, "interval": 0, "times": 2}}
-TIMED_OUT = {"timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail_and_skip"}}
-FAILED_ON_TIMEOUT = {"timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail"}}
+AUTO_RETRIED: dict[str, Any] = {"auto_retry": {"enable": True, "interval": 0, "times": 2}}
+TIMED_OUT: dict[str, Any] = {"timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail_and_skip"}}
+FAILED_ON_TIMEOUT: dict[str, Any] = {"timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail"}}
 
 
 def repaired(row: Any, **of_node: Any) -> list[str]:
