@@ -84,6 +84,35 @@ def _ask_database(ti: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
+def had_succeeded(ti: Any, *, since_max_tries: int) -> bool | None:
+    """Return whether an earlier try of a task instance has succeeded; ``None`` if that cannot be learned here.
+
+    Airflow 2 gives the worker its database, which keeps earlier tries when somebody clears the task. Airflow 3 tells a
+    worker nothing of them.
+
+    :param since_max_tries: only tries with this ``max_tries`` or a higher one count. A clear raises it.
+    """
+    if AIRFLOW_V_3_0_PLUS:
+        return None
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+
+    session: Session
+    try:
+        with create_session() as session:
+            successes = session.query(TaskInstanceHistory.try_number).filter(
+                TaskInstanceHistory.dag_id == ti.dag_id,
+                TaskInstanceHistory.task_id == ti.task_id,
+                TaskInstanceHistory.run_id == ti.run_id,
+                TaskInstanceHistory.map_index == ti.map_index,
+                TaskInstanceHistory.max_tries >= since_max_tries,
+                TaskInstanceHistory.state == "success",
+            )
+            return successes.first() is not None
+    except Exception:  # noqa: BLE001 - unknown, which the caller allows for
+        return None
+
+
 async def is_ended_by_decision_async(ti: Any) -> bool:
     """Answer the same for a trigger, whose event loop must not wait."""
     from asgiref.sync import sync_to_async

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class PlainTaskInstance:
-    """What operators use of a task instance. ``max_tries`` is the generation: a clear raises it, a retry keeps it."""
+    """What operators use of a task instance. ``max_tries`` is the generation: a clear raises it, a retry keeps it.
+
+    :param task_state_store: where Airflow 3.3 keeps what outlives a try, and in this release a clear too.
+    """
 
     task_id: str = "run"
     dag_id: str = "tests"
@@ -24,15 +27,20 @@ class PlainTaskInstance:
     try_number: int = 1
     start_date: pendulum.DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     xcoms: dict[str, Any] = field(default_factory=dict)
+    task_state_store: Any = None
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value."""
         self.xcoms[key] = value
 
+    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+        """Return what another task has pushed: there is none."""
+
     @property
     def context(self) -> Context:
         """The context that Airflow gives to ``execute``."""
-        return cast("Context", {"ti": self, "task_instance": self})
+        store = {} if self.task_state_store is None else {"task_state_store": self.task_state_store}
+        return cast("Context", {"ti": self, "task_instance": self, **store})
 
     def retried(self) -> PlainTaskInstance:
         """Return the next try of the same generation."""
@@ -50,4 +58,5 @@ class PlainTaskInstance:
             map_index=self.map_index,
             max_tries=max_tries,
             try_number=self.try_number + 1,
+            task_state_store=self.task_state_store,
         )

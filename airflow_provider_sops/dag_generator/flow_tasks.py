@@ -12,6 +12,7 @@ from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, 
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, read_task_id
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class FlowStartOperator(SopsRunTaskOperator):
     """Create and start the SOPS task of a watched flow, and tell the mirrors which of its nodes is whose.
 
     The same rules as of ``SopsRunTaskOperator``: at most one started SOPS task, whatever crashes; a clear makes a new
-    one. It does not wait.
+    one, unless somebody has repaired the earlier one and it goes on. It does not wait.
 
     :param snapshot: the template as the DAG was built from it.
     :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer like that.
@@ -119,6 +120,22 @@ class FlowOperator(SopsRunTaskOperator):
             # Cleared tasks of one run begin in any order: a mirror may be about to retry the node that failed.
             self._rest_seconds = (self.retry_delay_seconds or 0.0) + _RETRY_LATENCY_SECONDS
         return sops_task_id, ()
+
+    def next_steps(self, context: Context) -> NextSteps:
+        """Return what clears of the run's tasks do: this one always follows the SOPS task of ``start``."""
+        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
+        again = "A retry or a clear of this task follows it again."
+        return NextSteps(
+            failed="Retry or skip the node there, or leave it as it is, then clear the failed tasks of this DAG run, "
+            "this one among them: a repaired node is found green, and one that is still failed is retried in the same "
+            "SOPS task.",
+            revoked=anew,
+            expired=anew,
+            timed_out=f"It was revoked. {longer} {anew}" if self.revoke_on_kill else f"{longer} {again}",
+            unreachable=again,
+            not_started=again,
+        )
 
     def _policy(self, context: Context, overcome: Sequence[str]) -> WaitPolicy:
         return replace(super()._policy(context, tuple(overcome)), failure_rest_seconds=self._rest_seconds)

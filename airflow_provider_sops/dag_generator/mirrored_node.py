@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeInTask
 
 if TYPE_CHECKING:
@@ -123,11 +124,17 @@ class MirroredNode:
 
     @classmethod
     def from_json(cls, data: Any) -> MirroredNode:
-        """Read back what ``to_json`` gave."""
+        """Read back what ``to_json`` gave, also where it comes from another version of this package.
+
+        :raises SopsInvalidParameterError: it names no node.
+        """
         data = read_mapping(data)
+        key = _read_key(data.get("key"))
+        if not key:
+            raise SopsInvalidParameterError("the trigger of a watched node's task does not name its node")
         rounds = data.get("last_round_after")
         return cls(
-            key=_read_key(data.get("key")),
+            key=key,
             never_after=tuple(map(_read_key, read_list(data.get("never_after")))),
             last_round_after=None if rounds is None else tuple(map(_read_key, read_list(rounds))),
             waits_for_person=bool(data.get("waits_for_person")),

@@ -12,12 +12,20 @@ from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, Mirrored
 from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, report, told
 from airflow_provider_sops.dag_generator.triggerer_life import reason_for_worker
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
+from airflow_provider_sops.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, SopsBaseOperator, push_task, read_task_id
+from airflow_provider_sops.operators.sops.base import (
+    TASK_ID_XCOM_KEY,
+    SopsBaseOperator,
+    push_task,
+    read_task_id,
+    retries_left,
+)
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
@@ -34,8 +42,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeDetail
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.waiting import OnFailed
-
-_REPAIR = "a retry or a clear of this task, with the others that failed, retries the node unless it was repaired there"
 
 
 class NodeMirrorOperator(SopsBaseOperator):
@@ -67,9 +73,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         tree: PipelineTree | None = None,
         nodes_in_flow: int = 1,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: float = 10,
-        timeout_seconds: float | None = None,
-        max_outage_seconds: float = 3600,
+        poll_interval_seconds: Duration = 10,
+        timeout_seconds: Duration | None = None,
+        max_outage_seconds: Duration = 3600,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,9 +83,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.node = node
         self._tree = tree
         self.on_failed = on_failed
-        self.poll_interval_seconds = poll_interval_seconds
-        self.timeout_seconds = timeout_seconds
-        self.max_outage_seconds = max_outage_seconds
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:
             self._start_from_trigger()
@@ -163,7 +169,7 @@ class NodeMirrorOperator(SopsBaseOperator):
             raise SopsTaskFailedError(
                 f"node {path[-1]} of SOPS task {task.sops_task_id} failed before it had started its subprocess:"
                 f" {detail.data.ex_data}",
-                advice="Repair it in SOPS, then clear this task.",
+                advice="Retry the node in SOPS, then clear this task.",
                 sops_task_id=task.sops_task_id,
                 task_url=task.task_url,
                 failed_nodes=[path[-1]],
@@ -215,7 +221,20 @@ class NodeMirrorOperator(SopsBaseOperator):
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise node_error(result, task.sops_task_id, node.id, task.task_url, repair=_REPAIR)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps(context))
+
+    def next_steps(self, context: Context) -> NextSteps:
+        """Return what clears of the run's tasks and a retry of this one do, for its error."""
+        again = "A retry or a clear of this task looks again."
+        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        failed = (
+            "Retry or skip the node there, or leave it as it is, then clear this task and the others of the DAG run "
+            "that failed: a repaired node is found green, and one that is still failed is retried in the same SOPS "
+            "task."
+        )
+        if retries_left(self, context):
+            failed += " Before that, Airflow's own retry of this task does the same."
+        return NextSteps(failed=failed, revoked=anew, expired=anew, timed_out=again, unreachable=again)
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs; its end is its end without them too."""

@@ -12,6 +12,7 @@ from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import push_task, read_task_id
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
 _WENT_ON = (NodeOutcome.FINISHED, NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED)
-_REPAIR = "retry or skip the node there"
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class SopsNodeSensor(SopsBaseSensor):
 
     Calls get_task_detail, get_task_status and get_task_node_detail.
 
+    Each duration is a number of seconds or a ``timedelta``.
+
     :param sops_task_id: id of the task. (templated)
     :param node_id: the node, by its id in the task or in the template. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
@@ -57,7 +59,7 @@ class SopsNodeSensor(SopsBaseSensor):
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
     """
 
     template_fields: Sequence[str] = (*SopsBaseSensor.template_fields, "sops_node_id")
@@ -171,4 +173,4 @@ class SopsNodeSensor(SopsBaseSensor):
         return dict(detail.data.outputs)
 
     def _error(self, place: _Place, result: NodeResult) -> SopsError:
-        return node_error(result, place.sops_task_id, place.node.id, self._task_url, repair=_REPAIR)
+        return node_error(result, place.sops_task_id, place.node.id, self._task_url, SENSOR_STEPS)

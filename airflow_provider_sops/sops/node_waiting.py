@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.waiting import newer_triggerer
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.waiting import LogLine
@@ -24,7 +25,7 @@ _NUMBERS = ("loop", "retry", "elapsed_seconds")
 
 
 class NodeOutcome(StrEnum):
-    """How waiting for a node ended."""
+    """How waiting for a node ended. For a new word the same holds as for one of ``waiting.Outcome``."""
 
     FINISHED = "finished"
     #: The task has reached it; the end of a wait for no more than that.
@@ -135,11 +136,15 @@ class NodeResult:
         """Read a result back.
 
         :raises SopsInvalidParameterError: if ``event`` is nothing that ``to_event`` made.
+        :raises SopsError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
+        word = read_text(data.get("outcome"))
         try:
-            outcome = NodeOutcome(read_text(data.get("outcome")))
+            outcome = NodeOutcome(word)
         except ValueError:
+            if word:
+                raise newer_triggerer(word) from None
             raise SopsInvalidParameterError(
                 f"a trigger sent an event that says nothing about a node: {event!r}",
                 advice="Check that worker and triggerer run the same version of airflow-provider-sops.",

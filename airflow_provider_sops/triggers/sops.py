@@ -18,6 +18,7 @@ from airflow_provider_sops.triggers.shared_polls import open_client, shared_wait
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
@@ -59,6 +60,7 @@ class SopsTaskTrigger(BaseTrigger):
         waiting Airflow task. A restart of the triggerer or a hand-over to another one revokes nothing.
     :param human_nodes: the component codes of the task's nodes that wait for people, by node id. Without it the
         trigger reads the task's whole tree once.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class SopsTaskTrigger(BaseTrigger):
         policy: WaitPolicy | Mapping[str, Any] | None = None,
         revoke_on_kill: bool = False,
         human_nodes: Mapping[str, str] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -82,6 +85,7 @@ class SopsTaskTrigger(BaseTrigger):
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
         self.revoke_on_kill = revoke_on_kill
         self.human_nodes = None if human_nodes is None else dict(human_nodes)
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -103,6 +107,7 @@ class SopsTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the task and fire its end."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         try:
             async with outliving_the_worker():
                 result = await self._follow()

@@ -19,6 +19,7 @@ from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -57,6 +58,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
     :param start_task_id: the Airflow task that has started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         poll_interval_seconds: float = 10.0,
         timeout_seconds: float | None = None,
         max_outage_seconds: float = 3600.0,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -82,6 +85,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         self.poll_interval_seconds = poll_interval_seconds
         self.timeout_seconds = timeout_seconds
         self.max_outage_seconds = max_outage_seconds
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -93,6 +97,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and end the task, or hand it to a worker."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         yield await self._live()
 
     async def _live(self) -> TriggerEvent:

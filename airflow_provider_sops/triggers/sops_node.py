@@ -14,6 +14,7 @@ from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class SopsNodeTrigger(BaseTrigger):
     :param task_url: its page in SOPS, for messages.
     :param node: the node to wait for; a ``NodeInTask`` or its JSON form.
     :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class SopsNodeTrigger(BaseTrigger):
         scope: str | None = None,
         task_url: str = "",
         policy: WaitPolicy | Mapping[str, Any] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -57,6 +60,7 @@ class SopsNodeTrigger(BaseTrigger):
         self.task_url = task_url
         self.node = node if isinstance(node, NodeInTask) else NodeInTask.from_json(node)
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -78,6 +82,7 @@ class SopsNodeTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and fire its end."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         async with outliving_the_worker():
             result = await self._follow()
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]

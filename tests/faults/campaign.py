@@ -169,7 +169,8 @@ class Campaign:
         with self._lock:
             self._living.add(story)
         try:
-            with People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story):
+            with People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story) as people:
+                life.before_clear = people.wait_for_repair
                 ending = life.live()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             surprise = error

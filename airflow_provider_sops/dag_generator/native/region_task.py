@@ -164,6 +164,8 @@ class DecidingRegionOperator(RegionOperator, SkipMixin):
         if returned:
             # What ends by skipping others returns nothing by itself.
             ti.xcom_push(key="return_value", value=returned)
+        # Airflow 3 ends the task by an exception here.
+        self.remember_good_end(context, found.sops_task_id)
         self.skip_all_except(ti, taken)
         return returned
 

@@ -12,6 +12,7 @@ from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.verdict import nodes_at_work
 from airflow_provider_sops.sops.watch import failure_mark
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeStatus, TaskListItem, TaskStatus
     from airflow_provider_sops.task_log import TaskLog
 
-OnClear = Literal["new", "resume", "fail"]
+OnClear = Literal["keep_repaired", "new", "resume", "fail"]
 RetryMode = Literal["resume", "new"]
 
 _LOOK_INTERVAL_SECONDS = 3.0
@@ -31,10 +32,14 @@ _START_SHOWS_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StartedTask:
-    """A task that was started before, with its state just read past the server's cache."""
+    """A task that was started before, with its state just read past the server's cache.
+
+    :param generation: of the task instance, as the key in the task's name tells it; 0 if it has none.
+    """
 
     id: int
     status: TaskStatus
+    generation: int = 0
 
     @property
     def is_lost(self) -> bool:
@@ -81,7 +86,8 @@ class EarlierTasks:
             if status.state == TaskState.CREATED and not task.is_started:
                 self._log.info("SOPS task %s was created before and never started; it is left as it is.", task.id)
             else:
-                started.append(StartedTask(task.id, status))
+                key = TaskKey.in_name(task.name)
+                started.append(StartedTask(task.id, status, key.generation if key else 0))
         return started
 
     def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> list[int]:

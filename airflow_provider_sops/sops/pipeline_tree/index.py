@@ -12,6 +12,8 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, SUBPRO
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
@@ -24,6 +26,7 @@ class TreeNode:
     :param targets: ids of the nodes right behind it, on its own level.
     :param auto_retry_times: how often SOPS retries the node by itself once it has failed; 0 for never.
     :param auto_retry_interval_seconds: after how many seconds each time.
+    :param timeout_skip_seconds: after what time SOPS fails and skips it by itself; ``None`` if it does not.
     """
 
     id: str
@@ -35,6 +38,7 @@ class TreeNode:
     template_node_id: str = ""
     auto_retry_times: int = 0
     auto_retry_interval_seconds: float = 0
+    timeout_skip_seconds: int | None = None
 
     @property
     def waits_for_person(self) -> bool:
@@ -108,4 +112,10 @@ def _nodes_of_level(level: Level) -> Iterator[TreeNode]:
             template_node_id=node.template_node_id if isinstance(node, Activity) else "",
             auto_retry_times=auto_retry.times if auto_retry else 0,
             auto_retry_interval_seconds=auto_retry.interval_seconds if auto_retry else 0,
+            timeout_skip_seconds=_timeout_skip_seconds(node),
         )
+
+
+def _timeout_skip_seconds(node: Node) -> int | None:
+    timeout = node.timeout_config if isinstance(node, Activity) else None
+    return timeout.seconds if timeout and timeout.action == "forced_fail_and_skip" else None

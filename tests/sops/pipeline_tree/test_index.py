@@ -128,3 +128,13 @@ def test_the_nodes_that_wait_for_people_make_an_index_of_their_own() -> None:
     known = TreeIndex.of_plugins(people).get("a")
     assert known is not None
     assert known.waits_for_person
+
+
+def test_a_node_tells_what_sops_does_to_it_by_itself() -> None:
+    retried = activity("a", auto_retry={"enable": True, "interval": 5, "times": 3})
+    skipped = activity("b", timeout_config={"enable": True, "seconds": 9, "action": "forced_fail_and_skip"})
+    failed = activity("c", timeout_config={"enable": True, "seconds": 9, "action": "forced_fail"})
+    tree = pipeline_tree("start > a > b > c > end", nodes={"a": retried, "b": skipped, "c": failed})
+
+    assert [found(tree, key).auto_retry_times for key in ("a", "b", "c", "start")] == [3, 0, 0, 0]
+    assert [found(tree, key).timeout_skip_seconds for key in ("a", "b", "c", "end")] == [None, 9, None, None]
