@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops import drawing
-from airflow_provider_sops.sops.drawing import Figure, Line
-from airflow_provider_sops.sops.drawing.figures import Shape
+from airflow_provider_sops.drawing import picture
+from airflow_provider_sops.drawing.picture import Figure, Line
+from airflow_provider_sops.drawing.picture.figures import Shape
 from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import END_EVENT, Activity, Event, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.ordering import depth_first
@@ -29,16 +29,16 @@ def draw(
 ) -> str:
     """Draw one level of a tree as an SVG file.
 
-    Names are cut to fit; pointing at a node shows all of it. See :func:`airflow_provider_sops.sops.drawing.draw`.
+    Names are cut to fit; pointing at a node shows all of it. See :func:`airflow_provider_sops.drawing.picture.draw`.
 
-    :param states: what is known of nodes, as :class:`~airflow_provider_sops.sops.drawing.Figure` takes it. Nodes
+    :param states: what is known of nodes, as :class:`~airflow_provider_sops.drawing.picture.Figure` takes it. Nodes
         without one are drawn plain.
     :param path: key of the subprocess whose inside to draw; empty for the outermost level.
     :param title: heading of the picture.
     :raises KeyError: there is no such subprocess, or the tree does not unfold it.
     """
     level = tree.levels[path]
-    return drawing.draw(figures_of(level, states or {}), lines_of(level), title=title)
+    return picture.draw(figures_of(level, states or {}), lines_of(level), title=title)
 
 
 def figures_of(level: Level, states: Mapping[NodeKey, str]) -> list[Figure]:

@@ -30,7 +30,7 @@ class Layout:
     """Where everything is.
 
     :param boxes: by the figure's id.
-    :param ways: the points that a line passes which leads over several layers, by its id; others are left out.
+    :param ways: the points through which a line over several layers passes, by its id; other lines are left out.
     """
 
     boxes: Mapping[str, Box]

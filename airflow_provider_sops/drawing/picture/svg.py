@@ -45,8 +45,8 @@ _SIGNS = {
 def draw(figures: Sequence[Figure], lines: Sequence[Line], *, title: str = "") -> str:
     """Draw a flow as an SVG file.
 
-    The figures are where SOPS's editor has them, else in layers from left to right. The file needs nothing beside it,
-    runs nothing, and follows the light or dark scheme of whoever looks at it. Texts may hold anything; links are the
+    The figures are where SOPS's editor has them, else in layers from left to right. The file stands alone, runs no
+    script, and follows the reader's light or dark scheme. Texts may hold anything; links are the
     caller's own.
 
     :param figures: in the order of the flow: a line to an earlier one, or to itself, leads back.
