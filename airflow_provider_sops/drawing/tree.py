@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from airflow_provider_sops.sops.pipeline_tree.levels import Flow, Level
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level, SequenceFlow
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node, NodeKey
     from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree
 
@@ -42,29 +42,26 @@ def draw(
 
 
 def figures_of(level: Level, states: Mapping[NodeKey, str]) -> list[Figure]:
-    """Return the nodes of a level in the order of its flow."""
+    """Return the nodes of a level in the order in which SOPS reaches them."""
     places = {read_text(place.get("id")): place for place in map(read_mapping, read_list(level.raw.get("location")))}
-    targets = {node_id: [flow.target for flow in flows] for node_id, flows in level.outgoing.items()}
-    order = depth_first(level.nodes, targets).order
-    nodes = [level.nodes[node_id] for node_id in order]
+    nodes = [level.nodes[node_id] for node_id in depth_first(level.nodes, level.targets).order]
     return [_figure(node, states.get(node.key, ""), places.get(node.id)) for node in nodes]
 
 
 def lines_of(level: Level) -> list[Line]:
-    """Return the flows between the nodes of a level."""
+    """Return the sequence flows between the nodes of a level."""
     drawn = {read_text(line.get("id")): line for line in map(read_mapping, read_list(level.raw.get("line")))}
-    return [_line(flow, drawn.get(flow.id)) for flows in level.outgoing.values() for flow in flows]
+    return [_line(each, drawn.get(each.id)) for leaving in level.outgoing.values() for each in leaving]
 
 
 def _figure(node: Node, state: str, place: Mapping[str, Any] | None) -> Figure:
     is_optional = isinstance(node, Activity) and node.optional
-    plugin = node.plugin if isinstance(node, Activity) else ""
-    words = [node.name, plugin or node.type, state, "optional" if is_optional else ""]
+    words = [node.name, node.plugin or node.type, state, "optional" if is_optional else ""]
     return Figure(
         id=node.id,
         shape=_shape(node),
         name=node.name,
-        detail="subprocess" if isinstance(node, SubProcess) else plugin,
+        detail="subprocess" if isinstance(node, SubProcess) else node.plugin,
         words="\n".join(filter(None, words)),
         state=state,
         place=(place.get("x"), place.get("y")) if place else None,
@@ -80,17 +77,18 @@ def _shape(node: Node) -> Shape:
     return _GATEWAYS.get(node.type, Shape.GATEWAY)
 
 
-def _line(flow: Flow, drawn: Mapping[str, Any] | None) -> Line:
-    """Make the line of a flow.
+def _line(sequence_flow: SequenceFlow, drawn: Mapping[str, Any] | None) -> Line:
+    """Return the line of a sequence flow.
 
-    :param drawn: what the editor says of it.
+    :param drawn: what the editor has stored about it.
     """
     ends = [read_text(read_mapping(drawn.get(end)).get("arrow")) for end in ("source", "target")] if drawn else []
+    label, expression = sequence_flow.label, sequence_flow.evaluate
     return Line(
-        id=flow.id,
-        source=flow.source,
-        target=flow.target,
-        label=flow.label,
-        words=f"{flow.label}: {flow.evaluate}" if flow.evaluate not in ("", flow.label) else flow.label,
+        id=sequence_flow.id,
+        source=sequence_flow.source,
+        target=sequence_flow.target,
+        label=label,
+        words=f"{label}: {expression}" if expression not in ("", label) else label,
         sides=(ends[0], ends[1]) if ends else None,
     )

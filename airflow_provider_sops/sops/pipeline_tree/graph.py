@@ -1,4 +1,4 @@
-"""The tree as a graph with stable keys: order, edges, loops."""
+"""A tree as a graph with stable keys: order, edges, loops."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from airflow_provider_sops.sops.pipeline_tree.ordering import depth_first, stron
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from airflow_provider_sops.sops.pipeline_tree.levels import Flow, Level
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level, SequenceFlow
     from airflow_provider_sops.sops.pipeline_tree.nodes import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.ordering import DepthFirst
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A flow between two nodes of one level, by their keys.
+    """A sequence flow between two nodes of one level, by their keys.
 
-    :param is_back: whether it leads back to a node before it: the edges that are not back edges hold no cycle.
+    :param is_back: whether it leads back to an earlier node: without the back edges there is no cycle.
     """
 
     source: NodeKey
     target: NodeKey
-    flow: Flow
+    sequence_flow: SequenceFlow
     is_back: bool = False
 
 
@@ -33,7 +33,7 @@ class Edge:
 class Loop:
     """Nodes of one level that lead back to each other, so that each may run several times.
 
-    :param nodes: in the graph's order. What is inside subprocesses among them runs as often and is not listed.
+    :param nodes: in the graph's order. Nodes inside subprocesses among them run as often, but are not listed.
     :param entries: the edges that lead into it.
     :param exits: the edges that leave it.
     :param back_edges: the edges on which another round begins.
@@ -59,9 +59,9 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[NodeKey, ...]:
-        """Every node after those that lead to it (back edges aside) and after the subprocess around it.
+        """Every node after those that lead to it (except by back edges) and after the subprocess around it.
 
-        Nodes inside a subprocess follow right behind it. Nodes that the start event does not reach come first.
+        The nodes inside a subprocess follow right after it. Nodes that the start event does not reach come first.
         """
         inner = {
             level.path: [level.nodes[node_id].key for node_id in self._orders[level.path]] for level in self._levels
@@ -76,7 +76,7 @@ class Graph:
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
-        """Every flow, by level and then in the order of their sources."""
+        """Every edge, by level and then in the order of the sources."""
         return tuple(edge for edges in self._edges.values() for edge in edges)
 
     @cached_property
@@ -89,7 +89,7 @@ class Graph:
 
     @cached_property
     def incoming(self) -> Mapping[NodeKey, tuple[Edge, ...]]:
-        """The edges that lead to each node, in the order of their sources."""
+        """The edges that lead to each node, in the order of the sources."""
         found: dict[NodeKey, list[Edge]] = {key: [] for key in self.order}
         for edge in self.edges:
             found[edge.target].append(edge)
@@ -97,12 +97,12 @@ class Graph:
 
     @cached_property
     def loops(self) -> tuple[Loop, ...]:
-        """The loops of all levels, in the order of their first nodes. One inside another counts as one."""
+        """The loops of all levels, in the order of their first nodes. Nested loops count as one."""
         return tuple(loop for level in self._levels for loop in self._loops_of(level))
 
     @cached_property
     def loop_of(self) -> Mapping[NodeKey, Loop]:
-        """The outermost loop in which a node lies, itself or with a subprocess around it; others are left out."""
+        """The outermost loop that holds a node, or a subprocess around it; nodes outside of loops are left out."""
         direct = {key: loop for loop in self.loops for key in loop.nodes}
         if not direct:
             return {}
@@ -120,7 +120,7 @@ class Graph:
     @cached_property
     def _walks(self) -> list[tuple[Level, DepthFirst]]:
         # The start event is a level's first node.
-        return [(level, depth_first(level.nodes, _targets(level))) for level in self._levels]
+        return [(level, depth_first(level.nodes, level.targets)) for level in self._levels]
 
     @cached_property
     def _edges(self) -> Mapping[NodeKey, list[Edge]]:
@@ -128,18 +128,18 @@ class Graph:
             level.path: [
                 Edge(
                     level.nodes[node_id].key,
-                    level.nodes[flow.target].key,
-                    flow,
-                    is_back=(node_id, flow.target) in walk.back,
+                    level.nodes[sequence_flow.target].key,
+                    sequence_flow,
+                    is_back=(node_id, sequence_flow.target) in walk.back,
                 )
                 for node_id in walk.order
-                for flow in level.outgoing[node_id]
+                for sequence_flow in level.outgoing[node_id]
             ]
             for level, walk in self._walks
         }
 
     def _loops_of(self, level: Level) -> list[Loop]:
-        targets = _targets(level)
+        targets = level.targets
         order = self._orders[level.path]
         place = {level.nodes[node_id].key: position for position, node_id in enumerate(order)}
         loops = []
@@ -158,7 +158,3 @@ class Graph:
             exits=tuple(edge for edge in edges if edge.source in inside and edge.target not in inside),
             back_edges=tuple(edge for edge in edges if edge.is_back and edge.source in inside),
         )
-
-
-def _targets(level: Level) -> dict[str, tuple[str, ...]]:
-    return {node_id: tuple(flow.target for flow in flows) for node_id, flows in level.outgoing.items()}
