@@ -74,19 +74,6 @@ class Certainty:
         """
         return self._keys_in(self._no_more[self._place[key]])
 
-    def ruled_out(self, arrived: Iterable[NodeKey]) -> frozenset[NodeKey]:
-        """Return the nodes that have not arrived and never will.
-
-        :param arrived: the nodes that have a row in the task's status.
-        :raises KeyError: one of them is not in the tree.
-        """
-        here = sum(1 << self._place[key] for key in set(arrived))
-        return frozenset(
-            key
-            for place, (key, proofs) in enumerate(zip(self._order, self._never, strict=True))
-            if proofs & here and not here >> place & 1
-        )
-
     def _keys_in(self, nodes: int) -> tuple[NodeKey, ...]:
         return tuple(self._order[place] for place in _places(nodes))
 

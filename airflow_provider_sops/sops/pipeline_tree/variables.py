@@ -32,7 +32,6 @@ class Variable:
     :param level: path of the level that it belongs to: a subprocess sees only its own variables.
     :param value: what it is before rendering; may be a password: do not show it then.
     :param source_type: ``custom``, ``component_inputs``, ``component_outputs`` or ``system``.
-    :param custom_type: which kind of form field it is, such as ``input``, ``int``, ``select``.
     :param is_shown: whether the creator of a task is asked for it.
     :param is_output: whether it is an output of the level.
     :param source: the node that has it as an output; ``None`` for every other variable.
@@ -44,10 +43,8 @@ class Variable:
     key: str
     level: NodeKey
     name: str
-    description: str
     value: Any = field(repr=False)
     source_type: str
-    custom_type: str
     is_shown: bool
     is_output: bool
     is_password: bool
@@ -149,10 +146,8 @@ def read_variables(level: Level) -> dict[str, Variable]:
             key=key,
             level=level.path,
             name=read_text(raw.get("name")) or variable_name(key),
-            description=read_text(raw.get("desc")),
             value=raw.get("value"),
             source_type=read_text(raw.get("source_type")),
-            custom_type=read_text(raw.get("custom_type")),
             is_shown=raw.get("show_type") == "show",
             is_output=key in level.outputs,
             is_password=is_password(raw),

@@ -125,11 +125,11 @@ def test_a_password_is_known_and_its_value_stays_out_of_the_repr() -> None:
 
 
 def test_what_the_form_shows_is_known() -> None:
-    fields = {"name": "环境", "desc": "where", "custom_type": "select", "show_type": "hide"}
+    fields = {"name": "环境", "show_type": "hide"}
     tree = pipeline_tree("start > a > end", constants={"${env}": constant("${env}", **fields)})
     known = variables(tree)["${env}"]
 
-    assert (known.name, known.description, known.custom_type, known.is_shown) == ("环境", "where", "select", False)
+    assert (known.name, known.is_shown) == ("环境", False)
 
 
 def level_with(**constants: Any) -> Level:
