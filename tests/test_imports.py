@@ -59,6 +59,13 @@ def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> No
     assert added & {"aiohttp", "flask_appbuilder", "wtforms"} == set()
 
 
+def test_a_wait_looks_nodes_up_without_all_that_is_known_of_trees() -> None:
+    loaded = modules_after("import airflow_provider_sops.operators.sops")
+    package = "airflow_provider_sops.sops.pipeline_tree"
+
+    assert {name for name in loaded if name.startswith(package)} <= {package, f"{package}.nodes", f"{package}.levels"}
+
+
 def test_the_core_layers_know_no_airflow_and_open_no_socket() -> None:
     files = [path for core in CORES for path in (PACKAGE / core).rglob("*.py")]
 
