@@ -41,8 +41,7 @@ class TaskFollower:
         self._log = log
         self._sleep = sleep
         self._clock = clock
-        self._tree_asked_for = False
-        self._watch = TaskWatch(policy, clock())
+        self._watch = TaskWatch(policy, clock(), tree_is_whole=False)
 
     def to_the_end(self) -> WaitResult:
         """Ask until the task is over, or until the policy says to give up."""
@@ -62,8 +61,9 @@ class TaskFollower:
         look = self._watch.next_look(self._clock())
         if wait and look.delay_seconds:
             self._sleep(look.delay_seconds)
-        try:
+        if self._watch.wants_tree:
             self._learn_tree()
+        try:
             status = self._hook.get_task_status(
                 self._sops_task_id,
                 with_ex_data=look.with_details,
@@ -80,14 +80,15 @@ class TaskFollower:
         return sight
 
     def _learn_tree(self) -> None:
-        """Read the task's tree once, for names and for nodes that wait for people; the wait goes on without it."""
-        if self._tree_asked_for:
-            return
-        self._tree_asked_for = True
+        """Read the task's tree, for names and for nodes that wait for people.
+
+        The wait goes on without it, and asks for it again where it begins to matter.
+        """
         try:
             detail = self._hook.get_task_detail(self._sops_task_id, fresh=True)
         except SopsError as error:
+            self._watch.tree = self._watch.tree or TreeIndex({})
             self._log.debug("the tree of SOPS task %s cannot be read: %s", self._sops_task_id, error)
         else:
-            self._watch.tree = TreeIndex(detail.pipeline_tree)
+            self._watch.learn_tree(TreeIndex(detail.pipeline_tree))
             self._watch.task_url = detail.task_url

@@ -15,6 +15,7 @@ from airflow_provider_sops.dag_generator.watch import Pace, WatchBuilder, WatchS
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
+from airflow_provider_sops.sops.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def _read(pipeline: Pipeline) -> Snapshot:
         return pipeline
     if isinstance(pipeline, (str, PathLike)):
         return load_snapshot(pipeline)
-    return read_snapshot(pipeline.to_dict() if isinstance(pipeline, PipelineTree) else pipeline)
+    return read_snapshot(storable(pipeline.to_dict() if isinstance(pipeline, PipelineTree) else pipeline))
 
 
 def _builder(

@@ -14,7 +14,7 @@ from airflow_provider_sops.dag_generator.triggerer_life import reason_for_worker
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
 from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, SopsBaseOperator, push_task, read_task_id
-from airflow_provider_sops.operators.sops.node_actions import retry_node
+from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.models.reading import read_id
@@ -245,7 +245,10 @@ class NodeMirrorOperator(SopsBaseOperator):
         now = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if now is None or now.state != TaskState.FAILED or now.children:
             return ()
-        if self.hook.get_task_status(task.sops_task_id, with_auto_retry_status=True, fresh=True).auto_retry_pending:
+        status = self.hook.get_task_status(
+            task.sops_task_id, with_failed_node_info=True, with_auto_retry_status=True, fresh=True
+        )
+        if retries_by_itself(self.hook, task.sops_task_id, status):
             return ()
         refusal = retry_node(self.hook, task.sops_task_id, now, self.log)
         if refusal is not None:

@@ -47,8 +47,8 @@ def told(result: NodeResult) -> list[LogLine]:
     """Return what SOPS's status says of the node's end."""
     lines = []
     if result.start_time:
-        ended = result.finish_time or "not ended"
-        lines.append(LogLine(f"SOPS: began {result.start_time}, {ended}, {result.elapsed_seconds} s."))
+        ended = f"ended {result.finish_time}" if result.finish_time else "has not ended"
+        lines.append(LogLine(f"SOPS: began {result.start_time}, {ended}, took {result.elapsed_seconds} s."))
     if result.retry or result.loop > 1:
         lines.append(LogLine(f"SOPS: {result.retry} retries, {result.loop} rounds."))
     if result.outcome in _PASSED_OVER:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Param
 
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.sops.models.reading import read_int, read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.sops.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
     """
     params: dict[str, Param] = {}
     constants: dict[str, str] = {}
-    for key, raw in sorted(_shown(tree).items(), key=lambda item: (item[1].get("index") or 0, item[0])):
+    for key, raw in sorted(_shown(tree).items(), key=lambda item: (read_int(item[1].get("index")), item[0])):
         if key in given:
             continue
         name = key.removeprefix("${").removesuffix("}")
@@ -108,9 +109,10 @@ def _default(raw: Mapping[str, Any]) -> Any:
         value = value.get("default", "")
     if read_text(raw.get("custom_type")) == "int":
         try:
-            return int(str(value))
+            number = storable(int(str(value)))
         except ValueError:
             return None
+        return number if isinstance(number, int) else None
     return value
 
 

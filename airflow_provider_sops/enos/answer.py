@@ -27,6 +27,7 @@ from airflow_provider_sops.enos.errors import (
     EnosTriggerRefusedError,
 )
 from airflow_provider_sops.sops.errors import code_number
+from airflow_provider_sops.sops.storable import read_json, storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -198,10 +199,10 @@ def _classify(endpoint: Endpoint, status: int, code: int | str | None) -> _Kind:
 
 
 def _read_object(body: bytes) -> Mapping[str, Any] | None:
-    """Return a body that is a JSON object; ``None`` for anything else."""
+    """Return a body that is a JSON object, made storable; ``None`` for anything else."""
     try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
+        payload = read_json(body)
+    except ValueError:
         return None
     return payload if isinstance(payload, dict) else None
 
@@ -221,7 +222,7 @@ def _server_words(response: HttpResponse, payload: Mapping[str, Any] | None) -> 
     """Return the server's own words: EnOS's ``msg``, a gateway's ``message``, or the text of a page."""
     if payload is None:
         text = _MARKUP.sub(" ", response.body[: 4 * _EXCERPT_CHARACTERS].decode(errors="replace"))
-        return " ".join(text.split())[:_EXCERPT_CHARACTERS] or None
+        return storable_text(" ".join(text.split())[:_EXCERPT_CHARACTERS]) or None
     message = payload.get("msg") or payload.get("message")
     if message is None or message == "":
         return None

@@ -16,7 +16,7 @@ from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
-from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,10 +142,19 @@ class SopsNodeSensor(SopsBaseSensor):
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
         else:
+            if watch.wants_tree(status, look):
+                self._read_tree(place, watch)
             sight = watch.see(status, look, time.time())
         for line in sight.lines:
             self.log.log(line.level, "SOPS task %s: %s", place.sops_task_id, line.text)
         return sight.result
+
+    def _read_tree(self, place: _Place, watch: NodeWatch) -> None:
+        """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
+        try:
+            watch.learn_tree(TreeIndex(self.hook.get_task_detail(place.sops_task_id, fresh=True).pipeline_tree))
+        except SopsError as error:
+            self.log.debug("the tree of SOPS task %s cannot be read: %s", place.sops_task_id, error)
 
     def _conclude(self, place: _Place, result: NodeResult) -> dict[str, Any] | None:
         if result.outcome == NodeOutcome.NEVER_RUNS:

@@ -22,6 +22,7 @@ from airflow_provider_sops.sops.errors import (
     SopsRateLimitError,
     code_number,
 )
+from airflow_provider_sops.sops.storable import read_json, storable_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,9 +49,9 @@ class HttpResponse:
     body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, whatever the case of its name."""
+        """Return a header's value as a ``storable_text``, whatever the case of its name."""
         wanted = name.lower()
-        return next((value for key, value in self.headers.items() if key.lower() == wanted), None)
+        return next((storable_text(value) for key, value in self.headers.items() if key.lower() == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +236,10 @@ def _classify(endpoint: Endpoint, status: int, payload: Mapping[str, Any] | None
 
 
 def _read_object(body: bytes) -> Mapping[str, Any] | None:
-    """Return a body that is a JSON object; ``None`` for anything else."""
+    """Return a body that is a JSON object, made storable; ``None`` for anything else."""
     try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
+        payload = read_json(body)
+    except ValueError:
         return None
     return payload if isinstance(payload, dict) else None
 
@@ -272,7 +273,7 @@ def _server_words(response: HttpResponse, payload: Mapping[str, Any] | None) -> 
     """Return the server's own words; a message that is not a text, as of a form's validation, as JSON."""
     if payload is None:
         text = _MARKUP.sub(" ", response.body[: 4 * _EXCERPT_CHARACTERS].decode(errors="replace"))
-        words = " ".join(text.split())[:_EXCERPT_CHARACTERS]
+        words = storable_text(" ".join(text.split())[:_EXCERPT_CHARACTERS])
         return words or response.header("X-Bkapi-Error-Message")
     message = payload.get("message")
     if message is None or message == "":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SHOWN_CHARACTERS = 500
+#: No code is longer; Python refuses to read some thousand digits.
+_MOST_CODE_DIGITS = 18
 
 #: Codes of the API gateway and of ESB for "there is no such call here".
 _MISSING_CALL_CODES = frozenset({1640401, 1306404, 1306405})
@@ -30,7 +32,8 @@ def code_number(code: int | str | None) -> int | None:
         return None
     if isinstance(code, int):
         return code
-    return int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else None
+    is_number = isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= _MOST_CODE_DIGITS
+    return int(code) if is_number else None  # type: ignore[arg-type]
 
 
 def shown_words(message: str) -> str:

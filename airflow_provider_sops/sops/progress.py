@@ -24,8 +24,8 @@ _STEP = {
     TaskState.REVOKED: 4,
 }
 _LONGEST_ERROR = 2000
-#: Characters that a terminal obeys or that end a line; tab and newline apart.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+#: Characters that a terminal obeys, that end a line, or that UTF-8 cannot hold; tab and newline apart.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def quoted(text: str) -> str:

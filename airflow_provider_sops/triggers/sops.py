@@ -146,7 +146,7 @@ class SopsTaskTrigger(BaseTrigger):
     async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> None:
         """Read the tree for names and for nodes that wait for people; the wait goes on without it."""
         try:
-            watch.learn_tree(TreeIndex((await wait.detail()).pipeline_tree))
+            watch.learn_tree(await wait.tree())
         except SopsError as error:
             watch.tree = watch.tree or TreeIndex({})
             self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)

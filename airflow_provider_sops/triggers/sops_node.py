@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +107,22 @@ async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
     while True:
         look = watch.next_look(time.time())
         try:
-            sight = watch.see(await wait.look(look), look, time.time())
+            status = await wait.look(look)
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
+        else:
+            if watch.wants_tree(status, look):
+                await _read_tree(wait, watch, log)
+            sight = watch.see(status, look, time.time())
         for line in sight.lines:
             log(line.level, "SOPS task %s: %s", wait.task_id, line.text)
         if sight.result is not None:
             return sight.result
+
+
+async def _read_tree(wait: StatusWait, watch: NodeWatch, log: Callable[..., None]) -> None:
+    """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
+    try:
+        watch.learn_tree(await wait.tree())
+    except SopsError as error:
+        log(logging.DEBUG, "the tree of SOPS task %s cannot be read: %s", wait.task_id, error)

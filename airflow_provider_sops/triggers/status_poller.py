@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import contextvars
 import random
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.poll_schedule import PollSchedule
 from airflow_provider_sops.triggers.contact import Contact, is_trouble
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.models import NodeData, TaskStatus
     from airflow_provider_sops.sops.waiting import Look
     from airflow_provider_sops.triggers.contact import StatusSource
 
@@ -63,6 +65,8 @@ class StatusPoller:
         self._answered: dict[int, float] = {}
         #: Tasks with which a batch failed.
         self._alone: set[int] = set()
+        self._trees = weakref.WeakValueDictionary[int, TreeIndex]()
+        self._tree_readings = weakref.WeakValueDictionary[int, asyncio.Lock]()
         self._without_batches_until = 0.0
         self._batches = 0
         self._few_at_once = asyncio.Semaphore(_MOST_AT_ONCE)
@@ -117,12 +121,20 @@ class StatusPoller:
         finally:
             self._forget(task_id, waiting)
 
-    async def detail(self, task_id: int) -> TaskDetail:
-        """Read a task's tree.
+    async def tree(self, task_id: int) -> TreeIndex:
+        """Read a task's tree, once for all waits that want it, for as long as one of them keeps it.
 
         :raises SopsError: there is no answer.
         """
-        return await self._contact.ask(lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True)
+        reading = self._tree_readings.setdefault(task_id, asyncio.Lock())
+        async with reading:
+            tree = self._trees.get(task_id)
+            if tree is None:
+                detail = await self._contact.ask(
+                    lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True
+                )
+                tree = self._trees[task_id] = TreeIndex(detail.pipeline_tree)
+            return tree
 
     async def node_data(self, task_id: int, path: Sequence[str], plugin: str) -> NodeData:
         """Read the inputs and outputs of a node.
@@ -304,12 +316,9 @@ class StatusWait:
         """
         return await self.poller.look(self.task_id, look)
 
-    async def detail(self) -> TaskDetail:
-        """Read the task's tree.
-
-        :raises SopsError: there is no answer.
-        """
-        return await self.poller.detail(self.task_id)
+    async def tree(self) -> TreeIndex:
+        """Read the task's tree; see ``StatusPoller.tree``."""
+        return await self.poller.tree(self.task_id)
 
     async def node_data(self, path: Sequence[str], plugin: str) -> NodeData:
         """Read the inputs and outputs of a node of the task; see ``StatusPoller.node_data``."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.waiting import Look
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.sops.models import TaskListItem
+    from airflow_provider_sops.sops.pipeline_tree import TreeIndex
     from airflow_provider_sops.triggers.status_poller import StatusWait
 
 log = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ class TaskEndsPoll:
         """Find out whether anything goes on in a task in which nodes have failed."""
         known.judged_at = asyncio.get_running_loop().time()
         if known.tree is None:
-            known.tree = TreeIndex((await wait.detail()).pipeline_tree)
+            known.tree = await wait.tree()
         status = await wait.look(_THOROUGH_LOOK)
         end = _ENDS.get(judge(status, known.tree), "")
         if end != FAILED:

@@ -62,7 +62,7 @@ def test_text_of_sops_cannot_pass_for_a_line_of_airflow() -> None:
 
 def test_times_retries_and_rounds_are_told() -> None:
     result = NodeResult(NodeOutcome.FINISHED, "FINISHED", loop=3, retry=1, start_time="t1", finish_time="t2")
-    assert [line.text for line in told(result)] == ["SOPS: began t1, t2, 0 s.", "SOPS: 1 retries, 3 rounds."]
+    assert [line.text for line in told(result)] == ["SOPS: began t1, ended t2, took 0 s.", "SOPS: 1 retries, 3 rounds."]
 
 
 @pytest.mark.parametrize("outcome", [NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED])

@@ -16,12 +16,28 @@ def asked(kept: Any, **fields: Any) -> tuple[PipelineTree, Any]:
     return tree, flow_params(tree)
 
 
-@pytest.mark.parametrize("kept", ["3", "03", "", "three", 3, None])
+@pytest.mark.parametrize("kept", ["3", "03", "", "three", 3, None, "9" * 30])
 def test_a_number_that_nobody_has_changed_stays_as_sops_keeps_it(kept: Any) -> None:
     tree, form = asked(kept, custom_type="int")
     values = constants_from_params(tree, form.constants, {"n": form.params["n"].value})
     assert values == {"${n}": kept}
     assert type(values["${n}"]) is type(kept)
+
+
+def test_a_number_beyond_64_bits_which_nothing_can_store_is_no_default() -> None:
+    assert asked("9" * 30, custom_type="int")[1].params["n"].value is None
+
+
+@pytest.mark.parametrize("index", ["NaN", "Infinity", None, [], 2])
+def test_params_stand_in_the_order_of_their_constants_whatever_else_an_index_is(index: Any) -> None:
+    constants = {
+        "${a}": constant("${a}", index=3),
+        "${b}": constant("${b}", index=index),
+        "${c}": constant("${c}", index=1),
+    }
+    form = flow_params(PipelineTree(pipeline_tree("s > a > e", constants=constants)))
+
+    assert [name for name in form.params if name in ("a", "c")] == ["c", "a"]
 
 
 @pytest.mark.parametrize(("kept", "given", "value"), [("3", 4, "4"), ("3", None, ""), (3, 4, 4), ("", 0, "0")])

@@ -50,14 +50,21 @@ def test_writing_the_same_again_changes_nothing(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["deploy.json"]
 
 
-def test_half_a_surrogate_pair_survives(tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_written_and_read_as_its_escape(tmp_path: Path) -> None:
     path = tmp_path / "deploy.json"
     made = snapshot()
     made.tree.levels[()].raw["activities"]["a1"]["desc"] = "\ud800"
     write_snapshot(made, path)
     del made.tree.levels[()].raw["activities"]["a1"]["desc"]
 
-    assert load_pipeline_tree(path).to_dict()["activities"]["a1"]["desc"] == "\ud800"
+    assert load_pipeline_tree(path).to_dict()["activities"]["a1"]["desc"] == r"\ud800"
+
+
+def test_what_no_database_takes_is_replaced_when_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.json"
+    path.write_text(json.dumps(TREE).replace("{", '{"odd \\u0000": [NaN, 123456789012345678901234567890], ', 1))
+
+    assert load_pipeline_tree(path).to_dict()["odd ␀"] == ["NaN", "123456789012345678901234567890"]
 
 
 def test_a_bare_tree_in_a_file_is_loaded(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ HOSTILE_TEXTS = [
     "\x1b[31mred\x00",
     "line\u2028separator\x85next",
     "🚀 发布",
+    "half \ud800 a pair",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from tests.triggers.simulated_sops import Request, SimulatedSops
 from tests.triggers.simulated_time import run_in_simulated_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 HOUR = 3600.0
 UNREACHABLE = SopsConnectionError("connection refused", request_sent=False)
@@ -193,6 +194,41 @@ class TestManyWaits:
             ("get_tasks_status", (1,), False),
             ("get_task_status", (2,), True),
         ]
+
+    def test_a_tree_is_read_once_for_all_waits_that_want_it(self) -> None:
+        sops = SimulatedSops({1: 0.0, 2: 0.0}, latency_seconds=1.0)
+
+        async def many(poller: StatusPoller) -> None:
+            async with poller.wait_for(1, 10) as one, poller.wait_for(1, 10) as same, poller.wait_for(2, 10) as other:
+                tree, *_ = await asyncio.gather(one.tree(), same.tree(), other.tree())
+                assert await same.tree() is tree
+
+        with_poller(sops, many)
+        assert [request.task_ids for request in sops.asked("get_task_detail")] == [(1,), (2,)]
+
+    def test_no_tree_is_kept_that_nobody_has_any_more(self) -> None:
+        sops = SimulatedSops({1: 0.0})
+
+        async def twice(poller: StatusPoller) -> None:
+            async with poller.wait_for(1, 10) as wait:
+                await wait.tree()
+                gc.collect()
+                await wait.tree()
+
+        with_poller(sops, twice)
+        assert len(sops.asked("get_task_detail")) == 2
+
+    def test_a_tree_that_one_wait_did_not_get_is_read_for_the_next(self) -> None:
+        refused = [SopsError("not allowed", http_status=200, code=3599999)]
+        sops = SimulatedSops({1: 0.0}, fault=lambda _request: refused.pop() if refused else None)
+
+        async def two(poller: StatusPoller) -> Sequence[Any]:
+            async with poller.wait_for(1, 10) as one, poller.wait_for(1, 10) as other:
+                return await asyncio.gather(one.tree(), other.tree(), return_exceptions=True)
+
+        failed, read = with_poller(sops, two)
+        assert isinstance(failed, SopsError)
+        assert isinstance(read, TreeIndex)
 
     def test_an_answer_from_before_a_look_does_not_serve_it(self) -> None:
         sops = SimulatedSops({1: 0.6}, latency_seconds=2.0)

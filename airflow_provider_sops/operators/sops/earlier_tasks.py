@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.operators.sops.node_actions import retry_node
+from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.revoking import revoke_task
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
@@ -126,7 +126,7 @@ class EarlierTasks:
         status = self._hook.get_task_status(
             task.id, with_ex_data=True, with_failed_node_info=True, with_auto_retry_status=True, fresh=True
         )
-        if status.state != TaskState.FAILED or status.auto_retry_pending:
+        if status.state != TaskState.FAILED or retries_by_itself(self._hook, task.id, status):
             return ()
         tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree) if inputs else None
         refusals: list[SopsError] = []

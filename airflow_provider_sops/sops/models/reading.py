@@ -14,6 +14,10 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_sops.sops.storable import storable, storable_text
+
+#: What a database column of 64 bits holds.
+_GREATEST_INT = 2**63 - 1
 _SPACE_BEFORE_OFFSET = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
 
 
@@ -28,20 +32,17 @@ def read_list(value: Any) -> list[Any]:
 
 
 def read_text(value: Any) -> str:
-    """Return ``value`` as text; ``None`` is the empty text.
-
-    Half of a surrogate pair, which JSON can carry and UTF-8 cannot, becomes its escape: the text goes to logs, events
-    and databases.
-    """
-    return "" if value is None else str(value).encode(errors="backslashreplace").decode()
+    """Return ``value`` as a ``storable_text``; ``None`` is the empty text."""
+    return "" if value is None else storable_text(value if isinstance(value, str) else str(storable(value)))
 
 
 def read_int(value: Any, default: int = 0) -> int:
-    """Return ``value`` as an integer, or ``default`` where it is not a number."""
+    """Return ``value`` as an integer, or ``default`` where it is no number, or one beyond 64 bits."""
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError, OverflowError):
         return default
+    return number if abs(number) <= _GREATEST_INT else default
 
 
 def read_id(value: Any) -> int | None:

@@ -116,7 +116,8 @@ class TaskStatus:
         the task has reached are there.
     :param nodes_known: whether the answer speaks of nodes at all; ``get_tasks_status`` does so only on demand.
     :param ex_data: error text by node id; only when asked for, and only while the root is FAILED.
-    :param auto_retry_pending: whether the server will retry a failed node unaided; ``None`` when not asked for.
+    :param auto_retry_pending: whether the server says that it will retry a failed node unaided; ``None`` where it says
+        nothing of it: it was not asked, or it is older than 3.29 and may retry all the same.
     :param raw: the answer as it came.
     """
 
@@ -134,16 +135,13 @@ class TaskStatus:
     def read(cls, data: Any) -> TaskStatus:
         """Read the ``data`` of ``get_task_status``, of any age of server."""
         data = read_mapping(data)
-        auto_retry = data.get("auto_retry_status")
         return cls(
             state=TaskState(read_text(data.get("state"))),
             name=_node_name(data.get("name")),
             nodes=_read_children(data),
             nodes_known="children" in data,
             ex_data={read_text(key): read_text(text) for key, text in read_mapping(data.get("ex_data")).items()},
-            auto_retry_pending=(
-                bool(auto_retry.get("exist_auto_retry_nodes")) if isinstance(auto_retry, Mapping) else None
-            ),
+            auto_retry_pending=_read_auto_retry_pending(data),
             elapsed_seconds=read_int(data.get("elapsed_time")),
             raw=data,
         )
@@ -211,6 +209,20 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
 def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:
     children = read_mapping(data.get("children"))
     return {key: NodeStatus.read(key, read_mapping(child)) for key, child in children.items()}
+
+
+def _read_auto_retry_pending(data: Mapping[str, Any]) -> bool | None:
+    """Prefer ``auto_retry_status``, of servers from 3.33 on, to ``failed_node_info``, of those from 3.29 on."""
+    retries, failed = data.get("auto_retry_status"), data.get("failed_node_info")
+    if isinstance(retries, Mapping):
+        return bool(retries.get("exist_auto_retry_nodes"))
+    if isinstance(failed, Mapping):
+        return any(_has_retry_left(read_mapping(info)) for info in failed.values())
+    return None
+
+
+def _has_retry_left(info: Mapping[str, Any]) -> bool:
+    return read_int(info.get("auto_retry_times")) < read_int(info.get("max_auto_retry_times"))
 
 
 def _read_elapsed(data: Mapping[str, Any]) -> int:

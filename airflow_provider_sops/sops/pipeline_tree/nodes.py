@@ -121,13 +121,14 @@ class Node:
 
     @property
     def auto_retry_times(self) -> int:
-        """How often SOPS itself retries the node; 0 for never, which is the case for every subprocess inside a task."""
+        """How often SOPS itself retries the node once it has failed; 0 for never."""
+        # SOPS retries what is inside a subprocess, never the subprocess as a whole.
         return self.auto_retry.times if self.auto_retry and self.type != SUBPROCESS else 0
 
     @property
     def auto_retry_interval_seconds(self) -> int:
-        """How long SOPS waits before each of these retries."""
-        return self.auto_retry.interval_seconds if self.auto_retry_times and self.auto_retry else 0
+        """How long SOPS waits before each of these retries; 0 if there are none."""
+        return self.auto_retry.interval_seconds if self.auto_retry and self.type != SUBPROCESS else 0
 
 
 class Event(Node):

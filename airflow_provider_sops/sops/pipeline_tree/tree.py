@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from airflow_provider_sops.sops.pipeline_tree.graph import Graph
 from airflow_provider_sops.sops.pipeline_tree.levels import read_levels
 from airflow_provider_sops.sops.pipeline_tree.validity import find_faults
 from airflow_provider_sops.sops.pipeline_tree.variables import read_variables
+from airflow_provider_sops.sops.storable import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -149,7 +149,7 @@ def find_holder(answer: Any) -> Mapping[str, Any]:
 def _read_tree(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = read_json(value)
         except ValueError:
             raise SopsInvalidParameterError(
                 "the pipeline_tree is a text that is not JSON", advice="Ask SOPS without format=yaml."

@@ -64,6 +64,18 @@ def test_a_text_is_kept_and_null_is_empty(value: Any, text: str) -> None:
     assert read_text(value) == text
 
 
+@pytest.mark.parametrize("value", [2**63, -(2**63), "9" * 30, "9" * 500, 1e300, float("nan")])
+def test_a_number_beyond_64_bits_is_none(value: Any) -> None:
+    assert read_int(value, default=-1) == -1
+    assert read_id(value) is None
+
+
+def test_a_text_loses_what_no_database_takes() -> None:
+    assert read_text("binary \0 rubbish") == "binary ␀ rubbish"
+    assert read_text({"a\0": float("nan")}) == "{'a␀': 'NaN'}"
+    assert read_text(10**5000) == hex(10**5000)
+
+
 def test_half_a_surrogate_pair_which_utf8_cannot_hold_becomes_its_escape() -> None:
     assert read_text("disk \udc80 full") == r"disk \udc80 full"
 
@@ -74,6 +86,7 @@ def test_no_value_whatever_stops_a_reader(value: Any) -> None:
     assert isinstance(read_list(value), list)
     assert isinstance(dict(read_mapping(value)), dict)
     assert read_text(value).encode().decode() == read_text(value)
+    assert "\0" not in read_text(value)
     number = read_id(value)
     assert number is None or number >= 0
     assert read_time(value) is None or isinstance(value, str)

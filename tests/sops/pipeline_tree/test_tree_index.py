@@ -53,6 +53,21 @@ def test_a_loop_leads_back() -> None:
     assert found(tree, "e").targets == ("a", "end")
 
 
+def test_a_node_knows_how_often_sops_retries_it_by_itself_however_deep_it_is() -> None:
+    inner = pipeline_tree(
+        "s2 > b > c > e2",
+        nodes={
+            "b": activity("b", auto_retry={"enable": True, "interval": 25, "times": 4}),
+            "c": activity("c", auto_retry={"enable": False, "interval": 25, "times": 4}),
+        },
+    )
+    retried = {"enable": True, "interval": 5, "times": 1}
+    tree = pipeline_tree("start > s > d > end", nodes={"s": subprocess("sub", inner, auto_retry=retried)})
+
+    retries = {key: (found(tree, key).auto_retry_times, found(tree, key).auto_retry_interval_seconds) for key in "bcds"}
+    assert retries == {"b": (4, 25), "c": (0, 0), "d": (0, 0), "s": (0, 0)}
+
+
 def test_nodes_within_subprocesses_are_found_however_deep() -> None:
     deepest = pipeline_tree("s3 > c > e3", nodes={"c": activity("wait", "pause_node")})
     deep = pipeline_tree("s2 > t > e2", nodes={"t": subprocess("deep", deepest)})
@@ -95,18 +110,6 @@ def test_an_independent_subprocess_is_one_node_its_inner_nodes_run_in_another_ta
     tree = TreeIndex(pipeline_tree("start > a > end", nodes={"a": node}))
 
     assert [each.id for each in tree] == ["start", "end", "a"]
-
-
-def test_a_node_tells_how_often_sops_retries_it_by_itself() -> None:
-    retried: Any = {"auto_retry": {"enable": True, "times": 3, "interval": 5}}
-    nodes = {"a": activity("a", **retried), "b": activity("b"), "s": subprocess("s", {}, **retried)}
-    tree = pipeline_tree("start > a > b > s > end", nodes=nodes)
-
-    retries = {key: found(tree, key).auto_retry_times for key in ("start", "a", "b", "s")}
-    waits = {key: found(tree, key).auto_retry_interval_seconds for key in ("start", "a", "b", "s")}
-
-    assert retries == {"start": 0, "a": 3, "b": 0, "s": 0}
-    assert waits == {"start": 0, "a": 5, "b": 0, "s": 0}
 
 
 @pytest.mark.parametrize("tree", [{}, {"activities": {}}, {"start_event": {}, "end_event": None}])

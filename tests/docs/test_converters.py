@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
+import runpy
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.dag_generator.converters.nodes import Conversion
+from tests.docs.dag_files import write_dag_file
+from tests.docs.pages import ROOT, Page
 from tests.sops.builders import activity, constant, pipeline_tree
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.dag_generator.converters import ConverterRegistry
+    from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[3] / "docs/converters.md"
+    from airflow_provider_sops.dag_generator.converters import ConverterRegistry
 
 
 @pytest.fixture(scope="module")
-def shown() -> dict[str, Any]:
-    """What the page's code defines, apart from the DAG itself."""
-    names: dict[str, Any] = {}
-    for code in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE):
-        if "SopsDag(" not in code:
-            exec(code, names)
-    return names
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the page's code defines."""
+    page = Page(ROOT / "docs/converters.md")
+    return runpy.run_path(str(write_dag_file(page, tmp_path_factory.mktemp("dags"))))
 
 
 def converted(shown: dict[str, Any], plugin: str, version: str, /, *needed: str, **inputs: Any) -> Any:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import runpy
-import shutil
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.dag_files import write_dag_file
+from tests.docs.pages import ROOT, Page
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the page's code defines, in a file beside the snapshot that it names."""
-    folder = tmp_path_factory.mktemp("dags")
-    page = (ROOT / "docs/moving-a-flow-to-airflow.md").read_text()
-    shutil.copy(ROOT / "example_dags/sops_pipeline_native.json", folder / "rollout.json")
-    file = folder / "rollout.py"
-    file.write_text("\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)))
-    return runpy.run_path(str(file))
+    page = Page(ROOT / "docs/moving-a-flow-to-airflow.md")
+    return runpy.run_path(str(write_dag_file(page, tmp_path_factory.mktemp("dags"))))
 
 
 def names_left_in_sops(shown: dict[str, Any], dag: str) -> list[str]:
