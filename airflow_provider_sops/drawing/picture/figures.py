@@ -19,7 +19,7 @@ class Shape(Enum):
     EXCLUSIVE = "ExclusiveGateway"
     CONVERGE = "ConvergeGateway"
     GATEWAY = "Gateway"
-    """A gateway of which no more is known; SOPS has no such word."""
+    """A gateway of unknown type; SOPS has no such word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _GAP = 36.0
 _MOST_STRETCH = 4.0
 
 _Place = tuple[str, str]
-"""What stands in a layer: a figure, or with its id the line that passes there on its way from that figure."""
+"""What takes up room in a layer: a figure's id, and the id of a line from it that passes there, empty for the figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The web pipeline_tree of SOPS: what a template or a task consists of.
 
-Names come from their modules only when they are used: operators and triggers, which every DAG file imports, know a tree
-by the look-up of its nodes alone.
+Each name is loaded on first use: operators, which DAG files import, need only the look-up of nodes.
 """
 
 from __future__ import annotations
