@@ -22,7 +22,7 @@ _GAP = 36.0
 _MOST_STRETCH = 4.0
 
 _Place = tuple[str, str]
-"""What takes up room in a layer: a figure's id, and the id of a line from it that passes there, empty for the figure."""
+"""What takes up room in a layer: a figure's id, and that of a line from it that passes there, or an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
