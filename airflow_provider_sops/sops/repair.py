@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.auto_retry import MOST_AUTO_RETRIES
+
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
     from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-
-#: SOPS retries a node at most so often, whatever its tree says (TASKFLOW_NODE_AUTO_RETRY_MAX_TIMES).
-_MOST_AUTO_RETRIES = 10
 
 
 def may_be_repaired(status: TaskStatus) -> bool:
@@ -40,4 +39,4 @@ def _is_skipped(node: NodeStatus, tree: TreeIndex) -> bool:
 
 def _is_retried(node: NodeStatus, tree: TreeIndex) -> bool:
     known = tree.get(node.id)
-    return node.retry > min(known.auto_retry_times if known else 0, _MOST_AUTO_RETRIES)
+    return node.retry > min(known.auto_retry_times if known else 0, MOST_AUTO_RETRIES)

@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there_is_an_error_of_its_own(tmp_path: Path) -> None
 def test_loading_a_tree_imports_nothing_of_airflow() -> None:
     script = (
         "import sys; from airflow_provider_sops.dag_generator.snapshot_files import load_pipeline_tree;"
-        " import airflow_provider_sops.sops.pipeline_tree.drawing, airflow_provider_sops.cli.main;"
+        " import airflow_provider_sops.drawing.tree, airflow_provider_sops.cli.main;"
         " print([name for name in sys.modules if name.partition('.')[0] == 'airflow'])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -28,10 +28,9 @@ from airflow_provider_sops.dag_generator.secret_inputs import secret_variables
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.region_variables import needed_keys
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
-from airflow_provider_sops.sops.pipeline_tree.variables import references_of
+from airflow_provider_sops.sops.pipeline_tree.variables import needed_keys, references_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -142,7 +141,7 @@ class NativeBuilder:
                 self._connect(edge)
         for task, region in self._deciding:
             if region.path == path:
-                task.targets = {edge.flow.id: self._first[edge.target].task_id for edge in region.exits}
+                task.targets = {edge.sequence_flow.id: self._first[edge.target].task_id for edge in region.exits}
         return end
 
     def _build_node(

@@ -21,7 +21,7 @@ from airflow_provider_sops.service.reading import read_list, read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import is_password, variable_name
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
-from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_values
+from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_X
 from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_region, marker_id
+from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 
 if TYPE_CHECKING:

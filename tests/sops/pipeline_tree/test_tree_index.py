@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex, TreeNode
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from tests.sops.builders import activity, answer_with, pipeline_tree, subprocess
 
+if TYPE_CHECKING:
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 
-def found(tree: Any, node_id: str) -> TreeNode:
+
+def found(tree: Any, node_id: str) -> Node:
     known = TreeIndex(tree).get(node_id)
     assert known is not None
     return known
@@ -93,7 +96,10 @@ def test_a_tree_of_2019_with_fewer_fields_is_read() -> None:
         "gateways": {},
     }
 
-    assert found(tree, "n1") == TreeNode("n1", "暂停", "", "pause_node", ("n0",), ("n2",))
+    known = found(tree, "n1")
+
+    assert (known.name, known.type, known.plugin) == ("暂停", "", "pause_node")
+    assert (known.sources, known.targets) == (("n0",), ("n2",))
 
 
 def test_an_independent_subprocess_is_one_node_its_inner_nodes_run_in_another_task() -> None:

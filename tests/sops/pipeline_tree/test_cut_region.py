@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_region, cut_values, marker_id
-from airflow_provider_sops.sops.pipeline_tree.regions import regions_of
+from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, cut_values, marker_id, regions_of
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree

@@ -1,4 +1,4 @@
-"""Colours of the picture, for light and dark pages; a state shows in its colour, its sign and its words."""
+"""Colours of the picture, for light and dark pages; each state has its own colour, sign and words."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ _PLAIN = Look("plain", "")
 
 
 def look_of(state: str) -> Look:
-    """Return how a state looks; one that is not known looks like none."""
+    """Return how a state looks; an unknown one looks like no state."""
     return _LOOKS.get(state, _PLAIN)

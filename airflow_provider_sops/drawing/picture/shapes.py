@@ -9,7 +9,7 @@ from .figures import Shape
 ACTIVITY_SIZE = (150.0, 54.0)
 EVENT_SIZE = (44.0, 44.0)
 GATEWAY_SIZE = (42.0, 42.0)
-#: What SOPS's editor counts as the width and height of a gateway: its diamond stands out.
+#: The size of a gateway in SOPS's editor, whose diamond sticks out of it.
 _GATEWAY_IN_EDITOR = (34.0, 34.0)
 
 ACTIVITIES = frozenset({Shape.ACTIVITY, Shape.SUBPROCESS})
@@ -34,7 +34,7 @@ class Box:
         return self.x + dx * self.width / 2, self.y + dy * self.height / 2
 
 
-#: Which way a line goes that leaves a figure at a side.
+#: The direction in which a line leaves a figure, by the side.
 DIRECTIONS = {"Left": (-1, 0), "Right": (1, 0), "Top": (0, -1), "Bottom": (0, 1)}
 
 
@@ -46,6 +46,6 @@ def size_of(shape: Shape) -> tuple[float, float]:
 
 
 def box_at(shape: Shape, left: float, top: float) -> Box:
-    """Return where a shape is whose top left corner the editor has at a place."""
+    """Return the box of a shape whose top left corner the editor has at this position."""
     width, height = size_of(shape) if shape in ACTIVITIES | EVENTS else _GATEWAY_IN_EDITOR
     return Box(left + width / 2, top + height / 2, *size_of(shape))

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from airflow_provider_sops.sops.drawing import Figure, Line, draw
-from airflow_provider_sops.sops.drawing.figures import Shape
+from airflow_provider_sops.drawing.picture import Figure, Line, draw
+from airflow_provider_sops.drawing.picture.figures import Shape
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MARGIN = 40.0
 _HEADING_HEIGHT = 34.0
 _LONGEST_TEXT = 500
-#: Widths in letters of which one is half as wide as a Chinese character.
+#: Widths in letters; a Chinese character counts as two.
 _NAME_WIDTH, _LABEL_WIDTH = 19, 22
 #: Characters that no XML file may hold, not even escaped, and those that turn the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -45,8 +45,8 @@ _SIGNS = {
 def draw(figures: Sequence[Figure], lines: Sequence[Line], *, title: str = "") -> str:
     """Draw a flow as an SVG file.
 
-    The figures are where SOPS's editor has them, else in layers from left to right. The file needs nothing beside it,
-    runs nothing, and follows the light or dark scheme of whoever looks at it. Texts may hold anything; links are the
+    The figures are where SOPS's editor has them, else in layers from left to right. The file stands alone, runs no
+    script, and follows the reader's light or dark scheme. Texts may hold anything; links are the
     caller's own.
 
     :param figures: in the order of the flow: a line to an earlier one, or to itself, leads back.
@@ -100,7 +100,7 @@ def _draw_lines(lines: Sequence[Line], routes: Mapping[str, list[Point]]) -> Ite
 
 
 def _draw_label(line: Line, points: list[Point]) -> str:
-    """Write a condition where its line reaches the figure that it leads to: there lines lie apart."""
+    """Write a condition at the end of its line, where lines lie apart."""
     x, y = points[-1]
     before = points[-2]
     anchor, x, y = ("end", x - 10, y - 6) if before[1] == y else ("start", x + 6, (y + before[1]) / 2)

@@ -7,17 +7,17 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 
-from airflow_provider_sops.sops.drawing.layout import lay_out
+from airflow_provider_sops.drawing.picture.layout import lay_out
+from airflow_provider_sops.drawing.tree import draw, figures_of, lines_of
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.drawing import draw, figures_of, lines_of
 from tests.pipeline_trees.blocks import Loop, Parallel, Sub, Task
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree
 from tests.sops.builders import activity, pipeline_tree, subprocess
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.drawing.layout import Layout
-    from airflow_provider_sops.sops.drawing.shapes import Box
+    from airflow_provider_sops.drawing.picture.layout import Layout
+    from airflow_provider_sops.drawing.picture.shapes import Box
     from tests.pipeline_trees.blocks import Flow
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -32,7 +32,7 @@ def route(source: Box, target: Box, sides: tuple[str, str] | None, way: Sequence
         leaving, arriving = "Right", "Left"
     start, end = source.side(leaving), target.side(arriving)
     if (leaving, arriving) == ("Right", "Left") and start[0] < end[0] and abs(start[1] - end[1]) <= _NEARLY_LEVEL:
-        # Figures of different heights, of which the editor has the tops in one line.
+        # Figures of different heights whose tops the editor has aligned.
         y = min(source, target, key=lambda box: box.height).y
         return [(start[0], y), (end[0], y)]
     first = _moved(start, DIRECTIONS[leaving])

@@ -19,7 +19,7 @@ class Shape(Enum):
     EXCLUSIVE = "ExclusiveGateway"
     CONVERGE = "ConvergeGateway"
     GATEWAY = "Gateway"
-    """A gateway of which no more is known; SOPS has no such word."""
+    """A gateway of unknown type; SOPS has no such word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Figure:
     :param words: what is shown of it when it is pointed at.
     :param state: what is known of it: SOPS's words, ``SKIPPED`` for a node that failed and was skipped, and
         ``NOT_TAKEN`` for one that never runs. Any other is drawn plain.
-    :param place: where the editor has its top left corner, as the tree says it. What is no number is no place.
+    :param place: where the editor has its top left corner, as the tree says it; ignored unless both are numbers.
     :param is_optional: whether tasks may leave it out.
     :param link: address to which it leads; empty for none.
     :param is_chosen: whether it is marked as the one that is looked at.
@@ -51,7 +51,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A flow from one figure to another.
+    """A sequence flow from one figure to another.
 
     :param source: id of a figure, as ``target``.
     :param label: what is written beside it; cut to fit.

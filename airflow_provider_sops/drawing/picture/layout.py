@@ -22,7 +22,7 @@ _GAP = 36.0
 _MOST_STRETCH = 4.0
 
 _Place = tuple[str, str]
-"""What stands in a layer: a figure, or with its id the line that passes there on its way from that figure."""
+"""What takes up room in a layer: a figure's id, and that of a line from it that passes there, or an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Layout:
     """Where everything is.
 
     :param boxes: by the figure's id.
-    :param ways: the points that a line passes which leads over several layers, by its id; others are left out.
+    :param ways: the points through which a line over several layers passes, by its id; other lines are left out.
     """
 
     boxes: Mapping[str, Box]
