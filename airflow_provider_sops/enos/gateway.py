@@ -6,7 +6,6 @@ Nothing here sends anything. The answer is read by ``read_response`` (module ``a
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from airflow_provider_sops import __version__
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.signing import signature
 from airflow_provider_sops.sops.gateway import HttpRequest
+from airflow_provider_sops.sops.secrets import Secrets
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.endpoints import Endpoint
@@ -49,9 +49,7 @@ class Credentials:
 
     def conceal(self, text: str, access_token: str = "") -> str:
         """Return ``text`` with the secret key and the token replaced by ``***``."""
-        for secret in filter(None, (self.secret_key, access_token)):
-            text = re.sub(f"{re.escape(secret)}|{re.escape(quote(secret, safe=''))}", "***", text)
-        return text
+        return Secrets((self.secret_key, access_token)).hide_in(text)
 
 
 @dataclass(frozen=True, slots=True)

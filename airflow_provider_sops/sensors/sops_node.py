@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
@@ -17,6 +17,8 @@ from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_secrets import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +70,7 @@ class SopsNodeSensor(SopsBaseSensor):
         self.sops_node_id = node_id
         self._place: _Place | None = None
         self._watch: NodeWatch | None = None
+        self._secrets: TaskSecrets | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
@@ -125,7 +128,8 @@ class SopsNodeSensor(SopsBaseSensor):
         push_task(context, sops_task_id, self._task_url)
         node = locate_node(PipelineTree(detail.pipeline_tree), str(self.sops_node_id).strip())
         self.log.info("Waiting for node %s of SOPS task %s: %s", node.id, sops_task_id, self._task_url)
-        return _Place(sops_task_id, node)
+        self._secrets = TaskSecrets([detail])
+        return _Place(sops_task_id, replace(node, secrets_of=(sops_task_id,) if self._secrets.exist else ()))
 
     def _look(self, place: _Place, watch: NodeWatch, *, wait: bool) -> NodeResult | None:
         look = watch.next_look(time.time())
@@ -142,7 +146,7 @@ class SopsNodeSensor(SopsBaseSensor):
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
         else:
-            sight = watch.see(status, look, time.time())
+            sight = watch.see(self._secrets_of(place).status(status), look, time.time())
         for line in sight.lines:
             self.log.log(line.level, "SOPS task %s: %s", place.sops_task_id, line.text)
         return sight.result
@@ -159,7 +163,11 @@ class SopsNodeSensor(SopsBaseSensor):
         detail = self.hook.get_task_node_detail(
             place.sops_task_id, node_id, component_code=place.node.plugin, subprocess_stack=stack or None
         )
-        return dict(detail.data.outputs)
+        shown, _ = self._secrets_of(place).node(node_id, detail.data)
+        return dict(shown.outputs)
+
+    def _secrets_of(self, place: _Place) -> TaskSecrets:
+        return self._secrets or read_secrets(self.hook, place.node.secrets_of)
 
     def _error(self, place: _Place, result: NodeResult) -> SopsError:
         return node_error(result, place.sops_task_id, place.node.id, self._task_url, repair=_REPAIR)

@@ -19,6 +19,7 @@ from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
+from airflow_provider_sops.triggers.task_secrets import shared_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -161,7 +162,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         except SopsError as error:
             self.log.debug("The node's log cannot be read: %s", error)
             text = ""
-        return report(data, text, self.node.secret_inputs)
+        return report(node.id, data, text, await shared_secrets(wait, node.secrets_of))
 
     async def _flow_task(self) -> FlowTask | None:
         """Return what the start task has pushed; ``None`` if that is no task."""

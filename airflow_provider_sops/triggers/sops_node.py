@@ -13,6 +13,7 @@ from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait
+from airflow_provider_sops.triggers.task_secrets import shared_secrets
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
     while True:
         look = watch.next_look(time.time())
         try:
-            sight = watch.see(await wait.look(look), look, time.time())
+            status = await wait.look(look)
+            if status.ex_data or status.at(node.path):
+                status = (await shared_secrets(wait, node.secrets_of)).status(status)
+            sight = watch.see(status, look, time.time())
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
         for line in sight.lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.models.reading import read_mapping
@@ -10,7 +10,7 @@ from airflow_provider_sops.sops.pipeline_tree.levels import Level, read_levels
 from airflow_provider_sops.sops.pipeline_tree.nodes import HUMAN_PLUGINS, Activity, SubProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,12 @@ class TreeIndex:
         index._nodes = {
             node_id: TreeNode(node_id, "", "ServiceActivity", plugin, (), ()) for node_id, plugin in plugins.items()
         }
+        return index
+
+    def renamed(self, rename: Callable[[str], str]) -> TreeIndex:
+        """Return an index in which the nodes have other names."""
+        index = TreeIndex({})
+        index._nodes = {node.id: replace(node, name=rename(node.name)) for node in self}
         return index
 
     @property
