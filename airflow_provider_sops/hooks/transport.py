@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.hooks.query_filter import keep_queries_out_of_logs
 from airflow_provider_sops.sops.answer import HttpResponse
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
@@ -47,6 +48,7 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
     :raises SopsConnectionError: no usable answer came; whatever the service, the hook gives it its own class.
     :raises SopsInvalidParameterError: the address, the proxy or the CA file is none.
     """
+    keep_queries_out_of_logs()
     try:
         # Prepared apart from the session: no cookies, and no credentials out of a .netrc.
         prepared = requests.Request(

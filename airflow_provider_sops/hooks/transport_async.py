@@ -15,6 +15,7 @@ import requests
 from yarl import URL
 
 from airflow_provider_sops.hooks.failures import connection_error, is_tls_handshake_failure
+from airflow_provider_sops.hooks.query_filter import keep_queries_out_of_logs
 from airflow_provider_sops.sops.answer import HttpResponse
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
@@ -35,6 +36,7 @@ class AsyncTransport:
         self._proxy: str | None = None
 
     async def __aenter__(self) -> AsyncTransport:
+        keep_queries_out_of_logs()
         # Reads certificates, and perhaps system settings, from disk.
         self._proxy, tls = await asyncio.to_thread(_read_environment, self._settings)
         self._session = aiohttp.ClientSession(
