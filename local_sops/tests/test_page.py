@@ -170,7 +170,7 @@ class TestTask:
         data = task_page(sops, task_id).link("approve")["node-data"].words
         assert "Inputs {" in data
         assert "snREQ" in data
-        assert " asks admin to approve " in data
+        assert "Log asks admin to approve" in data
 
     def test_a_task_that_is_not_there_is_named(self, sops: SopsClient) -> None:
         for query in ("instance_id=999999", "instance_id=%3Cb%3E", ""):
