@@ -78,7 +78,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.node = node
         self._tree = tree
-        self._secrets: TaskSecrets | None = None
+        self._secrets: dict[tuple[int, ...], TaskSecrets] = {}
         self.on_failed = on_failed
         self.poll_interval_seconds = poll_interval_seconds
         self.timeout_seconds = timeout_seconds
@@ -241,13 +241,10 @@ class NodeMirrorOperator(SopsBaseOperator):
         return None if found.outputs is None else dict(found.outputs)
 
     def _secrets_of(self, sops_task_ids: tuple[int, ...]) -> TaskSecrets:
-        """Return what is to be hidden, and ask SOPS for it no more than once."""
-        if self._secrets is None or not sops_task_ids:
-            found = read_secrets(self.hook, sops_task_ids)
-            if not sops_task_ids:
-                return found
-            self._secrets = found
-        return self._secrets
+        """Return what is to be hidden of a task, and ask SOPS for it no more than once."""
+        if sops_task_ids not in self._secrets:
+            self._secrets[sops_task_ids] = read_secrets(self.hook, sops_task_ids)
+        return self._secrets[sops_task_ids]
 
     def _detail(self, sops_task_id: int, path: Sequence[str], plugin: str) -> NodeDetail:
         *stack, node_id = path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bamboo_engine import states
 from pipeline.component_framework.library import ComponentLibrary
 
-from local_sops.api.call import Call, Refusal
+from local_sops.api.call import Call
 from local_sops.api.nodes import get_task_node_detail
 from local_sops.config import PROJECTS
 from local_sops.page.flow import APPROVE, SUBPROCESS_PLUGIN, NodeRow, node_rows
