@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.task_secrets import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.waiting import Sight, WaitPolicy, WaitResult
     from airflow_provider_sops.task_log import TaskLog
 
@@ -41,6 +44,7 @@ class TaskFollower:
         self._log = log
         self._sleep = sleep
         self._clock = clock
+        self._secrets: TaskSecrets | None = None
         self._watch = TaskWatch(policy, clock(), tree_is_whole=False)
 
     def to_the_end(self) -> WaitResult:
@@ -74,7 +78,7 @@ class TaskFollower:
         except SopsError as error:
             sight = self._watch.miss(error, look, self._clock())
         else:
-            sight = self._watch.see(status, look, self._clock())
+            sight = self._watch.see(self._without_secrets(status), look, self._clock())
         for line in sight.lines:
             self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, line.text)
         return sight
@@ -90,5 +94,12 @@ class TaskFollower:
             self._watch.tree = self._watch.tree or TreeIndex({})
             self._log.debug("the tree of SOPS task %s cannot be read: %s", self._sops_task_id, error)
         else:
-            self._watch.learn_tree(TreeIndex(detail.pipeline_tree))
             self._watch.task_url = detail.task_url
+            self._secrets = TaskSecrets([detail])
+            self._watch.learn_tree(self._secrets.index())
+
+    def _without_secrets(self, status: TaskStatus) -> TaskStatus:
+        secrets = self._secrets
+        if secrets is None and status.ex_data:
+            secrets = read_secrets(self._hook, [self._sops_task_id])
+        return secrets.status(status) if secrets else status

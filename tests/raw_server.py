@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ def raw_server() -> Iterator[Callable[..., RawServer]]:
                     if tls is not None:
                         connection = tls.wrap_socket(connection, server_side=True)
                     with connection, contextlib.suppress(OSError):
-                        server.requests.append(connection.recv(65536))
+                        server.requests.append(_read_request(connection))
                         behave(connection)
 
             thread = threading.Thread(target=serve, daemon=True)
@@ -60,3 +61,16 @@ def raw_server() -> Iterator[Callable[..., RawServer]]:
             return server
 
         yield start
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    """Return a whole request: a connection that is closed before all of it was read is reset, and the answer lost."""
+    received = b""
+    while b"\r\n\r\n" not in received and (piece := connection.recv(65536)):
+        received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
+    missing = int(length[1]) - len(body) if length else 0
+    while missing > 0 and (piece := connection.recv(missing)):
+        received, missing = received + piece, missing - len(piece)
+    return received

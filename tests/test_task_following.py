@@ -49,7 +49,7 @@ class Course:
         data = self.sops.status(seconds, with_details=with_auto_retry_status) if seconds >= 0 else running_task()
         return TaskStatus.read(data)
 
-    def _detail(self, _task_id: int, *, fresh: bool) -> TaskDetail:
+    def _detail(self, _task_id: int, *, fresh: bool = False) -> TaskDetail:
         self.tree_requests.append(self.now)
         if self.now < self.tree_comes_at:
             raise DOWN

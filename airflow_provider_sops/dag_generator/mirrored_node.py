@@ -27,19 +27,21 @@ class FlowTask:
 
     :param paths: ids in the task, from the outermost subprocess to the node, by ``key_text`` of the template's node.
     :param independent: ``key_text`` of the subprocesses that run as SOPS tasks of their own.
+    :param outer: ids of the SOPS tasks around this one, of which a subprocess has started it.
     """
 
     sops_task_id: int
     task_url: str
     paths: Mapping[str, Sequence[str]]
     independent: Sequence[str] = ()
+    outer: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, sops_task_id: int, task_url: str, mapping: TaskMapping) -> FlowTask:
+    def of(cls, sops_task_id: int, task_url: str, mapping: TaskMapping, outer: tuple[int, ...] = ()) -> FlowTask:
         """Return the task as a mapping describes it."""
         ids = mapping.ids
         paths = {key_text(key): [ids[key[:depth]] for depth in range(1, len(key) + 1)] for key in ids}
-        return cls(sops_task_id, task_url, paths, sorted(map(key_text, _independent(mapping))))
+        return cls(sops_task_id, task_url, paths, sorted(map(key_text, _independent(mapping))), outer)
 
 
 def _independent(mapping: TaskMapping) -> set[NodeKey]:
@@ -60,7 +62,7 @@ class MirroredNode:
     :param waits_for_person: whether it runs until somebody acts in SOPS.
     :param has_data: whether it has inputs and outputs, which gateways have not.
     :param plugin: the plugin's code; empty for gateways.
-    :param secret_inputs: names of the inputs that hold passwords.
+    :param has_secrets: whether there are passwords in its flow, which its texts may hold.
     """
 
     key: NodeKey
@@ -69,7 +71,7 @@ class MirroredNode:
     waits_for_person: bool = False
     has_data: bool = False
     plugin: str = ""
-    secret_inputs: tuple[str, ...] = ()
+    has_secrets: bool = False
 
     def in_task(self, task: FlowTask) -> NodeInTask | None:
         """Return the node as it is in a task; ``None`` if it is not there."""
@@ -83,7 +85,12 @@ class MirroredNode:
             last_round_after=None if rounds is None else _known(rounds, task),
             waits_for_person=self.waits_for_person,
             plugin=self.plugin,
+            secrets_of=self.secrets_of(task),
         )
+
+    def secrets_of(self, task: FlowTask) -> tuple[int, ...]:
+        """Return the ids of the SOPS tasks whose passwords the node's texts may hold."""
+        return (*task.outer, task.sops_task_id) if self.has_secrets else ()
 
     def task_around(self, task: FlowTask) -> NodeKey | None:
         """Return the subprocess around the node that runs as a SOPS task of its own; ``None`` if there is none."""
@@ -93,7 +100,12 @@ class MirroredNode:
     def arrival_of(self, subprocess: NodeKey, task: FlowTask) -> NodeInTask:
         """Return a subprocess around the node, to wait until the flow arrives there."""
         path = tuple(task.paths[key_text(subprocess)])
-        return NodeInTask(path=path, never_after=_known(self.never_after, task), until_arrival=True)
+        return NodeInTask(
+            path=path,
+            never_after=_known(self.never_after, task),
+            until_arrival=True,
+            secrets_of=self.secrets_of(task),
+        )
 
     def inside(self, subprocess: NodeKey) -> MirroredNode:
         """Return the node as one of the flow inside a subprocess around it."""
@@ -105,7 +117,7 @@ class MirroredNode:
             waits_for_person=self.waits_for_person,
             has_data=self.has_data,
             plugin=self.plugin,
-            secret_inputs=self.secret_inputs,
+            has_secrets=self.has_secrets,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -118,7 +130,7 @@ class MirroredNode:
             "waits_for_person": self.waits_for_person,
             "has_data": self.has_data,
             "plugin": self.plugin,
-            "secret_inputs": list(self.secret_inputs),
+            "has_secrets": self.has_secrets,
         }
         return {name: value for name, value in whole.items() if value or (name == "last_round_after" and rounds == ())}
 
@@ -140,7 +152,8 @@ class MirroredNode:
             waits_for_person=bool(data.get("waits_for_person")),
             has_data=bool(data.get("has_data")),
             plugin=read_text(data.get("plugin")),
-            secret_inputs=tuple(map(read_text, read_list(data.get("secret_inputs")))),
+            # Version 0.1.0 wrote which inputs of the node hold passwords.
+            has_secrets=bool(data.get("has_secrets") or data.get("secret_inputs")),
         )
 
 

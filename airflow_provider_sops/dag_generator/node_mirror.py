@@ -33,6 +33,7 @@ from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.sops.watch import failure_mark
+from airflow_provider_sops.task_secrets import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.models import NodeDetail
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.sops.waiting import OnFailed
 
 
@@ -82,6 +84,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.node = node
         self._tree = tree
+        self._secrets: dict[tuple[int, ...], TaskSecrets] = {}
         self.on_failed = on_failed
         self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
@@ -166,9 +169,10 @@ class NodeMirrorOperator(SopsBaseOperator):
         detail = self._detail(task.sops_task_id, path, INDEPENDENT_SUBPROCESS_PLUGIN)
         inner_id = read_id(detail.data.outputs.get("task_id"))
         if inner_id is None and detail.state == TaskState.FAILED:
+            error = self._secrets_of(mirrored.secrets_of(task)).error(path[-1], detail.data.ex_data)
             raise SopsTaskFailedError(
                 f"node {path[-1]} of SOPS task {task.sops_task_id} failed before it had started its subprocess:"
-                f" {detail.data.ex_data}",
+                f" {error}",
                 advice="Retry the node in SOPS, then clear this task.",
                 sops_task_id=task.sops_task_id,
                 task_url=task.task_url,
@@ -178,7 +182,8 @@ class NodeMirrorOperator(SopsBaseOperator):
             self._defer(task, mirrored.arrival_of(subprocess, task), self._policy((), is_retry=False))
         self.log.info("The subprocess around this node runs as SOPS task %s.", inner_id)
         inner = self.hook.get_task_detail(inner_id)
-        return FlowTask.of(inner_id, inner.task_url, tree.map_to_task(PipelineTree(inner.pipeline_tree)))
+        mapping = tree.map_to_task(PipelineTree(inner.pipeline_tree))
+        return FlowTask.of(inner_id, inner.task_url, mapping, outer=(*task.outer, task.sops_task_id))
 
     def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
         from airflow_provider_sops.triggers.sops import SopsNodeTrigger
@@ -201,10 +206,11 @@ class NodeMirrorOperator(SopsBaseOperator):
         watch = NodeWatch(node, policy, time.time())
         look = watch.next_look(time.time())
         try:
-            sight = watch.see(self.hook.get_task_status(task.sops_task_id, fresh=look.fresh), look, time.time())
+            status = self.hook.get_task_status(task.sops_task_id, fresh=look.fresh)
         except SopsError as error:
             self.log.debug("the trigger will look again: %s", error)
             return None
+        sight = watch.see(self._secrets_of(node.secrets_of).status(status), look, time.time())
         for line in sight.lines if sight.result else ():
             self.log.log(line.level, "SOPS task %s: %s", task.sops_task_id, line.text)
         return sight.result
@@ -248,10 +254,16 @@ class NodeMirrorOperator(SopsBaseOperator):
         except SopsError as error:
             self.log.debug("The node's log cannot be read: %s", error)
             text = ""
-        found = report(data, text, self.node.secret_inputs)
+        found = report(node.id, data, text, self._secrets_of(node.secrets_of))
         for line in found.lines:
             self.log.log(line.level, "%s", line.text)
         return None if found.outputs is None else dict(found.outputs)
+
+    def _secrets_of(self, sops_task_ids: tuple[int, ...]) -> TaskSecrets:
+        """Return what is to be hidden of a task, and ask SOPS for it no more than once."""
+        if sops_task_ids not in self._secrets:
+            self._secrets[sops_task_ids] = read_secrets(self.hook, sops_task_ids)
+        return self._secrets[sops_task_ids]
 
     def _detail(self, sops_task_id: int, path: Sequence[str], plugin: str) -> NodeDetail:
         *stack, node_id = path

@@ -13,9 +13,9 @@ from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edg
 from airflow_provider_sops.dag_generator.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.node_arguments import arguments_of
 from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs, secret_variables
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.secret_variables import has_passwords
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class WatchBuilder:
         self._stages = StageGroups(wanted=settings.stages)
         self._places: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
-        self._secret = secret_variables(tree)
+        self._has_secrets = has_passwords(tree)
         self._mirror_count = sum(
             key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
         )
@@ -148,7 +148,7 @@ class WatchBuilder:
             waits_for_person=activity is not None and activity.waits_for_person,
             has_data=activity is not None,
             plugin=activity.plugin if activity else "",
-            secret_inputs=secret_inputs(activity, self._secret[node.key[:-1]]) if activity else (),
+            has_secrets=self._has_secrets,
         )
 
     def _trigger_rule(self, node: Node) -> str:

@@ -5,7 +5,6 @@ Nothing here sends anything. The answer is read by ``read_response`` (module ``a
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
@@ -15,6 +14,7 @@ from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.signing import signature
 from airflow_provider_sops.service.http import HttpRequest, write_json
+from airflow_provider_sops.service.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,9 +50,7 @@ class Credentials:
 
     def conceal(self, text: str, access_token: str = "") -> str:
         """Return ``text`` with the secret key and the token replaced by ``***``."""
-        for secret in filter(None, (self.secret_key, access_token)):
-            text = re.sub(f"{re.escape(secret)}|{re.escape(quote(secret, safe=''))}", "***", text)
-        return text
+        return Secrets((self.secret_key, access_token)).hide_in(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.waiting import Outcome, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 
@@ -110,7 +110,7 @@ class SopsTaskSensor(SopsBaseSensor):
         try:
             detail = self.hook.get_task_detail(sops_task_id, fresh=True)
             self._task_url = detail.task_url
-            human_nodes = TreeIndex(detail.pipeline_tree).human_plugins
+            human_nodes = nodes_to_tell_apart(detail)
         except SopsError as error:
             if not (error.temporary or error.outcome_unknown):
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
@@ -17,7 +17,9 @@ from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
-from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_secrets import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +72,7 @@ class SopsNodeSensor(SopsBaseSensor):
         self.sops_node_id = node_id
         self._place: _Place | None = None
         self._watch: NodeWatch | None = None
+        self._secrets: TaskSecrets | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
@@ -99,7 +102,7 @@ class SopsNodeSensor(SopsBaseSensor):
         """Look at the node once, and again as long as an answer needs confirmation within seconds."""
         with airflow_errors(in_sensor=True):
             place = self._place = self._place or self._locate(context)
-            watch = self._watch = self._watch or NodeWatch(place.node, self._policy(deadline=None), time.time())
+            watch = self._watch = self._watch or self._new_watch(place)
             result = self._look(place, watch, wait=False)
             while result is None and watch.is_undecided:
                 result = self._look(place, watch, wait=True)
@@ -127,7 +130,13 @@ class SopsNodeSensor(SopsBaseSensor):
         push_task(context, sops_task_id, self._task_url)
         node = locate_node(PipelineTree(detail.pipeline_tree), str(self.sops_node_id).strip())
         self.log.info("Waiting for node %s of SOPS task %s: %s", node.id, sops_task_id, self._task_url)
-        return _Place(sops_task_id, node)
+        self._secrets = TaskSecrets([detail])
+        return _Place(sops_task_id, replace(node, secrets_of=(sops_task_id,) if self._secrets.exist else ()))
+
+    def _new_watch(self, place: _Place) -> NodeWatch:
+        watch = NodeWatch(place.node, self._policy(deadline=None), time.time())
+        watch.learn_tree(self._secrets_of(place).index())
+        return watch
 
     def _look(self, place: _Place, watch: NodeWatch, *, wait: bool) -> NodeResult | None:
         look = watch.next_look(time.time())
@@ -144,19 +153,10 @@ class SopsNodeSensor(SopsBaseSensor):
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
         else:
-            if watch.wants_tree(status, look):
-                self._read_tree(place, watch)
-            sight = watch.see(status, look, time.time())
+            sight = watch.see(self._secrets_of(place).status(status), look, time.time())
         for line in sight.lines:
             self.log.log(line.level, "SOPS task %s: %s", place.sops_task_id, line.text)
         return sight.result
-
-    def _read_tree(self, place: _Place, watch: NodeWatch) -> None:
-        """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
-        try:
-            watch.learn_tree(TreeIndex(self.hook.get_task_detail(place.sops_task_id, fresh=True).pipeline_tree))
-        except SopsError as error:
-            self.log.debug("the tree of SOPS task %s cannot be read: %s", place.sops_task_id, error)
 
     def _conclude(self, place: _Place, result: NodeResult) -> dict[str, Any] | None:
         if result.outcome == NodeOutcome.NEVER_RUNS:
@@ -170,7 +170,11 @@ class SopsNodeSensor(SopsBaseSensor):
         detail = self.hook.get_task_node_detail(
             place.sops_task_id, node_id, component_code=place.node.plugin, subprocess_stack=stack or None
         )
-        return dict(detail.data.outputs)
+        shown, _ = self._secrets_of(place).node(node_id, detail.data)
+        return dict(shown.outputs)
+
+    def _secrets_of(self, place: _Place) -> TaskSecrets:
+        return self._secrets or read_secrets(self.hook, place.node.secrets_of)
 
     def _error(self, place: _Place, result: NodeResult) -> SopsError:
         return node_error(result, place.sops_task_id, place.node.id, self._task_url, SENSOR_STEPS)

@@ -15,6 +15,7 @@ from urllib3 import exceptions as urllib3_errors
 from airflow_provider_sops.service.body import ACCEPTED_ENCODING, BodyCollector, BodyError
 from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
 from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
 from airflow_provider_sops.service.timed_connections import TimedAdapter
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
     :raises ServiceError: one of ``settings.errors``: no usable answer came within the limits, or the address, the proxy
         or the CA file is none.
     """
+    keep_queries_out_of_logs()
     try:
         # Prepared apart from the session: no cookies, and no credentials out of a .netrc.
         headers = {"Accept-Encoding": ACCEPTED_ENCODING, **request.headers}

@@ -17,6 +17,7 @@ from yarl import URL
 from airflow_provider_sops.service.body import ACCEPTED_ENCODING, BodyCollector, BodyError
 from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
 from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
@@ -38,6 +39,7 @@ class AsyncTransport:
         self._proxy: str | None = None
 
     async def __aenter__(self) -> AsyncTransport:
+        keep_queries_out_of_logs()
         # Reads certificates, and perhaps system settings, from disk.
         self._proxy, tls = await asyncio.to_thread(_read_environment, self._settings)
         self._session = aiohttp.ClientSession(

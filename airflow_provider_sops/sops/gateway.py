@@ -14,9 +14,7 @@ Nothing here sends anything. The answer is read by ``read_response`` (module ``a
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -24,6 +22,7 @@ from urllib.parse import quote, urlencode
 
 from airflow_provider_sops import __version__
 from airflow_provider_sops.service.http import HttpRequest, write_json
+from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
@@ -75,17 +74,8 @@ class Credentials:
         return {name: value for name, value in values.items() if value}
 
     def conceal(self, text: str) -> str:
-        """Return ``text`` with every secret in it, plain or escaped for a URL or HTML, replaced by ``***``."""
-        for secret in self.secrets:
-            text = re.sub("".join(map(_forms_of, secret)), "***", text, flags=re.IGNORECASE)
-        return text
-
-
-def _forms_of(character: str) -> str:
-    """Return a pattern for a character as servers may echo it, each escaping some characters and not others."""
-    forms = {character, quote(character, safe=""), html.escape(character), "+" if character == " " else character}
-    forms.add("".join(f"%{byte:02X}" for byte in character.encode()))
-    return f"(?:{'|'.join(re.escape(form) for form in sorted(forms))})"
+        """Return ``text`` with every secret in it, however it is escaped, replaced by ``***``."""
+        return Secrets(self.secrets).hide_in(text)
 
 
 class Gateway(Protocol):

@@ -55,6 +55,8 @@ class NodeInTask:
     :param waits_for_person: whether the node runs until somebody acts in SOPS.
     :param until_arrival: whether to wait only until the task has reached the node.
     :param plugin: the code of its plugin; empty for gateways and subprocesses, which have no outputs.
+    :param secrets_of: ids of the SOPS tasks whose passwords its texts may hold: its own, and before it the tasks around
+        that; empty for a flow without passwords.
     """
 
     path: NodePath
@@ -63,6 +65,7 @@ class NodeInTask:
     waits_for_person: bool = False
     until_arrival: bool = False
     plugin: str = ""
+    secrets_of: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -79,6 +82,7 @@ class NodeInTask:
             "waits_for_person": self.waits_for_person,
             "until_arrival": self.until_arrival,
             "plugin": self.plugin,
+            **({"secrets_of": list(self.secrets_of)} if self.secrets_of else {}),
         }
 
     @classmethod
@@ -99,6 +103,7 @@ class NodeInTask:
             waits_for_person=bool(data.get("waits_for_person")),
             until_arrival=bool(data.get("until_arrival")),
             plugin=read_text(data.get("plugin")),
+            secrets_of=tuple(map(read_int, read_list(data.get("secrets_of")))),
         )
 
 

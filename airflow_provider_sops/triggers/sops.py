@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
 from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
@@ -18,6 +19,7 @@ from airflow_provider_sops.triggers.shared_polls import open_client, shared_wait
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
+from airflow_provider_sops.triggers.task_secrets import shared_secrets
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -133,28 +135,34 @@ class SopsTaskTrigger(BaseTrigger):
             scope=self.scope,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as wait:
+            secrets: TaskSecrets | None = None
             while True:
                 if watch.wants_tree:
-                    await self._read_tree(wait, watch)
+                    secrets = await self._read_tree(wait, watch) or secrets
                 look = watch.next_look(time.time())
                 try:
                     status = await wait.look(look)
                 except SopsError as error:
                     sight = watch.miss(error, look, time.time())
                 else:
-                    sight = watch.see(status, look, time.time())
+                    hidden = secrets or await shared_secrets(wait, [self.sops_task_id] if status.ex_data else [])
+                    sight = watch.see(hidden.status(status), look, time.time())
                 for line in sight.lines:
                     self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
                 if sight.result is not None:
                     return sight.result
 
-    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> None:
-        """Read the tree for names and for nodes that wait for people; the wait goes on without it."""
+    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> TaskSecrets | None:
+        """Read the tree for names, passwords and nodes that wait for people; the wait goes on without it."""
         try:
-            watch.learn_tree(await wait.tree())
+            detail = await wait.detail()
         except SopsError as error:
             watch.tree = watch.tree or TreeIndex({})
             self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
+            return None
+        secrets = await asyncio.to_thread(TaskSecrets([detail]).work_out)
+        watch.learn_tree(secrets.index())
+        return secrets
 
     async def _revoke_if_ended(self) -> None:
         if not self.revoke_on_kill:

@@ -19,6 +19,7 @@ from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
+from airflow_provider_sops.triggers.task_secrets import shared_secrets
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         except SopsError as error:
             self.log.debug("The node's log cannot be read: %s", error)
             text = ""
-        return report(data, text, self.node.secret_inputs)
+        return report(node.id, data, text, await shared_secrets(wait, node.secrets_of))
 
     async def _flow_task(self) -> FlowTask | None:
         """Return what the start task has pushed; ``None`` if that is no task."""

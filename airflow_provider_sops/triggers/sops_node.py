@@ -14,12 +14,14 @@ from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.shared_polls import shared_wait
+from airflow_provider_sops.triggers.task_secrets import shared_secrets
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.triggers.status_poller import StatusWait
 
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
@@ -116,18 +118,21 @@ async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
         else:
+            has_texts = bool(status.ex_data or status.at(node.path))
+            secrets = await shared_secrets(wait, node.secrets_of if has_texts else ())
             if watch.wants_tree(status, look):
-                await _read_tree(wait, watch, log)
-            sight = watch.see(status, look, time.time())
+                await _read_tree(wait, watch, secrets, log)
+            sight = watch.see(secrets.status(status), look, time.time())
         for line in sight.lines:
             log(line.level, "SOPS task %s: %s", wait.task_id, line.text)
         if sight.result is not None:
             return sight.result
 
 
-async def _read_tree(wait: StatusWait, watch: NodeWatch, log: Callable[..., None]) -> None:
+async def _read_tree(wait: StatusWait, watch: NodeWatch, secrets: TaskSecrets, log: Callable[..., None]) -> None:
     """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
     try:
-        watch.learn_tree(await wait.tree())
+        tree = await wait.tree()
+        watch.learn_tree(tree.renamed(secrets.known.hide_in) if secrets.exist else tree)
     except SopsError as error:
         log(logging.DEBUG, "the tree of SOPS task %s cannot be read: %s", wait.task_id, error)

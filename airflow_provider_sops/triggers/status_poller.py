@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_provider_sops.sops.models import NodeData, TaskStatus
+    from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
     from airflow_provider_sops.sops.waiting import Look
     from airflow_provider_sops.triggers.contact import StatusSource
 
@@ -121,6 +121,13 @@ class StatusPoller:
         finally:
             self._forget(task_id, waiting)
 
+    async def detail(self, task_id: int) -> TaskDetail:
+        """Read a task's tree and constants.
+
+        :raises SopsError: there is no answer.
+        """
+        return await self._contact.ask(lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True)
+
     async def tree(self, task_id: int) -> TreeIndex:
         """Read a task's tree, once for all waits that want it, for as long as one of them keeps it.
 
@@ -130,10 +137,7 @@ class StatusPoller:
         async with reading:
             tree = self._trees.get(task_id)
             if tree is None:
-                detail = await self._contact.ask(
-                    lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True
-                )
-                tree = self._trees[task_id] = TreeIndex(detail.pipeline_tree)
+                tree = self._trees[task_id] = TreeIndex((await self.detail(task_id)).pipeline_tree)
             return tree
 
     async def node_data(self, task_id: int, path: Sequence[str], plugin: str) -> NodeData:
@@ -315,6 +319,10 @@ class StatusWait:
         :raises SopsError: there is no answer.
         """
         return await self.poller.look(self.task_id, look)
+
+    async def detail(self) -> TaskDetail:
+        """Read the task's tree and constants; see ``StatusPoller.detail``."""
+        return await self.poller.detail(self.task_id)
 
     async def tree(self) -> TreeIndex:
         """Read the task's tree; see ``StatusPoller.tree``."""

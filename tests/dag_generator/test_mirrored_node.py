@@ -18,7 +18,7 @@ NODE = MirroredNode(
     waits_for_person=True,
     has_data=True,
     plugin="pause_node",
-    secret_inputs=("token",),
+    has_secrets=True,
 )
 
 
@@ -42,6 +42,7 @@ def test_it_and_what_proves_something_of_it_have_the_ids_of_the_task() -> None:
         last_round_after=(("n4",),),
         waits_for_person=True,
         plugin="pause_node",
+        secrets_of=(7,),
     )
 
 
@@ -54,10 +55,19 @@ def test_a_node_that_was_excluded_is_nowhere() -> None:
 def test_a_node_in_an_independent_subprocess_is_in_that_task() -> None:
     flow = task({"call": ["n1"], "x": ["n9"]}, "call")
     assert NODE.task_around(flow) == ("call",)
-    assert NODE.arrival_of(("call",), flow) == NodeInTask(path=("n1",), never_after=(("n9",),), until_arrival=True)
+    assert NODE.arrival_of(("call",), flow) == NodeInTask(
+        path=("n1",), never_after=(("n9",),), until_arrival=True, secrets_of=(7,)
+    )
     inner = NODE.inside(("call",))
-    assert inner.in_task(task({"a": ["m1"], "b": ["m2"], "c": ["m3"]})) == NodeInTask(
-        path=("m1",), never_after=(("m2",),), last_round_after=(("m3",),), waits_for_person=True, plugin="pause_node"
+    inner_flow = FlowTask(8, "http://sops/8", {"a": ["m1"], "b": ["m2"], "c": ["m3"]}, outer=(7,))
+    assert inner.in_task(inner_flow) == NodeInTask(
+        path=("m1",),
+        never_after=(("m2",),),
+        last_round_after=(("m3",),),
+        waits_for_person=True,
+        plugin="pause_node",
+        # The passwords of the flow around it may go into it.
+        secrets_of=(7, 8),
     )
 
 

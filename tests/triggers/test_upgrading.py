@@ -81,6 +81,14 @@ def of_next_version(value: Any) -> Any:
     return {**fields, "invented_later": {"by": "0.9"}}
 
 
+def as_written_today(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return old arguments with what has another name since: which inputs are secret became whether any secret is."""
+    node = dict(arguments.get("node") or {})
+    if node.pop("secret_inputs", None):
+        return {**arguments, "node": {**node, "has_secrets": True}}
+    return arguments
+
+
 @pytest.fixture(autouse=True)
 def nothing_told_yet() -> Iterator[None]:
     with mock.patch.object(unknown_arguments, "_told", set()):
@@ -92,7 +100,7 @@ class TestTrigger:
     def test_is_made_of_its_old_arguments(self, name: str) -> None:
         path, arguments = CLASSES[name](**TRIGGERS[name]["kwargs"]).serialize()
         assert path == TRIGGERS[name]["classpath"]
-        assert json.loads(json.dumps(arguments)) == TRIGGERS[name]["kwargs"]
+        assert json.loads(json.dumps(arguments)) == as_written_today(TRIGGERS[name]["kwargs"])
 
     def test_ignores_arguments_of_the_next_version(self, name: str) -> None:
         with warnings.catch_warnings(record=True):

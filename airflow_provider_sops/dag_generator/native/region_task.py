@@ -10,6 +10,7 @@ from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCO
 from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOperator, PieceOperator
 from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
+from airflow_provider_sops.outputs import read_finished
 from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
@@ -67,6 +68,10 @@ class RegionOperator(PieceOperator):
         """Return the region as a web tree, with what other tasks have put out."""
         known = self.values.read(context, self.constants or {})
         return self._cut(tree, known, self._excluded(context))
+
+    def read_outputs(self, sops_task_id: int) -> dict[str, Any]:
+        """Return the outputs as they are: one that holds a password is refused, not hidden."""
+        return read_finished(self.hook, sops_task_id).shown_outputs
 
     def take(self, context: Context, sops_task_id: int, outputs: Mapping[str, Any]) -> Any:
         """Hand on the variables and tell how the nodes have ended."""

@@ -23,8 +23,8 @@ from airflow_provider_sops.outputs import read_outputs
 from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.task_instance_state import is_ended_by_decision
@@ -165,7 +165,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 return None
             policy = self._policy(context, overcome)
             if self.deferrable:
-                self._defer(sops_task_id, detail.task_url, policy, TreeIndex(detail.pipeline_tree).human_plugins)
+                self._defer(sops_task_id, detail.task_url, policy, nodes_to_tell_apart(detail))
             while True:
                 result = TaskFollower(self.hook, sops_task_id, policy, self.log).to_the_end()
                 if result.outcome != Outcome.PERSON_NEEDED:
@@ -323,7 +323,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 self.log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
         if result.outcome == Outcome.FINISHED:
             self.log.info("SOPS task %s is FINISHED.", sops_task_id)
-            return read_outputs(self.hook, sops_task_id)
+            return self.read_outputs(sops_task_id)
         raise outcome_error(result, sops_task_id, task_url, self.next_steps(context))
 
     def next_steps(self, context: Context) -> NextSteps:
@@ -334,6 +334,10 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             retries_left=retries_left(self, context),
             revokes_when_out_of_time=self.revoke_on_kill,
         )
+
+    def read_outputs(self, sops_task_id: int) -> dict[str, Any]:
+        """Return the outputs of the task, without passwords."""
+        return read_outputs(self.hook, sops_task_id)
 
     def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
         error = outcome_error(result, sops_task_id, task_url, self.next_steps(context))

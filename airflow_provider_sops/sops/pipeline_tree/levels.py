@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
@@ -113,6 +113,12 @@ class TreeIndex:
             node_id: Activity(node_id, (node_id,), SERVICE_ACTIVITY, component=Component(plugin))
             for node_id, plugin in plugins.items()
         }
+        return index
+
+    def renamed(self, rename: Callable[[str], str]) -> TreeIndex:
+        """Return an index in which the nodes have other names."""
+        index = TreeIndex({})
+        index._nodes = {node.id: replace(node, name=rename(node.name)) for node in self}
         return index
 
     @property

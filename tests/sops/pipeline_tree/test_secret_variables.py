@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs, secret_variables
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.sops.pipeline_tree.secret_variables import secret_inputs, secret_variables
 from tests.sops.builders import activity, constant, password, pipeline_tree
 from tests.sops.builders import subprocess as sub
 

@@ -1,4 +1,4 @@
-"""Which inputs of a node hold passwords."""
+"""Which variables of a flow, and which inputs of its nodes, hold passwords."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.pipeline_tree.nodes import SubProcess
 from airflow_provider_sops.sops.pipeline_tree.variables import references
 
 if TYPE_CHECKING:
@@ -26,13 +27,18 @@ def secret_inputs(node: Activity, secret: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, value in values.items() if not references(value).isdisjoint(secret)))
 
 
+def has_passwords(tree: PipelineTree) -> bool:
+    """Whether a flow has a password, or may have one in a subprocess that the tree does not unfold."""
+    folded = any(isinstance(node, SubProcess) and key not in tree.levels for key, node in tree.nodes.items())
+    return folded or _has_password_type(tree)
+
+
 def secret_variables(tree: PipelineTree) -> Mapping[NodeKey, Collection[str]]:
     """Return the keys of the variables that are, or may hold, a password, by the path of their level.
 
     A subprocess may be given a password as the value of a variable of its own, of whatever type.
     """
-    constants = (read_mapping(raw) for level in tree.levels.values() for raw in level.constants.values())
-    if not any(map(is_password, constants)):
+    if not _has_password_type(tree):
         # Who uses which variable takes long to find out, and most flows have no password.
         return dict.fromkeys(tree.levels, ())
     secret: dict[NodeKey, set[str]] = {}
@@ -51,3 +57,7 @@ def secret_variables(tree: PipelineTree) -> Mapping[NodeKey, Collection[str]]:
             waiting += users
         secret[path] = found
     return secret
+
+
+def _has_password_type(tree: PipelineTree) -> bool:
+    return any(is_password(raw) for level in tree.levels.values() for raw in level.constants.values())
