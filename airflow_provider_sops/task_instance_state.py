@@ -88,7 +88,7 @@ def _states_by_database(ti: Any, task_ids: Sequence[str]) -> dict[str, str | Non
 
     session: Session
     with create_session() as session:
-        rows = (
+        rows: Any = (
             session.query(TaskInstance.task_id, TaskInstance.state)
             .filter(
                 TaskInstance.dag_id == ti.dag_id,
@@ -98,7 +98,7 @@ def _states_by_database(ti: Any, task_ids: Sequence[str]) -> dict[str, str | Non
             )
             .all()
         )
-    by_task = {task_id: state for task_id, state in rows}
+    by_task: dict[str, Any] = dict(rows)
     return {task_id: _word(by_task.get(task_id)) for task_id in task_ids}
 
 

@@ -88,19 +88,13 @@ class FlowOptions:
         :raises SopsInvalidParameterError: an option has no such value, or options contradict each other.
         """
         known = {name: default_args[name] for name in (*SHARED_WITH_OPERATORS, "deferrable") if name in default_args}
-        if snapshot.template_id is None:
-            known |= {name: default_args[name] for name in ("template_id", "template_source") if name in default_args}
         known |= {name: value for name, value in given.items() if value is not NOT_GIVEN}
+        fallback = default_args if snapshot.template_id is None else {}
+        for name in ("template_id", "template_source"):
+            known[name] = known.get(name) or fallback.get(name) or getattr(snapshot, name)
         # None was always taken for "nothing" where there is no such value.
         empty: dict[str, Any] = {"constants": {}, "exclude": (), "node_args": {}, "subprocess_as_task": ()}
-        known |= {name: nothing for name, nothing in empty.items() if known.get(name) is None}
-        options = cls(
-            **{
-                **known,
-                "template_id": known.get("template_id") or snapshot.template_id,
-                "template_source": known.get("template_source") or snapshot.template_source,
-            }
-        )
+        options = cls(**{**known, **{name: known.get(name) or nothing for name, nothing in empty.items()}})
         options.check()
         return options
 
