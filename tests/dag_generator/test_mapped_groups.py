@@ -53,8 +53,15 @@ def constants(hook: SopsHook, sops_task_id: int) -> dict[str, Any]:
 
 
 class TestWatched:
-    def test_each_map_index_watches_a_sops_task_of_its_own(self, hook: SopsHook, templates: dict[str, int]) -> None:
-        with own_dag("watch_mapped") as dag:
+    @pytest.mark.parametrize("pace", ["flow", "free"])
+    def test_each_map_index_watches_a_sops_task_of_its_own(
+        self, hook: SopsHook, templates: dict[str, int], pace: Any
+    ) -> None:
+        with own_dag(f"watch_mapped_{pace}") as dag:
+
+            @task
+            def environments() -> list[str]:
+                return ["prod", "test", "stage"]
 
             @task_group
             def each(env: Any) -> None:
@@ -62,10 +69,11 @@ class TestWatched:
                     "deploy",
                     pipeline=snapshot(hook, templates["exclusive"]),
                     constants={"${env}": env},
+                    pace=pace,
                     poll_interval_seconds=0.2,
                 )
 
-            each.expand(env=["prod", "test", "stage"])
+            each.expand(env=environments())
         run = run_dag(dag)
 
         assert run.state == "success"
