@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
 #: States that say that a person, or the end of the DAG run, has decided the task's end.
@@ -53,34 +55,54 @@ def is_ended_by_decision(ti: Any) -> bool:
     return read_state(ti) in ENDED_BY_DECISION
 
 
+def read_states(ti: Any, task_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return the recorded states of other tasks of a run, with the map index of a task instance.
+
+    :param ti: the running task instance, on a worker.
+    """
+    return _states_by_supervisor(ti, task_ids) if AIRFLOW_V_3_0_PLUS else _states_by_database(ti, task_ids)
+
+
 def _ask_supervisor(ti: Any) -> str | None:
+    return _states_by_supervisor(ti, [ti.task_id])[ti.task_id]
+
+
+def _states_by_supervisor(ti: Any, task_ids: Sequence[str]) -> dict[str, str | None]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     states = RuntimeTaskInstance.get_task_states(
-        dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+        dag_id=ti.dag_id, task_ids=list(task_ids), run_ids=[ti.run_id], map_index=ti.map_index
     )
     by_task = states.get(ti.run_id, {})
-    key = ti.task_id if ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
-    state = by_task.get(key)
-    return None if state is None else str(getattr(state, "value", state))
+    suffix = "" if ti.map_index < 0 else f"_{ti.map_index}"
+    return {task_id: _word(by_task.get(f"{task_id}{suffix}")) for task_id in task_ids}
 
 
 def _ask_database(ti: Any) -> str | None:
+    return _states_by_database(ti, [ti.task_id])[ti.task_id]
+
+
+def _states_by_database(ti: Any, task_ids: Sequence[str]) -> dict[str, str | None]:
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
     session: Session
     with create_session() as session:
-        state = (
-            session.query(TaskInstance.state)
+        rows: Any = (
+            session.query(TaskInstance.task_id, TaskInstance.state)
             .filter(
                 TaskInstance.dag_id == ti.dag_id,
-                TaskInstance.task_id == ti.task_id,
+                TaskInstance.task_id.in_(task_ids),
                 TaskInstance.run_id == ti.run_id,
                 TaskInstance.map_index == ti.map_index,
             )
-            .scalar()
+            .all()
         )
+    by_task: dict[str, Any] = dict(rows)
+    return {task_id: _word(by_task.get(task_id)) for task_id in task_ids}
+
+
+def _word(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.mirrored_node import FlowTask
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY, read_task_id
+from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.next_steps import NextSteps
@@ -114,7 +115,7 @@ class FlowOperator(SopsRunTaskOperator):
 
     def _obtain_task(self, context: Context, answered: AnsweredTasks) -> tuple[int, tuple[str, ...]]:
         ti: Any = context["ti"]
-        sops_task_id = read_task_id(ti.xcom_pull(task_ids=self.start_task_id, key=TASK_ID_XCOM_KEY))
+        sops_task_id = pull(ti, self.start_task_id, TASK_ID_XCOM_KEY).sops_task_id()
         answered.settled(sops_task_id)
         if self.retry_delay_seconds is not None or ti.try_number > 1:
             # Cleared tasks of one run begin in any order: a mirror may be about to retry the node that failed.

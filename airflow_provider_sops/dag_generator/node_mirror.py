@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, pull, read_flow_task
 from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode, key_text
 from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, report, told
 from airflow_provider_sops.dag_generator.triggerer_life import reason_for_worker
-from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
+from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
 from airflow_provider_sops.durations import Duration, seconds, seconds_or_none
-from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import (
-    TASK_ID_XCOM_KEY,
-    SopsBaseOperator,
-    push_task,
-    read_task_id,
-    retries_left,
-)
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, retries_left
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
@@ -141,15 +135,7 @@ class NodeMirrorOperator(SopsBaseOperator):
             return self._conclude(context, task, trigger.node, NodeResult.from_event(event))
 
     def _flow_task(self, ti: Any) -> FlowTask:
-        def pull(key: str) -> Any:
-            return ti.xcom_pull(task_ids=self.start_task_id, key=key)
-
-        return FlowTask(
-            read_task_id(pull(TASK_ID_XCOM_KEY)),
-            pull(TASK_URL_XCOM_KEY) or "",
-            pull(NODE_PATHS_XCOM_KEY) or {},
-            pull(INDEPENDENT_XCOM_KEY) or (),
-        )
+        return read_flow_task({key: pull(ti, self.start_task_id, key) for key in FLOW_TASK_KEYS})
 
     def _locate(self, task: FlowTask) -> tuple[FlowTask, NodeInTask]:
         """Return the node and the task that it is in: the run's, or one that a subprocess of it has started."""

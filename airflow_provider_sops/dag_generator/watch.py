@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
@@ -17,85 +16,74 @@ from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.secret_variables import has_passwords
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_sops.dag_generator.options import FlowOptions
     from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
-    from airflow_provider_sops.sops.waiting import OnFailed
-
-Pace = Literal["flow", "free"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchSettings:
-    """How a flow is watched.
-
-    :param where: ``sops_conn_id``, ``bk_biz_id`` and ``scope`` of all tasks.
-    :param start_args: further arguments of ``start`` alone.
-    :param run_args: further arguments of ``start`` and ``flow``.
-    :param node_args: arguments of mirrors (retries, owner, pool, ...) by the node's name, key, plugin code or stage.
-        A name may hold ``*`` and ``?``. Later ones win.
-    :param pace: ``"flow"``: a mirror begins after those before it, so that the grid shows where the flow is.
-        ``"free"``: all begin together, for long or fast flows.
-    :param stages: whether the nodes of a stage are a task group.
-    :param mirror_args: waiting arguments of all mirrors.
-    """
-
-    where: Mapping[str, Any]
-    start_args: Mapping[str, Any]
-    run_args: Mapping[str, Any] = field(default_factory=dict)
-    node_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    pace: Pace = "flow"
-    stages: bool = False
-    on_failed: OnFailed = "fail"
-    mirror_args: Mapping[str, Any] = field(default_factory=dict)
+    from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
 
 
 class WatchBuilder:
     """Builds ``start``, ``flow`` and a mirror for each node in the current DAG or task group.
 
+    :param snapshot: the flow.
+    :param options: how it is watched.
     :param group_id: the full id of the task group around them, empty for none.
     """
 
-    def __init__(self, tree: PipelineTree, settings: WatchSettings, group_id: str = "") -> None:
+    def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
+        tree = snapshot.tree
         # How long a name may be is SOPS's affair; it has accepted this one.
         tree.check(apart_from=(Rule.NAME,))
-        self._tree = tree
-        self._settings = settings
-        self._names = name_tasks(tree, group_id, stages=settings.stages)
-        self._stages = StageGroups(wanted=settings.stages)
+        self._snapshot, self._tree, self._options = snapshot, tree, options
+        self._names = name_tasks(tree, group_id, stages=options.stages)
+        self._stages = StageGroups(wanted=options.stages)
         self._places: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
         self._has_secrets = has_passwords(tree)
+        #: Before Airflow 3.3 a task that need not wait for all before it is skipped in a mapped task group, since it is
+        #: looked at before it has been expanded. So mirrors that begin at once have no edges but that from ``start``.
+        self._only_all_success = False
         self._mirror_count = sum(
             key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
         )
 
     def build(self, param_constants: Mapping[str, str]) -> None:
         """Build all tasks and their edges; the same tree gives the same tasks."""
-        settings = self._settings
+        run_args = self._run_args()
         start = FlowStartOperator(
             task_id="start",
+            snapshot=self._snapshot,
+            on_template_change=self._options.on_template_change,
             param_constants=param_constants,
-            on_failed=settings.on_failed,
-            **settings.where,
-            **settings.start_args,
-            **settings.run_args,
+            **run_args,
         )
+        self._only_all_success = not AIRFLOW_V_3_3_PLUS and start.get_closest_mapped_task_group() is not None
         self._build_level((), start)
         flow = FlowOperator(
             task_id="flow",
             start_task_id=start.task_id,
             retry_delay_seconds=self._longest_retry_delay(),
-            on_failed=settings.on_failed,
-            **settings.where,
-            **settings.run_args,
+            **run_args,
         )
         early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
         start.set_downstream([flow, *early])
+
+    def _run_args(self) -> dict[str, Any]:
+        """Return the arguments that ``start`` and ``flow`` share."""
+        options = self._options
+        return {
+            **options.where,
+            **options.template,
+            **options.waiting,
+            "constants": dict(options.constants),
+            "exclude_task_nodes_id": list(options.exclude) or None,
+        }
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]
@@ -118,7 +106,7 @@ class WatchBuilder:
                 self._connect(edge, start)
 
     def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
-        name, settings = self._names[node.key], self._settings
+        name, options = self._names[node.key], self._options
         loop = self._tree.graph.loop_of.get(node.key)
         mirror = NodeMirrorOperator(
             task_id=name.task_id,
@@ -129,10 +117,9 @@ class WatchBuilder:
             node=self._mirrored(node),
             tree=self._tree if len(node.key) > 1 else None,
             nodes_in_flow=self._mirror_count,
-            on_failed=settings.on_failed,
-            **settings.where,
-            **settings.mirror_args,
-            **arguments_of(node, settings.node_args),
+            **options.where,
+            **options.waiting,
+            **arguments_of(node, options.node_args),
         )
         self._mirrors.append(mirror)
         return mirror
@@ -158,7 +145,7 @@ class WatchBuilder:
         is skipped only if the flow passes it by, a skip says the same of this node.
         """
         if self._begins_with_the_flow(node.key):
-            return "one_success"
+            return "all_success" if self._only_all_success else "one_success"
         sources = [self._tree.nodes[edge.source] for edge in self._tree.graph.incoming[node.key] if not edge.is_back]
         if len(sources) == 1 and _is_in_every_task(sources[0]):
             return "all_success"
@@ -170,15 +157,18 @@ class WatchBuilder:
         The mirrors before it in the loop end only when the last round is over. If its node failed, it would never show
         that, nor could it be retried.
         """
-        if self._settings.pace == "free":
+        if self._options.pace == "free":
             return True
         graph = self._tree.graph
         loop = graph.loop_of.get(key)
         sources = [edge.source for edge in graph.incoming[key] if not edge.is_back]
         return loop is not None and any(graph.loop_of.get(source) == loop for source in sources)
 
+    def _is_mirror_at_once(self, key: NodeKey) -> bool:
+        return self._begins_with_the_flow(key) and (self._options.pace == "free" or key not in self._tree.levels)
+
     def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
-        if edge.is_back:
+        if edge.is_back or (self._only_all_success and self._is_mirror_at_once(edge.target)):
             return
         source, target = self._places.get(edge.source), self._places.get(edge.target)
         if target is None:

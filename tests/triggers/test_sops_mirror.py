@@ -165,6 +165,13 @@ async def test_so_does_one_whose_start_task_has_pushed_nothing(flow: Flow) -> No
 
 
 @of("linear")
+async def test_so_does_one_whose_start_task_has_pushed_something_else(flow: Flow) -> None:
+    flow.xcoms[("start", NODE_PATHS_XCOM_KEY)] = [flow.xcoms[("start", NODE_PATHS_XCOM_KEY)]]
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    assert (await flow.fire(name)).payload == BEGIN_EVENT
+
+
+@of("linear")
 async def test_a_worker_takes_over_where_the_end_cannot_be_written(flow: Flow) -> None:
     name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
     flow.refused_key = NODE_XCOM_KEY

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import SkipMixin
 
+from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCOM_KEY, VARIABLES_XCOM_KEY
 from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOperator, PieceOperator
 from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
 from airflow_provider_sops.outputs import read_finished
-from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
@@ -59,7 +60,9 @@ class RegionOperator(PieceOperator):
     def execute(self, context: Context) -> Any:
         """Run the region, unless the run leaves it out."""
         node = self._snapshot.tree.nodes[self.region.key]
-        if not self.region.is_loop and node.id in self._excluded(context):
+        with airflow_errors():
+            excluded = self._excluded(context)
+        if not self.region.is_loop and node.id in excluded:
             self.log.info("This node was left out of the run; the flow goes on behind it.")
             return None
         return super().execute(context)
@@ -127,7 +130,7 @@ class RegionOperator(PieceOperator):
         if self.flow_start_task_id is None:
             return ()
         ti: Any = context["ti"]
-        return read_list(ti.xcom_pull(task_ids=self.flow_start_task_id, key=EXCLUDED_XCOM_KEY))
+        return pull(ti, self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence()
 
     def _refuse_secrets(self, variables: Mapping[str, Any], found: RegionReport) -> None:
         """Refuse to hand on a password that a node has put out.
