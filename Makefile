@@ -75,11 +75,11 @@ browser: install .venvs/browser/.installed ## The SOPS page and the walk-through
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini
 
 .PHONY: pictures
-pictures: install .venvs/browser/.installed ## Follow docs/walk-through.md in Chromium and take its pictures anew
-	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_walk_through.py --pictures ../docs/pictures
+pictures: install .venvs/browser/.installed ## Take the pictures of README.md and docs/walk-through.md anew, in Chromium
+	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_walk_through.py --pictures ../docs/pictures
 
 .PHONY: lint
-lint: $(TOOLS) ## ruff and mypy --strict
+lint: $(TOOLS) ## ruff, the order of imports and mypy --strict
 	@$(CHECKS) lint
 
 .PHONY: format

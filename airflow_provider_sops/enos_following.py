@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.enos.verdict import FailedTask
     from airflow_provider_sops.enos.waiting import Sight, WaitPolicy, WaitResult
     from airflow_provider_sops.hooks.enos import EnosHook
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 #: How much of the logs of failed tasks goes into the Airflow task's log.
 _MOST_LOGS = 5

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.task_instance.task_secrets import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.waiting import Sight, WaitPolicy, WaitResult
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 
 class TaskFollower:
@@ -41,8 +44,8 @@ class TaskFollower:
         self._log = log
         self._sleep = sleep
         self._clock = clock
-        self._tree_asked_for = False
-        self._watch = TaskWatch(policy, clock())
+        self._secrets: TaskSecrets | None = None
+        self._watch = TaskWatch(policy, clock(), tree_is_whole=False)
 
     def to_the_end(self) -> WaitResult:
         """Ask until the task is over, or until the policy says to give up."""
@@ -62,8 +65,9 @@ class TaskFollower:
         look = self._watch.next_look(self._clock())
         if wait and look.delay_seconds:
             self._sleep(look.delay_seconds)
-        try:
+        if self._watch.wants_tree:
             self._learn_tree()
+        try:
             status = self._hook.get_task_status(
                 self._sops_task_id,
                 with_ex_data=look.with_details,
@@ -74,20 +78,28 @@ class TaskFollower:
         except SopsError as error:
             sight = self._watch.miss(error, look, self._clock())
         else:
-            sight = self._watch.see(status, look, self._clock())
+            sight = self._watch.see(self._without_secrets(status), look, self._clock())
         for line in sight.lines:
             self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, line.text)
         return sight
 
     def _learn_tree(self) -> None:
-        """Read the task's tree once, for names and for nodes that wait for people; the wait goes on without it."""
-        if self._tree_asked_for:
-            return
-        self._tree_asked_for = True
+        """Read the task's tree, for names and for nodes that wait for people.
+
+        The wait goes on without it, and asks for it again where it begins to matter.
+        """
         try:
             detail = self._hook.get_task_detail(self._sops_task_id, fresh=True)
         except SopsError as error:
+            self._watch.tree = self._watch.tree or TreeIndex({})
             self._log.debug("the tree of SOPS task %s cannot be read: %s", self._sops_task_id, error)
         else:
-            self._watch.tree = TreeIndex(detail.pipeline_tree)
             self._watch.task_url = detail.task_url
+            self._secrets = TaskSecrets([detail])
+            self._watch.learn_tree(self._secrets.index())
+
+    def _without_secrets(self, status: TaskStatus) -> TaskStatus:
+        secrets = self._secrets
+        if secrets is None and status.ex_data:
+            secrets = read_secrets(self._hook, [self._sops_task_id])
+        return secrets.status(status) if secrets else status

@@ -44,9 +44,14 @@ class Airflow:
         """Click a tab of a task's page."""
         self.page.get_by_role("link", name=name, exact=True).click()
 
-    def trigger(self) -> None:
-        """Start a run of the DAG whose page is open; a DAG that is off is switched on by that."""
+    def trigger(self, **params: str) -> None:
+        """Start a run of the DAG whose page is open; a DAG that is off is switched on by that.
+
+        :param params: what to write into the fields of the form, by their titles.
+        """
         self.page.get_by_test_id("trigger-dag-button").click()
+        for title, value in params.items():
+            self.page.get_by_label(title).fill(value)
         self.page.get_by_test_id("trigger-dag-submit").click()
         expect(self.page.get_by_test_id("trigger-dag-submit")).to_have_count(0)
 
@@ -62,6 +67,22 @@ class Airflow:
     def show_graph(self) -> None:
         """Show the DAG's graph instead of its grid."""
         self.page.get_by_label("Show Graph").click()
+
+    def show_gantt(self) -> None:
+        """Show when each task of the run began and ended, beside the grid."""
+        self.page.get_by_label("Show Gantt").click()
+
+    def fold_details(self) -> None:
+        """Give grid, Gantt chart or graph the room of the details beside them."""
+        self.page.get_by_label("Collapse Details Panel").click()
+
+    def unfold_details(self) -> None:
+        """Show the details again."""
+        self.page.get_by_label("Show Details Panel").click()
+
+    def fit_graph(self) -> None:
+        """Draw the graph as large as the window allows."""
+        self.page.get_by_label("Fit View").click()
 
     def expect_in_graph(self, name: str, word: str) -> None:
         """Wait until a task of the graph shows a state."""

@@ -48,9 +48,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A page; an error of its scripts fails the test."""
-    with chromium.new_context(viewport={"width": 1280, "height": 800}, timezone_id="UTC") as context:
+def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page, with ``indirect`` parameters of more pixels; an error of its scripts fails the test."""
+    scale = getattr(request, "param", 1)
+    with chromium.new_context(
+        viewport={"width": 1280, "height": 800}, timezone_id="UTC", device_scale_factor=scale
+    ) as context:
         opened = context.new_page()
         errors: list[str] = []
         opened.on("pageerror", lambda error: errors.append(str(error)))

@@ -114,8 +114,11 @@ def watch_every_node(airflow: Airflow, pictures: Pictures) -> None:
     airflow.show_graph()
     airflow.expect_in_graph("tell the team", "success")
     airflow.expect_in_graph("nothing to check", "skipped")
+    airflow.fold_details()
+    airflow.fit_graph()
     airflow.look_elsewhere()
     pictures.take(airflow.page, "nodes")
+    airflow.unfold_details()
 
 
 def chain(airflow: Airflow, pictures: Pictures) -> None:

@@ -88,6 +88,7 @@ PARTS = {
     "lint": (
         Part("ruff check", CURRENT, "ruff", ("check", "."), 10),
         Part("ruff format", CURRENT, "ruff", ("format", "--check", "."), 10),
+        Part("order of imports between packages", CURRENT, "lint-imports", ("--no-cache",), 10),
         Part("mypy, Airflow 3.3.2", CURRENT, "mypy", ("--cache-dir=.mypy_cache/3.3.2", *TYPED), 60),
         Part(
             "mypy, Airflow 2.11.2",

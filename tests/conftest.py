@@ -17,7 +17,7 @@ import pytest
 from demo.local_sops import LocalSops, start_local_sops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_sops.hooks.sops import SopsHook
 
@@ -83,6 +83,17 @@ def hook(sops_default: LocalSops) -> Iterator[SopsHook]:
 def templates(hook: SopsHook) -> dict[str, int]:
     """Ids of local_sops's templates by name."""
     return {item.name: item.id for item in hook.get_template_list() if item.id is not None}
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """All that was logged so far, whichever way Airflow's loggers write it."""
+    caplog.set_level("DEBUG")
+
+    def read() -> str:
+        return "".join((caplog.text, *capfd.readouterr()))
+
+    return read
 
 
 def pytest_unconfigure() -> None:

@@ -7,11 +7,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "airflow_provider_sops"
+#: Services and pictures: to be read, tested and reused without Airflow and without a network.
+CORES = ("sops", "enos", "drawing")
+#: Linked into local_sops, which knows nothing of this package.
+PICTURE = PACKAGE / "drawing/picture"
 
 # What a DAG file has imported before it comes to us.
 PLAIN_AIRFLOW = "from airflow.providers.common.compat.sdk import DAG, BaseOperator, BaseSensorOperator"
@@ -22,6 +28,24 @@ def modules_after(statements: str) -> set[str]:
     code = f"{statements}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Return the top-level packages that a file imports anywhere, inside functions and type blocks too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def offenders(paths: Iterable[Path], forbidden: set[str]) -> dict[str, set[str]]:
+    """Return which of the forbidden packages each file imports; those that import none are left out."""
+    found = {path.relative_to(ROOT).as_posix(): imported_packages(path) & forbidden for path in paths}
+    assert found, "there are no such files"
+    return {name: packages for name, packages in found.items() if packages}
 
 
 def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> None:
@@ -35,27 +59,25 @@ def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> No
     assert added & {"aiohttp", "flask_appbuilder", "wtforms"} == set()
 
 
-def imported_packages(path: Path) -> set[str]:
-    """Return the top-level packages that a file imports anywhere, inside functions and type blocks too."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
-    return found
+def test_a_wait_looks_nodes_up_without_all_that_is_known_of_trees() -> None:
+    loaded = modules_after("import airflow_provider_sops.operators.sops")
+    package = "airflow_provider_sops.sops.pipeline_tree"
+
+    assert {name for name in loaded if name.startswith(package)} <= {package, f"{package}.nodes", f"{package}.levels"}
 
 
-CORES = [path for core in ("sops", "enos") for path in sorted((PACKAGE / core).rglob("*.py"))]
+def test_the_core_layers_know_no_airflow_and_open_no_socket() -> None:
+    files = [path for core in CORES for path in (PACKAGE / core).rglob("*.py")]
+
+    assert offenders(files, {"aiohttp", "airflow", "asyncio", "http", "httpx", "requests", "socket", "urllib3"}) == {}
 
 
-@pytest.mark.parametrize("path", CORES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_the_core_layers_know_no_airflow_and_open_no_socket(path: Path) -> None:
-    forbidden = {"aiohttp", "airflow", "asyncio", "http", "httpx", "requests", "socket", "urllib3"}
+def test_the_package_imports_nothing_that_is_not_shipped_with_it() -> None:
+    not_shipped = {"benchmarks", "demo", "example_dags", "local_sops", "scripts", "tests"}
 
-    assert imported_packages(path) & forbidden == set()
+    assert offenders(PACKAGE.rglob("*.py"), not_shipped) == {}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
-def test_the_package_imports_nothing_that_is_not_shipped_with_it(path: Path) -> None:
-    assert imported_packages(path) & {"benchmarks", "demo", "example_dags", "local_sops", "scripts", "tests"} == set()
+def test_what_local_sops_shares_with_the_package_needs_nothing_else_of_it() -> None:
+    assert offenders(PICTURE.rglob("*.py"), {"airflow_provider_sops"}) == {}
+    assert (ROOT / "local_sops/local_sops/page/drawing").resolve() == PICTURE

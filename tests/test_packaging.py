@@ -86,7 +86,8 @@ def test_sdist_holds_what_a_packager_needs(sdist_files: set[str]) -> None:
     assert package_files() <= sdist_files
     assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml"} <= sdist_files
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "example_dags").glob("*.*")} <= sdist_files
-    assert {"tests/conftest.py", "local_sops/pyproject.toml", "constraints/tools.txt"} <= sdist_files
+    assert {"tests/conftest.py", "browser/conftest.py", "local_sops/pyproject.toml"} <= sdist_files
+    assert {"constraints/tools.txt", "docs/pictures/flow-in-airflow.png"} <= sdist_files
 
 
 def test_sdist_holds_nothing_that_was_set_up_here(sdist_files: set[str]) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError, SopsNotFoundError
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash
-from airflow_provider_sops.sops.pipeline_tree.difference import differences
-from airflow_provider_sops.sops.progress import quoted
+from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

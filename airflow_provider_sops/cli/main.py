@@ -75,6 +75,7 @@ def _add_snapshot(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="write templates into JSON files",
         description="Write one template, or all of a project, into JSON files. A file that is up to date is left alone."
         " Subprocesses are unfolded; values of password variables are never written.",
+        allow_abbrev=False,
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("template_id", nargs="?", type=int, metavar="TEMPLATE_ID", help="the template's id in SOPS")
@@ -99,6 +100,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="compare snapshots with the server",
         description="Compare snapshots with the templates on the server and say what differs. Positions in the editor"
         " do not matter. Exit code 0: nothing differs; 1: something does; 2: it could not be found out.",
+        allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="snapshots, or folders of them")
     _add_connection(parser)
@@ -109,6 +111,7 @@ def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "show",
         help="show a tree as text, or as a picture",
         description="Show what is in a snapshot, in any JSON file that holds a tree, or in a template on the server.",
+        allow_abbrev=False,
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("path", nargs="?", type=Path, metavar="FILE", help="a snapshot")

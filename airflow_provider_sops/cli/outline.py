@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
-from airflow_provider_sops.sops.progress import quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _nodes(tree: PipelineTree, path: NodeKey) -> Iterator[str]:
         node = tree.nodes[key]
         ways = tree.graph.outgoing[key]
         line = f"{indent}{_label(node)}{_traits(node)}"
-        if len(ways) == 1 and not ways[0].flow.label:
+        if len(ways) == 1 and not ways[0].sequence_flow.label:
             yield f"{line} -> {_target(ways[0], tree)}"
             continue
         yield line
@@ -86,7 +86,7 @@ def _target(edge: Edge, tree: PipelineTree) -> str:
 
 
 def _condition(edge: Edge) -> str:
-    flow = edge.flow
+    flow = edge.sequence_flow
     if flow.is_default:
         return f"otherwise {quoted(flow.label)} "
     if not flow.evaluate:

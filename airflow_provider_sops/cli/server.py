@@ -6,8 +6,8 @@ import copy
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import SUBPROCESS
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, take_snapshot
 

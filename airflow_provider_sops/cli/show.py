@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.cli.outline import outline
 from airflow_provider_sops.cli.server import BUSINESS, COMMON, open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
+from airflow_provider_sops.drawing.tree import draw
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.drawing import draw
 
 if TYPE_CHECKING:
     import argparse

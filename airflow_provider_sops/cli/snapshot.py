@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.cli.server import BUSINESS, COMMON, open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, write_snapshot
 from airflow_provider_sops.dag_generator.task_ids import readable_part
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
     import argparse

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import DAG, TaskGroup
 
+from airflow_provider_sops.dag_generator.options import (
+    NOT_GIVEN,
+    FlowOptions,
+    Mode,
+    OnTemplateChange,
+    Pace,
+    Pipeline,
+    given_options,
+)
 from airflow_provider_sops.dag_generator.params import flow_params
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
-from airflow_provider_sops.dag_generator.watch import Pace, WatchBuilder, WatchSettings
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
     from airflow_provider_sops.dag_generator.native.builder import NativeBuilder
+    from airflow_provider_sops.dag_generator.watch.builder import WatchBuilder
+    from airflow_provider_sops.service.durations import Duration
     from airflow_provider_sops.sops.waiting import OnFailed
-
-_WEEK_SECONDS = 7 * 24 * 3600.0
-
-
-#: What a flow can be given as: its snapshot or the path of one, its tree, or any answer of SOPS that holds it.
-Pipeline = Snapshot | PipelineTree | Mapping[str, Any] | str | PathLike[str]
-OnTemplateChange = Literal["warn", "fail"]
-Mode = Literal["watch", "native"]
 
 
 def _read(pipeline: Pipeline) -> Snapshot:
@@ -37,89 +38,17 @@ def _read(pipeline: Pipeline) -> Snapshot:
         return pipeline
     if isinstance(pipeline, (str, PathLike)):
         return load_snapshot(pipeline)
-    return read_snapshot(pipeline.to_dict() if isinstance(pipeline, PipelineTree) else pipeline)
+    return read_snapshot(storable(pipeline.to_dict() if isinstance(pipeline, PipelineTree) else pipeline))
 
 
-def _builder(
-    snapshot: Snapshot,
-    group_id: str = "",
-    *,
-    mode: Mode = "watch",
-    template_id: int | str | None = None,
-    sops_conn_id: str = "sops_default",
-    bk_biz_id: int | str | None = None,
-    scope: str | None = None,
-    template_source: str | None = None,
-    constants: Mapping[str, Any] | None = None,
-    exclude: Sequence[str] = (),
-    node_args: Mapping[str, Mapping[str, Any]] | None = None,
-    converters: ConverterRegistry | None = None,
-    subprocess_as_task: Sequence[str] = (),
-    pace: Pace = "flow",
-    stages: bool = False,
-    on_failed: OnFailed = "fail",
-    poll_interval_seconds: float = 10,
-    timeout_seconds: float | None = _WEEK_SECONDS,
-    max_outage_seconds: float = 3600,
-    on_template_change: OnTemplateChange = "warn",
-) -> WatchBuilder | NativeBuilder:
-    template_id = template_id or snapshot.template_id
-    if template_id is None:
-        raise SopsInvalidParameterError(
-            "template_id is missing: the flow is given as a tree alone",
-            advice="Pass template_id, or a snapshot as `airflow-sops snapshot` writes it.",
-        )
-    for parameter, value, allowed in (
-        ("mode", mode, ("watch", "native")),
-        ("on_template_change", on_template_change, ("warn", "fail")),
-        ("pace", pace, ("flow", "free")),
-    ):
-        if value not in allowed:
-            raise SopsInvalidParameterError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed)}")
-    if mode == "watch" and (converters is not None or subprocess_as_task):
-        raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
-    if mode == "native" and pace != "flow":
-        raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow itself keeps the order')
-    where = {"sops_conn_id": sops_conn_id, "bk_biz_id": bk_biz_id, "scope": scope}
-    template = {"template_id": template_id, "template_source": template_source or snapshot.template_source}
-    waiting = {
-        "poll_interval_seconds": poll_interval_seconds,
-        "timeout_seconds": timeout_seconds,
-        "max_outage_seconds": max_outage_seconds,
-    }
-    if mode == "native":
-        from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
-        from airflow_provider_sops.dag_generator.native.builder import NativeBuilder, NativeSettings
+def _builder(snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> WatchBuilder | NativeBuilder:
+    if options.mode == "native":
+        from airflow_provider_sops.dag_generator.native.builder import NativeBuilder
 
-        native = NativeSettings(
-            where=where,
-            template=template,
-            converters=shipped_converters() if converters is None else converters,
-            run_args={**waiting, "on_failed": on_failed, "deferrable": True},
-            constants=constants or {},
-            exclude=exclude,
-            on_template_change=on_template_change,
-            node_args=node_args or {},
-            subprocess_as_task=subprocess_as_task,
-            stages=stages,
-        )
-        return NativeBuilder(snapshot, native, group_id)
-    settings = WatchSettings(
-        where=where,
-        start_args={"snapshot": snapshot, "on_template_change": on_template_change},
-        run_args={
-            **template,
-            "constants": dict(constants or {}),
-            "exclude_task_nodes_id": list(exclude) or None,
-            **waiting,
-        },
-        node_args=node_args or {},
-        pace=pace,
-        stages=stages,
-        on_failed=on_failed,
-        mirror_args=waiting,
-    )
-    return WatchBuilder(snapshot.tree, settings, group_id)
+        return NativeBuilder(snapshot, options, group_id)
+    from airflow_provider_sops.dag_generator.watch.builder import WatchBuilder
+
+    return WatchBuilder(snapshot, options, group_id)
 
 
 class SopsDag(DAG):
@@ -134,6 +63,9 @@ class SopsDag(DAG):
     In ``mode="native"`` Airflow runs the flow: each node, each gateway that decides and each loop runs as a SOPS task
     of its own, or as an Airflow operator. Order, branches, retries and pools are Airflow's; outputs travel as XCom.
     ``start`` works out what the run was given, ``end`` returns the flow's outputs, subprocesses are task groups.
+
+    What is not passed is taken from ``default_args``, of the task group before those of the DAG, where an operator for
+    SOPS would take it from there: connection, business, scope, ``constants``, ``on_failed`` and the waiting times.
 
     The constants that the flow shows are params of the DAG, and so are its optional nodes (``exclude_task_nodes_id``).
     Nothing here calls SOPS while the DAG file is parsed.
@@ -175,52 +107,34 @@ class SopsDag(DAG):
         pipeline: Pipeline,
         mode: Mode = "watch",
         template_id: int | str | None = None,
-        sops_conn_id: str = "sops_default",
-        bk_biz_id: int | str | None = None,
-        scope: str | None = None,
+        sops_conn_id: str = NOT_GIVEN,
+        bk_biz_id: int | str | None = NOT_GIVEN,
+        scope: str | None = NOT_GIVEN,
         template_source: str | None = None,
-        constants: Mapping[str, Any] | None = None,
+        constants: Mapping[str, Any] | None = NOT_GIVEN,
         exclude: Sequence[str] = (),
         node_args: Mapping[str, Mapping[str, Any]] | None = None,
         converters: ConverterRegistry | None = None,
         subprocess_as_task: Sequence[str] = (),
         pace: Pace = "flow",
         stages: bool = False,
-        on_failed: OnFailed = "fail",
-        poll_interval_seconds: float = 10,
-        timeout_seconds: float | None = _WEEK_SECONDS,
-        max_outage_seconds: float = 3600,
+        on_failed: OnFailed = NOT_GIVEN,
+        poll_interval_seconds: Duration = NOT_GIVEN,
+        timeout_seconds: Duration | None = NOT_GIVEN,
+        max_outage_seconds: Duration = NOT_GIVEN,
         on_template_change: OnTemplateChange = "warn",
         **dag_kwargs: Any,
     ) -> None:
-        snapshot = _read(pipeline)
-        asked = flow_params(snapshot.tree, given=tuple(constants or ()), exclude=exclude)
+        given = given_options(locals())
         own_params = dag_kwargs.pop("params", None) or {}
         super().__init__(dag_id, **dag_kwargs)
         # Airflow takes the file from its caller, which would be this one.
         self.fileloc = sys._getframe(1).f_code.co_filename
+        snapshot = _read(pipeline)
+        options = FlowOptions.of(given, self.default_args, snapshot)
+        asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
         with self:
-            _builder(
-                snapshot,
-                mode=mode,
-                converters=converters,
-                subprocess_as_task=subprocess_as_task,
-                template_id=template_id,
-                sops_conn_id=sops_conn_id,
-                bk_biz_id=bk_biz_id,
-                scope=scope,
-                template_source=template_source,
-                constants=constants,
-                exclude=exclude,
-                node_args=node_args,
-                pace=pace,
-                stages=stages,
-                on_failed=on_failed,
-                poll_interval_seconds=poll_interval_seconds,
-                timeout_seconds=timeout_seconds,
-                max_outage_seconds=max_outage_seconds,
-                on_template_change=on_template_change,
-            ).build(asked.constants)
+            _builder(snapshot, options).build(asked.constants)
         # Only now, since every task that is added to a DAG gets a copy of all its params.
         self.params.update({**asked.params, **own_params})
 
@@ -229,17 +143,43 @@ class SopsTaskGroup(TaskGroup):
     """The same tasks as of ``SopsDag``, as a group inside a DAG of one's own.
 
     The flow's constants are not params of the DAG here; pass them as ``constants``, templated or as outputs of other
-    tasks.
+    tasks. In a mapped task group each map index has a flow of its own; ``constants`` may hold the group's arguments.
+
+    All arguments but these are as of ``SopsDag``.
 
     :param group_id: id of the group.
-    :param pipeline: the flow, as of ``SopsDag``.
-    :param flow_args: the other arguments of ``SopsDag``: ``template_id``, ``constants``, ``node_args``, ...
+    :param group_kwargs: everything else that a ``TaskGroup`` takes.
     """
 
-    def __init__(self, group_id: str, *, pipeline: Pipeline, **flow_args: Any) -> None:
-        names = ("prefix_group_id", "parent_group", "dag", "default_args", "tooltip", "ui_color", "ui_fgcolor")
-        group_args = {name: flow_args.pop(name) for name in names if name in flow_args}
-        super().__init__(group_id, **group_args)
+    def __init__(
+        self,
+        group_id: str,
+        *,
+        pipeline: Pipeline,
+        mode: Mode = "watch",
+        template_id: int | str | None = None,
+        sops_conn_id: str = NOT_GIVEN,
+        bk_biz_id: int | str | None = NOT_GIVEN,
+        scope: str | None = NOT_GIVEN,
+        template_source: str | None = None,
+        constants: Mapping[str, Any] | None = NOT_GIVEN,
+        exclude: Sequence[str] = (),
+        node_args: Mapping[str, Mapping[str, Any]] | None = None,
+        converters: ConverterRegistry | None = None,
+        subprocess_as_task: Sequence[str] = (),
+        pace: Pace = "flow",
+        stages: bool = False,
+        on_failed: OnFailed = NOT_GIVEN,
+        poll_interval_seconds: Duration = NOT_GIVEN,
+        timeout_seconds: Duration | None = NOT_GIVEN,
+        max_outage_seconds: Duration = NOT_GIVEN,
+        on_template_change: OnTemplateChange = "warn",
+        **group_kwargs: Any,
+    ) -> None:
+        given = given_options(locals())
+        super().__init__(group_id, **group_kwargs)
         snapshot = _read(pipeline)
+        default_args = {**self.dag.default_args, **self.default_args}
+        options = FlowOptions.of(given, default_args, snapshot)
         with self:
-            _builder(snapshot, str(self.group_id), **flow_args).build({})
+            _builder(snapshot, options, str(self.group_id)).build({})

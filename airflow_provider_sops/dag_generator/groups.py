@@ -48,7 +48,7 @@ class StageGroups:
 def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
     """Return what to write beside an edge; empty for those that have no condition."""
     node = tree.nodes[edge.source]
-    condition = node.conditions.get(edge.flow.id) if isinstance(node, Gateway) else None
+    condition = node.conditions.get(edge.sequence_flow.id) if isinstance(node, Gateway) else None
     if condition is None:
         return ""
     return condition.name or condition.evaluate or ("default" if condition.is_default else "")

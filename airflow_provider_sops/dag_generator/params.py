@@ -1,14 +1,21 @@
-"""DAG params out of a flow's constants, so that Airflow's "Trigger DAG" is a form for them."""
+"""DAG params out of a flow's constants, so that Airflow's "Trigger DAG" is a form for them.
+
+SOPS keeps a constant's value as any JSON, whatever its kind of field. What the form shows of it has to be valid and
+storable, and what comes back untouched has to become the same value again.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Param
 
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
+from airflow_provider_sops.service.reading import read_int, read_mapping, read_text
+from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,13 +25,13 @@ if TYPE_CHECKING:
 #: DAG param that holds the template's nodes to leave out.
 EXCLUDE_PARAM = "exclude_task_nodes_id"
 _PASSWORD = "password"  # noqa: S105 - SOPS's word for such a constant
+_INT = "int"
+_TEXTAREA = "textarea"
 _ANY_TYPE = ["null", "string", "number", "boolean", "array", "object"]
-_TYPES: dict[str, list[str]] = {
-    "input": ["string", "null"],
-    "textarea": ["string", "null"],
-    "datetime": ["string", "null"],
-    "int": ["integer", "null"],
-}
+#: What the fields of SOPS's form give that have one type.
+_TYPES = {"input": "string", _TEXTAREA: "string", "datetime": "string", _INT: "integer"}
+#: The largest integer that a browser keeps as it is.
+_LARGEST_IN_FORM = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -49,22 +56,24 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
     """
     params: dict[str, Param] = {}
     constants: dict[str, str] = {}
-    for key, raw in sorted(_shown(tree).items(), key=lambda item: (item[1].get("index") or 0, item[0])):
+    for key, raw in sorted(_shown(tree).items(), key=lambda item: (read_int(item[1].get("index")), item[0])):
         if key in given:
             continue
-        name = key.removeprefix("${").removesuffix("}")
+        name = read_text(key).removeprefix("${").removesuffix("}")
         params[name] = Param(
             _default(raw),
-            type=_TYPES.get(read_text(raw.get("custom_type")), _ANY_TYPE),
             title=read_text(raw.get("name")) or name,
+            # Plain text to Airflow, which would render a description_md.
             description=read_text(raw.get("desc")),
+            **_schema(raw),
         )
         constants[key] = name
     optional = _optional_nodes(tree)
     if optional:
         params[EXCLUDE_PARAM] = Param(
             list(exclude),
-            type="array",
+            # Airflow 2 gives null where none is chosen.
+            type=["array", "null"],
             title="Nodes to leave out",
             description="These nodes of the flow are optional.",
             examples=sorted(optional),
@@ -83,13 +92,37 @@ def constants_from_params(tree: PipelineTree, names: Mapping[str, str], params: 
 
 
 def _constant_value(raw: Mapping[str, Any], value: Any) -> Any:
-    """Undo ``_default``: the form asks for a number where SOPS may keep it as text, and a flow can tell these apart."""
-    kept = raw.get("value")
-    if read_text(raw.get("custom_type")) != "int" or not isinstance(kept, str):
-        return value
-    if value == _default(raw):
+    """Return what SOPS is given for the value of a param: what it keeps itself, unless somebody has changed that."""
+    kept = _kept(raw)
+    if _is_same(value, _default(raw)):
         return kept
-    return "" if value is None else str(value)
+    if value is None:
+        # An emptied field; Airflow 2 gives this for empty values too, and for false.
+        return kept if isinstance(kept, bool) or kept == [] else "" if isinstance(kept, str) else None
+    if isinstance(value, str):
+        return kept if _reads_as(value, kept) else value
+    if isinstance(kept, str) and read_text(raw.get("custom_type")) == _INT:
+        return str(value)
+    return value
+
+
+def _reads_as(text: str, kept: Any) -> bool:
+    """Whether a text out of a form is what the form shows of a value that nobody has changed."""
+    if isinstance(kept, str):
+        return _in_form(text) == _in_form(kept)
+    try:
+        return text == str(kept) or _is_same(json.loads(text), kept)
+    except ValueError:
+        return False
+
+
+def _in_form(text: str) -> str:
+    """Return a text as a browser's text area keeps it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\n")
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
 
 
 def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:
@@ -101,17 +134,71 @@ def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _default(raw: Mapping[str, Any]) -> Any:
+def _kept(raw: Mapping[str, Any]) -> Any:
     """Return the constant's value; a template keeps that of a select beside its choices."""
     value = raw.get("value")
-    if raw.get("is_meta") and isinstance(value, dict):
-        value = value.get("default", "")
-    if read_text(raw.get("custom_type")) == "int":
+    return value.get("default", "") if raw.get("is_meta") and isinstance(value, dict) else value
+
+
+def _default(raw: Mapping[str, Any]) -> Any:
+    """Return what the form shows of the constant's value: where SOPS keeps a number as text, the number."""
+    value = _kept(raw)
+    if read_text(raw.get("custom_type")) == _INT and isinstance(value, str):
         try:
-            return int(str(value))
+            number = int(value)
         except ValueError:
             return None
-    return value
+        return number if abs(number) <= _LARGEST_IN_FORM else None
+    if isinstance(value, int) and abs(value) > _LARGEST_IN_FORM:
+        return str(value)
+    return storable(value)
+
+
+def _schema(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a param may hold, which is at least its default."""
+    kind, default = read_text(raw.get("custom_type")), _default(raw)
+    schema: dict[str, Any] = {"type": _types(kind, default)}
+    is_text = isinstance(default, str)
+    if (kind == _TEXTAREA and (is_text or default is None)) or (is_text and not {"\n", "\r"}.isdisjoint(default)):
+        # A field of one line loses the others.
+        schema["format"] = "multiline"
+    if isinstance(default, list) and not all(map(_is_one_line, default)):
+        # Without the type of its items an array is asked for as JSON, else as lines of text.
+        schema["items"] = {"title": "any JSON value"}
+    return schema
+
+
+def _types(kind: str, default: Any) -> str | list[str]:
+    own = _type_of(default)
+    field = _TYPES.get(kind)
+    if field == "integer" and own == "number":
+        return ["number", "null"]
+    if field is not None:
+        return [field, "null", *({own} - {field, "null"})]
+    if default is None or default == "":
+        return _ANY_TYPE
+    if AIRFLOW_V_3_0_PLUS:
+        return [own, *(each for each in _ANY_TYPE if each != own)]
+    # Airflow 2 chooses the form's field by any type that it finds, and writes the value anew by that.
+    return own if own == "boolean" else [own, "null"]
+
+
+def _type_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _is_one_line(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and value == value.strip() and value.splitlines() == [value]
 
 
 def _optional_nodes(tree: PipelineTree) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
 
@@ -34,10 +35,10 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     """
     content = Path(path).read_bytes()
     try:
-        return read_snapshot(json.loads(content))
+        return read_snapshot(read_json(content))
     except SopsInvalidParameterError as error:
         raise SopsInvalidParameterError(f"{os.fspath(path)}: {error.reason}", advice=error.advice) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SopsInvalidParameterError(f"{os.fspath(path)}: this is no JSON file: {error}") from error
 
 

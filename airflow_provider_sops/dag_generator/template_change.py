@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash
-from airflow_provider_sops.sops.pipeline_tree.difference import differences
+from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 _MOST_CHANGES = 10
 

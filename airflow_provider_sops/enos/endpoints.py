@@ -10,17 +10,17 @@ instance), nor a cancel and a delete, whose repeat is refused and hides that the
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+from airflow_provider_sops.service.calls import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Method = Literal["GET", "POST"]
+    from airflow_provider_sops.service.http import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,4 @@ def endpoint(name: str) -> Endpoint:
     :param name: the call's name, ``get_flow_instance``.
     :raises EnosInvalidParameterError: there is no such call; the text names similar ones.
     """
-    row = ENDPOINTS.get(name)
-    if row is not None:
-        return row
-    similar = difflib.get_close_matches(str(name), ENDPOINTS, n=3)
-    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(ENDPOINTS))}."
-    raise EnosInvalidParameterError(f"EnOS's batch processing has no call named {name!r}", advice=advice)
+    return look_up(name, ENDPOINTS, service="EnOS's batch processing", error=EnosInvalidParameterError)

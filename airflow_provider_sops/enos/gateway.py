@@ -5,19 +5,20 @@ Nothing here sends anything. The answer is read by ``read_response`` (module ``a
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
 from airflow_provider_sops import __version__
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.signing import signature
-from airflow_provider_sops.sops.gateway import HttpRequest
+from airflow_provider_sops.service.http import HttpRequest, write_json
+from airflow_provider_sops.service.secrets import Secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_sops.enos.endpoints import Endpoint
 
 ApiVersion = Literal["v2.1", "v2.0"]
@@ -25,7 +26,7 @@ API_VERSIONS: tuple[ApiVersion, ...] = ("v2.1", "v2.0")
 #: Until version 2.1.2 of EnOS the service had another name.
 _SERVICES: Mapping[ApiVersion, str] = {"v2.1": "batch-processing-service", "v2.0": "dataflow-batch-service"}
 #: The number of a list's first page.
-FIRST_PAGE: Mapping[ApiVersion, int] = {"v2.1": 1, "v2.0": 0}
+_FIRST_PAGE: Mapping[ApiVersion, int] = {"v2.1": 1, "v2.0": 0}
 
 USER_AGENT = f"airflow-provider-sops/{__version__}"
 #: Parameters by which errors and logs say what a call was about.
@@ -49,9 +50,7 @@ class Credentials:
 
     def conceal(self, text: str, access_token: str = "") -> str:
         """Return ``text`` with the secret key and the token replaced by ``***``."""
-        for secret in filter(None, (self.secret_key, access_token)):
-            text = re.sub(f"{re.escape(secret)}|{re.escape(quote(secret, safe=''))}", "***", text)
-        return text
+        return Secrets((self.secret_key, access_token)).hide_in(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,8 @@ def build_request(
     """Return the signed request for a call.
 
     :param parameters: everything the call takes besides ``action``, ``userId`` and ``orgId``, by EnOS's names: of a
-        GET in the query, of a POST in the body. Those that are ``None`` are left out.
+        GET in the query, of a POST in the body. Those that are ``None`` are left out; a ``Page`` is written as the
+        API's version counts.
     :param access_token: as the token service gave it.
     :param timestamp: now, in milliseconds since the epoch; every request needs a fresh one.
     :raises EnosInvalidParameterError: the user or organisation is missing, the API's version lacks the call, or a
@@ -92,14 +92,14 @@ def build_request(
         raise EnosInvalidParameterError(
             "v2.0 of the API has no such call", api=endpoint.name, advice="Set the connection's extra 'api_version'."
         )
-    given = {name: value for name, value in parameters.items() if value is not None}
+    given = {name: _plain(value, address.version) for name, value in parameters.items() if value is not None}
     ids = {name: str(given[name]) for name in _ID_PARAMETERS if name in given}
     query = {"action": endpoint.action}
     if endpoint.for_user:
         query |= _user_parameters(endpoint, credentials)
     body = None
     if endpoint.method == "POST":
-        body = write_json(given, api=endpoint.name)
+        body = write_json(given, api=endpoint.name, error=EnosInvalidParameterError)
     else:
         query |= {name: _query_text(endpoint, value) for name, value in given.items()}
     headers = {
@@ -121,25 +121,8 @@ def build_request(
     return HttpRequest(endpoint.name, endpoint.method, url, headers, body, endpoint.repeatable, ids)
 
 
-def write_json(value: Any, *, api: str) -> bytes:
-    """Return a body as it is signed and sent.
-
-    :raises EnosInvalidParameterError: it cannot be written.
-    """
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_mapping).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise EnosInvalidParameterError(
-            f"a parameter cannot be written as JSON: {error}",
-            api=api,
-            advice="Pass texts, numbers, booleans, lists and dicts of them.",
-        ) from error
-
-
-def _plain_mapping(value: object) -> dict[Any, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON type")
+def _plain(value: Any, version: ApiVersion) -> Any:
+    return value.to_parameter(_FIRST_PAGE[version]) if isinstance(value, Page) else value
 
 
 def _user_parameters(endpoint: Endpoint, credentials: Credentials) -> dict[str, str]:
@@ -155,8 +138,12 @@ def _user_parameters(endpoint: Endpoint, credentials: Credentials) -> dict[str, 
     return {name: str(value) for name, value in found.items()}
 
 
+def _json_text(endpoint: Endpoint, value: Any) -> str:
+    return write_json(value, api=endpoint.name, error=EnosInvalidParameterError).decode()
+
+
 def _query_text(endpoint: Endpoint, value: Any) -> str:
-    text = value if isinstance(value, str) else write_json(value, api=endpoint.name).decode()
+    text = value if isinstance(value, str) else _json_text(endpoint, value)
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.enos.errors import (
@@ -19,15 +20,63 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str) -> EnosError:
-    """Return the error that a wait's result means, if it is not a success."""
+@dataclass(frozen=True, slots=True)
+class NextSteps:
+    """What a clear and a retry of the waiting Airflow task do, after each bad end of its wait; in whole sentences.
+
+    :param failed: the instance ended with a status that does not count as success.
+    :param stopped: somebody has stopped it.
+    :param timed_out: the time allowed for the wait is over.
+    :param unreachable: EnOS gave no answer for too long; the instance goes on.
+    """
+
+    failed: str
+    stopped: str
+    timed_out: str
+    unreachable: str
+
+
+#: Of a sensor, which never acts on what it waits for.
+SENSOR_STEPS = NextSteps(
+    failed="Run what failed again in EnOS, then clear this sensor: it waits for the same instance.",
+    stopped="To run it anew, clear the Airflow task that has triggered it together with this sensor.",
+    timed_out="Raise the sensor's timeout if it needs longer. A clear of this sensor waits again.",
+    unreachable="A retry or a clear of this sensor waits again.",
+)
+
+
+def flow_steps(*, stops_when_out_of_time: bool) -> NextSteps:
+    """Return what is true of the operator that triggers a flow.
+
+    :param stops_when_out_of_time: whether the instance was stopped when its time was over.
+    """
+    anew = "A retry or a clear of this task triggers the flow anew."
+    going_on = (
+        "A retry of this task joins the instance, or takes it once it has succeeded; a clear triggers the flow anew "
+        "and leaves this instance as it is."
+    )
+    longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
+    return NextSteps(
+        failed=f"{anew} An instance that goes on because somebody has run what failed again in EnOS is joined by a "
+        "retry, not by a clear.",
+        stopped="A clear of this task triggers the flow anew.",
+        timed_out=f"It was stopped. {longer} {anew}" if stops_when_out_of_time else f"{longer} {going_on}",
+        unreachable=going_on,
+    )
+
+
+def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str, steps: NextSteps) -> EnosError:
+    """Return the error that a wait's result means, if it is not a success.
+
+    :param steps: what can be done about it.
+    """
     where = f"EnOS {kind} {instance_id}"
     if result.outcome == Outcome.ENDED and result.status == InstanceStatus.CANCEL:
         return EnosInstanceCancelledError(
             f"{where} was stopped in EnOS (CANCEL)",
             instance_id=instance_id,
             status=result.status,
-            advice="Clear this task to run it anew.",
+            advice=steps.stopped,
         )
     if result.outcome == Outcome.ENDED:
         tasks = ", ".join(f"{task.label} ({task.instance_id}) {task.status}" for task in result.failed)
@@ -36,7 +85,7 @@ def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str) -> E
             f"{where} ended as {result.status}{f': {told}' if told else ''}",
             instance_id=instance_id,
             status=result.status,
-            advice="Its logs, where EnOS has any, are above.",
+            advice=f"Its logs, where EnOS has any, are above. {steps.failed}",
         )
     if result.outcome == Outcome.UNREADABLE:
         return EnosNotFoundError(
@@ -45,11 +94,12 @@ def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str) -> E
         )
     if result.outcome == Outcome.UNREACHABLE:
         return EnosConnectionError(
-            f"{where} cannot be followed: {result.reason}", advice="The instance itself goes on in EnOS."
+            f"{where} cannot be followed: {result.reason}",
+            advice=f"The instance itself goes on in EnOS. {steps.unreachable}",
         )
     return EnosError(
         f"{where} is still {result.status or 'without an answer'} after the time allowed for it",
-        advice="Raise the time allowed for it if it needs longer.",
+        advice=steps.timed_out,
     )
 
 

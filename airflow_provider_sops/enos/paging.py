@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from airflow_provider_sops.enos.gateway import FIRST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from airflow_provider_sops.enos.gateway import ApiVersion
+    from airflow_provider_sops.service.calls import Call, Steps
 
 #: EnOS recommends no more than 50.
 PAGE_SIZE = 50
@@ -18,32 +17,38 @@ PAGE_SIZE = 50
 Item = TypeVar("Item")
 
 
-def pagination(version: ApiVersion, page: int, size: int, sorters: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
-    """Return the ``pagination`` of a request.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page of a list is wanted.
 
-    :param page: counted from 0; the versions of the API count differently.
-    :param sorters: fields and ``ASC`` or ``DESC``.
+    :param number: counted from 0; the versions of the API count differently, which the gateway sees to.
     """
-    content: dict[str, Any] = {"pageNo": FIRST_PAGE[version] + page, "pageSize": size}
-    if sorters:
-        content["sorters"] = [{"field": name, "order": order} for name, order in sorters]
-    return content
+
+    number: int
+    size: int = PAGE_SIZE
+
+    def to_parameter(self, first_page: int) -> dict[str, Any]:
+        """Return the ``pagination`` of a request.
+
+        :param first_page: the number that EnOS gives to a list's first page.
+        """
+        return {"pageNo": first_page + self.number, "pageSize": self.size}
 
 
 def all_pages(
-    read_page: Callable[[int], Sequence[Item]], *, size: int, identity: Callable[[Item], Hashable]
-) -> list[Item]:
+    page_of: Callable[[Page], Call[Sequence[Item]]], *, size: int, identity: Callable[[Item], Hashable]
+) -> Steps[list[Item]]:
     """Return the items of all pages, each once.
 
     Ends with the first page that is not full, or that brings nothing new: a server that ignores the page's number gives
     the same page for ever. ``count`` is not trusted, since it may count the page alone.
 
-    :param read_page: reads a page, counted from 0.
+    :param page_of: the call that reads a page.
     :param identity: what tells items apart; between two pages the list may have moved.
     """
     found: dict[Hashable, Item] = {}
-    for page in itertools.count():
-        items = read_page(page)
+    for number in itertools.count():
+        items: Sequence[Item] = yield page_of(Page(number, size))
         known = len(found)
         for item in items:
             found.setdefault(identity(item), item)

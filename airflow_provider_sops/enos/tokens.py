@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_sops.enos.endpoints import Endpoint
-from airflow_provider_sops.enos.errors import EnosGatewayError
-from airflow_provider_sops.enos.gateway import USER_AGENT, write_json
+from airflow_provider_sops.enos.errors import EnosGatewayError, EnosInvalidParameterError
+from airflow_provider_sops.enos.gateway import USER_AGENT
 from airflow_provider_sops.enos.signing import token_encryption
-from airflow_provider_sops.sops.gateway import HttpRequest
-from airflow_provider_sops.sops.models.reading import read_int, read_mapping
+from airflow_provider_sops.service.http import HttpRequest, write_json
+from airflow_provider_sops.service.reading import read_int, read_mapping
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.gateway import Credentials
@@ -67,7 +67,7 @@ def token_request(
         "POST",
         f"{root}/apim-token-service/v2.0/{endpoint.resource}/{endpoint.action}",
         headers,
-        write_json(content, api=endpoint.name),
+        write_json(content, api=endpoint.name, error=EnosInvalidParameterError),
         endpoint.repeatable,
         {"appKey": credentials.access_key},
     )

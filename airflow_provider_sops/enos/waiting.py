@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.enos.errors import EnosInvalidParameterError
+from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
 from airflow_provider_sops.enos.verdict import FailedTask
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,10 @@ class InstanceKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How waiting for an instance ended."""
+    """How waiting for an instance ended.
+
+    An older worker may have to read the word: add one only if a trigger sends it where its arguments ask for it.
+    """
 
     ENDED = "ended"
     TIMED_OUT = "timed out"
@@ -56,6 +59,7 @@ class WaitPolicy:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
         """Read back what ``to_json`` gave, also where it comes from another version of this package."""
+        data = read_mapping(data)
         return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
 
 
@@ -87,11 +91,19 @@ class WaitResult:
         """Read a result back.
 
         :raises EnosInvalidParameterError: if ``event`` is nothing that ``to_event`` made.
+        :raises EnosError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
+        word = read_text(data.get("outcome"))
         try:
-            outcome = Outcome(read_text(data.get("outcome")))
+            outcome = Outcome(word)
         except ValueError:
+            if word:
+                raise EnosError(
+                    f"the wait ended with the outcome {word!r}, which this version of airflow-provider-sops does not "
+                    "know: the triggerer runs a newer one than this worker",
+                    advice="Upgrade airflow-provider-sops on the workers, then let this task be retried or clear it.",
+                ) from None
             raise EnosInvalidParameterError(
                 f"a trigger sent an event that says nothing about an EnOS instance: {event!r}",
                 advice="Check that worker and triggerer run the same version of airflow-provider-sops.",

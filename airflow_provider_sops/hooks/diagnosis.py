@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_sops.service.diagnosis import server_words, what_is_wrong
+from airflow_provider_sops.service.errors import code_number
 from airflow_provider_sops.sops.answer import BAD_CREDENTIALS_CODE
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
-    SopsConnectionError,
     SopsError,
     SopsGatewayError,
     SopsNotFoundError,
-    code_number,
-    shown_words,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.connection import SopsConnection
-    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.connection import SopsConnection
 
 
-def diagnose(hook: SopsHook) -> tuple[bool, str]:
+class Caller(Protocol):
+    """The part of ``SopsHook`` that is used here."""
+
+    @property
+    def connection(self) -> SopsConnection:
+        """How to reach SOPS, and as whom."""
+
+    def call_once(self, api: str, **parameters: Any) -> object:
+        """Call SOPS without ever sending the request again."""
+
+
+def diagnose(hook: Caller) -> tuple[bool, str]:
     """Call SOPS once or twice, reading only and never again after a failure.
 
     With a ``bk_biz_id``, a list of one template tells whether gateway, app, user and business are right.
@@ -39,7 +48,7 @@ def diagnose(hook: SopsHook) -> tuple[bool, str]:
     return True, f"SOPS answers {app} for {_business(connection)}."
 
 
-def _read_something(hook: SopsHook, connection: SopsConnection) -> None:
+def _read_something(hook: Caller, connection: SopsConnection) -> None:
     if connection.bk_biz_id is not None:
         hook.call_once("get_template_list", limit=1, offset=0)
         return
@@ -51,24 +60,17 @@ def _read_something(hook: SopsHook, connection: SopsConnection) -> None:
         hook.call_once("get_common_template_list")
 
 
-def _what_is_wrong(error: SopsError, hook: SopsHook) -> str:
-    words = f'; it says: "{shown_words(error.server_message)}"' if error.server_message else ""
-    status = f" (HTTP {error.http_status})" if error.http_status not in (None, 200) else ""
+def _what_is_wrong(error: SopsError, hook: Caller) -> str:
     if isinstance(error, SopsNotFoundError):
-        return f"SOPS has no {_business(hook.connection)}{words}"
+        return f"SOPS has no {_business(hook.connection)}{server_words(error)}"
     if isinstance(error, SopsAuthError) and code_number(error.code) == BAD_CREDENTIALS_CODE:
         return (
             "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
-            f"token, or an app that may not name a bk_username without a token{words}"
+            f"token, or an app that may not name a bk_username without a token{server_words(error)}"
         )
-    if isinstance(error, SopsAuthError):
-        advice = f" ({error.advice.rstrip('.')})" if error.advice else ""
-        return f"Access is refused{status}: {error.reason}{words}{advice}"
-    if isinstance(error, SopsGatewayError) and not error.temporary:
-        return f"{hook.connection.gateway.root} is not a gateway to SOPS{status}: {error.reason}{words}"
-    if isinstance(error, SopsConnectionError) or error.http_status is None:
-        return error.reason
-    return f"SOPS cannot be called{status}: {error.reason}{words}"
+    # Without an answer the connection itself may be what is wrong.
+    root = "" if error.http_status is None else hook.connection.gateway.root
+    return what_is_wrong(error, "SOPS", root, SopsAuthError)
 
 
 def _business(connection: SopsConnection) -> str:

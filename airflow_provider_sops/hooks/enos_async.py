@@ -13,29 +13,25 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import mask_secret
 from asgiref.sync import sync_to_async
 
+from airflow_provider_sops.enos.calls import instances
+from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
-from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError, EnosTokenRefusedError
+from airflow_provider_sops.enos.errors import EnosError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
-from airflow_provider_sops.hooks.enos import enos_error, warn_about
-from airflow_provider_sops.hooks.enos_calls.parameters import (
-    read_flow_instance,
-    read_task_instance,
-    required_text,
-)
-from airflow_provider_sops.hooks.enos_connection import EnosConnection, read_enos_connection
-from airflow_provider_sops.hooks.enos_retrying import retry_rules
+from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.enos_tokens import TokenKey
-from airflow_provider_sops.hooks.transport_async import AsyncTransport
-from airflow_provider_sops.sops.errors import SopsConnectionError, SopsInvalidParameterError
+from airflow_provider_sops.service.methods import asynchronous
+from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.service.transport_async import AsyncTransport
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.enos.answer import Answer
     from airflow_provider_sops.enos.gateway import ApiVersion
-    from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
     from airflow_provider_sops.enos.tokens import AccessToken
-    from airflow_provider_sops.sops.answer import HttpResponse
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.service.answer import Answer
+    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.http import HttpRequest, HttpResponse
+    from airflow_provider_sops.service.methods import T
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +52,7 @@ async def aget_enos_connection(
     connection = read_enos_connection(await get_async_connection(conn_id), user_id=user_id, org_id=org_id)
     for secret in connection.secrets:
         await _mask(secret)
-    warn_about(connection)
+    warn_about("EnOS", "access token", connection.transport, connection.unused_extra)
     return connection
 
 
@@ -81,10 +77,7 @@ class AsyncEnosClient:
         self._transport = AsyncTransport(connection.transport)
 
     async def __aenter__(self) -> AsyncEnosClient:
-        try:
-            await self._transport.__aenter__()
-        except SopsInvalidParameterError as error:
-            raise EnosInvalidParameterError(error.reason) from None
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -97,22 +90,16 @@ class AsyncEnosClient:
 
     async def call(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS; parameters, answer and errors as of ``EnosHook.call``."""
-        return await tenacity.AsyncRetrying(**retry_rules(endpoint(api), log))(self._call_once, api, parameters)
+        rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
+        return await tenacity.AsyncRetrying(**rules)(self._call_once, api, parameters)
 
-    async def get_task_instance(self, task_instance_id: str) -> TaskInstance:
-        """Read a task instance; see ``EnosHook.get_task_instance``."""
-        wanted = required_text("get_task_instance", "task_instance_id", task_instance_id)
-        return read_task_instance(await self.call("get_task_instance", taskInstId=wanted), wanted)
+    async def do(self, call: Call[T]) -> T:
+        """Do a call of ``enos.calls`` as ``call`` does, and return what it brought."""
+        return call.read(await self.call(call.api, **call.parameters))
 
-    async def get_flow_instance(self, flow_instance_id: str) -> FlowInstance:
-        """Read a flow instance and the states of its tasks; see ``EnosHook.get_flow_instance``."""
-        wanted = required_text("get_flow_instance", "flow_instance_id", flow_instance_id)
-        return read_flow_instance(await self.call("get_flow_instance", flowInstId=wanted), wanted)
-
-    async def cancel_flow_instance(self, flow_instance_id: str) -> None:
-        """Stop a flow instance; see ``EnosHook.cancel_flow_instance``."""
-        wanted = required_text("cancel_flow_instance", "flow_instance_id", flow_instance_id)
-        await self.call("cancel_flow_instance", flowInstId=wanted)
+    get_task_instance = asynchronous(instances.get_task_instance)
+    get_flow_instance = asynchronous(instances.get_flow_instance)
+    cancel_flow_instance = asynchronous(instances.cancel_flow_instance)
 
     async def _call_once(self, api: str, parameters: dict[str, Any]) -> Answer:
         token = await self._token()
@@ -143,7 +130,8 @@ class AsyncEnosClient:
         return await self._ask(token) if refused is not None and token.value == refused.value else token
 
     async def _ask(self, to_replace: AccessToken | None) -> AccessToken:
-        return await tenacity.AsyncRetrying(**retry_rules(GET_TOKEN, log))(self._ask_once, to_replace)
+        rules = retry_rules(GET_TOKEN.name, repeatable=GET_TOKEN.repeatable, log=log)
+        return await tenacity.AsyncRetrying(**rules)(self._ask_once, to_replace)
 
     async def _ask_once(self, to_replace: AccessToken | None) -> AccessToken:
         asked_at = enos_tokens.now()
@@ -158,9 +146,6 @@ class AsyncEnosClient:
         return self.connection.read(request, await self._send(request), token=token)
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
-        try:
-            response = await self._transport.send(request)
-        except (SopsConnectionError, SopsInvalidParameterError) as error:
-            raise enos_error(error, request) from None
+        response = await self._transport.send(request, self.connection.limits)
         log.debug("%s %s %s: HTTP %s", request.api, request.method, request.shown_url, response.status)
         return response

@@ -16,8 +16,8 @@ from airflow_provider_sops.enos.errors import EnosError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_sops.enos.connection import EnosConnection
     from airflow_provider_sops.enos.tokens import AccessToken
-    from airflow_provider_sops.hooks.enos_connection import EnosConnection
 
 
 class TokenKey(NamedTuple):

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import requests
 import tenacity
-from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.get_provider_info import get_provider_info
-from airflow_provider_sops.hooks.connection import SopsConnection, read_connection
+from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
+from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.diagnosis import diagnose
-from airflow_provider_sops.hooks.retrying import retry_rules
-from airflow_provider_sops.hooks.sops_calls import (
-    NodeCalls,
-    PluginCalls,
-    ProjectCalls,
-    ScheduleCalls,
-    TaskCalls,
-    TemplateCalls,
-)
-from airflow_provider_sops.hooks.transport import send
+from airflow_provider_sops.hooks.session_hook import SessionHook
+from airflow_provider_sops.service.methods import blocking, blocking_steps
+from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.service.settings import Limits
+from airflow_provider_sops.service.transport import new_session, send
+from airflow_provider_sops.sops.calls import nodes, plugins, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.transport import TransportSettings
+    import requests
+
+    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.methods import T
     from airflow_provider_sops.sops.answer import Answer
-    from airflow_provider_sops.sops.gateway import HttpRequest
 
 log = logging.getLogger(__name__)
 
-#: Connecting and waiting for the answer of ``call_at_once``: whoever kills a worker's process waits for 5
-#: seconds.
-_HURRIED_CONNECT_SECONDS, _HURRIED_SILENCE_SECONDS = 1.0, 2.0
+#: For ``call_at_once``: whoever kills a worker's process waits for 5 seconds.
+_HURRIED = Limits(total_seconds=3.0, connect_seconds=1.0)
 
 
-class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls, PluginCalls, BaseHook):
+class SopsHook(SessionHook):
     """Call BlueKing SOPS through its API gateway or through ESB.
 
-    Every call of SOPS's API is a method here; ``call`` does any of them by name. Calls that may be repeated
-    are sent again when their answer was lost (module ``retrying``); redirects are not followed; certificates
-    are verified. Nothing is read or sent before the first call, so making a hook costs nothing. Not for
-    several threads at once.
+    Every call of SOPS's API is a method here, described in ``sops.calls``; ``call`` does any of them by name. Calls
+    that may be repeated are sent again when their answer was lost (module ``service.retrying``); redirects are not
+    followed; certificates are verified. Nothing is read or sent before the first call, so making a hook costs nothing.
+    Not for several threads at once.
 
     Also a context manager, which closes the session.
 
@@ -70,7 +66,6 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         self.sops_conn_id = sops_conn_id
         self.bk_biz_id = bk_biz_id
         self.scope = scope
-        self._session: requests.Session | None = None
 
     @cached_property
     def connection(self) -> SopsConnection:
@@ -81,26 +76,8 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         connection = read_connection(self.get_connection(self.sops_conn_id), bk_biz_id=self.bk_biz_id, scope=self.scope)
         for secret in connection.secrets:
             mask_secret(secret)
-        warn_about(connection)
+        warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)
         return connection
-
-    def get_conn(self) -> requests.Session:
-        """Return the session, which keeps connections open between calls."""
-        if self._session is None:
-            self._session = requests.Session()
-        return self._session
-
-    def close(self) -> None:
-        """Close the session; the next call opens another."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    def __enter__(self) -> SopsHook:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS.
@@ -115,7 +92,12 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         :raises SopsError: the call did not succeed.
         """
         request = self.connection.request(api, parameters, fresh=fresh)
-        return tenacity.Retrying(**retry_rules(request, log))(self._send, request)
+        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
+        return tenacity.Retrying(**rules)(self._send, request)
+
+    def do(self, call: Call[T]) -> T:
+        """Do a call of ``sops.calls`` as ``call`` does, and return what it brought."""
+        return call.read(self.call(call.api, fresh=call.fresh, **call.parameters))
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call SOPS without ever sending the request again."""
@@ -127,13 +109,8 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
         For a process that is being killed: the session in use may be in the middle of a call.
         """
         request = self.connection.request(api, parameters, fresh=fresh)
-        settings = replace(
-            self.connection.transport,
-            connect_seconds=_HURRIED_CONNECT_SECONDS,
-            silence_seconds=_HURRIED_SILENCE_SECONDS,
-        )
-        with requests.Session() as session:
-            return self._send(request, session=session, settings=settings)
+        with new_session() as session:
+            return self._send(request, session=session, limits=_HURRIED)
 
     def revoke_at_once(self, task_id: int | str) -> None:
         """Revoke a task as ``call_at_once`` does it.
@@ -149,63 +126,66 @@ class SopsHook(TaskCalls, NodeCalls, TemplateCalls, ScheduleCalls, ProjectCalls,
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the connection form's fields for Airflow before 3.2; later ones read the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-        from wtforms import PasswordField, StringField
-
-        widgets: dict[str, Any] = {}
-        for name, form_field in _connection_type()["conn-fields"].items():
-            schema = form_field["schema"]
-            secret = schema.get("format") == "password"
-            default = schema.get("default")
-            widgets[name] = (PasswordField if secret else StringField)(
-                form_field["label"],
-                widget=BS3PasswordFieldWidget() if secret else BS3TextFieldWidget(),
-                description=form_field["description"],
-                default=None if default is None else str(default),
-            )
-        return widgets
+        return form_widgets(cls.conn_type)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return how the form's own fields are shown, for Airflow before 3.2."""
-        behaviour = _connection_type()["ui-field-behaviour"]
-        return {
-            "hidden_fields": behaviour["hidden-fields"],
-            "relabeling": behaviour["relabeling"],
-            "placeholders": behaviour["placeholders"],
-        }
+        return field_behaviour(cls.conn_type)
+
+    create_task = blocking(tasks.create_task)
+    create_and_start_task = blocking(tasks.create_and_start_task)
+    fast_create_task = blocking(tasks.fast_create_task)
+    start_task = blocking(tasks.start_task)
+    operate_task = blocking(tasks.operate_task)
+    claim_functionalization_task = blocking(tasks.claim_functionalization_task)
+    get_task_status = blocking(tasks.get_task_status)
+    get_tasks_status = blocking_steps(tasks.get_tasks_status)
+    get_task_detail = blocking(tasks.get_task_detail)
+    get_task_list = blocking(tasks.get_task_list)
+    get_task_effective_time = blocking(tasks.get_task_effective_time)
+    get_task_operate_record = blocking(tasks.get_task_operate_record)
+    get_functionalization_task_list = blocking(tasks.get_functionalization_task_list)
+
+    operate_node = blocking(nodes.operate_node)
+    node_callback = blocking(nodes.node_callback)
+    get_task_node_detail = blocking(nodes.get_task_node_detail)
+    get_task_node_data = blocking(nodes.get_task_node_data)
+    get_task_node_log = blocking(nodes.get_task_node_log)
+
+    get_template_list = blocking(templates.get_template_list)
+    get_template_info = blocking(templates.get_template_info)
+    get_common_template_list = blocking(templates.get_common_template_list)
+    get_common_template_info = blocking(templates.get_common_template_info)
+    get_template_schemes = blocking(templates.get_template_schemes)
+    preview_task_tree = blocking(templates.preview_task_tree)
+    import_project_template = blocking(templates.import_project_template)
+    modify_template_notify = blocking(templates.modify_template_notify)
+    modify_template_executor_proxy = blocking(templates.modify_template_executor_proxy)
+
+    create_periodic_task = blocking(schedules.create_periodic_task)
+    get_periodic_task_list = blocking(schedules.get_periodic_task_list)
+    get_periodic_task_info = blocking(schedules.get_periodic_task_info)
+    set_periodic_task_enabled = blocking(schedules.set_periodic_task_enabled)
+    modify_cron_for_periodic_task = blocking(schedules.modify_cron_for_periodic_task)
+    modify_constants_for_periodic_task = blocking(schedules.modify_constants_for_periodic_task)
+    create_clocked_task = blocking(schedules.create_clocked_task)
+    get_clocked_task_list = blocking(schedules.get_clocked_task_list)
+
+    get_user_project_list = blocking(projects.get_user_project_list)
+    get_user_project_detail = blocking(projects.get_user_project_detail)
+    register_project = blocking(projects.register_project)
+    modify_project_executor_proxy = blocking(projects.modify_project_executor_proxy)
+    get_mini_app_list = blocking(projects.get_mini_app_list)
+
+    get_plugin_list = blocking(plugins.get_plugin_list)
+    dispatch_plugin_query = blocking(plugins.dispatch_plugin_query)
 
     def _send(
-        self,
-        request: HttpRequest,
-        *,
-        session: requests.Session | None = None,
-        settings: TransportSettings | None = None,
+        self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
         """Send a request once and read what comes back."""
-        response = send(session or self.get_conn(), request, settings or self.connection.transport)
+        connection = self.connection
+        response = send(session or self.get_conn(), request, connection.transport, limits or connection.limits)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return self.connection.read(request, response)
-
-
-def _connection_type() -> dict[str, Any]:
-    types = get_provider_info()["connection-types"]
-    found: dict[str, Any] = next(entry for entry in types if entry["connection-type"] == SopsHook.conn_type)
-    return found
-
-
-def warn_about(connection: SopsConnection) -> None:
-    """Log what is questionable about a connection, once in a process."""
-    if connection.sends_secrets_in_plain_text:
-        _warn_once(
-            "%s is no https:// address: the app secret crosses the network in plain text.", connection.gateway.root
-        )
-    if connection.unused_extra:
-        _warn_once(
-            "The extra of the SOPS connection holds keys that mean nothing: %s.", ", ".join(connection.unused_extra)
-        )
-
-
-@functools.cache
-def _warn_once(message: str, *values: str) -> None:
-    log.warning(message, *values)
+        return connection.read(request, response)

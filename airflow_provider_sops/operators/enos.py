@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
-from airflow_provider_sops.enos.outcome import outcome_error, read_success_statuses
+from airflow_provider_sops.enos.outcome import flow_steps, outcome_error, read_success_statuses
 from airflow_provider_sops.enos.times import read_moment
 from airflow_provider_sops.enos.trigger_slots import TriggerSlots
 from airflow_provider_sops.enos.waiting import InstanceKind, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.enos_airflow_errors import enos_airflow_errors
 from airflow_provider_sops.enos_following import InstanceFollower, write_logs
 from airflow_provider_sops.operators.enos_cancelling import cancel_flow_instance
 from airflow_provider_sops.operators.enos_triggering import FlowTriggering
-from airflow_provider_sops.task_instance_state import is_ended_by_decision
+from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
+from airflow_provider_sops.task_instance.state import is_ended_by_decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +56,8 @@ class EnosTriggerFlowOperator(BaseOperator):
     cleared.
 
     Stopping an instance does not stop what EnOS has submitted to its cluster already.
+
+    Each ``..._seconds`` is a number of seconds or a ``timedelta``.
 
     Calls search_flow_instances, one of trigger_flow, trigger_flow_from_task and update_and_trigger_flow, and, while it
     waits, get_flow_instance and get_task_instance.
@@ -112,18 +115,16 @@ class EnosTriggerFlowOperator(BaseOperator):
         org_id: str | None = None,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval_seconds: float = 30,
-        timeout_seconds: float | None = _WEEK_SECONDS,
-        max_outage_seconds: float = 3600,
-        rerun_wait_seconds: float = 1800,
-        settle_seconds: float = 60,
+        poll_interval_seconds: Duration = 30,
+        timeout_seconds: Duration | None = _WEEK_SECONDS,
+        max_outage_seconds: Duration = 3600,
+        rerun_wait_seconds: Duration = 1800,
+        settle_seconds: Duration = 60,
         success_statuses: Sequence[str] = ("SUCCESS",),
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if poll_interval_seconds <= 0:
-            raise ValueError(f"poll_interval_seconds is {poll_interval_seconds!r}; it must be above 0")
         if enos_task_id is not None and parameters is not None:
             raise ValueError("EnOS runs a flow either from a task on or with parameters, not both at once")
         # Outputs of other tasks become values before `execute`.
@@ -136,11 +137,11 @@ class EnosTriggerFlowOperator(BaseOperator):
         self.org_id = org_id
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval_seconds = poll_interval_seconds
-        self.timeout_seconds = timeout_seconds
-        self.max_outage_seconds = max_outage_seconds
-        self.rerun_wait_seconds = rerun_wait_seconds
-        self.settle_seconds = settle_seconds
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.rerun_wait_seconds = seconds("rerun_wait_seconds", rerun_wait_seconds)
+        self.settle_seconds = seconds("settle_seconds", settle_seconds)
         self.success_statuses = read_success_statuses(success_statuses)
         self.cancel_on_kill = cancel_on_kill
         self._triggering: FlowTriggering | None = None
@@ -270,7 +271,8 @@ class EnosTriggerFlowOperator(BaseOperator):
             self.log.info("Instance %s is %s.", instance_id, result.status)
             return self.hook.get_flow_instance(instance_id).to_json()
         write_logs(self.hook, result.failed, self.log)
-        raise outcome_error(result, InstanceKind.FLOW, instance_id)
+        steps = flow_steps(stops_when_out_of_time=self.cancel_on_kill)
+        raise outcome_error(result, InstanceKind.FLOW, instance_id, steps)
 
     def _cancel_at_once(self, why: str) -> None:
         """Stop the instance in the few seconds before this process is killed. What fails is logged."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.enos import EnosHook
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 _TRIES = 4
 _PAUSE_SECONDS = 1.0

@@ -10,10 +10,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.enos.calls.instances import search_flow_instances
 from airflow_provider_sops.enos.errors import EnosError, EnosTriggerRefusedError, EnosTriggerTimeTakenError
-from airflow_provider_sops.enos.models import FlowInstance, FlowInstancePage
-from airflow_provider_sops.enos.paging import PAGE_SIZE, pagination
-from airflow_provider_sops.enos.times import milliseconds
+from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.verdict import Verdict
 from airflow_provider_sops.enos.waiting import InstanceKind
 from airflow_provider_sops.enos_following import look_at
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
 
     import pendulum
 
+    from airflow_provider_sops.enos.models import FlowInstance
     from airflow_provider_sops.enos.trigger_slots import TriggerSlots
     from airflow_provider_sops.hooks.enos import EnosHook
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 #: Manual, temporary, periodic: as which of them EnOS lists what its API triggers is not documented.
 _KINDS = (0, 2, 1)
@@ -158,19 +158,16 @@ class FlowTriggering:
         begin, _ = self._slots.window_of(self._slots.first_try)
         _, end = self._slots.window_of(self._slots.try_number)
         for kind in _KINDS:
-            answer = self._hook.call_at_once(
-                "search_flow_instances",
-                type=kind,
+            search = search_flow_instances(
+                kind,
+                from_trigger_time=begin,
+                to_trigger_time=end,
                 expression=str(self._flow_id),
-                owner="",
-                fromTriggerTime=milliseconds(begin),
-                toTriggerTime=milliseconds(end),
-                status="",
-                pagination=pagination(self._hook.api_version, 0, PAGE_SIZE),
+                page=Page(0),
             )
             going_on = [
                 instance.instance_id
-                for instance in FlowInstancePage.read(answer.data).instances
+                for instance in search.read(self._hook.call_at_once(search.api, **search.parameters))
                 if self._is_of_flow(instance) and not instance.status.is_end
             ]
             if going_on:

@@ -16,11 +16,12 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
-from airflow_provider_sops.enos.outcome import outcome_error, read_success_statuses
+from airflow_provider_sops.enos.outcome import SENSOR_STEPS, outcome_error, read_success_statuses
 from airflow_provider_sops.enos.waiting import InstanceKind, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.enos_airflow_errors import enos_airflow_errors
 from airflow_provider_sops.enos_following import InstanceFollower, look_at, write_logs
 from airflow_provider_sops.operators.enos import STATUS_XCOM_KEY
+from airflow_provider_sops.service.durations import Duration, seconds
+from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ class EnosInstanceSensor(BaseSensorOperator):
     it answers for it. An instance that ends with a status which does not count as success fails the sensor without a
     retry, or skips it with ``soft_fail``.
 
+    Each duration is a number of seconds or a ``timedelta``.
+
     :param enos_conn_id: the Airflow connection of type ``enos``. (templated)
     :param user_id: the user to act for; default: the one of the connection. (templated)
     :param org_id: the user's organisation; default: the one of the connection. (templated)
@@ -51,7 +54,7 @@ class EnosInstanceSensor(BaseSensorOperator):
     :param max_outage_seconds: how long EnOS may be out of reach before the sensor fails. Default 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two looks. Default 30.
+    :param poke_interval: time between two looks. Default 30.
     """
 
     kind: ClassVar[InstanceKind]
@@ -64,23 +67,23 @@ class EnosInstanceSensor(BaseSensorOperator):
         user_id: str | None = None,
         org_id: str | None = None,
         success_statuses: Sequence[str] = ("SUCCESS",),
-        rerun_wait_seconds: float = 1800,
-        settle_seconds: float = 60,
-        max_outage_seconds: float = 3600,
+        rerun_wait_seconds: Duration = 1800,
+        settle_seconds: Duration = 60,
+        max_outage_seconds: Duration = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float = 30,
+        poke_interval: Duration = 30,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, **kwargs)
-        if poke_interval <= 0:
-            raise ValueError(f"poke_interval is {poke_interval!r}; it must be above 0")
+        if kwargs.get("timeout") is not None:
+            kwargs["timeout"] = seconds("timeout", kwargs["timeout"])
+        super().__init__(poke_interval=seconds("poke_interval", poke_interval, above_zero=True), **kwargs)
         self.enos_conn_id = enos_conn_id
         self.user_id = user_id
         self.org_id = org_id
         self.success_statuses = read_success_statuses(success_statuses)
-        self.rerun_wait_seconds = rerun_wait_seconds
-        self.settle_seconds = settle_seconds
-        self.max_outage_seconds = max_outage_seconds
+        self.rerun_wait_seconds = seconds("rerun_wait_seconds", rerun_wait_seconds)
+        self.settle_seconds = seconds("settle_seconds", settle_seconds)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._follower: InstanceFollower | None = None
 
@@ -116,7 +119,7 @@ class EnosInstanceSensor(BaseSensorOperator):
             instance_id = self._trigger_class().from_event(event).instance_id
             result = WaitResult.from_event(event)
             if result.outcome == Outcome.TIMED_OUT:
-                raise AirflowSensorTimeout(str(outcome_error(result, self.kind, instance_id)))
+                raise AirflowSensorTimeout(str(outcome_error(result, self.kind, instance_id, SENSOR_STEPS)))
             return self._conclude(context, instance_id, result)
 
     def _defer(self) -> None:
@@ -175,7 +178,7 @@ class EnosInstanceSensor(BaseSensorOperator):
             self.log.info("EnOS %s %s is %s.", self.kind.value, instance_id, result.status)
             return self._read_instance(instance_id)
         write_logs(self.hook, result.failed, self.log)
-        raise outcome_error(result, self.kind, instance_id)
+        raise outcome_error(result, self.kind, instance_id, SENSOR_STEPS)
 
 
 class EnosTaskInstanceSensor(EnosInstanceSensor):

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, PokeReturnValue
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import push_state, push_task, read_task_id
-from airflow_provider_sops.outputs import read_outputs
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.waiting import Outcome, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.task_instance.outputs import read_outputs
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -35,6 +36,8 @@ class SopsTaskSensor(SopsBaseSensor):
 
     Calls get_task_detail and get_task_status.
 
+    Each duration is a number of seconds or a ``timedelta``.
+
     :param sops_task_id: id of the task. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business; default: the one of the connection. (templated)
@@ -44,7 +47,7 @@ class SopsTaskSensor(SopsBaseSensor):
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -97,7 +100,8 @@ class SopsTaskSensor(SopsBaseSensor):
             result = WaitResult.from_event(event)
             self._task_url = trigger.task_url
             if result.outcome == Outcome.TIMED_OUT:
-                raise AirflowSensorTimeout(str(outcome_error(result, trigger.sops_task_id, trigger.task_url)))
+                error = outcome_error(result, trigger.sops_task_id, trigger.task_url, SENSOR_STEPS)
+                raise AirflowSensorTimeout(str(error))
             return self._conclude(context, trigger.sops_task_id, result)
 
     def _announce(self, context: Context, sops_task_id: int) -> dict[str, str] | None:
@@ -106,7 +110,7 @@ class SopsTaskSensor(SopsBaseSensor):
         try:
             detail = self.hook.get_task_detail(sops_task_id, fresh=True)
             self._task_url = detail.task_url
-            human_nodes = TreeIndex(detail.pipeline_tree).human_plugins
+            human_nodes = nodes_to_tell_apart(detail)
         except SopsError as error:
             if not (error.temporary or error.outcome_unknown):
                 raise
@@ -118,6 +122,6 @@ class SopsTaskSensor(SopsBaseSensor):
     def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:
         push_state(context, result.state)
         if result.outcome != Outcome.FINISHED:
-            raise outcome_error(result, sops_task_id, self._task_url)
+            raise outcome_error(result, sops_task_id, self._task_url, SENSOR_STEPS)
         self.log.info("SOPS task %s is FINISHED.", sops_task_id)
         return read_outputs(self.hook, sops_task_id)

@@ -13,9 +13,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.links.sops import SopsTaskLink
+from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,14 +41,14 @@ class SopsBaseSensor(BaseSensorOperator):
         bk_biz_id: int | str | None = None,
         scope: str | None = None,
         on_failed: OnFailed = "fail",
-        max_outage_seconds: float = 3600,
+        max_outage_seconds: Duration = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float = 10,
+        poke_interval: Duration = 10,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, **kwargs)
-        if poke_interval <= 0:
-            raise ValueError(f"poke_interval is {poke_interval!r}; it must be above 0")
+        if kwargs.get("timeout") is not None:
+            kwargs["timeout"] = seconds("timeout", kwargs["timeout"])
+        super().__init__(poke_interval=seconds("poke_interval", poke_interval, above_zero=True), **kwargs)
         if on_failed not in ("fail", "wait"):
             raise ValueError(f"on_failed is {on_failed!r}; it must be one of fail, wait")
         self.sops_task_id = sops_task_id
@@ -55,7 +56,7 @@ class SopsBaseSensor(BaseSensorOperator):
         self.bk_biz_id = bk_biz_id
         self.scope = scope
         self.on_failed = on_failed
-        self.max_outage_seconds = max_outage_seconds
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._task_url = ""
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import push_task, read_task_id
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.task_secrets import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
 _WENT_ON = (NodeOutcome.FINISHED, NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED)
-_REPAIR = "retry or skip the node there"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class SopsNodeSensor(SopsBaseSensor):
 
     Calls get_task_detail, get_task_status and get_task_node_detail.
 
+    Each duration is a number of seconds or a ``timedelta``.
+
     :param sops_task_id: id of the task. (templated)
     :param node_id: the node, by its id in the task or in the template. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
@@ -57,7 +61,7 @@ class SopsNodeSensor(SopsBaseSensor):
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
     """
 
     template_fields: Sequence[str] = (*SopsBaseSensor.template_fields, "sops_node_id")
@@ -68,6 +72,7 @@ class SopsNodeSensor(SopsBaseSensor):
         self.sops_node_id = node_id
         self._place: _Place | None = None
         self._watch: NodeWatch | None = None
+        self._secrets: TaskSecrets | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
@@ -97,7 +102,7 @@ class SopsNodeSensor(SopsBaseSensor):
         """Look at the node once, and again as long as an answer needs confirmation within seconds."""
         with airflow_errors(in_sensor=True):
             place = self._place = self._place or self._locate(context)
-            watch = self._watch = self._watch or NodeWatch(place.node, self._policy(deadline=None), time.time())
+            watch = self._watch = self._watch or self._new_watch(place)
             result = self._look(place, watch, wait=False)
             while result is None and watch.is_undecided:
                 result = self._look(place, watch, wait=True)
@@ -125,7 +130,13 @@ class SopsNodeSensor(SopsBaseSensor):
         push_task(context, sops_task_id, self._task_url)
         node = locate_node(PipelineTree(detail.pipeline_tree), str(self.sops_node_id).strip())
         self.log.info("Waiting for node %s of SOPS task %s: %s", node.id, sops_task_id, self._task_url)
-        return _Place(sops_task_id, node)
+        self._secrets = TaskSecrets([detail])
+        return _Place(sops_task_id, replace(node, secrets_of=(sops_task_id,) if self._secrets.exist else ()))
+
+    def _new_watch(self, place: _Place) -> NodeWatch:
+        watch = NodeWatch(place.node, self._policy(deadline=None), time.time())
+        watch.learn_tree(self._secrets_of(place).index())
+        return watch
 
     def _look(self, place: _Place, watch: NodeWatch, *, wait: bool) -> NodeResult | None:
         look = watch.next_look(time.time())
@@ -142,7 +153,7 @@ class SopsNodeSensor(SopsBaseSensor):
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
         else:
-            sight = watch.see(status, look, time.time())
+            sight = watch.see(self._secrets_of(place).status(status), look, time.time())
         for line in sight.lines:
             self.log.log(line.level, "SOPS task %s: %s", place.sops_task_id, line.text)
         return sight.result
@@ -159,7 +170,11 @@ class SopsNodeSensor(SopsBaseSensor):
         detail = self.hook.get_task_node_detail(
             place.sops_task_id, node_id, component_code=place.node.plugin, subprocess_stack=stack or None
         )
-        return dict(detail.data.outputs)
+        shown, _ = self._secrets_of(place).node(node_id, detail.data)
+        return dict(shown.outputs)
+
+    def _secrets_of(self, place: _Place) -> TaskSecrets:
+        return self._secrets or read_secrets(self.hook, place.node.secrets_of)
 
     def _error(self, place: _Place, result: NodeResult) -> SopsError:
-        return node_error(result, place.sops_task_id, place.node.id, self._task_url, repair=_REPAIR)
+        return node_error(result, place.sops_task_id, place.node.id, self._task_url, SENSOR_STEPS)

@@ -7,11 +7,12 @@ code in the body, then the HTTP status. Texts are passed on and never looked at.
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.answer import Answer as ServiceAnswer
+from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
+from airflow_provider_sops.service.errors import code_number
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -20,115 +21,82 @@ from airflow_provider_sops.sops.errors import (
     SopsInvalidParameterError,
     SopsNotFoundError,
     SopsRateLimitError,
-    code_number,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from airflow_provider_sops.service.http import HttpResponse
     from airflow_provider_sops.sops.endpoints import Endpoint
 
 #: The API gateway's one code for everything that is wrong with the app or the user.
 BAD_CREDENTIALS_CODE = 1640001
 
-_MARKUP = re.compile(r"<[^>]*>")
-#: Characters of a body that is not SOPS's that an error keeps.
-_EXCERPT_CHARACTERS = 500
-
 
 @dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """One HTTP response, as a transport received it, redirects not followed.
+class Answer(ServiceAnswer):
+    """What SOPS answered to a call that succeeded; ``data`` is ``None`` where there is none, as for ``operate_task``.
 
-    :param headers: by name; ``header`` looks them up in any case.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    def header(self, name: str) -> str | None:
-        """Return a header's value, whatever the case of its name."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers.items() if key.lower() == wanted), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What SOPS answered to a call that succeeded.
-
-    :param data: the answer's ``data``; ``None`` where there is none, as for ``operate_task``.
-    :param raw: the whole answer, with ``count`` and the like.
     :param trace_id: SOPS's trace id, ``None`` from old servers.
     """
 
-    data: Any
-    raw: Mapping[str, Any] = field(repr=False)
     trace_id: str | None
 
 
-class _Kind(NamedTuple):
-    """What a code means: the error's class, its English reason and what to do next."""
-
-    error: type[SopsError]
-    reason: str
-    advice: str | None = None
-
-
-_BAD_CREDENTIALS = _Kind(
+_BAD_CREDENTIALS = Kind(
     SopsAuthError,
     "the gateway did not accept the app or the user",
     "It has one code for all of these: bk_app_code is unknown, bk_app_secret is wrong, no user was given, "
     "bk_token or access_token has expired, or the app may not name a bk_username without a token.",
 )
-_NO_PERMISSION = _Kind(
+_NO_PERMISSION = Kind(
     SopsAuthError,
     "the app has no permission for this call",
     "Apply for the permission in the gateway's developer centre, or ask SOPS's administrators for it.",
 )
-_ESB_APP_REFUSED = _Kind(
+_ESB_APP_REFUSED = Kind(
     SopsAuthError, "ESB did not accept the app", "Check bk_app_code and bk_app_secret of the connection."
 )
-_NO_SUCH_CALL = _Kind(
+_NO_SUCH_CALL = Kind(
     SopsGatewayError,
     "the gateway has no such call",
     "Check the connection's host, gateway and stage. Old servers lack some calls.",
 )
-_TOO_MANY_CALLS = _Kind(
+_TOO_MANY_CALLS = Kind(
     SopsRateLimitError,
     "the gateway refused the call because there were too many",
     "It was not executed; call later.",
 )
-_BACKEND_FAILED = _Kind(
+_BACKEND_FAILED = Kind(
     SopsGatewayError, "the gateway could not get an answer from SOPS", "SOPS may have acted: read its state."
 )
-_INVALID_PARAMETER = _Kind(SopsInvalidParameterError, "a parameter is missing or wrong")
-_REFUSED_OPERATION = _Kind(
+_INVALID_PARAMETER = Kind(SopsInvalidParameterError, "a parameter is missing or wrong")
+_REFUSED_OPERATION = Kind(
     SopsInvalidOperationError,
     "SOPS refused this action on the task or node",
     "Mostly its present state does not allow it: look at the task in SOPS.",
 )
-_BODY_TOO_BIG = _Kind(SopsGatewayError, "the request is too big for the gateway", "Send smaller constants.")
-_UNHANDLED = _Kind(
+_BODY_TOO_BIG = Kind(SopsGatewayError, "the request is too big for the gateway", "Send smaller constants.")
+_UNHANDLED = Kind(
     SopsError,
     "SOPS met an error that it does not handle",
     "It may have acted: read its state. SOPS's administrators find the cause by the trace id and the time.",
 )
-_REFUSED = _Kind(SopsError, "SOPS refused the call")
-_FOREIGN = _Kind(
+_REFUSED = Kind(SopsError, "SOPS refused the call")
+_FOREIGN = Kind(
     SopsGatewayError,
     "this is not an answer of SOPS",
     "Check the connection's host, gateway and stage; something else may stand before SOPS.",
 )
 
 #: Every code with a meaning of its own: of SOPS (``gcloud/err_code.py``), of the API gateway and of ESB.
-_BY_CODE: Mapping[int, _Kind] = {
+_BY_CODE: Mapping[int, Kind] = {
     3540000: _INVALID_PARAMETER,
     3546100: _INVALID_PARAMETER,
-    3540100: _Kind(
+    3540100: Kind(
         SopsAuthError, "SOPS forbids this to the user or app", "Ask SOPS's administrators for the permission."
     ),
-    3540400: _Kind(
+    3540400: Kind(
         SopsNotFoundError,
         "the project, template or task does not exist",
         "Check the ids, bk_biz_id and scope: a task or template is found only in its own project.",
@@ -137,11 +105,11 @@ _BY_CODE: Mapping[int, _Kind] = {
     50000: _UNHANDLED,
     BAD_CREDENTIALS_CODE: _BAD_CREDENTIALS,
     1640301: _NO_PERMISSION,
-    1640302: _Kind(SopsAuthError, "the gateway does not accept calls from this machine's address"),
+    1640302: Kind(SopsAuthError, "the gateway does not accept calls from this machine's address"),
     1640401: _NO_SUCH_CALL,
     1641301: _BODY_TOO_BIG,
-    1306401: _Kind(SopsAuthError, "ESB was told no user", "Set bk_username, bk_token or access_token."),
-    1306402: _Kind(SopsAuthError, "ESB says that the user has no permission"),
+    1306401: Kind(SopsAuthError, "ESB was told no user", "Set bk_username, bk_token or access_token."),
+    1306402: Kind(SopsAuthError, "ESB says that the user has no permission"),
     1306403: _NO_PERMISSION,
     1306404: _NO_SUCH_CALL,
     1306405: _NO_SUCH_CALL,
@@ -154,9 +122,9 @@ _BY_CODE: Mapping[int, _Kind] = {
 }
 
 #: Where the code says nothing.
-_BY_STATUS: Mapping[int, _Kind] = {
+_BY_STATUS: Mapping[int, Kind] = {
     401: _BAD_CREDENTIALS,
-    403: _Kind(
+    403: Kind(
         SopsAuthError,
         "access was refused",
         "The app may lack the permission, or the connection's host is SOPS itself instead of its gateway.",
@@ -194,34 +162,28 @@ def read_response(
         echo the request's URL, which holds them when ESB is used.
     :raises SopsError: the call did not succeed; see the module ``errors`` for what each class means.
     """
-    payload = _read_object(response.body)
-    success = 200 <= response.status < 300
-    if success and payload is not None and payload.get("result") is True:
+    payload = read_object(response)
+    if response.is_success and payload is not None and payload.get("result") is True:
         return Answer(payload.get("data"), payload, _trace_id(response, payload))
-
-    kind = _classify(endpoint, response.status, payload)
-    details: dict[str, Any] = {}
-    if issubclass(kind.error, SopsRateLimitError):
-        details["retry_after_seconds"] = _retry_after_seconds(response)
-    if issubclass(kind.error, SopsGatewayError):
-        details["answer_cut"] = payload is None and response.body.lstrip()[:1] in (b"", b"{")
-    words = _server_words(response, payload)
-    raise kind.error(
-        f"{kind.reason}: {_describe_body(response)}" if payload is None else kind.reason,
+    said = payload or {}
+    raise refusal(
+        _classify(endpoint, response.status, payload),
+        response,
+        payload,
+        message=said.get("message"),
+        conceal=conceal,
+        other_words=response.header("X-Bkapi-Error-Message"),
+        wait_headers=("X-Bkapi-RateLimit-Reset", "Retry-After"),
         api=endpoint.name,
         ids=ids,
-        code=None if payload is None else _code(payload),
-        http_status=response.status,
-        trace_id=_trace_id(response, payload or {}),
-        server_message=conceal(words) if conceal and words else words,
-        advice=kind.advice,
-        **details,
+        code=read_code(said.get("code")),
+        trace_id=_trace_id(response, said),
     )
 
 
-def _classify(endpoint: Endpoint, status: int, payload: Mapping[str, Any] | None) -> _Kind:
+def _classify(endpoint: Endpoint, status: int, payload: Mapping[str, Any] | None) -> Kind:
     if payload is not None:
-        number = code_number(_code(payload))
+        number = code_number(read_code(payload.get("code")))
         if number == _UNKNOWN_ERROR and endpoint.name in _ENGINE_CALLS:
             return _REFUSED_OPERATION
         if number is not None and number in _BY_CODE:
@@ -234,20 +196,6 @@ def _classify(endpoint: Endpoint, status: int, payload: Mapping[str, Any] | None
     return _BY_STATUS.get(status, _FOREIGN)
 
 
-def _read_object(body: bytes) -> Mapping[str, Any] | None:
-    """Return a body that is a JSON object; ``None`` for anything else."""
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return payload if isinstance(payload, dict) else None
-
-
-def _code(payload: Mapping[str, Any]) -> int | str | None:
-    code = payload.get("code")
-    return code if isinstance(code, (int, str)) and not isinstance(code, bool) else None
-
-
 def _trace_id(response: HttpResponse, payload: Mapping[str, Any]) -> str | None:
     """Return SOPS's trace id, else the id that the gateway gave the request."""
     found = (
@@ -257,35 +205,3 @@ def _trace_id(response: HttpResponse, payload: Mapping[str, Any]) -> str | None:
         or response.header("X-Bkapi-Request-Id")
     )
     return str(found) if found else None
-
-
-def _retry_after_seconds(response: HttpResponse) -> float | None:
-    """Return when calls are accepted again; a ``Retry-After`` that is a date is not read."""
-    for name in ("X-Bkapi-RateLimit-Reset", "Retry-After"):
-        value = (response.header(name) or "").strip()
-        if value.isascii() and value.isdigit():
-            return float(value)
-    return None
-
-
-def _server_words(response: HttpResponse, payload: Mapping[str, Any] | None) -> str | None:
-    """Return the server's own words; a message that is not a text, as of a form's validation, as JSON."""
-    if payload is None:
-        text = _MARKUP.sub(" ", response.body[: 4 * _EXCERPT_CHARACTERS].decode(errors="replace"))
-        words = " ".join(text.split())[:_EXCERPT_CHARACTERS]
-        return words or response.header("X-Bkapi-Error-Message")
-    message = payload.get("message")
-    if message is None or message == "":
-        return response.header("X-Bkapi-Error-Message")
-    return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
-
-
-def _describe_body(response: HttpResponse) -> str:
-    if 300 <= response.status < 400:
-        return f"a redirect to {(response.header('Location') or 'nowhere').partition('?')[0]!r}"
-    if not response.body:
-        return "an empty body"
-    content_type = (response.header("Content-Type") or "").partition(";")[0].strip()
-    if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
-        return f"JSON that is broken or no object, {len(response.body)} bytes"
-    return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

@@ -24,18 +24,18 @@ executed:
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from string import Formatter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.calls import look_up
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Method = Literal["GET", "POST"]
+    from airflow_provider_sops.service.http import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +153,4 @@ def endpoint(name: str) -> Endpoint:
     :param name: the call's name, ``get_task_status``.
     :raises SopsInvalidParameterError: there is no such call; the text names similar ones.
     """
-    row = ENDPOINTS.get(name)
-    if row is not None:
-        return row
-    similar = difflib.get_close_matches(str(name), ENDPOINTS, n=3)
-    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(ENDPOINTS))}."
-    raise SopsInvalidParameterError(f"SOPS has no call named {name!r}", advice=advice)
+    return look_up(name, ENDPOINTS, service="SOPS", error=SopsInvalidParameterError)

@@ -9,42 +9,26 @@ SOPS is reached through one of two gateways, which know the same calls by the sa
   so the URL of an ``HttpRequest`` is kept out of its ``repr`` and must be kept out of errors; ``shown_url``
   is what may be shown.
 
-Nothing here sends anything. The answer is read by ``read_response`` (module ``answer``), which this module
-offers as well.
+Nothing here sends anything. The answer is read by ``read_response`` (module ``answer``).
 """
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote, urlencode
 
 from airflow_provider_sops import __version__
-from airflow_provider_sops.sops.answer import Answer, HttpResponse, read_response
+from airflow_provider_sops.service.http import HttpRequest, write_json
+from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.endpoints import Endpoint, Method
+    from collections.abc import Mapping
 
-__all__ = [
-    "DEFAULT_SCOPE",
-    "DEFAULT_STAGE",
-    "SCOPES",
-    "Answer",
-    "ApiGateway",
-    "Credentials",
-    "Esb",
-    "Gateway",
-    "HttpRequest",
-    "HttpResponse",
-    "build_request",
-    "read_response",
-]
+    from airflow_provider_sops.sops.endpoints import Endpoint
 
 DEFAULT_STAGE = "prod"
 #: ``bk_biz_id`` is the id of a CMDB business.
@@ -90,17 +74,8 @@ class Credentials:
         return {name: value for name, value in values.items() if value}
 
     def conceal(self, text: str) -> str:
-        """Return ``text`` with every secret in it, plain or escaped for a URL or HTML, replaced by ``***``."""
-        for secret in self.secrets:
-            text = re.sub("".join(map(_forms_of, secret)), "***", text, flags=re.IGNORECASE)
-        return text
-
-
-def _forms_of(character: str) -> str:
-    """Return a pattern for a character as servers may echo it, each escaping some characters and not others."""
-    forms = {character, quote(character, safe=""), html.escape(character), "+" if character == " " else character}
-    forms.add("".join(f"%{byte:02X}" for byte in character.encode()))
-    return f"(?:{'|'.join(re.escape(form) for form in sorted(forms))})"
+        """Return ``text`` with every secret in it, however it is escaped, replaced by ``***``."""
+        return Secrets(self.secrets).hide_in(text)
 
 
 class Gateway(Protocol):
@@ -170,32 +145,6 @@ class Esb:
         return {**credentials.as_parameters(), **ids}
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One HTTP request, ready to be sent.
-
-    :param api: the call's name.
-    :param url: complete, with the query. May hold secrets.
-    :param headers: complete. May hold secrets.
-    :param body: JSON in UTF-8; ``None`` for a GET.
-    :param repeatable: whether it may be sent again when the answer was lost.
-    :param ids: the ids that it names, for errors and logs.
-    """
-
-    api: str
-    method: Method
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
-    repeatable: bool
-    ids: Mapping[str, str]
-
-    @property
-    def shown_url(self) -> str:
-        """The address without the query, for logs and errors."""
-        return self.url.partition("?")[0]
-
-
 def build_request(
     gateway: Gateway,
     credentials: Credentials,
@@ -235,7 +184,7 @@ def build_request(
     body = None
     if endpoint.method == "POST":
         headers["Content-Type"] = "application/json"
-        body = _write_json(endpoint, given).encode()
+        body = _write_json(endpoint, given)
     elif given:
         query = {name: _write_query_value(endpoint, value) for name, value in given.items()}
         url += "?" + urlencode(query, quote_via=quote)
@@ -255,25 +204,10 @@ def _read_id(endpoint: Endpoint, name: str, value: Any) -> str:
     )
 
 
-def _write_json(endpoint: Endpoint, value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_mapping)
-        text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SopsInvalidParameterError(
-            f"a parameter cannot be written as JSON: {error}",
-            api=endpoint.name,
-            advice="Pass texts, numbers, booleans, lists and dicts of them.",
-        ) from error
-    return text
-
-
-def _plain_mapping(value: object) -> dict[Any, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON type")
+def _write_json(endpoint: Endpoint, value: Any) -> bytes:
+    return write_json(value, api=endpoint.name, error=SopsInvalidParameterError)
 
 
 def _write_query_value(endpoint: Endpoint, value: Any) -> str:
-    text = _write_json(endpoint, value)
+    text = _write_json(endpoint, value).decode()
     return value if isinstance(value, str) else text

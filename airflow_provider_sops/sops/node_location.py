@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeInTask
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
-from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree

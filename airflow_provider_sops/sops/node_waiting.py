@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_int, read_list, read_mapping, read_text
+from airflow_provider_sops.sops.waiting import newer_triggerer
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.waiting import LogLine
@@ -24,7 +25,7 @@ _NUMBERS = ("loop", "retry", "elapsed_seconds")
 
 
 class NodeOutcome(StrEnum):
-    """How waiting for a node ended."""
+    """How waiting for a node ended. For a new word the same holds as for one of ``waiting.Outcome``."""
 
     FINISHED = "finished"
     #: The task has reached it; the end of a wait for no more than that.
@@ -54,6 +55,8 @@ class NodeInTask:
     :param waits_for_person: whether the node runs until somebody acts in SOPS.
     :param until_arrival: whether to wait only until the task has reached the node.
     :param plugin: the code of its plugin; empty for gateways and subprocesses, which have no outputs.
+    :param secrets_of: ids of the SOPS tasks whose passwords its texts may hold: its own, and before it the tasks around
+        that; empty for a flow without passwords.
     """
 
     path: NodePath
@@ -62,6 +65,7 @@ class NodeInTask:
     waits_for_person: bool = False
     until_arrival: bool = False
     plugin: str = ""
+    secrets_of: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -78,6 +82,7 @@ class NodeInTask:
             "waits_for_person": self.waits_for_person,
             "until_arrival": self.until_arrival,
             "plugin": self.plugin,
+            **({"secrets_of": list(self.secrets_of)} if self.secrets_of else {}),
         }
 
     @classmethod
@@ -98,6 +103,7 @@ class NodeInTask:
             waits_for_person=bool(data.get("waits_for_person")),
             until_arrival=bool(data.get("until_arrival")),
             plugin=read_text(data.get("plugin")),
+            secrets_of=tuple(map(read_int, read_list(data.get("secrets_of")))),
         )
 
 
@@ -135,11 +141,15 @@ class NodeResult:
         """Read a result back.
 
         :raises SopsInvalidParameterError: if ``event`` is nothing that ``to_event`` made.
+        :raises SopsError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
+        word = read_text(data.get("outcome"))
         try:
-            outcome = NodeOutcome(read_text(data.get("outcome")))
+            outcome = NodeOutcome(word)
         except ValueError:
+            if word:
+                raise newer_triggerer(word) from None
             raise SopsInvalidParameterError(
                 f"a trigger sent an event that says nothing about a node: {event!r}",
                 advice="Check that worker and triggerer run the same version of airflow-provider-sops.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.auto_retry import needs_tree
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult, NodeSight
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
@@ -67,6 +68,14 @@ class NodeWatch:
         if failure_of(self._seen) != self._known_failure:
             delay = 0.0
         return replace(look, delay_seconds=delay, fresh=True, with_details=True)
+
+    def wants_tree(self, status: TaskStatus, look: Look) -> bool:
+        """Whether the task's tree should be read before ``see`` gets an answer: it alone tells whether SOPS retries."""
+        return self.policy.on_failed == "fail" and look.with_details and needs_tree(status, self._task.tree)
+
+    def learn_tree(self, tree: TreeIndex) -> None:
+        """Take the task's whole tree."""
+        self._task.learn_tree(tree)
 
     @property
     def is_undecided(self) -> bool:
@@ -137,7 +146,7 @@ class NodeWatch:
             self._failure = (mark, now)
         if not look.with_details:
             return None
-        self._known_failure, self._retry_pending = mark, bool(status.auto_retry_pending)
+        self._known_failure, self._retry_pending = mark, self._task.expects_auto_retry(status, now)
         if self._retry_pending:
             self._failure = (mark, now)
             return None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
@@ -23,14 +22,6 @@ _STEP = {
     TaskState.FINISHED: 3,
     TaskState.REVOKED: 4,
 }
-_LONGEST_ERROR = 2000
-#: Characters that a terminal obeys or that end a line; tab and newline apart.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def quoted(text: str) -> str:
-    """Return a text of SOPS in quotes and on one line, whatever characters it holds."""
-    return _without_control(json.dumps(text, ensure_ascii=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +56,6 @@ class NodeChange:
             parts.append("failed, the error is ignored as the flow says")
         text = ", ".join(parts)
         return f"{text}: {shortened(self.error)}" if self.error else text
-
-
-def shortened(text: str, limit: int = _LONGEST_ERROR) -> str:
-    """Return a long text's beginning; further lines are indented so that they cannot pass for log lines."""
-    cut = text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
-    return _without_control("\n    ".join(cut.splitlines()))
 
 
 class Progress:
@@ -126,10 +111,6 @@ class Progress:
             return True
         known = self.tree.get(node.id)
         return bool(known.plugin or known.type == "SubProcess") if known else bool(node.name)
-
-
-def _without_control(text: str) -> str:
-    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _is_newer(node: NodeStatus, seen: NodeStatus) -> bool:

@@ -10,7 +10,7 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping
+from airflow_provider_sops.service.reading import read_id, read_list, read_mapping
 from airflow_provider_sops.sops.task_key import TaskKey
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
@@ -14,30 +14,33 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.waiting import Outcome, WaitResult
 
+if TYPE_CHECKING:
+    from airflow_provider_sops.sops.next_steps import NextSteps
 
-def outcome_error(result: WaitResult, sops_task_id: int, task_url: str) -> SopsError:
+
+def outcome_error(result: WaitResult, sops_task_id: int, task_url: str, steps: NextSteps) -> SopsError:
     """Return the error that a wait's result means; not for FINISHED.
 
     :param task_url: the task's page in SOPS, named in the message.
+    :param steps: what can be done about it.
     """
     where = f"SOPS task {sops_task_id}"
     see = f"See {task_url}" if task_url else "See the task in SOPS"
     about: dict[str, Any] = {"sops_task_id": sops_task_id, "task_url": task_url}
     if result.outcome in (Outcome.FAILED, Outcome.PERSON_NEEDED):
+        waits = "Retry or skip the node there; this task waits for that and goes on with the flow."
         return SopsTaskFailedError(
             f"{where} failed: {_told_failures(result)}",
-            advice=f"{see}; after a repair there, a retry of this task goes on in the same SOPS task.",
+            advice=f"{see}. {waits if result.outcome == Outcome.PERSON_NEEDED else steps.failed}",
             failed_nodes=[node.label for node in result.failed_nodes],
             **about,
         )
     if result.outcome == Outcome.REVOKED:
-        return SopsTaskRevokedError(
-            f"{where} was revoked in SOPS", advice=f"{see}; clear this task to run the flow anew.", **about
-        )
+        return SopsTaskRevokedError(f"{where} was revoked in SOPS", advice=f"{see}. {steps.revoked}", **about)
     if result.outcome == Outcome.EXPIRED:
         return SopsTaskExpiredError(
             f"{where} is EXPIRED: SOPS has removed its states and its end cannot be known",
-            advice=f"{see}.",
+            advice=f"{see}. {steps.expired}",
             **about,
         )
     if result.outcome == Outcome.UNKNOWN_TASK:
@@ -48,18 +51,18 @@ def outcome_error(result: WaitResult, sops_task_id: int, task_url: str) -> SopsE
     if result.outcome == Outcome.UNREACHABLE:
         return SopsConnectionError(
             f"{where} cannot be followed: {result.reason}",
-            advice=f"The task itself goes on in SOPS. {see}; a retry of this task joins it.",
+            advice=f"The task itself goes on in SOPS. {see}. {steps.unreachable}",
         )
     if result.outcome == Outcome.NOT_STARTED:
         return SopsError(
             f"{where} was started but is still {result.state or 'CREATED'}: SOPS has not begun to run it in time",
             advice="Either SOPS's workers are down or overloaded, or it refuses to run the flow (its own log says "
-            f"why), or a function task waits for somebody to claim it. {see}; SOPS cannot revoke a task in this "
-            "state, and a retry of this task joins it.",
+            f"why), or a function task waits for somebody to claim it. {see}. SOPS cannot revoke a task in this "
+            f"state. {steps.not_started}",
         )
     return SopsError(
         f"{where} is still {result.state or 'without an answer'} after the time allowed for it",
-        advice=f"{see}; raise timeout_seconds, or execution_timeout, if it needs longer.",
+        advice=f"{see}. {steps.timed_out}",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.auto_retry import expects_auto_retry
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.pipeline_tree.nodes import CONVERGE_GATEWAY, PARALLEL_GATEWAY
@@ -71,19 +72,26 @@ class _Level:
         return _Level(node.children, self.tree, self.paused or node.state == TaskState.SUSPENDED)
 
 
-def judge(status: TaskStatus, tree: TreeIndex | None = None, *, asked_for_auto_retry: bool = True) -> Verdict:
+def judge(
+    status: TaskStatus,
+    tree: TreeIndex | None = None,
+    *,
+    asked_for_auto_retry: bool = True,
+    failure_ages: Mapping[str, float] | None = None,
+) -> Verdict:
     """Return what ``status`` says.
 
     :param status: the answer of get_task_status, or one item of get_tasks_status.
     :param tree: the *task's* tree. Without it a node that waits for a person looks like one that runs, and the
-        moment between two nodes of a branch cannot be told from the branch's end.
-    :param asked_for_auto_retry: whether the request had ``with_auto_retry_status``. A server that was asked and
-        does not speak of it has no automatic retries.
+        moment between two nodes of a branch cannot be told from the branch's end; and a server before 3.29 may be
+        about to retry a failed node.
+    :param asked_for_auto_retry: whether the request asked for details. If not, nobody knows whether a failure is final.
+    :param failure_ages: as of ``expects_auto_retry``.
     """
     tree = tree or _NO_TREE
     if status.state == TaskState.FAILED:
         known = asked_for_auto_retry and status.nodes_known
-        if not known or status.auto_retry_pending or _goes_on(_Level(status.nodes, tree)):
+        if not known or expects_auto_retry(status, tree, failure_ages) or _goes_on(_Level(status.nodes, tree)):
             return Verdict.FAILING
         return Verdict.FAILED
     if status.state in _VERDICT_OF_STATE:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,11 @@ OnFailed = Literal["fail", "wait"]
 
 
 class Outcome(StrEnum):
-    """How waiting for a task ended."""
+    """How waiting for a task ended.
+
+    An older worker may have to read the word: add one only if a trigger sends it where its arguments ask for it, as
+    ``announce_failures`` does.
+    """
 
     FINISHED = "finished"
     FAILED = "failed"
@@ -71,6 +75,7 @@ class WaitPolicy:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
         """Read back what ``to_json`` gave, also where it comes from another version of this package."""
+        data = read_mapping(data)
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         marks = {name: tuple(map(str, data.get(name) or ())) for name in ("announced", "overcome")}
         return cls(**{**known, **marks})
@@ -134,11 +139,15 @@ class WaitResult:
         """Read a result back.
 
         :raises SopsInvalidParameterError: if ``event`` is nothing that ``to_event`` made.
+        :raises SopsError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
+        word = read_text(data.get("outcome"))
         try:
-            outcome = Outcome(read_text(data.get("outcome")))
+            outcome = Outcome(word)
         except ValueError:
+            if word:
+                raise newer_triggerer(word) from None
             raise SopsInvalidParameterError(
                 f"a trigger sent an event that says nothing about a SOPS task: {event!r}",
                 advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
@@ -153,6 +162,18 @@ class WaitResult:
             ),
             failure_marks=tuple(map(read_text, read_list(data.get("failure_marks")))),
         )
+
+
+def newer_triggerer(outcome: str) -> SopsError:
+    """Return the error of a worker that is older than the triggerer; a retry on a newer worker goes on with the wait.
+
+    :param outcome: the word that the worker does not know.
+    """
+    return SopsError(
+        f"the wait ended with the outcome {outcome!r}, which this version of airflow-provider-sops does not know: the "
+        "triggerer runs a newer one than this worker",
+        advice="Upgrade airflow-provider-sops on the workers, then let this task be retried or clear it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

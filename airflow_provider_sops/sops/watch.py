@@ -10,6 +10,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_sops.service.text import shortened
+from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -18,7 +20,7 @@ from airflow_provider_sops.sops.errors import (
     SopsRateLimitError,
 )
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
-from airflow_provider_sops.sops.progress import NodeChange, Progress, shortened
+from airflow_provider_sops.sops.progress import NodeChange, Progress
 from airflow_provider_sops.sops.silence import Silence
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.waiting import (
@@ -72,6 +74,10 @@ class TaskWatch:
     _details_refused: int = 0
     _told: str = ""
     _failure: tuple[frozenset[str], float] | None = None
+    #: When each failure that the last answer shows was first seen.
+    _seen_since: dict[str, float] = field(default_factory=dict)
+    #: Whether SOPS may be about to retry a failed node by itself.
+    _expects_retry: bool = False
     _announced: set[str] = field(init=False)
     _wants: Literal["first", "details", "confirmation", "next"] = "first"
     #: The nodes as they were when details said that the failure has come to rest; as long as they stay so, details
@@ -134,7 +140,7 @@ class TaskWatch:
             self._wants = "next"
             return Sight(tuple(lines), self._out_of_time(now))
         self._settled = None
-        verdict = self._judge(status, look)
+        verdict = self._judge(status, look, now)
         self._verdict, self._state = verdict, status.state.value
         self._nameless = any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
         self._progress.tree = self.tree or self._progress.tree
@@ -182,7 +188,7 @@ class TaskWatch:
         """Whether details say the same until a node changes: time alone and SOPS itself bring nothing new."""
         if self._failure is not None and now - self._failure[1] < self.policy.failure_rest_seconds:
             return False
-        return status.state == TaskState.FAILED and not status.auto_retry_pending and not self._may_be_old(status, now)
+        return status.state == TaskState.FAILED and not self._expects_retry and not self._may_be_old(status, now)
 
     def _may_be_old(self, status: TaskStatus, now: float) -> bool:
         """Whether only failures are shown whose nodes were retried just before the wait."""
@@ -195,9 +201,21 @@ class TaskWatch:
             return LogLine(f"{change}; act on it at {self.task_url}")
         return LogLine(str(change), logging.WARNING if change.node.state == TaskState.FAILED else logging.INFO)
 
-    def _judge(self, status: TaskStatus, look: Look) -> Verdict:
+    def expects_auto_retry(self, status: TaskStatus, now: float) -> bool:
+        """Return whether SOPS may be about to retry a failed node by itself."""
+        return expects_auto_retry(status, self.tree, self._failure_ages(status, now))
+
+    def _failure_ages(self, status: TaskStatus, now: float) -> dict[str, float]:
+        known, failed = self._seen_since, {failure_mark(node): node.id for node in status.failed_nodes}
+        self._seen_since = {mark: known.get(mark, now) for mark in failed}
+        return {node_id: now - self._seen_since[mark] for mark, node_id in failed.items()}
+
+    def _judge(self, status: TaskStatus, look: Look, now: float) -> Verdict:
         asked = look.with_details or self._details_refused >= _REFUSED_DETAILS
-        verdict = judge(status, self.tree, asked_for_auto_retry=asked)
+        ages = self._failure_ages(status, now)
+        failed = asked and status.state == TaskState.FAILED
+        self._expects_retry = failed and expects_auto_retry(status, self.tree, ages)
+        verdict = judge(status, self.tree, asked_for_auto_retry=asked, failure_ages=ages)
         if verdict == Verdict.NOT_STARTED and self._verdict not in (None, Verdict.NOT_STARTED):
             return Verdict.RUNNING  # out of an older cache: a started task never goes back
         return verdict
@@ -208,7 +226,9 @@ class TaskWatch:
             text = "the task is CREATED: SOPS has not begun to run it yet"
         elif status.state == TaskState.SUSPENDED:
             text = "the task was paused in SOPS; it goes on when somebody resumes it there"
-        elif verdict == Verdict.FAILING and status.auto_retry_pending:
+        elif self._expects_retry and needs_tree(status, self.tree):
+            text = "SOPS may retry a failed node by itself; the task's tree, which would tell, cannot be read; waiting"
+        elif self._expects_retry:
             text = "SOPS will retry a failed node by itself; waiting"
         told, self._told = self._told, text
         return [LogLine(text)] if text and text != told else []

@@ -13,9 +13,10 @@ from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterErr
 from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, snapshot_of_flow, snapshot_of_task
 from airflow_provider_sops.enos.waiting import InstanceKind, WaitPolicy, WaitResult
 from airflow_provider_sops.enos.watch import InstanceWatch
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
-from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
+from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
@@ -40,6 +41,7 @@ class _EnosInstanceTrigger(BaseTrigger):
     :param user_id: the user to act for, or ``None`` for the connection's.
     :param org_id: the user's organisation, or ``None`` for the connection's.
     :param policy: how long to wait; a ``WaitPolicy`` or its JSON form.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     kind: ClassVar[InstanceKind]
@@ -53,6 +55,7 @@ class _EnosInstanceTrigger(BaseTrigger):
         user_id: str | None = None,
         org_id: str | None = None,
         policy: WaitPolicy | Mapping[str, Any] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.enos_conn_id = enos_conn_id
@@ -60,6 +63,7 @@ class _EnosInstanceTrigger(BaseTrigger):
         self.user_id = user_id
         self.org_id = org_id
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -82,6 +86,7 @@ class _EnosInstanceTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the instance and fire its end."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         async with outliving_the_worker():
             result = await self._follow()
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sops.polling.shared import open_client, shared_wait
+from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
-from airflow_provider_sops.task_instance_state import is_ended_by_decision_async
-from airflow_provider_sops.triggers.shared_polls import open_client, shared_wait
+from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
-    from airflow_provider_sops.triggers.status_poller import StatusWait
+    from airflow_provider_sops.polling.status_poller import StatusWait
 
 __all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
@@ -59,6 +62,7 @@ class SopsTaskTrigger(BaseTrigger):
         waiting Airflow task. A restart of the triggerer or a hand-over to another one revokes nothing.
     :param human_nodes: the component codes of the task's nodes that wait for people, by node id. Without it the
         trigger reads the task's whole tree once.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class SopsTaskTrigger(BaseTrigger):
         policy: WaitPolicy | Mapping[str, Any] | None = None,
         revoke_on_kill: bool = False,
         human_nodes: Mapping[str, str] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -82,6 +87,7 @@ class SopsTaskTrigger(BaseTrigger):
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
         self.revoke_on_kill = revoke_on_kill
         self.human_nodes = None if human_nodes is None else dict(human_nodes)
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -103,6 +109,7 @@ class SopsTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the task and fire its end."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         try:
             async with outliving_the_worker():
                 result = await self._follow()
@@ -128,28 +135,34 @@ class SopsTaskTrigger(BaseTrigger):
             scope=self.scope,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as wait:
+            secrets: TaskSecrets | None = None
             while True:
                 if watch.wants_tree:
-                    await self._read_tree(wait, watch)
+                    secrets = await self._read_tree(wait, watch) or secrets
                 look = watch.next_look(time.time())
                 try:
                     status = await wait.look(look)
                 except SopsError as error:
                     sight = watch.miss(error, look, time.time())
                 else:
-                    sight = watch.see(status, look, time.time())
+                    hidden = secrets or await shared_secrets(wait, [self.sops_task_id] if status.ex_data else [])
+                    sight = watch.see(hidden.status(status), look, time.time())
                 for line in sight.lines:
                     self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
                 if sight.result is not None:
                     return sight.result
 
-    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> None:
-        """Read the tree for names and for nodes that wait for people; the wait goes on without it."""
+    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> TaskSecrets | None:
+        """Read the tree for names, passwords and nodes that wait for people; the wait goes on without it."""
         try:
-            watch.learn_tree(TreeIndex((await wait.detail()).pipeline_tree))
+            detail = await wait.detail()
         except SopsError as error:
             watch.tree = watch.tree or TreeIndex({})
             self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
+            return None
+        secrets = await asyncio.to_thread(TaskSecrets([detail]).work_out)
+        watch.learn_tree(secrets.index())
+        return secrets
 
     async def _revoke_if_ended(self) -> None:
         if not self.revoke_on_kill:

@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode
+from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, apull, read_flow_task
 from airflow_provider_sops.dag_generator.node_report import GREEN, NodeReport, node_xcom, report, told
-from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
-from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY, SopsTaskLink
+from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
+from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
+from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
-from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping, read_text
+from airflow_provider_sops.polling.shared import shared_wait
+from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.triggers.shared_polls import shared_wait
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from airflow_provider_sops.dag_generator.flow_xcom import Pulled
+    from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
-    from airflow_provider_sops.triggers.status_poller import StatusWait
 
 _ARGUMENTS = (
     "sops_conn_id",
@@ -57,6 +60,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
     :param start_task_id: the Airflow task that has started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         poll_interval_seconds: float = 10.0,
         timeout_seconds: float | None = None,
         max_outage_seconds: float = 3600.0,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -82,6 +87,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         self.poll_interval_seconds = poll_interval_seconds
         self.timeout_seconds = timeout_seconds
         self.max_outage_seconds = max_outage_seconds
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -93,6 +99,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and end the task, or hand it to a worker."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         yield await self._live()
 
     async def _live(self) -> TriggerEvent:
@@ -101,9 +108,13 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         ti: Any = self.task_instance
         if ti.try_number > 1:
             return _event(BEGIN_EVENT)
-        task = await self._flow_task()
-        node = None if task is None else self.node.in_task(task)
-        if task is None or (node is None and self.node.task_around(task) is not None):
+        try:
+            task = await self._flow_task()
+        except SopsInvalidParameterError as error:
+            self.log.warning("A worker takes over: %s", error)
+            return _event(BEGIN_EVENT)
+        node = self.node.in_task(task)
+        if node is None and self.node.task_around(task) is not None:
             return _event(BEGIN_EVENT)
         self.log.info("This task runs in the triggerer; no worker is used unless the node fails.")
         if node is None:
@@ -161,18 +172,20 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         except SopsError as error:
             self.log.debug("The node's log cannot be read: %s", error)
             text = ""
-        return report(data, text, self.node.secret_inputs)
+        return report(node.id, data, text, await shared_secrets(wait, node.secrets_of))
 
-    async def _flow_task(self) -> FlowTask | None:
-        """Return what the start task has pushed; ``None`` if that is no task."""
-        sops_task_id = read_id(await self._pull(TASK_ID_XCOM_KEY))
-        if sops_task_id is None:
-            return None
+    async def _flow_task(self) -> FlowTask:
+        """Return what the start task has pushed.
+
+        :raises SopsInvalidParameterError: that is not a task.
+        """
+        pulled = await apull(self._ti, self.start_task_id, TASK_ID_XCOM_KEY)
+        sops_task_id = pulled.sops_task_id()
         key = (*self._place().values(), self.start_task_id, sops_task_id)
         if key not in _flow_tasks:
             while len(_flow_tasks) >= _MOST_FLOW_TASKS:
                 del _flow_tasks[next(iter(_flow_tasks))]
-            _flow_tasks[key] = asyncio.ensure_future(self._read_flow_task(sops_task_id))
+            _flow_tasks[key] = asyncio.ensure_future(self._read_flow_task(pulled))
         reading = _flow_tasks[key]
         try:
             return await asyncio.shield(reading)
@@ -180,23 +193,15 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             _flow_tasks.pop(key, None)
             raise
 
-    async def _read_flow_task(self, sops_task_id: int) -> FlowTask:
-        return FlowTask(
-            sops_task_id,
-            read_text(await self._pull(TASK_URL_XCOM_KEY)),
-            read_mapping(await self._pull(NODE_PATHS_XCOM_KEY)),
-            [read_text(each) for each in read_list(await self._pull(INDEPENDENT_XCOM_KEY))],
-        )
+    async def _read_flow_task(self, task_id: Pulled) -> FlowTask:
+        others = [key for key in FLOW_TASK_KEYS if key != task_id.key]
+        pulled = {key: await apull(self._ti, self.start_task_id, key) for key in others}
+        return read_flow_task({task_id.key: task_id, **pulled})
 
     async def _push_link(self, task: FlowTask) -> None:
         if task.task_url:
             # Airflow's UI reads the link's own key, which a worker fills at the end of its try.
             await self._push(SopsTaskLink().xcom_key, task.task_url)
-
-    async def _pull(self, key: str) -> Any:
-        from airflow.sdk.execution_time.xcom import XCom
-
-        return await XCom.aget_one(key=key, **self._place(), task_id=self.start_task_id)
 
     async def _push(self, key: str, value: Any) -> None:
         from airflow.sdk.execution_time.xcom import XCom

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sops.polling.shared import shared_wait
+from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.triggers.shared_polls import shared_wait
+from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from airflow_provider_sops.triggers.status_poller import StatusWait
+    from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
 
@@ -35,6 +39,7 @@ class SopsNodeTrigger(BaseTrigger):
     :param task_url: its page in SOPS, for messages.
     :param node: the node to wait for; a ``NodeInTask`` or its JSON form.
     :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
+    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class SopsNodeTrigger(BaseTrigger):
         scope: str | None = None,
         task_url: str = "",
         policy: WaitPolicy | Mapping[str, Any] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sops_conn_id = sops_conn_id
@@ -56,6 +62,7 @@ class SopsNodeTrigger(BaseTrigger):
         self.task_url = task_url
         self.node = node if isinstance(node, NodeInTask) else NodeInTask.from_json(node)
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
+        self._unknown = tuple(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -77,6 +84,7 @@ class SopsNodeTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and fire its end."""
+        tell_unknown_arguments(self, self._unknown, self.log)
         async with outliving_the_worker():
             result = await self._follow()
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
@@ -106,10 +114,25 @@ async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
     while True:
         look = watch.next_look(time.time())
         try:
-            sight = watch.see(await wait.look(look), look, time.time())
+            status = await wait.look(look)
         except SopsError as error:
             sight = watch.miss(error, look, time.time())
+        else:
+            has_texts = bool(status.ex_data or status.at(node.path))
+            secrets = await shared_secrets(wait, node.secrets_of if has_texts else ())
+            if watch.wants_tree(status, look):
+                await _read_tree(wait, watch, secrets, log)
+            sight = watch.see(secrets.status(status), look, time.time())
         for line in sight.lines:
             log(line.level, "SOPS task %s: %s", wait.task_id, line.text)
         if sight.result is not None:
             return sight.result
+
+
+async def _read_tree(wait: StatusWait, watch: NodeWatch, secrets: TaskSecrets, log: Callable[..., None]) -> None:
+    """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
+    try:
+        tree = await wait.tree()
+        watch.learn_tree(tree.renamed(secrets.known.hide_in) if secrets.exist else tree)
+    except SopsError as error:
+        log(logging.DEBUG, "the tree of SOPS task %s cannot be read: %s", wait.task_id, error)

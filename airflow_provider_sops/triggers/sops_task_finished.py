@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import warnings
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ import pendulum
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
+from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Selection, WatchedTask, WatchProgress
-from airflow_provider_sops.triggers.task_ends_poll import TaskEndsPoll
+from airflow_provider_sops.triggers.unknown_arguments import described
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if AIRFLOW_V_3_0_PLUS:
@@ -53,10 +56,14 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     :param name_pattern: only tasks whose whole name matches, as file names do: ``"nightly *"``. Default: all.
     :param states: which ends count: some of FINISHED (the default), FAILED, REVOKED and EXPIRED. FAILED counts once
         nothing goes on in the task unless a person acts; such a task may be repaired, and then ends again as FINISHED.
-    :param poll_interval_seconds: time between two polls. Default 30.
+    :param poll_interval_seconds: time between two polls, in seconds or as a ``timedelta``. Default 30.
     :param follow_days: for how many days after its creation a task is followed. Default 30. The first poll after a
         start lists all tasks of these days, 200 in each request.
-    :param look_back_seconds: only for Airflow 3.0 to 3.2, see above. Default 600.
+    :param look_back_seconds: only for Airflow 3.0 to 3.2, see above; in seconds or as a ``timedelta``. Default
+        600.
+    :param unknown: names that this version does not know; they are ignored with a ``UserWarning``. Refused, they would
+        leave flows unwatched while triggerers are behind the DAG files. They are not serialised, so only here, where
+        the DAG file is parsed, can a mistyped name show.
     """
 
     def __init__(
@@ -69,9 +76,10 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
         template_source: str = "business",
         name_pattern: str | None = None,
         states: Sequence[str] = (FINISHED,),
-        poll_interval_seconds: float = 30,
+        poll_interval_seconds: Duration = 30,
         follow_days: float = 30,
-        look_back_seconds: float = 600,
+        look_back_seconds: Duration = 600,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if not AIRFLOW_V_3_0_PLUS:
@@ -79,13 +87,14 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
                 "SopsTaskFinishedTrigger is for asset watchers, which Airflow has from 3.0 on. "
                 "With Airflow 2 wait for a known task with SopsTaskSensor."
             )
-        unknown = [state for state in states if state not in END_STATES]
-        if unknown or not states:
+        if unknown:
+            warnings.warn(described(type(self).__name__, unknown), stacklevel=2)
+        if not states or not set(states) <= set(END_STATES):
             raise ValueError(f"states are {list(states)!r}; they must be some of {', '.join(END_STATES)}")
         if template_source not in ("business", "common"):
             raise ValueError(f"template_source is {template_source!r}; it must be business or common")
-        if poll_interval_seconds <= 0 or follow_days <= 0:
-            raise ValueError("poll_interval_seconds and follow_days must be above 0")
+        if not follow_days > 0:
+            raise ValueError(f"follow_days is {follow_days!r}; it must be above 0")
         self.sops_conn_id = sops_conn_id
         self.bk_biz_id = bk_biz_id
         self.scope = scope
@@ -93,9 +102,9 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
         self.template_source = template_source
         self.name_pattern = name_pattern
         self.states = [state for state in END_STATES if state in states]
-        self.poll_interval_seconds = poll_interval_seconds
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
         self.follow_days = follow_days
-        self.look_back_seconds = look_back_seconds
+        self.look_back_seconds = seconds("look_back_seconds", look_back_seconds)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -118,12 +127,14 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
         """Poll for all watchers of a business: yield all its tasks by id, again and again."""
+        # They may lie in the database since another version of this package.
+        watcher = cls(**{name: kwargs[name] for name in _SHARED_ARGUMENTS if name in kwargs})
         poll = TaskEndsPoll(
-            sops_conn_id=kwargs["sops_conn_id"],
-            bk_biz_id=kwargs["bk_biz_id"],
-            scope=kwargs["scope"],
-            interval_seconds=kwargs["poll_interval_seconds"],
-            follow_days=kwargs["follow_days"],
+            sops_conn_id=watcher.sops_conn_id,
+            bk_biz_id=watcher.bk_biz_id,
+            scope=watcher.scope,
+            interval_seconds=watcher.poll_interval_seconds,
+            follow_days=watcher.follow_days,
         )
         async with aclosing(poll.pictures()) as pictures:
             async for picture in pictures:

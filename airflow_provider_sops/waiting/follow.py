@@ -20,7 +20,7 @@ _Status = TypeVar("_Status")
 _Result = TypeVar("_Result")
 
 
-class DeadlineReached(ServiceError):
+class DeadlineReachedError(ServiceError):
     """The wait's own deadline came before the answer to its last request."""
 
 
@@ -92,7 +92,7 @@ async def follow_async(
 ) -> _Result:
     """Follow a wait to its end, without blocking the event loop.
 
-    :param ask: sleeps for ``look.delay_seconds``, or lets a shared poll do so, sends the request and returns the answer.
+    :param ask: sleeps for ``look.delay_seconds``, or lets a shared poll do so, then asks and returns the answer.
     :param tell: writes a line to the log.
     """
     while True:
@@ -112,7 +112,7 @@ async def follow_async(
 async def _by(deadline: float | None, answer: Awaitable[_Status], clock: Callable[[], float]) -> _Status:
     """Return an answer.
 
-    :raises DeadlineReached: it did not come in time, and whatever was to bring it is cancelled.
+    :raises DeadlineReachedError: it did not come in time, and whatever was to bring it is cancelled.
     """
     seconds_left = None if deadline is None else max(0.0, deadline - clock())
     try:
@@ -121,4 +121,4 @@ async def _by(deadline: float | None, answer: Awaitable[_Status], clock: Callabl
     except TimeoutError:
         if not limit.expired():
             raise
-        raise DeadlineReached("no answer before the deadline of the wait") from None
+        raise DeadlineReachedError("no answer before the deadline of the wait") from None

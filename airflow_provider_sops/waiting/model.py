@@ -15,8 +15,8 @@ in outage   ``next_look``, one pause   *going on* with the first answer; *over* 
 over        none                       the last ``Update`` holds the result
 =========== ========================== ==================================================================
 
-A deadline leads from each of them to *over*. Time is passed in, as seconds since the epoch, so that a wait can be tested
-without waiting.
+A deadline leads from each of them to *over*. Time is passed in, as seconds since the epoch: a wait is tested without
+waiting.
 """
 
 from __future__ import annotations

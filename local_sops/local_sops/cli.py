@@ -47,8 +47,10 @@ def _set_up_logging(*, verbose: bool) -> None:
     )
     if not verbose:
         # These write a traceback for every refused operation, and a line for every queued request.
-        for name in ("bamboo_engine", "pipeline", "waitress.queue"):
+        for name in ("pipeline", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        # What it says goes to the logs of the nodes.
+        logging.getLogger("bamboo_engine").propagate = False
 
 
 class _StartError(Exception):

@@ -21,7 +21,18 @@ def test_help_tells_what_there_is(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["snapshot"], ["snapshot", "8", "--all", "flows"], ["snapshot", "eight"], ["check"], ["show"], ["nothing"]],
+    [
+        [],
+        ["snapshot"],
+        ["snapshot", "8", "--all", "flows"],
+        ["snapshot", "8", "--out", "flow.json"],
+        ["snapshot", "eight"],
+        ["check"],
+        ["check", "flow.json", "--conn", "sops_default"],
+        ["show"],
+        ["show", "flow.json", "--sub", "node"],
+        ["nothing"],
+    ],
 )
 def test_a_wrong_command_line_ends_with_2(airflow_sops: AirflowSops, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as end:

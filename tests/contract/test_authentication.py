@@ -16,6 +16,8 @@ from tests.contract.server import NO_SUCH_ID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_sops.service.http import Method
+
 pytestmark = [pytest.mark.contract, pytest.mark.integration]
 
 
@@ -77,7 +79,7 @@ def test_an_unknown_business_is_not_found(gateway_hook: SopsHook) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_call_that_does_not_exist_is_told_from_a_failure(
-    gateway_hook: SopsHook, monkeypatch: pytest.MonkeyPatch, method: endpoints.Method
+    gateway_hook: SopsHook, monkeypatch: pytest.MonkeyPatch, method: Method
 ) -> None:
     row = Endpoint("no_such_call", method, "no_such_call/{bk_biz_id}/", repeatable=False, doc="")
     monkeypatch.setattr(endpoints, "ENDPOINTS", {**ENDPOINTS, row.name: row})

@@ -50,14 +50,21 @@ def test_writing_the_same_again_changes_nothing(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["deploy.json"]
 
 
-def test_half_a_surrogate_pair_survives(tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_written_and_read_as_its_escape(tmp_path: Path) -> None:
     path = tmp_path / "deploy.json"
     made = snapshot()
     made.tree.levels[()].raw["activities"]["a1"]["desc"] = "\ud800"
     write_snapshot(made, path)
     del made.tree.levels[()].raw["activities"]["a1"]["desc"]
 
-    assert load_pipeline_tree(path).to_dict()["activities"]["a1"]["desc"] == "\ud800"
+    assert load_pipeline_tree(path).to_dict()["activities"]["a1"]["desc"] == r"\ud800"
+
+
+def test_what_no_database_takes_is_replaced_when_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.json"
+    path.write_text(json.dumps(TREE).replace("{", '{"odd \\u0000": [NaN, 123456789012345678901234567890], ', 1))
+
+    assert load_pipeline_tree(path).to_dict()["odd ␀"] == ["NaN", "123456789012345678901234567890"]
 
 
 def test_a_bare_tree_in_a_file_is_loaded(tmp_path: Path) -> None:
@@ -84,7 +91,7 @@ def test_a_file_that_is_not_there_is_an_error_of_its_own(tmp_path: Path) -> None
 def test_loading_a_tree_imports_nothing_of_airflow() -> None:
     script = (
         "import sys; from airflow_provider_sops.dag_generator.snapshot_files import load_pipeline_tree;"
-        " import airflow_provider_sops.sops.pipeline_tree.drawing, airflow_provider_sops.cli.main;"
+        " import airflow_provider_sops.drawing.tree, airflow_provider_sops.cli.main;"
         " print([name for name in sys.modules if name.partition('.')[0] == 'airflow'])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from airflow.serialization import serialized_objects
 from airflow_provider_sops.dag_generator import SopsDag
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.dag_generator.dag import Mode
+    from airflow_provider_sops.dag_generator.options import Mode
 
 
 def main(mode: Mode) -> None:

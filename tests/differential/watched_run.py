@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow_provider_sops.dag_generator.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
 from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.sops import node_watch, watch

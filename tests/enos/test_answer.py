@@ -23,7 +23,7 @@ from airflow_provider_sops.enos.errors import (
     EnosTriggerRefusedError,
 )
 from airflow_provider_sops.enos.tokens import GET_TOKEN
-from airflow_provider_sops.sops.answer import HttpResponse
+from airflow_provider_sops.service.http import HttpResponse
 
 
 def answer(
@@ -152,3 +152,15 @@ def test_errors_can_be_pickled() -> None:
     refused = refusal({"message": "slow"}, status=429, headers={"Retry-After": "7"})
     again = pickle.loads(pickle.dumps(refused))
     assert (type(again), again.__dict__) == (type(refused), refused.__dict__)
+
+
+def test_what_no_database_takes_is_replaced_in_answers_and_errors() -> None:
+    body = rb"""{"code": %s, "msg": "why\u0000", "requestId": "r\ud800", "data": {"log\u0000": ["\u0000", NaN, %s]}}"""
+    assert answer(body % (b"0", b"9" * 30)).data == {"log␀": ["␀", "NaN", "9" * 30]}
+
+    refused = refusal(body % (b"62102", b"0"))
+    assert (refused.server_message, refused.request_id) == ("why␀", r"r\ud800")
+
+    page = refusal(b"<p>odd\0\xff</p>", status=502, headers={"Content-Type": "odd\0\udcff"})
+    assert page.server_message == "odd␀\ufffd"
+    assert r"odd␀\udcff" in refusal(b"odd", headers={"Content-Type": "odd\0\udcff"}).reason

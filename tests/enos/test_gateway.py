@@ -11,10 +11,12 @@ import pytest
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.gateway import Address, Credentials, build_request
+from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.signing import signature
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.gateway import HttpRequest
+    from airflow_provider_sops.enos.gateway import ApiVersion
+    from airflow_provider_sops.service.http import HttpRequest
 
 CREDENTIALS = Credentials("ak", "s3cret/+", user_id="u1", org_id="o1")
 ADDRESS = Address("https://apim.example.com")
@@ -103,3 +105,11 @@ def test_secrets_are_not_shown_and_can_be_concealed() -> None:
     assert "s3cret" not in repr(CREDENTIALS)
     assert "token" not in repr(build("get_my_flow", {}))
     assert CREDENTIALS.conceal("a s3cret/+ b s3cret%2F%2B c tok", "tok") == "a *** b *** c ***"
+
+
+@pytest.mark.parametrize(("version", "number"), [("v2.1", 3), ("v2.0", 2)])
+def test_the_versions_count_pages_differently(version: ApiVersion, number: int) -> None:
+    address = Address(ADDRESS.root, version)
+    request = build("search_flow_instances", {"pagination": Page(2, 50)}, address=address)
+
+    assert json.loads(request.body or b"")["pagination"] == {"pageNo": number, "pageSize": 50}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import tenacity
 
-from airflow_provider_sops.hooks import enos_tokens, retrying
+from airflow_provider_sops.hooks import enos_tokens
+from airflow_provider_sops.service import retrying
 from tests.enos_server import EnosServer
 
 if TYPE_CHECKING:

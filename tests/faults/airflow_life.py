@@ -19,7 +19,7 @@ from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.faults.pace import POLL_INTERVAL_SECONDS
-from tests.task_instance import PlainTaskInstance
+from tests.plain_task_instance import PlainTaskInstance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +86,8 @@ class AirflowLife:
     """Lives one run.
 
     :param sops_conn_id: the connection through the hostile network.
+
+    ``before_clear`` waits for what people do in SOPS before one of them clears the failed task.
     """
 
     def __init__(self, plan: RunPlan, sops_conn_id: str, run_id: str, story: Story) -> None:
@@ -94,6 +96,7 @@ class AirflowLife:
         self.kept = Kept()
         self.ti = LivingTaskInstance(run_id=run_id, max_tries=plan.retries)
         self.blows = 0
+        self.before_clear: Callable[[], None] = lambda: None
         self._conn_id = sops_conn_id
         self._requests = 0
         self._worker_blows = list(plan.worker_blows)
@@ -109,6 +112,8 @@ class AirflowLife:
             if not self._clears or self.ti.try_number >= _MOST_TRIES:
                 return ending
             self._clears -= 1
+            if ending.state == "failed" and not ending.by_person:
+                self.before_clear()
             self._begin_try(cleared=True)
 
     def around_request(self, send: Callable[[], Any]) -> Any:
@@ -180,6 +185,7 @@ class AirflowLife:
             name=f"{self.plan.flow.name} {self.plan.name}",
             sops_conn_id=self._conn_id,
             poll_interval_seconds=POLL_INTERVAL_SECONDS,
+            retries=self.plan.retries,
             on_node_failed=_called_for_a_person if self.plan.random_for("callback").random() < 0.5 else None,
             **self.plan.arguments,
         )

@@ -19,9 +19,9 @@ from unittest import mock
 
 import requests
 
-from airflow_provider_sops import task_instance_state
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.task_instance import state as task_instance_state
 from tests.faults.airflow_life import AirflowLife, Ending, recorded_state
 from tests.faults.checker import Evidence, Granted, Judgement, Kind, judge_run
 from tests.faults.pace import CLIENT_TIMEOUT_SECONDS, hurried
@@ -169,7 +169,8 @@ class Campaign:
         with self._lock:
             self._living.add(story)
         try:
-            with People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story):
+            with People(plan, self._database, _DIRECT_CONN_ID, keyword.keyword, story) as people:
+                life.before_clear = people.wait_for_repair
                 ending = life.live()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             surprise = error

@@ -8,10 +8,10 @@ from unittest import mock
 
 import tenacity
 
-from airflow_provider_sops import outputs
-from airflow_provider_sops.hooks import retrying
 from airflow_provider_sops.operators.sops import answered_tasks, earlier_tasks, exactly_once, node_actions, revoking
+from airflow_provider_sops.service import retrying
 from airflow_provider_sops.sops import watch
+from airflow_provider_sops.task_instance import outputs
 from airflow_provider_sops.triggers import sops as triggers
 from airflow_provider_sops.triggers import worker_exit
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.15
 _PAUSED_SECONDS = 0.6
+_LONGEST_REPAIR_SECONDS = 3.0
 
 
 class People:
@@ -32,12 +33,18 @@ class People:
         self._story = story
         self._hook = SopsHook(sops_conn_id)
         self._over = threading.Event()
+        self._repaired = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"people-{plan.name}", daemon=True)
 
     def __enter__(self) -> People:
         if self._plan.people_do != "nothing":
             self._thread.start()
         return self
+
+    def wait_for_repair(self) -> None:
+        """Wait, as whoever clears a failed task does, until somebody has repaired it in SOPS, or else not for long."""
+        if self._plan.people_do in ("retry", "skip"):
+            self._repaired.wait(_LONGEST_REPAIR_SECONDS)
 
     def __exit__(self, *exc_info: object) -> None:
         self._over.set()
@@ -94,6 +101,7 @@ class People:
         else:
             for node in self._nodes(task):
                 self._hook.operate_node(task.id, node, "callback" if do == "answer" else do)
+            self._repaired.set()
         self._story.tell("people", f"{do}: task {task.id}")
         # Answers and repairs go on; the rest happens once.
         return do not in ("answer", "skip")

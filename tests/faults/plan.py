@@ -141,7 +141,7 @@ def plan_run(seed: int, number: int) -> RunPlan:
         "constants": constants,
         "deferrable": chance.random() < 0.6,
         "retry_mode": chance.choice(("resume", "resume", "new")),
-        "on_clear": chance.choice(("new", "new", "resume", "fail")),
+        "on_clear": chance.choice(("keep_repaired", "keep_repaired", "new", "resume", "fail")),
         "on_failed": on_failed,
         "revoke_on_kill": chance.random() < 0.9,
         "wait_for_completion": chance.random() < 0.95,

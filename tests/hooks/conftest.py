@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import socket
-import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tenacity
 
-from airflow_provider_sops.hooks import retrying
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
+from airflow_provider_sops.service import retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,44 +84,3 @@ def call(request: pytest.FixtureRequest) -> Callable[..., Answer]:
     """Call SOPS through the connection ``sops_default``, in both ways."""
     way: Callable[..., Answer] = request.param
     return way
-
-
-@dataclass
-class RawServer:
-    """A TCP server whose behaviour is a function of the connection; ``requests`` keeps what was received."""
-
-    address: tuple[str, int]
-    requests: list[bytes] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """Its address over plain HTTP."""
-        return f"http://{self.address[0]}:{self.address[1]}"
-
-
-@pytest.fixture
-def raw_server() -> Iterator[Callable[[Callable[[socket.socket], None]], RawServer]]:
-    """Start a server: ``raw_server(behave)``, where ``behave`` gets each connection after its request was read."""
-    with contextlib.ExitStack() as stack:
-
-        def start(behave: Callable[[socket.socket], None]) -> RawServer:
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            server = RawServer(listener.getsockname())
-
-            def serve() -> None:
-                while True:
-                    try:
-                        connection, _ = listener.accept()
-                    except OSError:
-                        return
-                    with connection, contextlib.suppress(OSError):
-                        server.requests.append(connection.recv(65536))
-                        behave(connection)
-
-            thread = threading.Thread(target=serve, daemon=True)
-            thread.start()
-            stack.callback(thread.join, 5)
-            stack.callback(listener.shutdown, socket.SHUT_RDWR)
-            return server
-
-        yield start

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     SetConnection = Callable[..., None]
 
+pytest_plugins = ("tests.raw_server",)
+
 WITH_BUSINESS = "/prod/get_template_list/2/"
 
 
@@ -194,7 +196,7 @@ def test_silence(raw_server: Callable[[Callable[[socket.socket], None]], Any], s
         end_of_test.set()
 
     assert works is False
-    assert "no answer within 0.2 s" in message
+    assert "no whole answer within 0.2 s" in message
 
 
 @pytest.mark.parametrize(

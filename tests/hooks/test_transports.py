@@ -14,7 +14,7 @@ import pytest
 import trustme
 from pytest_httpserver import HTTPServer
 
-from airflow_provider_sops.hooks import connection as connection_module
+from airflow_provider_sops.service import connection_fields
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
     SopsError,
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_sops.sops.answer import Answer
-    from tests.hooks.conftest import RawServer
+    from tests.raw_server import RawServer
 
     Call = Callable[..., Answer]
     SetConnection = Callable[..., None]
     StartRawServer = Callable[[Callable[[socket.socket], None]], RawServer]
+
+pytest_plugins = ("tests.raw_server",)
 
 OK = {"result": True, "data": {"state": "RUNNING"}, "code": 0, "trace_id": "ab12"}
 BAD_GATEWAY = {"result": False, "code": 1650200, "code_name": "BAD_GATEWAY", "message": "cannot read header"}
@@ -277,7 +279,7 @@ class TestLostConnections:
 
         assert type(error) is SopsConnectionError
         assert error.outcome_unknown is True
-        assert f"{server.url}/prod/create_task/24/2/: no answer within 0.2 s" in str(error)
+        assert f"{server.url}/prod/create_task/24/2/: no whole answer within 0.2 s" in str(error)
         assert "timeout_seconds" in str(error)
 
     def test_where_nobody_listens_nothing_was_sent(self, call: Call, set_connection: SetConnection) -> None:
@@ -294,7 +296,7 @@ class TestLostConnections:
     def test_a_server_that_takes_no_connection_is_a_timeout_and_nothing_was_sent(
         self, call: Call, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(connection_module, "CONNECT_TIMEOUT_SECONDS", 0.1)
+        monkeypatch.setattr(connection_fields, "CONNECT_SECONDS", 0.1)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
             # Linux answers no further connection once the queue of a listener is full.

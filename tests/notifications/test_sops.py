@@ -16,7 +16,7 @@ from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
 from tests.dag_run import run_dag
-from tests.task_instance import PlainTaskInstance
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:

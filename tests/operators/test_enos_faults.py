@@ -16,7 +16,7 @@ from airflow_provider_sops.operators import enos_triggering
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from tests.enos_server import EnosServer, Fault, Play, TaskPlay
 from tests.enos_server.plays import ENDED, FAIL, INIT, RUNNING, SUCCESS
-from tests.task_instance import PlainTaskInstance
+from tests.plain_task_instance import PlainTaskInstance
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

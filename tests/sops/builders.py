@@ -92,7 +92,8 @@ def failed_task(
 
 def without_details(status: Mapping[str, Any]) -> Any:
     """The same answer to a request that does not ask for details."""
-    return {key: value for key, value in status.items() if key not in ("ex_data", "auto_retry_status")}
+    details = ("ex_data", "auto_retry_status", "failed_node_info")
+    return {key: value for key, value in status.items() if key not in details}
 
 
 def status_of_2019(state: str, children: Mapping[str, tuple[str, str]]) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskStatus
+from airflow_provider_sops.sops.node_waiting import NodeInTask
+from airflow_provider_sops.sops.node_watch import NodeWatch
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.sops.watch import TaskWatch
@@ -88,3 +90,44 @@ class SimulatedWait:
         self.warnings += [line.text for line in sight.lines if line.level >= 30]
         self.result = sight.result
         return sight
+
+
+@dataclass
+class SimulatedNodeWait:
+    """Feeds a ``NodeWatch`` with answers, and with the task's tree where it wants that.
+
+    :param tree: the task's tree; ``None`` for one that cannot be read.
+    """
+
+    watch: NodeWatch
+    tree: Any = None
+    now: float = BEGIN
+    tree_readings: int = 0
+
+    @classmethod
+    def of(cls, node_id: str, *, tree: Any = None) -> SimulatedNodeWait:
+        """Begin to wait for a node of the top level."""
+        return cls(NodeWatch(NodeInTask((node_id,)), WaitPolicy(), BEGIN), tree)
+
+    @property
+    def seconds(self) -> float:
+        """How long the wait has lasted."""
+        return self.now - BEGIN
+
+    def run(self, server: Callable[..., Any], *, at_most: int = 10_000) -> str:
+        """Wait to the end and return how it was.
+
+        :param server: is given the seconds since the wait began, and ``with_details``; returns the ``data``.
+        """
+        for _ in range(at_most):
+            look = self.watch.next_look(self.now)
+            self.now += look.delay_seconds
+            status = TaskStatus.read(server(self.seconds, with_details=look.with_details))
+            if self.watch.wants_tree(status, look):
+                self.tree_readings += 1
+                if self.tree is not None:
+                    self.watch.learn_tree(TreeIndex(self.tree))
+            result = self.watch.see(status, look, self.now).result
+            if result is not None:
+                return result.outcome.value
+        raise AssertionError(f"no end after {at_most} looks in {self.seconds} s")

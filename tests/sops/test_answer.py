@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.sops.answer import Answer, HttpResponse, read_response
+from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.sops.answer import Answer, read_response
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
@@ -154,6 +155,42 @@ class TestRefusalsOfSops:
     @pytest.mark.parametrize("text", ["无权限", "not found", "already started", "rate limit", "iam authentication"])
     def test_the_words_of_a_message_decide_nothing(self, text: str) -> None:
         assert type(error_of({"result": False, "code": 3599999, "message": text})) is SopsError
+
+
+class TestTextsThatNoDatabaseTakes:
+    """Everything that is made of an answer is clean, since the answer itself is."""
+
+    BODY = rb"""{"result": %s, "data": {"ex_data": {"n\u0000": "binary \u0000\ud800"}, "outputs": [NaN, 1e999, %s]},
+                 "message": "why\u0000", "trace_id": "ab\u0000", "code": "x\ud800"}"""
+
+    def test_the_data_and_the_whole_answer_are_made_storable(self) -> None:
+        read = answer(self.BODY % (b"true", b"9" * 30))
+
+        assert read.data == {"ex_data": {"n␀": r"binary ␀\ud800"}, "outputs": ["NaN", "Infinity", "9" * 30]}
+        assert read.raw["data"] is read.data
+        assert (read.raw["message"], read.trace_id) == ("why␀", "ab␀")
+
+    def test_an_error_is_too(self) -> None:
+        caught = error_of(self.BODY % (b"false", b"0"))
+
+        assert (caught.server_message, caught.trace_id, caught.code) == ("why␀", "ab␀", r"x\ud800")
+
+    @pytest.mark.parametrize("header", ["X-Bkapi-Error-Message", "X-Bkapi-Request-Id", "Content-Type"])
+    def test_so_is_one_that_is_made_of_a_page_and_headers(self, header: str) -> None:
+        caught = error_of(b"<p></p>", status=502, headers={header: "odd\0\udcff"})
+
+        assert r"odd␀\udcff" in f"{caught.server_message} {caught.trace_id} {caught.reason}"
+
+    def test_so_are_a_page_and_the_address_of_a_redirect(self) -> None:
+        assert error_of(b"<p>odd\0\xff</p>", status=502).server_message == "odd␀\ufffd"
+        assert "'odd␀'" in error_of(b"", status=302, headers={"Location": "odd\0"}).reason
+
+    def test_bytes_that_are_no_utf8_cost_themselves_alone(self) -> None:
+        assert answer(b'\xef\xbb\xbf{"result": true, "data": "\xff\xd6\xd0"}').data == "\ufffd" * 3
+
+    @pytest.mark.parametrize("code", ["9" * 5000, 10**30])
+    def test_a_code_of_any_length_is_no_known_one(self, code: Any) -> None:
+        assert type(error_of({"result": False, "code": code})) is SopsError
 
 
 class TestFaultsOfSops:

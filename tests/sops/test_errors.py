@@ -17,8 +17,6 @@ from airflow_provider_sops.sops.errors import (
     SopsTaskExpiredError,
     SopsTaskFailedError,
     SopsTaskRevokedError,
-    code_number,
-    shown_words,
 )
 
 ALL_ERRORS = [
@@ -89,27 +87,6 @@ def test_of_a_traceback_only_its_last_line_is_shown_and_all_of_it_is_kept() -> N
 
     assert str(error) == "refused. The server says: RuntimeError: no such state"
     assert error.server_message == words
-
-
-def test_long_words_are_cut_and_lines_are_joined() -> None:
-    assert shown_words("one\n\n   two") == "one two"
-    assert shown_words("x" * 900) == "x" * 500 + "..."
-
-
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [
-        (3540400, 3540400),
-        ("50000", 50000),
-        ("E50", None),
-        ("", None),
-        ("٣", None),
-        (None, None),
-        (True, None),
-    ],
-)
-def test_codes_are_numbers_or_texts_of_numbers(code: Any, number: int | None) -> None:
-    assert code_number(code) == number
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -14,9 +14,11 @@ from airflow_provider_sops.sops.gateway import (
     Credentials,
     Esb,
     Gateway,
-    HttpRequest,
     build_request,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.service.http import HttpRequest
 
 CREDENTIALS = Credentials("airflow", "s3cret&=", bk_username="admin")
 API_GATEWAY = ApiGateway("https://bkapi.example.com/api/bk-sops")

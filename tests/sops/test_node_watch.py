@@ -234,7 +234,7 @@ def test_node_and_result_survive_json() -> None:
     assert NodeResult.from_event(result.to_event()) == result
 
 
-@pytest.mark.parametrize("event", [None, "success", {}, {"outcome": "odd"}])
+@pytest.mark.parametrize("event", [None, "success", {}, {"outcome": ""}])
 def test_foreign_events_are_refused(event: Any) -> None:
     with pytest.raises(SopsInvalidParameterError, match="says nothing about a node"):
         NodeResult.from_event(event)

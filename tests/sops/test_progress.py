@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.progress import Progress, quoted, shortened
+from airflow_provider_sops.sops.progress import Progress
 from tests.sops.builders import activity, answer_with, node, pipeline_tree, status_of_2019, subprocess, task_status
 
 HOSTILE_TEXTS = [
@@ -20,6 +20,7 @@ HOSTILE_TEXTS = [
     "\x1b[31mred\x00",
     "line\u2028separator\x85next",
     "🚀 发布",
+    "half \ud800 a pair",
 ]
 
 
@@ -212,26 +213,6 @@ class TestEachChangeOnce:
 
         told = [line.split(", after")[0] for line in lines]
         assert len(told) == len(set(told))
-
-
-def test_a_long_error_is_cut_and_says_how_long_it_was() -> None:
-    text = shortened("x" * 5000)
-
-    assert text.startswith("x" * 2000 + "…")
-    assert text.endswith("(5000 characters)")
-    assert shortened("x" * 2000) == "x" * 2000
-
-
-def test_a_tab_is_kept_and_an_empty_text_stays_empty() -> None:
-    assert shortened("a\tb") == "a\tb"
-    assert shortened("") == ""
-
-
-@given(st.text())
-def test_a_quoted_text_is_one_printable_line_in_quotes(text: str) -> None:
-    line = quoted(text)
-
-    assert (line[0], line[-1], len(line.splitlines())) == ('"', '"', 1)
 
 
 @given(answer_with("state", "children", "ex_data"))

@@ -10,9 +10,11 @@ from airflow_provider_sops.sops.errors import (
     SopsTaskFailedError,
     SopsTaskRevokedError,
 )
+from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitResult
 
+STEPS = NextSteps("repair it", "start it", "forget it", "allow more", "join it", "claim it")
 URL = "http://sops.example.com/taskflow/execute/1/?instance_id=25"
 
 
@@ -32,7 +34,7 @@ URL = "http://sops.example.com/taskflow/execute/1/?instance_id=25"
 def test_each_end_but_a_good_one_is_an_error_of_its_own_kind_that_names_the_task(
     outcome: Outcome, error: type[SopsError]
 ) -> None:
-    made = outcome_error(WaitResult(outcome), 25, URL)
+    made = outcome_error(WaitResult(outcome), 25, URL, STEPS)
 
     assert type(made) is error
     assert "SOPS task 25" in str(made)
@@ -41,14 +43,14 @@ def test_each_end_but_a_good_one_is_an_error_of_its_own_kind_that_names_the_task
 
 @pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.FINISHED, Outcome.UNKNOWN_TASK})
 def test_the_page_in_sops_is_named_where_there_is_something_to_see(outcome: Outcome) -> None:
-    assert URL in str(outcome_error(WaitResult(outcome), 25, URL))
-    assert "None" not in str(outcome_error(WaitResult(outcome), 25, ""))
+    assert URL in str(outcome_error(WaitResult(outcome), 25, URL, STEPS))
+    assert "None" not in str(outcome_error(WaitResult(outcome), 25, "", STEPS))
 
 
 def test_a_failure_names_the_nodes_and_their_errors() -> None:
     nodes = (FailedNode("a", '"copy"', "disk full"), FailedNode("g", "ExclusiveGateway g"))
 
-    made = outcome_error(WaitResult(Outcome.FAILED, "FAILED", failed_nodes=nodes), 25, URL)
+    made = outcome_error(WaitResult(Outcome.FAILED, "FAILED", failed_nodes=nodes), 25, URL, STEPS)
 
     assert isinstance(made, SopsTaskFailedError)
     assert made.reason == 'SOPS task 25 failed: node "copy": disk full; node ExclusiveGateway g'
@@ -56,16 +58,39 @@ def test_a_failure_names_the_nodes_and_their_errors() -> None:
 
 
 def test_a_failure_without_a_failed_node_says_so() -> None:
-    made = outcome_error(WaitResult(Outcome.FAILED, "FAILED"), 25, URL)
+    made = outcome_error(WaitResult(Outcome.FAILED, "FAILED"), 25, URL, STEPS)
 
     assert made.reason == "SOPS task 25 failed: SOPS does not say which node"
 
 
 def test_the_reason_is_passed_on() -> None:
-    assert "no route to host" in str(outcome_error(WaitResult(Outcome.UNREACHABLE, reason="no route to host"), 25, URL))
-    assert "3540400" in str(outcome_error(WaitResult(Outcome.UNKNOWN_TASK, reason="code 3540400"), 25, URL))
+    assert "no route to host" in str(
+        outcome_error(WaitResult(Outcome.UNREACHABLE, reason="no route to host"), 25, URL, STEPS)
+    )
+    assert "3540400" in str(outcome_error(WaitResult(Outcome.UNKNOWN_TASK, reason="code 3540400"), 25, URL, STEPS))
 
 
 @pytest.mark.parametrize(("state", "told"), [("RUNNING", "still RUNNING"), ("", "still without an answer")])
 def test_a_task_that_ran_out_of_time_is_told_with_its_last_state(state: str, told: str) -> None:
-    assert told in str(outcome_error(WaitResult(Outcome.TIMED_OUT, state), 25, URL))
+    assert told in str(outcome_error(WaitResult(Outcome.TIMED_OUT, state), 25, URL, STEPS))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step"),
+    [
+        (Outcome.FAILED, "repair it"),
+        (Outcome.REVOKED, "start it"),
+        (Outcome.EXPIRED, "forget it"),
+        (Outcome.TIMED_OUT, "allow more"),
+        (Outcome.UNREACHABLE, "join it"),
+        (Outcome.NOT_STARTED, "claim it"),
+    ],
+)
+def test_each_end_is_told_with_what_to_do_about_it(outcome: Outcome, step: str) -> None:
+    assert str(outcome_error(WaitResult(outcome), 25, URL, STEPS)).endswith(step)
+
+
+def test_where_a_person_is_needed_the_wait_goes_on() -> None:
+    made = outcome_error(WaitResult(Outcome.PERSON_NEEDED), 25, URL, STEPS)
+
+    assert str(made).endswith("Retry or skip the node there; this task waits for that and goes on with the flow.")

@@ -17,7 +17,9 @@ BEFORE = {"start": node(), "p": node(), "a": node("FAILED", "a")}
 
 
 def verdict(state: str, children: Any = None, tree: TreeIndex | None = None, **fields: Any) -> Verdict:
-    return judge(TaskStatus.read(task_status(state, children, **fields)), tree)
+    """Judge what a server of today answers: one that says whether it will retry by itself."""
+    retries = {"auto_retry_status": {"exist_auto_retry_nodes": False, "auto_retry_nodes": []}}
+    return judge(TaskStatus.read(task_status(state, children, **{**retries, **fields})), tree)
 
 
 class TestOtherStatesThanFailed:
@@ -84,9 +86,15 @@ class TestFailed:
         assert verdict("FAILED", {"a": node("FAILED")}, auto_retry_status=pending) == Verdict.FAILING
 
     def test_it_is_once_the_automatic_retries_are_used_up(self) -> None:
-        used_up = {"exist_auto_retry_nodes": False, "auto_retry_nodes": []}
+        assert verdict("FAILED", {"a": node("FAILED", retry=2)}) == Verdict.FAILED
 
-        assert verdict("FAILED", {"a": node("FAILED", retry=2)}, auto_retry_status=used_up) == Verdict.FAILED
+    def test_the_silence_of_an_older_server_is_weighed_with_the_tree_and_the_failures_age(self) -> None:
+        retried = {"enable": True, "times": 2, "interval": 25}
+        tree = TreeIndex(pipeline_tree("start > a > end", nodes={"a": activity("a", auto_retry=retried)}))
+        status = TaskStatus.read(task_status("FAILED", {"a": node("FAILED")}))
+
+        assert judge(status, tree) == judge(status) == Verdict.FAILING
+        assert judge(status, tree, failure_ages={"a": 60}) == Verdict.FAILED
 
     def test_nobody_knows_when_the_request_did_not_ask_for_automatic_retries(self) -> None:
         status = TaskStatus.read(task_status("FAILED", {"a": node("FAILED")}))
@@ -117,10 +125,10 @@ class TestFailed:
 
         assert verdict("FAILED", {**BEFORE, "b": node("RUNNING")}, tree) == Verdict.FAILED
 
-    def test_an_old_server_that_knows_no_automatic_retries_is_taken_at_its_word(self) -> None:
+    def test_a_tree_of_2019_tells_that_its_server_knows_no_automatic_retries(self) -> None:
         status = TaskStatus.read(status_of_2019("FAILED", {"a": ("FAILED", "")}))
 
-        assert judge(status) == Verdict.FAILED
+        assert judge(status, TreeIndex(pipeline_tree("start > a > end"))) == Verdict.FAILED
 
 
 class TestBetweenTwoNodesOfABranch:
@@ -310,7 +318,7 @@ def test_leaves_are_the_nodes_that_hold_no_others() -> None:
     assert [found.id for found in leaves(status)] == ["a", "b"]
 
 
-@given(answer_with("state", "children", "auto_retry_status"))
+@given(answer_with("state", "children", "auto_retry_status", "failed_node_info", "start_time", "elapsed_time"))
 def test_every_answer_has_a_verdict(data: Any) -> None:
     status = TaskStatus.read(data)
 

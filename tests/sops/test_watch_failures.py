@@ -196,7 +196,7 @@ class TestFailureThatIsNotTheEnd:
 
 class TestRefusedDetails:
     def test_they_are_asked_for_twice_an_interval_apart_and_then_done_without(self) -> None:
-        wait = SimulatedWait()
+        wait = SimulatedWait(tree=pipeline_tree("start > a > end"))
 
         def server(_seconds: float, look: Look) -> Any:
             if look.with_details:

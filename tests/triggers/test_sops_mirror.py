@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,17 @@ import pytest
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_sops.dag_generator.mirrored_node import FlowTask, MirroredNode
+from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.triggers.sops_mirror import BEGIN_EVENT, SopsNodeMirrorTrigger
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
-from tests.task_instance import PlainTaskInstance
-from tests.task_progress import wait_for_state
+from tests.password_flow import PasswordFlow, echo_service
+from tests.plain_task_instance import PlainTaskInstance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_sops.hooks.sops import SopsHook
 
@@ -88,17 +89,23 @@ class Flow:
         self.xcoms[(task_id, key)] = json.loads(json.dumps(value))
 
 
-@pytest.fixture
-def flow(request: pytest.FixtureRequest, hook: SopsHook, templates: dict[str, int]) -> Iterator[Flow]:
-    template_id = templates[request.param]
+@contextlib.contextmanager
+def in_flow(hook: SopsHook, template_id: int, constants: dict[str, str] | None = None) -> Iterator[Flow]:
+    """Start a SOPS task, and answer for Airflow's XComs."""
     tree = PipelineTree.from_dict(hook.get_template_info(template_id, unfold_subprocess=True).raw)
-    made = Flow(hook, hook.create_task(template_id, "mirrored").task_id, tree)
+    made = Flow(hook, hook.create_task(template_id, "mirrored", constants=constants).task_id, tree)
     made.push_start()
     hook.start_task(made.sops_task_id)
     with (
         mock.patch.object(XCom, "aget_one", autospec=True, side_effect=made.aget_one),
         mock.patch.object(XCom, "aset", autospec=True, side_effect=made.aset),
     ):
+        yield made
+
+
+@pytest.fixture
+def flow(request: pytest.FixtureRequest, hook: SopsHook, templates: dict[str, int]) -> Iterator[Flow]:
+    with in_flow(hook, templates[request.param]) as made:
         yield made
 
 
@@ -158,6 +165,13 @@ async def test_so_does_one_whose_start_task_has_pushed_nothing(flow: Flow) -> No
 
 
 @of("linear")
+async def test_so_does_one_whose_start_task_has_pushed_something_else(flow: Flow) -> None:
+    flow.xcoms[("start", NODE_PATHS_XCOM_KEY)] = [flow.xcoms[("start", NODE_PATHS_XCOM_KEY)]]
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    assert (await flow.fire(name)).payload == BEGIN_EVENT
+
+
+@of("linear")
 async def test_a_worker_takes_over_where_the_end_cannot_be_written(flow: Flow) -> None:
     name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
     flow.refused_key = NODE_XCOM_KEY
@@ -166,18 +180,31 @@ async def test_a_worker_takes_over_where_the_end_cannot_be_written(flow: Flow) -
     assert event.payload["outcome"] == "finished"
 
 
-@of("password")
-async def test_a_password_is_in_no_log_and_no_xcom(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
-    wait_for_state(flow.hook, flow.sops_task_id, "FINISHED")
-    node = flow.hook.get_task_node_detail(
-        flow.sops_task_id, flow.xcoms[("start", NODE_PATHS_XCOM_KEY)]["/".join(flow.key(name))][-1]
-    )
-    secret = node.data.inputs["bk_display_message"]
-    await flow.fire(name, secret_inputs=("bk_display_message",))
-    assert len(secret) > 3
-    assert secret not in f"{caplog.text}{[value for (task, _), value in flow.xcoms.items() if task == name]}"
+@pytest.mark.parametrize("end", ["echo", "fail"])
+async def test_a_password_is_in_no_log_no_xcom_and_no_event(
+    hook: SopsHook, templates: dict[str, int], logged: Callable[[], str], end: str
+) -> None:
+    with echo_service() as address:
+        password_flow = PasswordFlow.read(hook, templates, address)
+        with in_flow(hook, password_flow.template_id, password_flow.constants(end)) as flow:
+            nodes = [node.name for node in flow.tree.nodes.values() if isinstance(node, Activity)]
+            events = {name: await flow.fire(name, has_secrets=True) for name in nodes}
+
+    lines = logged()
+    shown = [value for (task, _), value in flow.xcoms.items() if task != "start"]
+    password_flow.check_hidden(lines, shown, [getattr(event, "payload", "") for event in events.values()])
+    assert flow.xcoms[("log in", "return_value")]["_result"] is True
+    assert "Bearer ***" in str(flow.xcoms[("log in", "return_value")])
+    assert "SOPS: input \"bk_display_message\" = '***'" in lines
+    assert ("请求失败" in str(events["end"].payload)) is (end == "fail")
+
+
+@of("quick")
+async def test_of_a_flow_without_passwords_nothing_is_asked(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="airflow_provider_sops")
+    await flow.fire(next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity)))
+    assert "/get_task_node_detail/" in caplog.text
+    assert not [line for line in caplog.text.splitlines() if "/get_task_detail/" in line and "sops_async" in line]
 
 
 @of("parallel")

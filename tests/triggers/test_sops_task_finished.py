@@ -7,7 +7,9 @@ import contextlib
 import json
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
 
 import pendulum
 import pytest
@@ -388,9 +390,31 @@ class TestArguments:
             ({"template_source": "public"}, "must be business or common"),
             ({"template_id": "seven"}, "seven"),
             ({"poll_interval_seconds": 0}, "above 0"),
+            ({"poll_interval_seconds": timedelta(seconds=-1)}, "above 0"),
+            ({"look_back_seconds": -1}, "0 or more"),
             ({"follow_days": 0}, "above 0"),
         ],
     )
     def test_wrong_ones_are_refused(self, arguments: dict[str, Any], reason: str) -> None:
         with pytest.raises(ValueError, match=reason):
             SopsTaskFinishedTrigger(**arguments)
+
+    def test_durations_may_be_timedeltas(self) -> None:
+        trigger = SopsTaskFinishedTrigger(poll_interval_seconds=timedelta(minutes=1), look_back_seconds=timedelta(0))
+        assert (trigger.poll_interval_seconds, trigger.look_back_seconds) == (60.0, 0.0)
+
+    def test_a_mistyped_one_shows_where_the_dag_file_is_parsed(self) -> None:
+        with pytest.warns(UserWarning, match=r"SopsTaskFinishedTrigger .* does not know: tempalte_id") as told:
+            SopsTaskFinishedTrigger(tempalte_id=38)
+        assert [each.filename for each in told] == [__file__]
+
+    async def test_one_that_was_added_since_is_not_missed_by_the_shared_poll(self) -> None:
+        async def no_pictures() -> AsyncIterator[None]:
+            for _ in range(0):
+                yield
+
+        with mock.patch.object(sops_task_finished, "TaskEndsPoll", autospec=True) as poll:
+            poll.return_value.pictures = no_pictures
+            await anext(SopsTaskFinishedTrigger.open_shared_stream({"sops_conn_id": "sops_prod"}), None)
+        assert poll.call_args.kwargs["sops_conn_id"] == "sops_prod"
+        assert poll.call_args.kwargs["follow_days"] == 30

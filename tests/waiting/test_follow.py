@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from airflow_provider_sops.service.errors import ServiceError
-from airflow_provider_sops.waiting.follow import DeadlineReached, follow, follow_async
+from airflow_provider_sops.waiting.follow import DeadlineReachedError, follow, follow_async
 from airflow_provider_sops.waiting.model import LogLine, Look, Update
 
 BROKEN = ServiceError("the connection was lost")
@@ -105,7 +105,7 @@ async def test_a_trigger_s_wait_ends_at_its_deadline_even_if_its_request_never_r
     wait = CountedWait(deadline=clock() + 0.05)
     assert await follow_async(wait, hang, lambda _line: None, clock=clock) == "too late"
     (error,) = wait.missed
-    assert isinstance(error, DeadlineReached)
+    assert isinstance(error, DeadlineReachedError)
 
 
 async def test_a_time_out_of_the_request_itself_is_not_taken_for_the_deadline() -> None:

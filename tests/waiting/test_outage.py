@@ -10,13 +10,13 @@ from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 ERROR = ServiceError("no answer within 30 s")
 
 
-class UnknownThing(ServiceError):
+class UnknownThingError(ServiceError):
     """The server does not know what is waited for."""
 
 
 @pytest.fixture
 def outage() -> Outage:
-    return Outage("SOPS", "task", 0.0, 60.0, (UnknownThing,))
+    return Outage("SOPS", "task", 0.0, 60.0, (UnknownThingError,))
 
 
 def test_the_log_has_one_line_when_an_outage_begins_and_one_when_it_ends(outage: Outage) -> None:
@@ -44,18 +44,21 @@ def test_an_answer_begins_the_time_anew(outage: Outage) -> None:
     assert outage.go_on(ERROR, 119.0)[1] is None
 
 
-def test_one_refusal_needs_confirmation_and_a_second_one_in_a_row_ends_the_wait(outage: Outage) -> None:
-    assert not outage.needs_confirmation
-    assert outage.go_on(UnknownThing("no such task"), 1.0)[1] is None
+def test_one_refusal_needs_confirmation(outage: Outage) -> None:
+    assert outage.go_on(UnknownThingError("no such task"), 1.0)[1] is None
     assert outage.needs_confirmation
-    assert outage.go_on(UnknownThing("no such task"), 2.0) == ([], OutageEnd.REFUSED, "no such task")
+
+
+def test_a_second_refusal_in_a_row_ends_the_wait(outage: Outage) -> None:
+    outage.go_on(UnknownThingError("no such task"), 1.0)
+    assert outage.go_on(UnknownThingError("no such task"), 2.0) == ([], OutageEnd.REFUSED, "no such task")
 
 
 @pytest.mark.parametrize("between", ["answer", "another error"])
 def test_refusals_count_only_in_a_row(outage: Outage, between: str) -> None:
-    outage.go_on(UnknownThing("no such task"), 1.0)
+    outage.go_on(UnknownThingError("no such task"), 1.0)
     if between == "answer":
         outage.end(2.0)
     else:
         outage.go_on(ERROR, 2.0)
-    assert outage.go_on(UnknownThing("no such task"), 3.0)[1] is None
+    assert outage.go_on(UnknownThingError("no such task"), 3.0)[1] is None

@@ -7,7 +7,7 @@ from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 
-class LostAnswer(ServiceError):
+class LostAnswerError(ServiceError):
     """The server may have acted."""
 
     @property
@@ -15,7 +15,7 @@ class LostAnswer(ServiceError):
         return True
 
 
-class NotYet(ServiceError):
+class NotYetError(ServiceError):
     """The server will do it later."""
 
 
@@ -39,30 +39,30 @@ def pauses() -> list[float]:
 
 
 def test_an_action_is_sent_again_while_its_answer_is_lost(pauses: list[float]) -> None:
-    action, told = Action(LostAnswer("lost"), LostAnswer("lost again")), list[str]()
+    action, told = Action(LostAnswerError("lost"), LostAnswerError("lost again")), list[str]()
     rules = again_while_lost((0.5, 1.0, 2.0), tell=lambda error: told.append(error.reason), sleep=pauses.append)
     assert tenacity.Retrying(**rules)(action) == "done"
     assert (action.tries, pauses, told) == (3, [0.5, 1.0], ["lost", "lost again"])
 
 
 def test_the_last_error_is_raised_after_the_last_pause(pauses: list[float]) -> None:
-    action = Action(*(LostAnswer(f"lost {number}") for number in range(5)))
-    with pytest.raises(LostAnswer, match="lost 2"):
+    action = Action(*(LostAnswerError(f"lost {number}") for number in range(5)))
+    with pytest.raises(LostAnswerError, match="lost 2"):
         tenacity.Retrying(**again_while_lost((0.5, 1.0), sleep=pauses.append))(action)
     assert (action.tries, pauses) == (3, [0.5, 1.0])
 
 
 def test_a_refusal_is_not_repeated_unless_it_means_not_yet(pauses: list[float]) -> None:
-    action = Action(NotYet("still CREATED"))
-    with pytest.raises(NotYet):
+    action = Action(NotYetError("still CREATED"))
+    with pytest.raises(NotYetError):
         tenacity.Retrying(**again_while_lost((1.0,), sleep=pauses.append))(action)
     assert action.tries == 1
-    later = Action(NotYet("still CREATED"))
-    assert tenacity.Retrying(**again_while_lost((1.0,), also=(NotYet,), sleep=pauses.append))(later) == "done"
+    later = Action(NotYetError("still CREATED"))
+    assert tenacity.Retrying(**again_while_lost((1.0,), also=(NotYetError,), sleep=pauses.append))(later) == "done"
 
 
 async def test_the_same_rules_serve_a_trigger() -> None:
-    action = Action(LostAnswer("lost"))
+    action = Action(LostAnswerError("lost"))
 
     async def act() -> str:
         return action()

@@ -13,10 +13,10 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInputs
 from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
 from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
-from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
+from airflow_provider_sops.sops.pipeline_tree.secret_variables import secret_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

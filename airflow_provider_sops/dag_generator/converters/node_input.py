@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import render
 from airflow_provider_sops.sops.pipeline_tree.variables import references
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if AIRFLOW_V_3_0_PLUS:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
 from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops
+from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
 from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
+from airflow_provider_sops.dag_generator.native.followed_ways import keep_to_followed_ways
 from airflow_provider_sops.dag_generator.native.gateway_tasks import ChoiceOperator, PassingOperator
 from airflow_provider_sops.dag_generator.native.level_tasks import (
     FlowBeginOperator,
@@ -24,73 +25,47 @@ from airflow_provider_sops.dag_generator.native.region_task import (
 )
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
 from airflow_provider_sops.dag_generator.node_arguments import arguments_of
-from airflow_provider_sops.dag_generator.secret_inputs import secret_variables
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.region_variables import needed_keys
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
+from airflow_provider_sops.sops.pipeline_tree.secret_variables import secret_variables
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
-from airflow_provider_sops.sops.pipeline_tree.variables import references_of
+from airflow_provider_sops.sops.pipeline_tree.variables import needed_keys, references_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import TaskGroup
 
-    from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
+    from airflow_provider_sops.dag_generator.options import FlowOptions
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
 
 
-@dataclass(frozen=True, kw_only=True)
-class NativeSettings:
-    """How a flow is run by Airflow.
-
-    :param where: ``sops_conn_id``, ``bk_biz_id`` and ``scope`` of all tasks.
-    :param template: ``template_id`` and ``template_source``.
-    :param run_args: waiting arguments, and ``on_failed``, of all tasks that run something in SOPS.
-    :param constants: values for the flow's constants.
-    :param exclude: ids of optional nodes to leave out, unless the run's params say otherwise.
-    :param on_template_change: ``"warn"`` or ``"fail"``.
-    :param node_args: arguments of nodes' tasks (retries, owner, pool, ...), as of ``arguments_of``.
-    :param converters: what becomes of nodes that need not run in SOPS.
-    :param subprocess_as_task: which subprocesses run as one SOPS task, by patterns like those of ``node_args``.
-    :param stages: whether the nodes of a stage are a task group.
-    """
-
-    where: Mapping[str, Any]
-    template: Mapping[str, Any]
-    converters: ConverterRegistry
-    run_args: Mapping[str, Any] = field(default_factory=dict)
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    exclude: Sequence[str] = ()
-    on_template_change: str = "warn"
-    node_args: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    subprocess_as_task: Sequence[str] = ()
-    stages: bool = False
-
-
 class NativeBuilder:
     """Builds a task for each region of a flow in the current DAG or task group.
 
+    :param snapshot: the flow.
+    :param options: how Airflow runs it.
     :param group_id: the full id of the task group around them, empty for none.
     """
 
-    def __init__(self, snapshot: Snapshot, settings: NativeSettings, group_id: str = "") -> None:
+    def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
         tree = snapshot.tree
         # How long a name may be is SOPS's affair; it has accepted this one.
         tree.check(apart_from=(Rule.NAME,))
         self._secret = secret_variables(tree)
-        check_suitable(tree, settings.constants)
-        self._snapshot, self._tree, self._settings = snapshot, tree, settings
-        self._names = name_tasks(tree, group_id, stages=settings.stages)
+        check_suitable(tree, options.constants)
+        self._snapshot, self._tree, self._options = snapshot, tree, options
+        self._converters = shipped_converters() if options.converters is None else options.converters
+        self._names = name_tasks(tree, group_id, stages=options.stages)
         self._group_id = group_id
-        self._stages = StageGroups(wanted=settings.stages)
+        self._stages = StageGroups(wanted=options.stages)
         self._passwords = {
-            key: value for key, value in settings.constants.items() if is_password(tree.levels[()].constants[key])
+            key: value for key, value in options.constants.items() if is_password(tree.levels[()].constants[key])
         }
         #: The first and the last task of each node; those of the nodes of a loop are the loop's.
         self._first: dict[NodeKey, Any] = {}
@@ -102,18 +77,20 @@ class NativeBuilder:
 
     def build(self, param_constants: Mapping[str, str]) -> None:
         """Build all tasks and their edges; the same tree gives the same tasks."""
-        settings = self._settings
+        options = self._options
         start = FlowBeginOperator(
             task_id="start",
             snapshot=self._snapshot,
-            constants={key: value for key, value in settings.constants.items() if key not in self._passwords},
-            exclude_task_nodes_id=list(settings.exclude),
+            constants={key: value for key, value in options.constants.items() if key not in self._passwords},
+            exclude_task_nodes_id=list(options.exclude),
             param_constants=param_constants,
-            on_template_change=settings.on_template_change,
-            **settings.where,
-            **settings.template,
+            on_template_change=options.on_template_change,
+            **options.where,
+            **options.template,
         )
         self._build_level((), start)
+        if start.get_closest_mapped_task_group() is not None:
+            keep_to_followed_ways([*self._first.values(), *self._last.values()])
 
     def _build_level(self, path: NodeKey, start: Any) -> Any:
         """Build the tasks of a level and their edges, and return the last of them."""
@@ -142,7 +119,7 @@ class NativeBuilder:
                 self._connect(edge)
         for task, region in self._deciding:
             if region.path == path:
-                task.targets = {edge.flow.id: self._first[edge.target].task_id for edge in region.exits}
+                task.targets = {edge.sequence_flow.id: self._first[edge.target].task_id for edge in region.exits}
         return end
 
     def _build_node(
@@ -190,7 +167,7 @@ class NativeBuilder:
         level = self._tree.levels[node.key[:-1]]
         if not isinstance(node, Activity) or node.component is None:
             return False
-        converter = self._settings.converters.find(node.plugin, node.component.version)
+        converter = self._converters.find(node.plugin, node.component.version)
         if converter is None or reason_for_sops(node, level, self._secret[level.path]):
             return False
         args = self._task_args(node, [node.key])
@@ -264,7 +241,7 @@ class NativeBuilder:
         if isinstance(node, Gateway) and node.type not in DECIDING:
             # It runs nothing that an argument could be for.
             return args
-        return args | arguments_of(node, self._settings.node_args)
+        return args | arguments_of(node, self._options.node_args)
 
     def _rule_of(self, keys: Sequence[NodeKey], *, extra: int = 0) -> str:
         """Return when a task of some nodes begins.
@@ -315,15 +292,21 @@ class NativeBuilder:
         """Return the passwords that a task of a level needs and the DAG's author gives: they don't travel by XCom."""
         if path or not self._passwords:
             return {}
-        needed = needed_keys(self._tree.levels[path], used, self._settings.constants)
+        needed = needed_keys(self._tree.levels[path], used, self._options.constants)
         return {key: self._passwords[key] for key in needed if key in self._passwords}
 
     def _run_args(self) -> dict[str, Any]:
-        settings = self._settings
-        return {"snapshot": self._snapshot, **settings.where, **settings.template, **settings.run_args}
+        options = self._options
+        return {
+            "snapshot": self._snapshot,
+            **options.where,
+            **options.template,
+            **options.waiting,
+            "deferrable": options.deferrable,
+        }
 
     def _is_one_task(self, node: SubProcess) -> bool:
-        return is_one_task(self._tree, node, self._secret, self._settings.subprocess_as_task)
+        return is_one_task(self._tree, node, self._secret, self._options.subprocess_as_task)
 
 
 def _can_be_left_out(node: Node) -> bool:

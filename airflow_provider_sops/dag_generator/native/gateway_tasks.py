@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, SkipMixin
 
+from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCOM_KEY
-from airflow_provider_sops.sops.models.reading import read_list
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -20,7 +21,7 @@ class PassingOperator(BaseOperator):
     ui_color = "#f0f0f0"
 
     def execute(self, context: Context) -> None:
-        """Do nothing; only ``dag.test()`` comes here."""
+        """Do nothing; only ``dag.test()`` comes here, and a worker behind a decision in a mapped task group."""
 
 
 class ChoiceOperator(BaseOperator, SkipMixin):
@@ -43,7 +44,8 @@ class ChoiceOperator(BaseOperator, SkipMixin):
     def execute(self, context: Context) -> None:
         """Skip the node's task if the run leaves the node out."""
         ti: Any = context["ti"]
-        excluded = read_list(ti.xcom_pull(task_ids=self.flow_start_task_id, key=EXCLUDED_XCOM_KEY))
+        with airflow_errors():
+            excluded = pull(ti, self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence()
         if self.sops_node_id not in excluded:
             self.skip_all_except(ti, [self.operator_task_id])
             return

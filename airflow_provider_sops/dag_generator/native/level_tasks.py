@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import SkipMixin
 
-from airflow_provider_sops.airflow_errors import airflow_errors
+from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.native.level_values import (
     CONSTANTS_XCOM_KEY,
     EXCLUDED_XCOM_KEY,
@@ -17,12 +17,13 @@ from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOpera
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import is_password, variable_name
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
-from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_values
+from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,11 +127,11 @@ class ValuesOperator(MomentaryPieceOperator):
         """Render the values, by SOPS if need be."""
         tree = self._snapshot.tree
         level, wanted = tree.levels[self.path], self.wanted(tree)
-        known = self.values.read(context, self.constants or {})
-        if not all(can_render(value, level, known.given) for value in wanted.values()):
-            return super().execute(context)
         with airflow_errors():
-            return self.hand_on(context, {name: render(value, level, known) for name, value in wanted.items()})
+            known = self.values.read(context, self.constants or {})
+            if all(can_render(value, level, known.given) for value in wanted.values()):
+                return self.hand_on(context, {name: render(value, level, known) for name, value in wanted.items()})
+        return super().execute(context)
 
     def cut(self, tree: PipelineTree, context: Context) -> dict[str, Any]:
         """Return a tree that does nothing but render the values."""
@@ -172,10 +173,13 @@ class SubprocessBeginOperator(ValuesOperator, SkipMixin):
     def execute(self, context: Context) -> Any:
         """Begin the subprocess, or lead the flow around it."""
         ti: Any = context["ti"]
-        excluded: list[Any] = []
+        excluded: Sequence[Any] = ()
         if self.flow_start_task_id is not None:
-            excluded = read_list(ti.xcom_pull(task_ids=self.flow_start_task_id, key=EXCLUDED_XCOM_KEY))
+            with airflow_errors():
+                excluded = pull(ti, self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence()
         if self._snapshot.tree.nodes[self.subprocess].id in excluded:
+            # Its last task runs, and asks for them.
+            ti.xcom_push(key=CONSTANTS_XCOM_KEY, value={})
             self.log.info("This subprocess was left out of the run; the flow goes on behind it.")
             self.skip_all_except(ti, [self.end_task_id])
             return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_mapping
+from airflow_provider_sops.dag_generator.flow_xcom import RETURN_KEY, Pulled, pull
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 
 if TYPE_CHECKING:
@@ -35,13 +36,30 @@ class Source:
     output: str
     converter: NodeConverter | None = None
 
-    def pull(self, ti: Any) -> Mapping[str, Any]:
-        """Return all that the task has put out; empty if it has not run, or not to its end."""
+    @property
+    def key(self) -> str:
+        """The XCom key under which the task puts it out."""
+        return VARIABLES_XCOM_KEY if self.converter is None else RETURN_KEY
+
+    def value_in(self, pulled: Pulled) -> Any:
+        """Return the value out of all that the task has put out.
+
+        :raises KeyError: there is none, since the task has not run, or not to its end.
+        :raises SopsInvalidParameterError: what the task has put out holds no values.
+        """
+        if pulled.is_missing:
+            # Of an operator that returned nothing there is no telling whether it has run.
+            raise KeyError(self.output)
         if self.converter is None:
-            return read_mapping(ti.xcom_pull(task_ids=self.task_id, key=VARIABLES_XCOM_KEY))
-        returned = ti.xcom_pull(task_ids=self.task_id)
-        # Of an operator that returned nothing there is no telling whether it has run.
-        return {} if returned is None else self.converter.outputs_of(returned)
+            return pulled.mapping()[self.output]
+        found = self.converter.outputs_of(pulled.value)
+        if self.output not in found and not isinstance(pulled.value, Mapping):
+            raise SopsInvalidParameterError(
+                f"task {self.task_id!r} returned a {type(pulled.value).__name__}, in which its converter finds no"
+                f" output {self.output!r}",
+                advice="Give `outputs` to register(), or let the operator return a dict of the outputs by name.",
+            )
+        return found[self.output]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +81,7 @@ class LevelValues:
         :param given: further definitions of constants.
         """
         ti: Any = context["ti"]
-        constants = read_mapping(ti.xcom_pull(task_ids=self.start_task_id, key=CONSTANTS_XCOM_KEY))
+        constants = pull(ti, self.start_task_id, CONSTANTS_XCOM_KEY).mapping()
         if self.is_subprocess:
             return KnownValues(given or {}, _Pulled(self.sources, ti, constants))
         return KnownValues({**constants, **(given or {})}, _Pulled(self.sources, ti, {}))
@@ -76,15 +94,15 @@ class _Pulled(Mapping[str, Any]):
         self._sources = sources
         self._ti = ti
         self._constants = constants
-        self._by_task: dict[str, Mapping[str, Any]] = {}
+        self._by_task: dict[str, Pulled] = {}
 
     def __getitem__(self, key: str) -> Any:
         if key in self._constants:
             return self._constants[key]
         source = self._sources[key]
         if source.task_id not in self._by_task:
-            self._by_task[source.task_id] = source.pull(self._ti)
-        return self._by_task[source.task_id][source.output]
+            self._by_task[source.task_id] = pull(self._ti, source.task_id, source.key)
+        return source.value_in(self._by_task[source.task_id])
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in {**self._constants, **self._sources} if key in self)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.sops.models import CreatedTask
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 
@@ -106,12 +107,26 @@ class PieceOperator(SopsRunTaskOperator):
 
 
 class MomentaryPieceOperator(PieceOperator):
-    """A piece that takes SOPS a moment, so that a worker waits for it; a retry runs it anew with the values of then."""
+    """A piece that takes SOPS a moment, so that a worker waits for it.
+
+    A retry and a clear run it anew, with the values of then.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            **{**kwargs, "deferrable": False, "poll_interval_seconds": _MOMENT_SECONDS, "retry_mode": "new"}
+            **{
+                **kwargs,
+                "deferrable": False,
+                "poll_interval_seconds": _MOMENT_SECONDS,
+                "retry_mode": "new",
+                "on_clear": "new",
+            }
         )
+
+    def next_steps(self, context: Context) -> NextSteps:
+        """Return what a clear and a retry do, which are the same here whatever the outcome."""
+        anew = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow anew."
+        return replace(super().next_steps(context), failed=anew, unreachable=anew)
 
     def _policy(self, context: Context, overcome: tuple[str, ...]) -> WaitPolicy:
         return replace(super()._policy(context, overcome), always_fresh=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.mirrored_node import key_text
-from airflow_provider_sops.dag_generator.node_report import node_xcom, report, secret_texts, told
-from airflow_provider_sops.dag_generator.secret_inputs import secret_inputs, secret_variables
+from airflow_provider_sops.dag_generator.node_report import node_xcom, report, told
+from airflow_provider_sops.dag_generator.watch.mirrored_node import key_text
+from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.models import TaskState, variable_name
 from airflow_provider_sops.sops.node_waiting import NodeOutcome, NodeResult
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeData, NodeStatus, TaskStatus
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 
 class RegionReport:
@@ -36,10 +37,11 @@ class RegionReport:
         self.sops_task_id = sops_task_id
         self._log = log
         self.piece = PipelineTree(piece)
-        self._secret = secret_variables(self.piece)
-        task = PipelineTree(hook.get_task_detail(sops_task_id, fresh=True).pipeline_tree)
-        self._ids = self.piece.map_to_task(task).ids
-        self._status: TaskStatus = hook.get_task_status(sops_task_id, with_ex_data=True, fresh=True)
+        detail = hook.get_task_detail(sops_task_id, fresh=True)
+        self._secrets = TaskSecrets([detail])
+        self._ids = self.piece.map_to_task(PipelineTree(detail.pipeline_tree)).ids
+        status = hook.get_task_status(sops_task_id, with_ex_data=True, fresh=True)
+        self._status: TaskStatus = self._secrets.status(status)
 
     def has_finished(self, key: NodeKey) -> bool:
         """Whether a node of the piece has been reached and is FINISHED."""
@@ -67,7 +69,7 @@ class RegionReport:
         except SopsError as error:
             self._log.debug("The node's log cannot be read: %s", error)
             text = ""
-        found = report(data, text, self._secret_inputs(key))
+        found = report(row.id, data, text, self._secrets)
         for line in found.lines:
             self._log.log(line.level, "%s", line.text)
         return None if found.outputs is None else dict(found.outputs)
@@ -84,26 +86,20 @@ class RegionReport:
                 continue
             told_of = node_xcom(_result(row, self._status), self.sops_task_id, row.id)
             if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
-                told_of["outputs"] = dict(report(data, "", self._secret_inputs(key)).outputs or {})
+                told_of["outputs"] = dict(self._secrets.node(row.id, data)[0].outputs)
             found[key_text((*path, *key))] = told_of
         return found
 
     def leaks(self, variables: Mapping[str, Any]) -> list[str]:
-        """Return the keys of the variables whose values hold the text of a password that a node was given."""
-        secrets: set[str] = set()
+        """Return the keys of the variables whose values hold a password."""
+        if not self._secrets.exist:
+            return []
+        seen = Secrets()
         for key, _ in self._reached():
-            names = self._secret_inputs(key)
-            if names and (data := self._data_of(key)):
-                secrets.update(*(secret_texts(data.inputs.get(name)) for name in names))
-        return [
-            variable
-            for variable, value in variables.items()
-            if any(text in found for found in secret_texts(value) for text in secrets)
-        ]
-
-    def _secret_inputs(self, key: NodeKey) -> tuple[str, ...]:
-        node = self.piece.nodes[key]
-        return secret_inputs(node, self._secret[key[:-1]]) if isinstance(node, Activity) else ()
+            row = self._row(key)
+            if row is not None and self._secrets.has_secret_inputs(row.id) and (data := self._data_of(key)):
+                seen |= self._secrets.seen_by(row.id, data) or Secrets()
+        return [key for key, value in variables.items() if self._secrets.reveals(variable_name(key), value, seen)]
 
     def _reached(self) -> Iterator[tuple[NodeKey, Node]]:
         for key in self.piece.graph.order:

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import SkipMixin
 
+from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCOM_KEY, VARIABLES_XCOM_KEY
 from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOperator, PieceOperator
 from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_list
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.region_tree import cut_region, marker_id
+from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+from airflow_provider_sops.task_instance.outputs import read_finished
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -58,7 +60,9 @@ class RegionOperator(PieceOperator):
     def execute(self, context: Context) -> Any:
         """Run the region, unless the run leaves it out."""
         node = self._snapshot.tree.nodes[self.region.key]
-        if not self.region.is_loop and node.id in self._excluded(context):
+        with airflow_errors():
+            excluded = self._excluded(context)
+        if not self.region.is_loop and node.id in excluded:
             self.log.info("This node was left out of the run; the flow goes on behind it.")
             return None
         return super().execute(context)
@@ -67,6 +71,10 @@ class RegionOperator(PieceOperator):
         """Return the region as a web tree, with what other tasks have put out."""
         known = self.values.read(context, self.constants or {})
         return self._cut(tree, known, self._excluded(context))
+
+    def read_outputs(self, sops_task_id: int) -> dict[str, Any]:
+        """Return the outputs as they are: one that holds a password is refused, not hidden."""
+        return read_finished(self.hook, sops_task_id).shown_outputs
 
     def take(self, context: Context, sops_task_id: int, outputs: Mapping[str, Any]) -> Any:
         """Hand on the variables and tell how the nodes have ended."""
@@ -122,7 +130,7 @@ class RegionOperator(PieceOperator):
         if self.flow_start_task_id is None:
             return ()
         ti: Any = context["ti"]
-        return read_list(ti.xcom_pull(task_ids=self.flow_start_task_id, key=EXCLUDED_XCOM_KEY))
+        return pull(ti, self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence()
 
     def _refuse_secrets(self, variables: Mapping[str, Any], found: RegionReport) -> None:
         """Refuse to hand on a password that a node has put out.
@@ -164,6 +172,8 @@ class DecidingRegionOperator(RegionOperator, SkipMixin):
         if returned:
             # What ends by skipping others returns nothing by itself.
             ti.xcom_push(key="return_value", value=returned)
+        # Airflow 3 ends the task by an exception here.
+        self.remember_good_end(context, found.sops_task_id)
         self.skip_all_except(ti, taken)
         return returned
 

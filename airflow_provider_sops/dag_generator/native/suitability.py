@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.dag_generator.node_arguments import is_meant
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_mapping
-from airflow_provider_sops.sops.pipeline_tree.region_variables import needed_keys
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
-from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
+from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, needed_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping
+from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.service.storable import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,6 @@ def decode(value: Any) -> Any:
     if not isinstance(value, str) or not value.strip():
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return read_json(value)
+    except ValueError:
         return value

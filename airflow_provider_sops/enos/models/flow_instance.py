@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_sops.enos.models.decoding import decode, read_object
 from airflow_provider_sops.enos.models.status import InstanceStatus
-from airflow_provider_sops.sops.models.reading import read_id, read_int, read_list, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_id, read_int, read_list, read_mapping, read_text
 
 
 @dataclass(frozen=True, slots=True)

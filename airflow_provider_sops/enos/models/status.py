@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
-from airflow_provider_sops.sops.models.reading import read_text
+from airflow_provider_sops.service.open_enum import OpenEnum
+from airflow_provider_sops.service.reading import read_text
 
 
-class InstanceStatus(StrEnum):
+class InstanceStatus(OpenEnum):
     """A status by its word; EnOS gives a number, a word, or both.
 
     What is not listed here is kept as it came: ``InstanceStatus("NONE")``, ``InstanceStatus("42")``.
@@ -26,14 +26,6 @@ class InstanceStatus(StrEnum):
     CANCEL = "CANCEL"
     RERUN = "RERUN"
     SKIP = "SKIP"
-
-    @classmethod
-    def _missing_(cls, value: object) -> InstanceStatus:
-        word = str(value)
-        member = str.__new__(cls, word)
-        member._name_ = word
-        member._value_ = word
-        return member
 
     @classmethod
     def read(cls, number: Any, word: Any = None) -> InstanceStatus:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.enos.models.decoding import decode, read_object
 from airflow_provider_sops.enos.models.status import InstanceStatus
-from airflow_provider_sops.sops.models.reading import read_id, read_int, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_id, read_int, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

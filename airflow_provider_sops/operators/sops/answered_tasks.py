@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.operators.sops.exactly_once import FIND_PAGE_SIZE
+from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.election import FoundTasks
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
+from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.models import TaskListItem, TaskStatus
-from airflow_provider_sops.sops.models.reading import read_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.task_key import TaskKey
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 #: How long a revoke is tried again; the process is killed about 5 seconds after it was told to stop.
 _TRY_SECONDS = 2.0
@@ -103,5 +103,5 @@ class AnsweredTasks:
             self._sleep(_PAUSE_SECONDS)
 
     def _look_up(self) -> FoundTasks:
-        items = self._hook.call_at_once("get_task_list", keyword=self._key.keyword, limit=FIND_PAGE_SIZE).data
+        items = self._hook.call_at_once("get_task_list", keyword=self._key.keyword, limit=PAGE_SIZE).data
         return FoundTasks.of(self._key, map(TaskListItem.read, read_list(items)))

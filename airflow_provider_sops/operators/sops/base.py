@@ -70,6 +70,12 @@ def push_state(context: Context, state: str) -> None:
     ti.xcom_push(key=TASK_STATE_XCOM_KEY, value=str(state))
 
 
+def retries_left(operator: BaseOperator, context: Context) -> bool:
+    """Whether Airflow retries a task by itself if it fails now."""
+    ti: Any = context["ti"]
+    return bool(operator.retries) and bool(ti.try_number <= ti.max_tries)
+
+
 def read_task_id(value: Any) -> int:
     """Return a ``sops_task_id`` as it comes out of a template.
 

@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.operators.sops.node_actions import retry_node
+from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.progress import quoted
+from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.verdict import nodes_at_work
 from airflow_provider_sops.sops.watch import failure_mark
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeStatus, TaskListItem, TaskStatus
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
-OnClear = Literal["new", "resume", "fail"]
+OnClear = Literal["keep_repaired", "new", "resume", "fail"]
 RetryMode = Literal["resume", "new"]
 
 _LOOK_INTERVAL_SECONDS = 3.0
@@ -31,10 +32,14 @@ _START_SHOWS_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StartedTask:
-    """A task that was started before, with its state just read past the server's cache."""
+    """A task that was started before, with its state just read past the server's cache.
+
+    :param generation: of the task instance, as the key in the task's name tells it; 0 if it has none.
+    """
 
     id: int
     status: TaskStatus
+    generation: int = 0
 
     @property
     def is_lost(self) -> bool:
@@ -81,7 +86,8 @@ class EarlierTasks:
             if status.state == TaskState.CREATED and not task.is_started:
                 self._log.info("SOPS task %s was created before and never started; it is left as it is.", task.id)
             else:
-                started.append(StartedTask(task.id, status))
+                key = TaskKey.in_name(task.name)
+                started.append(StartedTask(task.id, status, key.generation if key else 0))
         return started
 
     def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> list[int]:
@@ -126,7 +132,7 @@ class EarlierTasks:
         status = self._hook.get_task_status(
             task.id, with_ex_data=True, with_failed_node_info=True, with_auto_retry_status=True, fresh=True
         )
-        if status.state != TaskState.FAILED or status.auto_retry_pending:
+        if status.state != TaskState.FAILED or retries_by_itself(self._hook, task.id, status):
             return ()
         tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree) if inputs else None
         refusals: list[SopsError] = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.election import FoundTasks, elect
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
+from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.task_key import TaskKey
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.task_instance.log import TaskLog
 
-FIND_PAGE_SIZE = 200
 _CREATE_TRIES = 3
 _START_TRIES = 4
 _PAUSE_SECONDS = 2.0
@@ -56,9 +56,9 @@ class ExactlyOnce:
         """Return every SOPS task that carries the task instance's digest, and the one that Airflow remembers."""
         items: list[TaskListItem] = []
         while True:
-            page = self._hook.get_task_list(keyword=self._key.keyword, limit=FIND_PAGE_SIZE, offset=len(items) or None)
+            page = self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=len(items) or None)
             items += page
-            if len(page) < FIND_PAGE_SIZE:
+            if len(page) < PAGE_SIZE:
                 return self._with_remembered(FoundTasks.of(self._key, items))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:

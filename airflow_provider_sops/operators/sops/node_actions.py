@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
-from airflow_provider_sops.sops.progress import quoted
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.sops.models import NodeStatus
-    from airflow_provider_sops.task_log import TaskLog
+    from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 _TRIES = 4
 _PAUSE_SECONDS = 1.5
@@ -46,6 +48,20 @@ def operate_node(
             sleep(_PAUSE_SECONDS)
         else:
             return
+
+
+def retries_by_itself(hook: SopsHook, sops_task_id: int, status: TaskStatus) -> bool:
+    """Return whether SOPS is about to retry a failed node by itself, so that another retry would be one too many.
+
+    Reads the task's tree where the server is too old to say so.
+
+    :param status: the answer to a request for details, past the server's cache.
+    :raises SopsError: the tree cannot be read.
+    """
+    tree = None
+    if needs_tree(status, tree):
+        tree = TreeIndex(hook.get_task_detail(sops_task_id, fresh=True).pipeline_tree)
+    return expects_auto_retry(status, tree)
 
 
 def retry_node(

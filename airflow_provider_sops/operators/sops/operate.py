@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, read_task_id
 from airflow_provider_sops.operators.sops.node_actions import operate_node
+from airflow_provider_sops.sops.actions import NODE_ACTIONS, TASK_ACTIONS
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
-
-_TASK_ACTIONS = ("start", "pause", "resume", "revoke")
-_NODE_ACTIONS = (
-    "retry",
-    "skip",
-    "callback",
-    "skip_exg",
-    "skip_cpg",
-    "pause",
-    "resume",
-    "pause_subproc",
-    "resume_subproc",
-    "forced_fail",
-    "retry_subprocess",
-)
 
 
 class _SopsSteeringOperator(SopsBaseOperator):
@@ -66,7 +52,7 @@ class SopsOperateTaskOperator(_SopsSteeringOperator):
     :param action: ``start``, ``pause``, ``resume`` or ``revoke``. (templated)
     """
 
-    actions = _TASK_ACTIONS
+    actions = TASK_ACTIONS
 
     def execute(self, context: Context) -> None:
         """Send the action."""
@@ -103,7 +89,7 @@ class SopsOperateNodeOperator(_SopsSteeringOperator):
         "flow_id",
     )
     template_fields_renderers = {"inputs": "json", "data": "json"}  # noqa: RUF012 - Airflow's own form
-    actions = _NODE_ACTIONS
+    actions = NODE_ACTIONS
 
     def __init__(
         self,

@@ -6,30 +6,34 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, conf
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
-from airflow_provider_sops.operators.sops.base import push_state
+from airflow_provider_sops.operators.sops.base import push_state, retries_left
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
-from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode, StartedTask
+from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.joining import Joining
+from airflow_provider_sops.operators.sops.next_steps import next_steps
 from airflow_provider_sops.operators.sops.revoking import revoke_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-from airflow_provider_sops.outputs import read_outputs
+from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
-from airflow_provider_sops.task_instance_state import is_ended_by_decision
+from airflow_provider_sops.task_instance.outputs import read_outputs
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.state import is_ended_by_decision
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.sops.election import FoundTasks
+    from airflow_provider_sops.sops.next_steps import NextSteps
 
 _WEEK_SECONDS = 7 * 24 * 3600.0
 _START_TIMEOUT_SECONDS = 600.0
@@ -52,6 +56,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     Calls get_task_list, get_template_info, create_task, get_task_detail, start_task and, while it waits,
     get_task_status.
 
+    Each ``..._seconds`` is a number of seconds or a ``timedelta``.
+
     :param wait_for_completion: wait for the end. Default ``True``; with ``False`` the task succeeds as soon as the
         SOPS task is started and returns nothing.
     :param deferrable: wait in the triggerer instead of holding a worker slot. Default: Airflow's
@@ -71,9 +77,13 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param retry_inputs: new inputs for failed nodes that ``"resume"`` retries, by the node's id in the template or by
         its name: ``{"publish": {"bk_http_request_url": ...}}``. They take the place of all inputs of the node.
         (templated)
-    :param on_clear: what a clear by a person does with earlier SOPS tasks. ``"new"`` (default): revokes every one
-        that has not ended, FAILED ones included, and runs another. ``"resume"``: goes on with the latest one as a
-        retry does. ``"fail"``: refuses as long as one has not ended.
+    :param on_clear: what a clear by a person does with earlier SOPS tasks. ``"keep_repaired"`` (default): if somebody
+        has skipped or retried failed nodes of the latest one in SOPS, it is joined while it goes on, and its outputs
+        are taken once it is FINISHED, unless this task had succeeded with them before; in all other cases as
+        ``"new"``. What people have done in SOPS after a failure is not undone by a button that says no more than
+        "Clear". A retry that this task itself has sent counts as one by somebody. ``"new"``: revokes every one that
+        has not ended, FAILED and repaired ones included, and runs another. ``"resume"``: goes on with the latest one
+        as a retry does. ``"fail"``: refuses as long as one has not ended.
     :param revoke_on_kill: revoke the SOPS task when this task is ended by a person in Airflow or runs out of time.
         Default ``True``.
     :param revoke_wait_seconds: before another task is created, how long to wait until no node of a revoked one runs.
@@ -90,16 +100,16 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         *,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval_seconds: float = 10,
-        timeout_seconds: float | None = _WEEK_SECONDS,
-        start_timeout_seconds: float | None = _START_TIMEOUT_SECONDS,
-        max_outage_seconds: float = 3600,
+        poll_interval_seconds: Duration = 10,
+        timeout_seconds: Duration | None = _WEEK_SECONDS,
+        start_timeout_seconds: Duration | None = _START_TIMEOUT_SECONDS,
+        max_outage_seconds: Duration = 3600,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
         retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
-        on_clear: OnClear = "new",
+        on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
-        revoke_wait_seconds: float = 300,
+        revoke_wait_seconds: Duration = 300,
         on_node_failed: Callable[[Context], Any] | Sequence[Callable[[Context], Any]] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -107,24 +117,22 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         for parameter, value, allowed in (
             ("on_failed", on_failed, ("fail", "wait")),
             ("retry_mode", retry_mode, ("resume", "new")),
-            ("on_clear", on_clear, ("new", "resume", "fail")),
+            ("on_clear", on_clear, ("keep_repaired", "new", "resume", "fail")),
         ):
             if value not in allowed:
                 raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed)}")
-        if poll_interval_seconds <= 0:
-            raise ValueError(f"poll_interval_seconds is {poll_interval_seconds!r}; it must be above 0")
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval_seconds = poll_interval_seconds
-        self.timeout_seconds = timeout_seconds
-        self.start_timeout_seconds = start_timeout_seconds
-        self.max_outage_seconds = max_outage_seconds
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.on_failed = on_failed
         self.retry_mode = retry_mode
         self.retry_inputs = retry_inputs
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
-        self.revoke_wait_seconds = revoke_wait_seconds
+        self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
         self.on_node_failed = on_node_failed
         self._answered: AnsweredTasks | None = None
         self._ti: Any = None
@@ -157,11 +165,11 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 return None
             policy = self._policy(context, overcome)
             if self.deferrable:
-                self._defer(sops_task_id, detail.task_url, policy, TreeIndex(detail.pipeline_tree).human_plugins)
+                self._defer(sops_task_id, detail.task_url, policy, nodes_to_tell_apart(detail))
             while True:
                 result = TaskFollower(self.hook, sops_task_id, policy, self.log).to_the_end()
                 if result.outcome != Outcome.PERSON_NEEDED:
-                    return self._conclude(context, sops_task_id, detail.task_url, result)
+                    return self._end(context, sops_task_id, detail.task_url, result)
                 self._call_for_person(context, sops_task_id, detail.task_url, result)
                 policy = policy.after_announcing(result)
 
@@ -178,7 +186,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 self._call_for_person(context, trigger.sops_task_id, trigger.task_url, result)
                 policy = trigger.policy.after_announcing(result)
                 self._defer(trigger.sops_task_id, trigger.task_url, policy, trigger.human_nodes)
-            return self._conclude(context, trigger.sops_task_id, trigger.task_url, result)
+            return self._end(context, trigger.sops_task_id, trigger.task_url, result)
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
@@ -203,10 +211,14 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         earlier = EarlierTasks(self.hook, self.log)
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
-        to_join = self._task_to_join(context, current, before)
+        to_join = self._joining(context, memory).choose(current, before)
         if to_join is not None:
             memory.keep(to_join.id)
-            self.log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, to_join.status.state)
+            state = to_join.status.state
+            self.log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, state)
+            # What fails from now on is for the next try.
+            if state != TaskState.FAILED:
+                return to_join.id, ()
             return to_join.id, earlier.retry_failed_nodes(to_join, self.retry_inputs or {})
         finished = earlier.retire([*before, *current], wait_seconds=self.revoke_wait_seconds)
         for task in current:
@@ -217,26 +229,17 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         memory.keep(sops_task_id)
         return sops_task_id, ()
 
-    def _task_to_join(
-        self, context: Context, current: Sequence[StartedTask], before: Sequence[StartedTask]
-    ) -> StartedTask | None:
-        ti: Any = context["ti"]
-        alive = [task for task in current if not task.is_lost]
-        if alive:
-            # A flow that has run to its end is never run again by a retry, whatever it was that failed then.
-            is_replaced = self.retry_mode == "new" and ti.try_number > 1 and alive[0].is_unfinished
-            return None if is_replaced else alive[0]
-        alive_before = [task for task in before if not task.is_lost]
-        if self.on_clear == "resume" and alive_before and not current:
-            return alive_before[-1]
-        unfinished = [task for task in before if task.is_unfinished]
-        if self.on_clear == "fail" and unfinished:
-            raise AirflowFailException(
-                "This task was cleared, but "
-                + ", ".join(f"SOPS task {task.id} is still {task.status.state}" for task in unfinished)
-                + '. End it in SOPS and clear this task again, or set on_clear to "new" or "resume".'
-            )
-        return None
+    def _joining(self, context: Context, memory: TaskMemory) -> Joining:
+        return Joining(
+            self.hook,
+            self.log,
+            memory,
+            context["ti"],
+            retries=self.retries or 0,
+            on_clear=self.on_clear,
+            retry_mode=self.retry_mode,
+            takes_outputs=self.wait_for_completion,
+        )
 
     def _create(self, once: ExactlyOnce, found: FoundTasks, name: str, over: Sequence[int]) -> int:
         leftover = elect(found.current, over=over)
@@ -294,6 +297,15 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             method_name="execute_complete",
         )
 
+    def _end(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> dict[str, Any]:
+        outputs = self._conclude(context, sops_task_id, task_url, result)
+        self.remember_good_end(context, sops_task_id)
+        return outputs
+
+    def remember_good_end(self, context: Context, sops_task_id: int) -> None:
+        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run anew."""
+        TaskMemory(context, self.task_key(context), self.log).keep(sops_task_id, outputs_taken=True)
+
     def _conclude(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> dict[str, Any]:
         push_state(context, result.state)
         if result.outcome == Outcome.TIMED_OUT and self.revoke_on_kill:
@@ -311,11 +323,24 @@ class SopsRunTaskOperator(SopsTemplateOperator):
                 self.log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
         if result.outcome == Outcome.FINISHED:
             self.log.info("SOPS task %s is FINISHED.", sops_task_id)
-            return read_outputs(self.hook, sops_task_id)
-        raise outcome_error(result, sops_task_id, task_url)
+            return self.read_outputs(sops_task_id)
+        raise outcome_error(result, sops_task_id, task_url, self.next_steps(context))
+
+    def next_steps(self, context: Context) -> NextSteps:
+        """Return what a clear and a retry of this task do, for its error."""
+        return next_steps(
+            self.on_clear,
+            self.retry_mode,
+            retries_left=retries_left(self, context),
+            revokes_when_out_of_time=self.revoke_on_kill,
+        )
+
+    def read_outputs(self, sops_task_id: int) -> dict[str, Any]:
+        """Return the outputs of the task, without passwords."""
+        return read_outputs(self.hook, sops_task_id)
 
     def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
-        error = outcome_error(result, sops_task_id, task_url)
+        error = outcome_error(result, sops_task_id, task_url, self.next_steps(context))
         self.log.warning("A person is needed: %s", error)
         known: Any = context
         known["exception"] = error

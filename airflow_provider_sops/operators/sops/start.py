@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.airflow_errors import airflow_errors
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, read_task_id
 from airflow_provider_sops.operators.sops.exactly_once import start_task
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

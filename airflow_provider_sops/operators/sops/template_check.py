@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
-from airflow_provider_sops.sops.progress import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_int, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.storable import without_reserved_keys
 from airflow_provider_sops.sops.models.status import TaskState
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class NodeData:
         outputs = data.get("outputs")
         return cls(
             inputs=read_mapping(data.get("inputs")),
-            outputs=(
+            outputs=without_reserved_keys(
                 dict(outputs)
                 if isinstance(outputs, Mapping)
                 else {

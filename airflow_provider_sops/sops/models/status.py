@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import (
+from airflow_provider_sops.service.open_enum import OpenEnum
+from airflow_provider_sops.service.reading import (
     read_id,
     read_int,
     read_list,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pendulum
 
 
-class TaskState(StrEnum):
+class TaskState(OpenEnum):
     """A state word of SOPS, for tasks and nodes alike.
 
     A word that is not listed here is kept as it came: ``TaskState("BLOCKED")`` is a member-like value that
@@ -37,14 +37,6 @@ class TaskState(StrEnum):
     REVOKED = "REVOKED"
     FINISHED = "FINISHED"
     EXPIRED = "EXPIRED"
-
-    @classmethod
-    def _missing_(cls, value: object) -> TaskState:
-        word = str(value)
-        member = str.__new__(cls, word)
-        member._name_ = word
-        member._value_ = word
-        return member
 
     @property
     def is_terminal(self) -> bool:
@@ -116,7 +108,8 @@ class TaskStatus:
         the task has reached are there.
     :param nodes_known: whether the answer speaks of nodes at all; ``get_tasks_status`` does so only on demand.
     :param ex_data: error text by node id; only when asked for, and only while the root is FAILED.
-    :param auto_retry_pending: whether the server will retry a failed node unaided; ``None`` when not asked for.
+    :param auto_retry_pending: whether the server says that it will retry a failed node unaided; ``None`` where it says
+        nothing of it: it was not asked, or it is older than 3.29 and may retry all the same.
     :param raw: the answer as it came.
     """
 
@@ -134,16 +127,13 @@ class TaskStatus:
     def read(cls, data: Any) -> TaskStatus:
         """Read the ``data`` of ``get_task_status``, of any age of server."""
         data = read_mapping(data)
-        auto_retry = data.get("auto_retry_status")
         return cls(
             state=TaskState(read_text(data.get("state"))),
             name=_node_name(data.get("name")),
             nodes=_read_children(data),
             nodes_known="children" in data,
             ex_data={read_text(key): read_text(text) for key, text in read_mapping(data.get("ex_data")).items()},
-            auto_retry_pending=(
-                bool(auto_retry.get("exist_auto_retry_nodes")) if isinstance(auto_retry, Mapping) else None
-            ),
+            auto_retry_pending=_read_auto_retry_pending(data),
             elapsed_seconds=read_int(data.get("elapsed_time")),
             raw=data,
         )
@@ -211,6 +201,20 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
 def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:
     children = read_mapping(data.get("children"))
     return {key: NodeStatus.read(key, read_mapping(child)) for key, child in children.items()}
+
+
+def _read_auto_retry_pending(data: Mapping[str, Any]) -> bool | None:
+    """Prefer ``auto_retry_status``, of servers from 3.33 on, to ``failed_node_info``, of those from 3.29 on."""
+    retries, failed = data.get("auto_retry_status"), data.get("failed_node_info")
+    if isinstance(retries, Mapping):
+        return bool(retries.get("exist_auto_retry_nodes"))
+    if isinstance(failed, Mapping):
+        return any(_has_retry_left(read_mapping(info)) for info in failed.values())
+    return None
+
+
+def _has_retry_left(info: Mapping[str, Any]) -> bool:
+    return read_int(info.get("auto_retry_times")) < read_int(info.get("max_auto_retry_times"))
 
 
 def _read_elapsed(data: Mapping[str, Any]) -> int:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.storable import without_reserved_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,11 +87,13 @@ class TaskDetail:
             name=read_text(data.get("name") or data.get("instance_name")),
             task_url=read_text(data.get("task_url")),
             template_id=read_id(data.get("template_id")),
-            outputs={
-                variable_name(read_text(output["key"])): output.get("value")
-                for output in map(read_mapping, read_list(data.get("outputs")))
-                if "key" in output
-            },
+            outputs=without_reserved_keys(
+                {
+                    variable_name(read_text(output["key"])): output.get("value")
+                    for output in map(read_mapping, read_list(data.get("outputs")))
+                    if "key" in output
+                }
+            ),
             constants=read_mapping(data.get("constants")),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,

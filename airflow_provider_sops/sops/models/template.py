@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
 from airflow_provider_sops.sops.models.task import is_password
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Which converge gateway belongs to which parallel gateway, and which nodes run side by side.
 
 A parallel or conditional gateway forks; its branches meet again at one converge gateway, which waits for them. Between
-the two, every node lies in exactly one branch. A tree may carry ``converge_gateway_id``, but SOPS computes it anew each
-time, so it is not read here.
+the two, every node lies in exactly one branch. A tree may have a ``converge_gateway_id``, but SOPS computes it anew
+each time, so it is not read here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Flaw(Enum):
-    """In which way branches do not come together as SOPS demands it."""
+    """How branches fail to come together as SOPS demands."""
 
     NO_CONVERGE = "its branches do not all meet at one converge gateway"
     SHARED_CONVERGE = "two parallel gateways meet at it"
@@ -32,10 +32,10 @@ class Flaw(Enum):
 class Branch:
     """One branch of a fork.
 
-    :param around: the branch in which the fork itself lies; ``None``: it lies in none.
-    :param number: the branch's position among the fork's outgoing flows.
+    :param around: the branch in which the fork itself lies; ``None`` if it lies in none.
+    :param number: the branch's position among the fork's outgoing sequence flows.
 
-    There is one object for each branch, compared by identity.
+    Each branch is one object, compared by identity.
     """
 
     around: Branch | None
@@ -48,9 +48,9 @@ class Branches:
     """The branches of one level.
 
     :param converge_of: converge gateway by fork, for the forks that have one.
-    :param branch_of: the innermost branch in which each node lies that the start event reaches; ``None``: in none.
+    :param branch_of: the innermost branch of each node that the start event reaches; ``None`` if it lies in none.
     :param flaws: what is wrong, by the node where it shows.
-    :param meeting_of: where a fork's branches meet that is no converge gateway.
+    :param meeting_of: where each fork's branches meet, which in a broken tree need not be a converge gateway.
     """
 
     converge_of: Mapping[str, str]
@@ -60,9 +60,8 @@ class Branches:
 
 
 def find_branches(level: Level) -> Branches:
-    """Find the branches of one level, of a broken one as far as they can be told."""
-    targets = {node_id: tuple(flow.target for flow in flows) for node_id, flows in level.outgoing.items()}
-    nearest = post_dominators(level.end_id, targets) if level.end_id in targets else {}
+    """Find the branches of one level; of a broken one, as many as can be told apart."""
+    nearest = post_dominators(level.end_id, level.targets) if level.end_id in level.nodes else {}
     forks = [node for node in level.nodes.values() if isinstance(node, Gateway) and node.forks]
     meetings = {fork.id: _meeting(fork, level, nearest) for fork in forks}
     flaws: list[tuple[str, Flaw]] = []
@@ -76,7 +75,7 @@ def find_branches(level: Level) -> Branches:
             converge_of[fork_id] = meeting
     branch_of, mixed = _follow(level, converge_of)
     if not flaws:
-        # Otherwise they follow from those.
+        # Otherwise these are only consequences of those.
         flaws += [(node_id, Flaw.MIXED_BRANCHES) for node_id in mixed]
     return Branches(converge_of, branch_of, tuple(flaws), meetings)
 
@@ -88,15 +87,14 @@ def _is_converge(level: Level, node_id: str) -> bool:
 
 def _meeting(fork: Gateway, level: Level, nearest: Mapping[str, str]) -> str:
     """Return where a fork's branches meet first; empty if nowhere."""
-    if len({flow.target for flow in level.outgoing[fork.id]}) > 1:
+    if len(set(fork.targets)) > 1:
         return nearest.get(fork.id, "")
     # A single branch, as excluding nodes leaves it, meets itself everywhere: step over the pairs inside it.
     unmatched = 0
     node_id = nearest.get(fork.id, "")
     while node_id and node_id != level.end_id:
         node = level.nodes[node_id]
-        several = len({flow.target for flow in level.outgoing[node_id]}) > 1
-        if isinstance(node, Gateway) and several:
+        if isinstance(node, Gateway) and len(set(node.targets)) > 1:
             node_id = nearest.get(node_id, "")
             if _is_converge(level, node_id):
                 node_id = nearest.get(node_id, "")
@@ -112,7 +110,7 @@ def _meeting(fork: Gateway, level: Level, nearest: Mapping[str, str]) -> str:
 
 
 def _follow(level: Level, converge_of: Mapping[str, str]) -> tuple[dict[str, Branch | None], list[str]]:
-    """Walk from the start event; return each node's branch, and the nodes where ways of different branches meet."""
+    """Walk from the start event; return each node's branch, and the nodes where different branches meet."""
     branches: dict[tuple[int, str, int], Branch] = {}
     branch_of: dict[str, Branch | None] = {level.start_id: None} if level.start_id in level.nodes else {}
     mixed: dict[str, None] = {}
@@ -120,15 +118,15 @@ def _follow(level: Level, converge_of: Mapping[str, str]) -> tuple[dict[str, Bra
     for node_id in waiting:
         node, around = level.nodes[node_id], branch_of[node_id]
         forks = isinstance(node, Gateway) and node.forks
-        for number, flow in enumerate(level.outgoing[node_id]):
+        for number, target in enumerate(node.targets):
             branch = around
             if forks:
                 branch = branches.setdefault((id(around), node_id, number), Branch(around, node_id, number))
-            if branch and converge_of.get(branch.fork_id) == flow.target:
+            if branch and converge_of.get(branch.fork_id) == target:
                 branch = branch.around
-            if flow.target not in branch_of:
-                branch_of[flow.target] = branch
-                waiting.append(flow.target)
-            elif branch_of[flow.target] is not branch:
-                mixed[flow.target] = None
+            if target not in branch_of:
+                branch_of[target] = branch
+                waiting.append(target)
+            elif branch_of[target] is not branch:
+                mixed[target] = None
     return branch_of, list(mixed)

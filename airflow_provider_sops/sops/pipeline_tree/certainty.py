@@ -1,27 +1,27 @@
 """Which node's arrival proves that another will never run, and which that it will not run again.
 
-SOPS says nothing of nodes that it passes by: their rows in a task's status never appear. A node that has a row has
+SOPS does not report nodes that it passes by: their rows never appear in a task's status. A node that has a row has
 *arrived*. This module tells from the tree alone what an arrival rules out.
 
-Definition. In an execution, a token begins at the start event and moves along the flows: an exclusive gateway sends it
-down any one of its flows, a conditional gateway splits it over one or more of its flows and a parallel gateway over all
-of them, their converge gateway goes on with one token once all have come, and a subprocess is entered at its start
-event and left at its end event. Every expression may come out either way, in each round of a loop anew, since people
-may also choose the flow by hand. Nodes side by side arrive in any order. Then
+Definition. In an execution, a token begins at the start event and moves along the sequence flows: an exclusive gateway
+sends it along any one of its own, a conditional gateway splits it over one or more of them and a parallel gateway over
+all of them, their converge gateway goes on with one token once all have come, and a subprocess is entered at its start
+event and left at its end event. Every expression may come out either way, anew in each round of a loop, since people
+may also choose the way by hand. Nodes side by side arrive in any order. Then
 
 * ``m`` may come before ``n`` if in some execution ``n`` arrives, for the first time or again, after ``m`` arrived;
 * the arrival of ``m`` proves that ``n`` *runs no more* if ``m`` may not come before ``n``;
-* it proves that ``n`` *never runs* if, moreover, some execution has ``m`` and not ``n``. (Of the others it would prove
+* it proves that ``n`` *never runs* if, moreover, some execution has ``m`` and not ``n``. (Otherwise it would prove
   nothing: whenever ``m`` has arrived, so has ``n``.)
 
 So if ``m`` has a row, ``n`` has none and ``m`` is a proof, ``n`` will have none; and as soon as that is certain from
 the set of nodes that have arrived, one of the proofs listed is among them.
 
-Of all proofs only the earliest are listed, as all others follow behind them: the heads of the branches that an
-exclusive gateway may choose instead, and the converge gateway of each conditional gateway around the node. (While the
-branches of a conditional gateway begin one by one, the absence of one proves nothing.)
+Only the earliest proofs are listed, since all others come after them: the heads of the branches that an exclusive
+gateway may choose instead, and the converge gateway of each conditional gateway around the node. (While the branches of
+a conditional gateway begin one by one, the absence of one proves nothing.)
 
-What this does not know: whether the task goes on at all. Once a task has ended, no node runs any more.
+Whether the task goes on at all is not known here. Once a task has ended, no node runs any more.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 class Certainty:
     """What the arrival of nodes rules out, for every node of a tree.
 
-    Sets of nodes are kept as the bits of integers, which makes this fast for thousands of nodes. Of a tree that SOPS
-    would refuse it means nothing.
+    Sets of nodes are kept as the bits of integers, which makes this fast for thousands of nodes. For a tree that SOPS
+    would refuse the answers mean nothing.
 
     :param levels: all levels of the tree.
     :param branches: their branches, by the level's path.
-    :param order: keys of all nodes, each after those that lead to it, back edges aside.
+    :param order: keys of all nodes, each after those that lead to it (except by back edges).
     """
 
     def __init__(self, levels: Sequence[Level], branches: Mapping[NodeKey, Branches], order: Sequence[NodeKey]) -> None:
@@ -58,34 +58,21 @@ class Certainty:
         self._place = {key: place for place, key in enumerate(order)}
 
     def never_runs(self, key: NodeKey) -> tuple[NodeKey, ...]:
-        """Return the nodes of which each, once it has arrived, proves that this one never will if it has not.
+        """Return the nodes whose arrival proves that this node, if it has not arrived yet, never will.
 
         :raises KeyError: there is no such node.
         """
         return self._keys_in(self._never[self._place[key]])
 
     def runs_no_more(self, key: NodeKey) -> tuple[NodeKey, ...]:
-        """Return the nodes of which each, once it has arrived, proves that this one will not arrive any more.
+        """Return the nodes whose arrival proves that this node will not arrive any more.
 
-        For a node in a loop these are the heads of the ways out of it. A node that no loop contains arrives once, so
-        that its own arrival says it too.
+        For a node in a loop these are the heads of the ways out of the loop. A node outside of loops arrives once, so
+        that its own arrival proves it as well.
 
         :raises KeyError: there is no such node.
         """
         return self._keys_in(self._no_more[self._place[key]])
-
-    def ruled_out(self, arrived: Iterable[NodeKey]) -> frozenset[NodeKey]:
-        """Return the nodes that have not arrived and never will.
-
-        :param arrived: the nodes that have a row in the task's status.
-        :raises KeyError: one of them is not in the tree.
-        """
-        here = sum(1 << self._place[key] for key in set(arrived))
-        return frozenset(
-            key
-            for place, (key, proofs) in enumerate(zip(self._order, self._never, strict=True))
-            if proofs & here and not here >> place & 1
-        )
 
     def _keys_in(self, nodes: int) -> tuple[NodeKey, ...]:
         return tuple(self._order[place] for place in _places(nodes))
@@ -93,7 +80,7 @@ class Certainty:
     @cached_property
     def _never(self) -> list[int]:
         ancestors, _ = self._upstream
-        # Only a node in a loop may have arrived for sure before an exclusive gateway that leads to it chose otherwise.
+        # Only in a loop can a node surely have arrived before an exclusive gateway that leads to it chose otherwise.
         return [
             self._without_those_behind(place, proofs) if ancestors[place] >> place & 1 else proofs
             for place, proofs in enumerate(self._no_more)
@@ -105,7 +92,7 @@ class Certainty:
 
     @cached_property
     def _no_more(self) -> list[int]:
-        # What is side by side with a node may come before it as well, but is never among these: an exclusive gateway
+        # Nodes side by side with this one may come before it as well, but are never among these: an exclusive gateway
         # cannot lead out of a branch.
         ancestors, alternatives = self._upstream
         return [
@@ -114,12 +101,11 @@ class Certainty:
 
     @cached_property
     def _targets(self) -> list[list[int]]:
-        """Where a token may go from each node; through a subprocess by its start and end events."""
+        """Where a token may go from each node; it passes through a subprocess by its start and end events."""
         targets: list[list[int]] = [[] for _ in self._order]
         for level in self._levels:
-            for node_id, flows in level.outgoing.items():
-                leaves = self._leaving(level.nodes[node_id].key)
-                targets[leaves] += [self._place[level.nodes[flow.target].key] for flow in flows]
+            for node in level.nodes.values():
+                targets[self._leaving(node.key)] += [self._place[level.nodes[target].key] for target in node.targets]
             if level.path and level.start_id in level.nodes:
                 targets[self._place[level.path]].append(self._place[level.nodes[level.start_id].key])
         return targets
@@ -132,7 +118,7 @@ class Certainty:
 
     @cached_property
     def _inner_level(self) -> dict[NodeKey, Level]:
-        """The level in each subprocess that has both events; through others the token steps as through a plugin."""
+        """The level in each subprocess that has both events; others the token passes as it passes a plugin."""
         return {
             level.path: level
             for level in self._levels
@@ -141,12 +127,12 @@ class Certainty:
 
     @cached_property
     def _upstream(self) -> tuple[list[int], list[int]]:
-        """Return for each node its ancestors, and the nodes right behind the exclusive gateways among them."""
+        """For each node its ancestors, and the nodes right behind the exclusive gateways among them."""
         heads = [0] * len(self._order)
         for level in self._levels:
-            for node_id, node in level.nodes.items():
+            for node in level.nodes.values():
                 if isinstance(node, Gateway) and node.is_exclusive:
-                    heads[self._place[node.key]] = _bits(self._targets[self._place[level.nodes[node_id].key]])
+                    heads[self._place[node.key]] = _bits(self._targets[self._place[node.key]])
         ancestors, alternatives = [0] * len(self._order), [0] * len(self._order)
         sources = self._sources
         for component in reversed(strong_components(range(len(self._order)), dict(enumerate(self._targets)))):
@@ -169,13 +155,14 @@ class Certainty:
 
     @cached_property
     def _joins(self) -> list[int]:
-        """Return for each node the converge gateways of the conditional gateways around it."""
+        """For each node the converge gateways of the conditional gateways around it."""
         joins = [0] * len(self._order)
         for level in self._levels:
             for fork_id, converge_id in self._branches[level.path].converge_of.items():
-                heads = {self._place[level.nodes[flow.target].key] for flow in level.outgoing[fork_id]}
+                fork = level.nodes[fork_id]
+                heads = {self._place[level.nodes[target].key] for target in fork.targets}
                 # A single branch is always chosen.
-                if level.nodes[fork_id].type == CONDITIONAL_PARALLEL_GATEWAY and len(heads) > 1:
+                if fork.type == CONDITIONAL_PARALLEL_GATEWAY and len(heads) > 1:
                     converge = self._place[level.nodes[converge_id].key]
                     for place in self._reached(heads, converge):
                         joins[place] |= 1 << converge
@@ -196,7 +183,7 @@ class Certainty:
 
     @cached_property
     def _surely_before(self) -> list[int]:
-        """Return for each node those that have always arrived when it does, itself among them."""
+        """For each node those that have always arrived when it does, including itself."""
         everything = (1 << len(self._order)) - 1
         before = [everything] * len(self._order)
         ways = self._ways
@@ -221,9 +208,9 @@ class Certainty:
 
     @cached_property
     def _ways(self) -> list[list[list[list[int]]]]:
-        """Return for each node the alternative ways to it; each is a list of what must come together.
+        """For each node the alternative ways to it; each is a list of what must come together.
 
-        Of a converge gateway of a parallel gateway that is one node out of the last ones of each branch.
+        At the converge gateway of a parallel gateway that is one of the last nodes of each branch.
         """
         ways = [[[[source]] for source in sources] for sources in self._sources]
         for level in self._levels:
@@ -238,13 +225,13 @@ class Certainty:
     def _branch_ends(self, level: Level, branches: Branches, fork_id: str, converge_id: str) -> list[list[int]]:
         """Return the last nodes of each branch; none if the converge gateway is reached from elsewhere too."""
         ends: dict[int, list[int]] = {}
-        for flow in level.incoming[converge_id]:
-            branch = branches.branch_of.get(flow.source)
+        for source in level.nodes[converge_id].sources:
+            branch = branches.branch_of.get(source)
             while branch and branch.fork_id != fork_id:
                 branch = branch.around
-            if flow.source != fork_id and branch is None:
+            if source != fork_id and branch is None:
                 return []
-            ends.setdefault(branch.number if branch else -1, []).append(self._leaving(level.nodes[flow.source].key))
+            ends.setdefault(branch.number if branch else -1, []).append(self._leaving(level.nodes[source].key))
         return list(ends.values())
 
 

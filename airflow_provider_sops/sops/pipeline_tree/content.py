@@ -1,8 +1,8 @@
-"""What a template does, apart from how it is drawn and stored: the same content has the same hash.
+"""What a template does, regardless of how it is drawn and stored: as a hash, and how two versions of it differ.
 
-The canonical form is made of what SOPS runs: nodes, flows, conditions, constants and outputs of every level. Left out
-are positions, labels, ids that SOPS computes, what ``get_template_info`` adds for display, and the values of password
-constants. Ways of writing that mean the same (``isSkipped`` and ``skippable``, a text and a list of one) become one.
+The content is what SOPS runs: nodes, sequence flows, conditions, constants and outputs of every level. Left out are
+positions, labels, ids that SOPS computes, what ``get_template_info`` adds for display, and the values of password
+constants. Two ways to write the same (``isSkipped`` and ``skippable``, a text and a list of one) count as one.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level, SequenceFlow
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree
 
@@ -43,14 +44,14 @@ _SECRET = frozenset({"meta", "value", "value_emptied"})
 def content_hash(tree: PipelineTree) -> str:
     """Return the hash of a template's content, ``sha256:`` and 64 digits.
 
-    Unfold the subprocesses, or their content does not count.
+    The content of subprocesses counts only where the tree unfolds them.
     """
     levels = [
         [
             list(path),
-            {node.key[-1]: content_of_node(node) for node in level.nodes.values()},
-            {flow.id: [flow.source, flow.target] for flow in level.flows.values()},
-            content_of_constants(level),
+            {node.key[-1]: _content_of_node(node) for node in level.nodes.values()},
+            {each.id: [each.source, each.target] for each in level.sequence_flows.values()},
+            _content_of_constants(level),
             sorted(level.outputs),
         ]
         for path, level in tree.levels.items()
@@ -59,7 +60,83 @@ def content_hash(tree: PipelineTree) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def content_of_node(node: Node) -> dict[str, Any]:
+def differences(old: PipelineTree, new: PipelineTree) -> list[str]:
+    """Return in which nodes, sequence flows and constants two trees of one template differ, one sentence each.
+
+    Values are not quoted: those of plugin inputs and constants may be long, or secret.
+
+    :return: empty if the content is the same.
+    """
+    found: list[str] = []
+    for path, level in new.levels.items():
+        if path not in old.levels:
+            if path in old.nodes:
+                found.append(f"{label_of(old.nodes[path])}: the flow inside it was not known before")
+        else:
+            found += _of_levels(old.levels[path], level)
+    for path in old.levels:
+        if path not in new.levels and path in new.nodes:
+            found.append(f"{label_of(new.nodes[path])}: the flow inside it is not known any more")
+    return found
+
+
+def _of_levels(old: Level, new: Level) -> Iterator[str]:
+    olds = {node.key: node for node in old.nodes.values()}
+    news = {node.key: node for node in new.nodes.values()}
+    yield from (f"{label_of(node)} was removed" for key, node in olds.items() if key not in news)
+    yield from (f"{label_of(node)} was added" for key, node in news.items() if key not in olds)
+    for key, node in news.items():
+        if key in olds:
+            before, after = _content_of_node(olds[key]), _content_of_node(node)
+            if fields := _changed_fields(before, after):
+                yield f"{label_of(node)} changed: {', '.join(fields)}"
+    yield from _of_sequence_flows(old, new)
+    where = f" of {' > '.join(new.path)}" if new.path else ""
+    yield from _of_constants(_content_of_constants(old), _content_of_constants(new), where)
+    if sorted(old.outputs) != sorted(new.outputs):
+        yield f"the outputs{where} changed from {_listed(old.outputs)} to {_listed(new.outputs)}"
+
+
+def _of_sequence_flows(old: Level, new: Level) -> Iterator[str]:
+    before = {(each.id, each.source, each.target): each for each in old.sequence_flows.values()}
+    after = {(each.id, each.source, each.target): each for each in new.sequence_flows.values()}
+    yield from (f"{_words(each, old)} was removed" for ends, each in before.items() if ends not in after)
+    yield from (f"{_words(each, new)} was added" for ends, each in after.items() if ends not in before)
+
+
+def _words(sequence_flow: SequenceFlow, level: Level) -> str:
+    ends = (sequence_flow.source, sequence_flow.target)
+    source, target = (label_of(level.nodes[end]) if end in level.nodes else repr(end) for end in ends)
+    return f"the sequence flow from {source} to {target}"
+
+
+def _of_constants(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[str]:
+    yield from (f"constant {key}{where} was removed" for key in old if key not in new)
+    yield from (f"constant {key}{where} was added" for key in new if key not in old)
+    for key, constant in new.items():
+        if key in old and (fields := _changed_fields(old[key], constant)):
+            yield f"constant {key}{where} changed: {', '.join(fields)}"
+
+
+def _changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return the fields that differ; the inputs of a plugin as ``component.data.<input>``."""
+    fields = []
+    for field in dict.fromkeys((*old, *new)):
+        before, after = old.get(field), new.get(field)
+        if before == after and (field in old) == (field in new):
+            continue
+        inner: list[str] = []
+        if field in ("component", "data"):
+            inner = _changed_fields(read_mapping(before), read_mapping(after))
+        fields += [f"{field}.{part}" for part in inner] or [field]
+    return fields
+
+
+def _listed(keys: tuple[str, ...]) -> str:
+    return ", ".join(sorted(keys)) or "none"
+
+
+def _content_of_node(node: Node) -> dict[str, Any]:
     """Return what a node does, by SOPS's names for it."""
     content = {key: value for key, value in node.raw.items() if key not in _NOT_CONTENT}
     content["outgoing"] = list(node.outgoing)
@@ -74,7 +151,7 @@ def content_of_node(node: Node) -> dict[str, Any]:
     return content
 
 
-def content_of_constants(level: Level) -> dict[str, dict[str, Any]]:
+def _content_of_constants(level: Level) -> dict[str, dict[str, Any]]:
     """Return the constants of a level by key, of passwords without the value."""
     return {key: _content_of_constant(read_mapping(raw)) for key, raw in level.constants.items()}
 

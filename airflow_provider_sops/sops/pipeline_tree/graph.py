@@ -1,4 +1,4 @@
-"""The tree as a graph with stable keys: order, edges, loops."""
+"""A tree as a graph with stable keys: order, edges, loops."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.sops.pipeline_tree.ordering import depth_first, strong_components
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from airflow_provider_sops.sops.pipeline_tree.levels import Flow, Level
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level, SequenceFlow
     from airflow_provider_sops.sops.pipeline_tree.nodes import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.ordering import DepthFirst
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A flow between two nodes of one level, by their keys.
+    """A sequence flow between two nodes of one level, by their keys.
 
-    :param is_back: whether it leads back to a node before it: the edges that are not back edges hold no cycle.
+    :param is_back: whether it leads back to an earlier node: without the back edges there is no cycle.
     """
 
     source: NodeKey
     target: NodeKey
-    flow: Flow
+    sequence_flow: SequenceFlow
     is_back: bool = False
 
 
@@ -33,16 +33,14 @@ class Edge:
 class Loop:
     """Nodes of one level that lead back to each other, so that each may run several times.
 
-    :param nodes: in the graph's order. What is inside subprocesses among them runs as often and is not listed.
+    :param nodes: in the graph's order. Nodes inside subprocesses among them run as often, but are not listed.
     :param entries: the edges that lead into it.
     :param exits: the edges that leave it.
-    :param back_edges: the edges on which another round begins.
     """
 
     nodes: tuple[NodeKey, ...]
     entries: tuple[Edge, ...] = field(repr=False)
     exits: tuple[Edge, ...] = field(repr=False)
-    back_edges: tuple[Edge, ...] = field(repr=False)
 
 
 class Graph:
@@ -59,13 +57,11 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[NodeKey, ...]:
-        """Every node after those that lead to it (back edges aside) and after the subprocess around it.
+        """Every node after those that lead to it (except by back edges) and after the subprocess around it.
 
-        Nodes inside a subprocess follow right behind it. Nodes that the start event does not reach come first.
+        The nodes inside a subprocess follow right after it. Nodes that the start event does not reach come first.
         """
-        inner = {
-            level.path: [level.nodes[node_id].key for node_id in self._orders[level.path]] for level in self._levels
-        }
+        inner = {level.path: [level.nodes[node_id].key for node_id in walk.order] for level, walk in self._walks}
         order: list[NodeKey] = []
         waiting = list(reversed(inner.get((), [])))
         while waiting:
@@ -76,8 +72,18 @@ class Graph:
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
-        """Every flow, by level and then in the order of their sources."""
-        return tuple(edge for edges in self._edges.values() for edge in edges)
+        """Every edge, by level and then in the order of the sources."""
+        return tuple(
+            Edge(
+                level.nodes[node_id].key,
+                level.nodes[sequence_flow.target].key,
+                sequence_flow,
+                is_back=(node_id, sequence_flow.target) in walk.back,
+            )
+            for level, walk in self._walks
+            for node_id in walk.order
+            for sequence_flow in level.outgoing[node_id]
+        )
 
     @cached_property
     def outgoing(self) -> Mapping[NodeKey, tuple[Edge, ...]]:
@@ -89,7 +95,7 @@ class Graph:
 
     @cached_property
     def incoming(self) -> Mapping[NodeKey, tuple[Edge, ...]]:
-        """The edges that lead to each node, in the order of their sources."""
+        """The edges that lead to each node, in the order of the sources."""
         found: dict[NodeKey, list[Edge]] = {key: [] for key in self.order}
         for edge in self.edges:
             found[edge.target].append(edge)
@@ -97,12 +103,12 @@ class Graph:
 
     @cached_property
     def loops(self) -> tuple[Loop, ...]:
-        """The loops of all levels, in the order of their first nodes. One inside another counts as one."""
-        return tuple(loop for level in self._levels for loop in self._loops_of(level))
+        """The loops of all levels, in the order of their first nodes. Nested loops count as one."""
+        return tuple(loop for level, walk in self._walks for loop in self._loops_of(level, walk.order))
 
     @cached_property
     def loop_of(self) -> Mapping[NodeKey, Loop]:
-        """The outermost loop in which a node lies, itself or with a subprocess around it; others are left out."""
+        """The outermost loop that holds a node, or a subprocess around it; nodes outside of loops are left out."""
         direct = {key: loop for loop in self.loops for key in loop.nodes}
         if not direct:
             return {}
@@ -114,51 +120,25 @@ class Graph:
         return found
 
     @cached_property
-    def _orders(self) -> Mapping[NodeKey, tuple[str, ...]]:
-        return {level.path: walk.order for level, walk in self._walks}
-
-    @cached_property
     def _walks(self) -> list[tuple[Level, DepthFirst]]:
         # The start event is a level's first node.
-        return [(level, depth_first(level.nodes, _targets(level))) for level in self._levels]
+        return [(level, depth_first(level.nodes, level.targets)) for level in self._levels]
 
-    @cached_property
-    def _edges(self) -> Mapping[NodeKey, list[Edge]]:
-        return {
-            level.path: [
-                Edge(
-                    level.nodes[node_id].key,
-                    level.nodes[flow.target].key,
-                    flow,
-                    is_back=(node_id, flow.target) in walk.back,
-                )
-                for node_id in walk.order
-                for flow in level.outgoing[node_id]
-            ]
-            for level, walk in self._walks
-        }
+    def _loops_of(self, level: Level, order: Sequence[str]) -> list[Loop]:
+        targets = level.targets
+        place = {node_id: position for position, node_id in enumerate(order)}
+        components = [
+            sorted(component, key=place.__getitem__)
+            for component in strong_components(order, targets)
+            if len(component) > 1 or component[0] in targets[component[0]]
+        ]
+        components.sort(key=lambda component: place[component[0]])
+        return [self._loop(tuple(level.nodes[node_id].key for node_id in component)) for component in components]
 
-    def _loops_of(self, level: Level) -> list[Loop]:
-        targets = _targets(level)
-        order = self._orders[level.path]
-        place = {level.nodes[node_id].key: position for position, node_id in enumerate(order)}
-        loops = []
-        for component in strong_components(order, targets):
-            if len(component) == 1 and component[0] not in targets[component[0]]:
-                continue
-            nodes = sorted((level.nodes[node_id].key for node_id in component), key=place.__getitem__)
-            loops.append(self._loop(tuple(nodes), self._edges[level.path]))
-        return sorted(loops, key=lambda loop: place[loop.nodes[0]])
-
-    def _loop(self, nodes: tuple[NodeKey, ...], edges: list[Edge]) -> Loop:
+    def _loop(self, nodes: tuple[NodeKey, ...]) -> Loop:
         inside = set(nodes)
         return Loop(
             nodes=nodes,
-            entries=tuple(edge for edge in edges if edge.target in inside and edge.source not in inside),
-            exits=tuple(edge for edge in edges if edge.source in inside and edge.target not in inside),
-            back_edges=tuple(edge for edge in edges if edge.is_back and edge.source in inside),
+            entries=tuple(edge for key in nodes for edge in self.incoming[key] if edge.source not in inside),
+            exits=tuple(edge for key in nodes for edge in self.outgoing[key] if edge.target not in inside),
         )
-
-
-def _targets(level: Level) -> dict[str, tuple[str, ...]]:
-    return {node_id: tuple(flow.target for flow in flows) for node_id, flows in level.outgoing.items()}

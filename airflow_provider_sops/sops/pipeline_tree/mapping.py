@@ -1,11 +1,11 @@
 """Which node of a task is which node of its template.
 
-SOPS gives every node of a new task a new id. Activities remember theirs from the template as ``template_node_id``, on
-each level for itself: a template that is used twice has equal ones in both places, which their keys tell apart.
-Gateways and events remember nothing and are found by their place between those nodes. In tasks of old servers no node
-remembers anything, so that activities too are found by their place, name and plugin.
+SOPS gives every node of a new task a new id. Activities keep their id from the template as ``template_node_id``,
+separately on each level: a template that is used twice has equal ones in both places, which their keys tell apart.
+Gateways and events keep nothing and are found by their place between those nodes. In tasks of old servers activities
+keep nothing either and are found by their place, name and plugin.
 
-Nodes that were excluded are not in the task, nor are parallel gateways of which nothing was left.
+Excluded nodes are missing in the task, as are parallel gateways of which nothing was left.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from airflow_provider_sops.sops.pipeline_tree.pruning import LevelGraph, whole, 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
-    from airflow_provider_sops.sops.pipeline_tree.levels import Level
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level, SequenceFlow
     from airflow_provider_sops.sops.pipeline_tree.nodes import NodeKey
-    from airflow_provider_sops.sops.pipeline_tree.pruning import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,10 @@ class TaskMapping:
     """How the nodes of a template and of one of its tasks correspond.
 
     :param ids: the id in the task by the key in the template.
-    :param absent: keys of the template's nodes that the task does not have, with all that is inside them.
-    :param elsewhere: keys of the template's nodes inside subprocesses that run as tasks of their own. Their ids stand
-        in those tasks: map the subprocess's ``subtree`` to them.
-    :param unknown: ids of the task's nodes that the template does not have; none unless the template changed.
+    :param absent: keys of the template's nodes that the task does not have, including all nodes inside them.
+    :param elsewhere: keys of the template's nodes inside subprocesses that run as tasks of their own. Their ids are in
+        those tasks: map the subprocess's ``subtree`` to them.
+    :param unknown: ids of the task's nodes that the template does not have; empty unless the template changed.
     """
 
     ids: Mapping[NodeKey, str]
@@ -45,7 +44,7 @@ class TaskMapping:
 def map_levels(template: Mapping[NodeKey, Level], task: Mapping[NodeKey, Level]) -> TaskMapping:
     """Map all levels of a template to those of a task, by their paths.
 
-    Where the task has a subprocess unfolded that the template has folded, its inner nodes are left out.
+    The inner nodes of a subprocess that only the task unfolds are left out.
     """
     ids: dict[NodeKey, str] = {}
     unknown: list[str] = []
@@ -79,8 +78,7 @@ def _map_level(template: Level, task: Level) -> dict[str, str]:
     """Return the task's id for each of the template's nodes on one level."""
     known = dict(_same_origins(template, task))
     task_graph = whole(task)
-    remembers = any(isinstance(node, Activity) and node.template_node_id for node in task.nodes.values())
-    if not remembers:
+    if not any(node.template_node_id for node in task.nodes.values()):
         return _Matching(whole(template), task_graph, known).found
     excluded = [node.id for node in template.nodes.values() if isinstance(node, Activity) and node.id not in known]
     pruned = without_activities(template, excluded)
@@ -104,7 +102,7 @@ def _gateway_types(graph: LevelGraph) -> Counter[str]:
 
 
 class _Matching:
-    """Spreads from known pairs to their neighbours: whatever is unmistakable first, by order where all is alike."""
+    """Spreads from known pairs to their neighbours: unambiguous ones first, then those that look alike, by order."""
 
     def __init__(self, template: LevelGraph, task: LevelGraph, known: Mapping[str, str]) -> None:
         self._template = template
@@ -124,12 +122,12 @@ class _Matching:
                         self._alike.append((old, new, forward))
             else:
                 old, new, forward = self._alike.popleft()
-                # Others may have been found since; what was guessed may make the rest unmistakable.
+                # Others may have been found since, and a guess may leave the rest unambiguous.
                 if self._match_neighbours(old, new, forward, guess=True):
                     self._alike.append((old, new, forward))
 
     def _match_neighbours(self, old: str, new: str, forward: bool, *, guess: bool) -> bool:
-        """Match neighbours of a pair; tell whether some are left that only a guess would match."""
+        """Match neighbours of a pair; return whether some are left that only a guess would match."""
         olds = self._unmatched(self._template, old, forward, self.found)
         news = self._unmatched(self._task, new, forward, self._taken)
         left = False
@@ -155,18 +153,18 @@ class _Matching:
         graph: LevelGraph, node_id: str, forward: bool, matched: Mapping[str, str] | set[str]
     ) -> dict[Hashable, list[str]]:
         found: defaultdict[Hashable, dict[str, None]] = defaultdict(dict)
-        for link in (graph.outgoing if forward else graph.incoming)[node_id]:
-            other = link.target if forward else link.source
+        for sequence_flow in (graph.outgoing if forward else graph.incoming)[node_id]:
+            other = sequence_flow.target if forward else sequence_flow.source
             if other not in matched:
-                found[_signature(graph.nodes[other], link)][other] = None
+                found[_signature(graph.nodes[other], sequence_flow)][other] = None
         return {signature: list(nodes) for signature, nodes in found.items()}
 
 
-def _signature(node: Node, link: Link) -> Hashable:
-    """Return what a node and the flow to or from it keep when a task is made."""
+def _signature(node: Node, sequence_flow: SequenceFlow) -> Hashable:
+    """Return what a node and the sequence flow to or from it keep when a task is created."""
     own: Hashable = ()
     if isinstance(node, Gateway):
         own = tuple(sorted((each.name, each.evaluate, each.is_default) for each in node.conditions.values()))
-    elif isinstance(node, Activity) and node.component:
+    elif node.component:
         own = (node.component.code, node.component.version)
-    return (node.type, node.name, own, link.flow.label, link.flow.evaluate, link.flow.is_default)
+    return (node.type, node.name, own, sequence_flow.label, sequence_flow.evaluate, sequence_flow.is_default)

@@ -1,8 +1,8 @@
 """The nodes of a tree: activities, subprocesses, gateways and events, as frozen and typed data.
 
-Follows the tree as SOPS's editor and API write it. Old names are read too (``isSkipped``, ``can_retry``), what a server
-does not know yet is absent, and no value of a wrong type is ever an error here: :mod:`validity` judges, reading does
-not.
+Follows the tree as SOPS's editor and API write it. Old field names are read too (``isSkipped``, ``can_retry``), and
+fields that an old server does not know yet may be missing. A value of the wrong type never raises here:
+:mod:`validity` judges, reading does not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.sops.models.reading import read_id, read_int, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_id, read_int, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ NodeKey = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class AutoRetry:
-    """How often, and after how many seconds, the server itself retries a failed node."""
+    """How often, and after how many seconds, SOPS itself retries a failed node."""
 
     times: int
     interval_seconds: int
@@ -49,9 +49,9 @@ class AutoRetry:
 
 @dataclass(frozen=True, slots=True)
 class TimeoutConfig:
-    """After how many seconds the server stops a node, and what then.
+    """After how many seconds SOPS stops a node, and what happens then.
 
-    :param action: ``forced_fail``, or ``forced_fail_and_skip``, after which the flow goes on.
+    :param action: ``forced_fail``, or ``forced_fail_and_skip``, after which the flow continues.
     """
 
     seconds: int
@@ -62,13 +62,13 @@ class TimeoutConfig:
 class Component:
     """The plugin that an activity runs.
 
-    :param version: ``legacy`` where the tree names none, as SOPS reads it.
+    :param version: ``legacy`` where the tree has none, which is how SOPS reads it.
     :param data: the inputs by name, each with its ``value``, ``hook`` and ``need_render``.
     """
 
     code: str
-    version: str
-    data: Mapping[str, Any] = field(repr=False)
+    version: str = "legacy"
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def rendered_values(self) -> Iterator[Any]:
         """Yield the inputs that SOPS renders, as they stand in the tree."""
@@ -79,37 +79,79 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What all nodes have.
+    """What all nodes have in common.
 
-    :param id: the node's id in this tree: of a task it is the id that SOPS's status uses, of a template the one that
+    :param id: the node's id in this tree: in a task the id that SOPS's status uses, in a template the one that
         ``exclude_task_nodes_id`` takes.
     :param key: its path, the same in a template and (for activities) in the tasks made from it.
     :param type: SOPS's word, such as ``ServiceActivity``; empty where the tree gives none.
-    :param incoming: ids of the flows that lead to it, as the node itself says.
-    :param outgoing: ids of the flows that leave it, as the node itself says, in order.
+    :param incoming: ids of the sequence flows that lead to it, as the node itself lists them.
+    :param outgoing: ids of the sequence flows that leave it, as the node itself lists them.
+    :param sources: ids of the nodes right before it on its level, in the order of ``incoming``.
+    :param targets: ids of the nodes right behind it on its level, in the order of ``outgoing``.
+    :param template_node_id: an activity's id in the template as the tree says; empty in most templates and in the tasks
+        of old servers.
+    :param auto_retry: of an activity, if SOPS retries it.
+    :param timeout_config: of an activity, if SOPS limits its time.
+    :param component: the plugin of an activity; ``None`` for a subprocess that runs inside the same task.
     :param raw: the node as it stands in the tree.
     """
 
     id: str
     key: NodeKey
     type: str
-    name: str
-    incoming: tuple[str, ...] = field(repr=False)
-    outgoing: tuple[str, ...] = field(repr=False)
-    raw: Mapping[str, Any] = field(repr=False, compare=False)
+    name: str = ""
+    incoming: tuple[str, ...] = field(default=(), repr=False)
+    outgoing: tuple[str, ...] = field(default=(), repr=False)
+    sources: tuple[str, ...] = field(default=(), repr=False)
+    targets: tuple[str, ...] = field(default=(), repr=False)
+    template_node_id: str = ""
+    auto_retry: AutoRetry | None = None
+    timeout_config: TimeoutConfig | None = None
+    component: Component | None = None
+    raw: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+
+    @property
+    def plugin(self) -> str:
+        """Code of the plugin that it runs; empty if it runs none."""
+        return self.component.code if self.component else ""
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether the node, once it runs, waits for somebody to act in SOPS."""
+        return self.plugin in HUMAN_PLUGINS
+
+    @property
+    def auto_retry_times(self) -> int:
+        """How often SOPS itself retries the node once it has failed; 0 for never."""
+        # SOPS retries what is inside a subprocess, never the subprocess as a whole.
+        return self.auto_retry.times if self.auto_retry and self.type != SUBPROCESS else 0
+
+    @property
+    def auto_retry_interval_seconds(self) -> int:
+        """How long SOPS waits before each of these retries; 0 if there are none."""
+        return self.auto_retry.interval_seconds if self.auto_retry and self.type != SUBPROCESS else 0
+
+    @property
+    def timeout_skip_seconds(self) -> int | None:
+        """After what time SOPS itself fails and skips the node; ``None`` if it never does."""
+        limit = self.timeout_config
+        return limit.seconds if limit and limit.action == "forced_fail_and_skip" else None
 
 
-@dataclass(frozen=True, slots=True)
 class Event(Node):
     """Where a level begins or ends."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What an exclusive or conditional gateway says of one of its flows.
+    """What an exclusive or conditional gateway says about one of its sequence flows.
 
-    :param evaluate: the expression that SOPS evaluates, empty for the default flow.
-    :param is_default: whether the flow is taken when no expression is true.
+    :param flow_id: id of the sequence flow.
+    :param evaluate: the expression that SOPS evaluates; empty for the default.
+    :param is_default: whether SOPS goes this way when no expression is true.
     """
 
     flow_id: str
@@ -120,9 +162,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Gateway(Node):
-    """A place where the flow forks, decides or converges.
+    """Where a flow forks, decides or converges.
 
-    :param conditions: by flow id, the default flow's among them.
+    :param conditions: by the id of the sequence flow, the default included.
     """
 
     conditions: Mapping[str, Condition] = field(default_factory=lambda: MappingProxyType({}), repr=False)
@@ -147,63 +189,38 @@ class Gateway(Node):
 class Activity(Node):
     """A node that does something: runs a plugin, or as a :class:`SubProcess` another flow.
 
-    :param template_node_id: its id in the template as the tree says; empty in most templates and old servers' tasks.
     :param optional: whether it may be excluded when a task is created.
     :param skippable: whether a person may skip it after a failure.
     :param retryable: whether a person may retry it after a failure.
-    :param error_ignorable: whether the flow goes on when it fails.
+    :param error_ignorable: whether the flow continues when it fails.
     :param stage_name: the stage that it belongs to, a label only.
-    :param component: its plugin; ``None`` for a subprocess that runs inside the same task.
     """
 
-    template_node_id: str = ""
     optional: bool = False
     skippable: bool = True
     retryable: bool = True
     error_ignorable: bool = False
-    auto_retry: AutoRetry | None = None
-    timeout_config: TimeoutConfig | None = None
     stage_name: str = ""
-    component: Component | None = None
-
-    @property
-    def origin(self) -> str:
-        """Its id in the template, by the rule with which SOPS itself follows nodes from template to task."""
-        return self.template_node_id or self.id
-
-    @property
-    def plugin(self) -> str:
-        """The plugin's code, else empty."""
-        return self.component.code if self.component else ""
-
-    @property
-    def waits_for_person(self) -> bool:
-        """Whether the node, once it runs, waits for somebody to act in SOPS."""
-        return self.plugin in HUMAN_PLUGINS
 
 
 @dataclass(frozen=True, slots=True)
 class SubProcess(Activity):
     """A node that runs another template's flow.
 
-    :param template_id: of that template: in a template's tree as the API counts them, else SOPS's internal one.
-    :param template_source: ``project`` or ``common``; empty where the tree does not say.
-    :param version: of that template, as the editor pinned it.
-    :param always_use_latest: whether the pinned version does not matter.
+    :param template_id: of that template: in a template's tree the API's id, else SOPS's internal one.
+    :param always_use_latest: whether SOPS runs that template's newest version instead of the pinned one.
     :param independent: whether it runs as a SOPS task of its own. Only a task's tree shows this.
     :param unfolded: whether the tree holds the other flow too.
     """
 
     template_id: str = ""
-    template_source: str = ""
-    version: str = ""
     always_use_latest: bool = False
     independent: bool = False
     unfolded: bool = False
 
 
 def read_ids(value: Any) -> tuple[str, ...]:
-    """Return ids that SOPS gives as one text or as a list of them; an empty text is none."""
+    """Return ids that SOPS gives as one text or as a list of texts; an empty text is none."""
     ids = map(read_text, value if isinstance(value, list) else [value])
     return tuple(each for each in ids if each)
 
@@ -213,89 +230,84 @@ def inner_tree(activity: Mapping[str, Any]) -> Mapping[str, Any]:
     pipeline = read_mapping(activity.get("pipeline"))
     if pipeline or not _is_independent(activity):
         return pipeline
-    data = read_mapping(read_mapping(activity.get("component")).get("data"))
-    return read_mapping(read_mapping(read_mapping(data.get("subprocess")).get("value")).get("pipeline"))
+    return read_mapping(_called_template(activity).get("pipeline"))
 
 
-def read_event(raw: Mapping[str, Any], path: NodeKey) -> Event:
+def read_event(node_id: str, key: NodeKey, raw: Mapping[str, Any], links: Mapping[str, tuple[str, ...]]) -> Event:
     """Read a start or end event.
 
-    :param path: key of the subprocess around it.
+    :param links: ``incoming``, ``outgoing``, ``sources`` and ``targets`` of the node.
     """
-    return Event(**_node_fields(read_text(raw.get("id")), (*path, read_text(raw.get("id"))), raw))
+    return Event(**_node_fields(node_id, key, raw, links))
 
 
-def read_gateway(node_id: str, raw: Mapping[str, Any], path: NodeKey) -> Gateway:
-    """Read a gateway and its conditions."""
-    conditions = {
-        flow_id: Condition(flow_id, read_text(condition.get("name")), read_text(condition.get("evaluate")))
-        for flow_id, condition in _mappings(raw.get("conditions"))
-    }
+def read_gateway(node_id: str, key: NodeKey, raw: Mapping[str, Any], links: Mapping[str, tuple[str, ...]]) -> Gateway:
+    """Read a gateway and its conditions; parameters as of ``read_event``."""
+    return Gateway(**_node_fields(node_id, key, raw, links), conditions=read_conditions(raw))
+
+
+def read_conditions(raw: Mapping[str, Any]) -> Mapping[str, Condition]:
+    """Read the conditions of a gateway, by the id of the sequence flow."""
+    conditions = {}
+    for name, value in read_mapping(raw.get("conditions")).items():
+        flow_id, condition = read_text(name), read_mapping(value)
+        conditions[flow_id] = Condition(flow_id, read_text(condition.get("name")), read_text(condition.get("evaluate")))
     default = read_mapping(raw.get("default_condition"))
-    if default_flow := read_text(default.get("flow_id")):
-        conditions[default_flow] = Condition(default_flow, read_text(default.get("name")), "", is_default=True)
-    return Gateway(**_node_fields(node_id, (*path, node_id), raw), conditions=MappingProxyType(conditions))
+    if flow_id := read_text(default.get("flow_id")):
+        conditions[flow_id] = Condition(flow_id, read_text(default.get("name")), "", is_default=True)
+    return MappingProxyType(conditions)
 
 
-def read_activity(node_id: str, raw: Mapping[str, Any], key: NodeKey) -> Activity:
-    """Read a plugin node or a subprocess."""
-    component = read_mapping(raw.get("component"))
+def read_activity(node_id: str, key: NodeKey, raw: Mapping[str, Any], links: Mapping[str, tuple[str, ...]]) -> Activity:
+    """Read a plugin node or a subprocess; parameters as of ``read_event``."""
     fields: dict[str, Any] = {
-        **_node_fields(node_id, key, raw),
+        **_node_fields(node_id, key, raw, links),
         "template_node_id": read_text(raw.get("template_node_id")),
+        "auto_retry": _read_auto_retry(read_mapping(raw.get("auto_retry"))),
+        "component": _read_component(read_mapping(raw.get("component"))),
         "optional": bool(raw.get("optional", False)),
         "skippable": bool(raw.get("skippable", raw.get("isSkipped", True))),
         "retryable": bool(raw.get("retryable", raw.get("can_retry", True))),
         "error_ignorable": bool(raw.get("error_ignorable", False)),
-        "auto_retry": _read_auto_retry(read_mapping(raw.get("auto_retry"))),
         "timeout_config": _read_timeout(read_mapping(raw.get("timeout_config"))),
         "stage_name": read_text(raw.get("stage_name")),
-        "component": _read_component(component) if component else None,
     }
     independent = _is_independent(raw)
-    if not independent and read_text(raw.get("type")) != SUBPROCESS:
+    if not independent and fields["type"] != SUBPROCESS:
         return Activity(**fields)
-    called = raw
-    if independent:
-        called = read_mapping(read_mapping(read_mapping(component.get("data")).get("subprocess")).get("value"))
+    called = _called_template(raw) if independent else raw
     return SubProcess(
         **fields,
-        template_id=_read_template_id(raw, called),
-        template_source=read_text(called.get("template_source")),
-        version=read_text(called.get("version")),
+        # Tasks keep the id that the API takes beside SOPS's internal one.
+        template_id=read_text(raw.get("original_template_id") or called.get("template_id")),
         always_use_latest=bool(called.get("always_use_latest", False)),
         independent=independent,
         unfolded=bool(inner_tree(raw)),
     )
 
 
+def _node_fields(
+    node_id: str, key: NodeKey, raw: Mapping[str, Any], links: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
+    name, node_type = read_text(raw.get("name")), read_text(raw.get("type"))
+    return {"id": node_id, "key": key, "type": node_type, "name": name, "raw": raw, **links}
+
+
 def _is_independent(raw: Mapping[str, Any]) -> bool:
     return read_mapping(raw.get("component")).get("code") == INDEPENDENT_SUBPROCESS_PLUGIN
 
 
-def _read_template_id(raw: Mapping[str, Any], called: Mapping[str, Any]) -> str:
-    """Prefer the id that the API takes; tasks keep it beside SOPS's internal one."""
-    return read_text(raw.get("original_template_id") or called.get("template_id"))
+def _called_template(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an independent subprocess runs, which is an input of its plugin."""
+    data = read_mapping(read_mapping(raw.get("component")).get("data"))
+    return read_mapping(read_mapping(data.get("subprocess")).get("value"))
 
 
-def _node_fields(node_id: str, key: NodeKey, raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": node_id,
-        "key": key,
-        "type": read_text(raw.get("type")),
-        "name": read_text(raw.get("name")),
-        "incoming": read_ids(raw.get("incoming")),
-        "outgoing": read_ids(raw.get("outgoing")),
-        "raw": raw,
-    }
-
-
-def _read_component(raw: Mapping[str, Any]) -> Component:
-    return Component(
-        code=read_text(raw.get("code")),
-        version=read_text(raw.get("version")) or "legacy",
-        data=read_mapping(raw.get("data")),
-    )
+def _read_component(raw: Mapping[str, Any]) -> Component | None:
+    if not raw:
+        return None
+    version = read_text(raw.get("version")) or "legacy"
+    return Component(read_text(raw.get("code")), version, read_mapping(raw.get("data")))
 
 
 def _read_auto_retry(raw: Mapping[str, Any]) -> AutoRetry | None:
@@ -309,8 +321,3 @@ def _read_timeout(raw: Mapping[str, Any]) -> TimeoutConfig | None:
     if not raw.get("enable") or seconds is None:
         return None
     return TimeoutConfig(seconds=seconds, action=read_text(raw.get("action")) or "forced_fail")
-
-
-def _mappings(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for key, each in read_mapping(value).items():
-        yield read_text(key), read_mapping(each)

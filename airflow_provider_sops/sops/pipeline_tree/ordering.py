@@ -1,7 +1,7 @@
 """Orders of a directed graph: depth-first, strongly connected components, immediate post-dominators.
 
-Plain graph theory, without recursion, so that a chain of thousands of nodes is no trouble. ``targets`` maps every node
-to its successors, in the order in which they are to be visited.
+Plain graph theory, without recursion, so that chains of thousands of nodes work. ``targets`` maps every node to its
+successors, in the order in which to visit them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T", bound="Hashable")
 class DepthFirst:
     """What a depth-first walk finds.
 
-    :param order: every node that was reached, each after its predecessors unless a back edge leads from there.
+    :param order: every node that was reached, each after its predecessors (except by back edges).
     :param back: the edges that lead back to a node on the way to them: without these there is no cycle.
     """
 

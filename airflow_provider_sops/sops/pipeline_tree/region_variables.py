@@ -1,7 +1,7 @@
 """The variables that a region takes along when it becomes a task of its own.
 
-It needs every constant that its nodes refer to, and those that these refer to. What other regions have put out, and
-what a subprocess was given, comes along as plain data: it has been rendered already and must not be rendered again.
+It needs every constant that its nodes refer to, directly or through others. Outputs of other regions and parameters of
+a subprocess come along as plain data: they have been rendered already and must not be rendered again.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.models import variable_name
-from airflow_provider_sops.sops.models.reading import read_mapping
 from airflow_provider_sops.sops.pipeline_tree.rendering import is_computed
-from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, references
+from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, is_data, needed_keys
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
@@ -23,32 +23,15 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 50
 
 
-def needed_keys(level: Level, used: Iterable[str], given: Mapping[str, Any] | None = None) -> list[str]:
-    """Return the keys of the constants that are used, directly or by each other, in the order of their keys.
-
-    :param used: what is referred to directly; keys of no constants are left out.
-    :param given: definitions that stand in place of the tree's own.
-    """
-    definitions = {**{key: read_mapping(raw).get("value") for key, raw in level.constants.items()}, **(given or {})}
-    found: set[str] = set()
-    waiting = set(used) & set(level.constants)
-    while waiting:
-        key = waiting.pop()
-        found.add(key)
-        if not _is_data(level, key):
-            waiting |= (references(definitions[key]) & set(level.constants)) - found
-    return sorted(found)
-
-
 def own_outputs(level: Level, nodes: Iterable[Node]) -> dict[str, dict[str, Any]]:
-    """Return the constants that hold outputs of some nodes of a level, each with its source alone."""
+    """Return the constants that hold outputs of some nodes of a level, each with only the source that counts."""
     ids = {node.id for node in nodes}
     found = {}
     for key, value in level.constants.items():
         raw = read_mapping(value)
         if raw.get("source_type") != COMPONENT_OUTPUTS:
             continue
-        # SOPS counts the first source only.
+        # SOPS ignores all sources but the first.
         source = next((each for each in read_mapping(raw.get("source_info")).items() if each[0] in level.nodes), None)
         if source is not None and source[0] in ids:
             found[key] = {**copy.deepcopy(dict(raw)), "source_info": {source[0]: copy.deepcopy(source[1])}}
@@ -60,8 +43,8 @@ def region_constants(
 ) -> dict[str, Any]:
     """Return the constants of a region's tree.
 
-    :param used: what its nodes refer to.
-    :param own: the constants that its own nodes put out; they are all among the result.
+    :param used: keys that its nodes refer to.
+    :param own: the constants that hold outputs of its own nodes; all of them are in the result.
     """
     constants: dict[str, Any] = {key: dict(raw) for key, raw in own.items()}
     dollar = _dollar_key(level)
@@ -70,7 +53,7 @@ def region_constants(
         if key in constants:
             continue
         raw = read_mapping(level.constants[key])
-        if not _is_data(level, key):
+        if not is_data(level, key):
             constants[key] = _defined(raw, known.given, key)
         elif key in known.data:
             value = escaped(known.data[key], dollar)
@@ -85,7 +68,7 @@ def region_constants(
 
 
 def plain_constant(key: str, value: Any) -> dict[str, Any]:
-    """Return a constant that holds a value as it is, unless it refers to others."""
+    """Return a constant with a value of its own, in which SOPS still renders references to other constants."""
     return {
         "key": key,
         "name": variable_name(key)[:_LONGEST_NAME],
@@ -104,9 +87,9 @@ def plain_constant(key: str, value: Any) -> dict[str, Any]:
 
 
 def escaped(value: Any, dollar: str) -> Any:
-    """Write a JSON value so that SOPS renders it into itself.
+    """Write a JSON value so that SOPS renders it as itself.
 
-    :param dollar: key of a constant that holds one dollar sign.
+    :param dollar: key of a constant that holds a dollar sign.
     """
     if isinstance(value, str):
         return value.replace("${", f"{dollar}{{")
@@ -117,19 +100,12 @@ def escaped(value: Any, dollar: str) -> Any:
     return value
 
 
-def _is_data(level: Level, key: str) -> bool:
-    """Whether a variable's value is data that comes in a run: another node's output, or a subprocess's parameter."""
-    raw = read_mapping(level.constants[key])
-    is_parameter = bool(level.path) and raw.get("show_type") != "hide"
-    return raw.get("source_type") == COMPONENT_OUTPUTS or is_parameter
-
-
 def _defined(raw: Mapping[str, Any], given: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return a constant as its definition stands in the tree, or with the value that a run was given for it."""
+    """Return a constant as the tree defines it, or with the value that a run was given for it."""
     constant = {**copy.deepcopy(dict(raw)), "source_info": {}}
     if key in given:
         if raw.get("is_meta") and "meta" not in raw:
-            # As SOPS keeps the choices of a select beside the one that was made.
+            # SOPS, too, keeps the options of a select beside the chosen one.
             constant["meta"] = copy.deepcopy(dict(raw))
         constant["value"] = given[key]
     return constant

@@ -1,8 +1,8 @@
-"""Rendering values of a tree without SOPS, where that surely gives what SOPS would give.
+"""Rendering values of a tree without SOPS, where the result is surely what SOPS would make of them.
 
-SOPS renders ``${...}`` as Mako expressions. Here only bare names are rendered: ``${name}`` alone is the variable's
-value with its type, among other text it is the value as text. All else (expressions, variables that SOPS computes,
-passwords) is for SOPS itself.
+SOPS renders ``${...}`` as Mako expressions. Here only bare names are rendered: ``${name}`` alone becomes the variable's
+value with its type, within other text the value as text. Everything else (expressions, variables that SOPS computes,
+passwords) is left to SOPS.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.models.reading import read_mapping, read_text
-from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, EXPRESSION
+from airflow_provider_sops.sops.pipeline_tree.variables import EXPRESSION, is_data
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
 
-#: Types of ``custom`` variables whose value is what stands in the tree; all others SOPS computes.
+#: Types of ``custom`` variables whose value stands in the tree; SOPS computes all others.
 _PLAIN_TYPES = frozenset({"", "input", "textarea", "int", "datetime"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-#: Names that mean something else to Mako, or to Python within it.
+#: Names that mean something else to Mako, or to Python inside it.
 _RESERVED = frozenset(
     {
         *keyword.kwlist,
@@ -38,10 +38,10 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class KnownValues:
-    """What the variables of one level hold in a run, as far as others than SOPS know it.
+    """What the variables of one level hold in a run, as far as it is known outside of SOPS.
 
-    :param given: definitions that stand in place of the tree's own, by ``${key}``; they are rendered like these.
-    :param data: values that are rendered no more, by ``${key}``: outputs of nodes, parameters of a subprocess.
+    :param given: definitions that replace those of the tree, by ``${key}``; they are rendered in the same way.
+    :param data: values that are not rendered again, by ``${key}``: outputs of nodes, parameters of a subprocess.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -49,7 +49,7 @@ class KnownValues:
 
 
 def is_computed(constant: Mapping[str, Any]) -> bool:
-    """Whether only SOPS can work out a constant's value, whatever text it holds."""
+    """Whether only SOPS can tell the value of a constant, whatever its text."""
     if is_password(constant):
         return True
     return constant.get("source_type") == "custom" and read_text(constant.get("custom_type")) not in _PLAIN_TYPES
@@ -58,8 +58,8 @@ def is_computed(constant: Mapping[str, Any]) -> bool:
 def can_render(value: Any, level: Level, given: Mapping[str, Any] | None = None) -> bool:
     """Whether ``render`` can render a JSON value.
 
-    :param level: the level at which it stands.
-    :param given: definitions that are known already, as of ``KnownValues``.
+    :param level: the level of the value.
+    :param given: as of ``KnownValues``.
     """
     waiting, seen = [value], set[str]()
     while waiting:
@@ -71,12 +71,12 @@ def can_render(value: Any, level: Level, given: Mapping[str, Any] | None = None)
                 if key in seen:
                     continue
                 seen.add(key)
-                constant = level.constants.get(key)
-                if constant is None:
+                if key not in level.constants:
                     continue
-                if is_computed(read_mapping(constant)):
+                constant = read_mapping(level.constants[key])
+                if is_computed(constant):
                     return False
-                if _is_definition(level, constant):
+                if not is_data(level, key):
                     waiting.append((given or {}).get(key, constant.get("value")))
     return True
 
@@ -84,12 +84,12 @@ def can_render(value: Any, level: Level, given: Mapping[str, Any] | None = None)
 def render(value: Any, level: Level, known: KnownValues) -> Any:
     """Render a JSON value as SOPS would; names of variables that do not exist, or have no value yet, stay as they are.
 
-    :raises SopsInvalidParameterError: only SOPS could.
+    :raises SopsInvalidParameterError: only SOPS can render it.
     """
     if not can_render(value, level, known.given):
         raise SopsInvalidParameterError(
-            f"only SOPS can render {value!r}, with the constants that this run was given",
-            advice="Pass constants without expressions, or leave the node to SOPS: converters=ConverterRegistry().",
+            f"only SOPS can render {value!r} with the constants that this run was given",
+            advice="Pass constants without expressions, or let SOPS run the node: converters=ConverterRegistry().",
         )
     return _render(value, level, known, frozenset())
 
@@ -114,17 +114,10 @@ def _render(value: Any, level: Level, known: KnownValues, inside: frozenset[str]
 
 
 def _value_of(key: str, level: Level, known: KnownValues, inside: frozenset[str]) -> Any:
-    constant = level.constants[key]
-    if key in known.data or not _is_definition(level, constant):
+    constant = read_mapping(level.constants[key])
+    if key in known.data or is_data(level, key):
         return known.data[key]
     return _render(known.given.get(key, constant.get("value")), level, known, inside)
-
-
-def _is_definition(level: Level, constant: Any) -> bool:
-    """Whether a constant's value stands in the tree, and is not data that comes in a run."""
-    constant = read_mapping(constant)
-    is_parameter = bool(level.path) and constant.get("show_type") != "hide"
-    return constant.get("source_type") != COMPONENT_OUTPUTS and not is_parameter
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Snapshots: a template as it was at one moment, to be kept beside DAG files.
 
 A snapshot is a JSON object: which template of which SOPS it shows, the hash of its content, and the tree with its
-subprocesses unfolded. It holds no moment of its making, so that a template that did not change gives the same file
-again. Values of password constants are emptied, in every subprocess, and marked by ``value_emptied``.
+subprocesses unfolded. It does not say when it was taken, so that an unchanged template gives the same file again. The
+values of password constants are emptied, in every subprocess, and marked by ``value_emptied``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.models.reading import read_id, read_mapping, read_text
-from airflow_provider_sops.sops.pipeline_tree.answers import find_holder
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
-from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree, find_holder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +31,11 @@ class Snapshot:
 
     :param template_id: the template's id in SOPS; ``None`` if the tree was not read from a server.
     :param template_source: ``business`` or ``common``.
-    :param bk_biz_id: the business or project that it was read through; empty if none was named.
+    :param bk_biz_id: the business or project that it was read through; empty if there was none.
     :param scope: what ``bk_biz_id`` is.
     :param project_name: the template's project, for people.
     :param edit_time: when the template was last saved, as SOPS writes it.
-    :param content_hash: of the tree when the snapshot was made.
+    :param content_hash: of the tree when the snapshot was taken.
     :param tree: the tree, without passwords.
     """
 
@@ -70,10 +69,10 @@ class Snapshot:
 
 
 def take_snapshot(template: Template, *, template_source: str, bk_biz_id: int | str | None, scope: str) -> Snapshot:
-    """Make a snapshot of a template.
+    """Take a snapshot of a template.
 
     :param template: as get_template_info answers it, with its subprocesses unfolded.
-    :param template_source: ``business`` or ``common``, as it was asked for.
+    :param template_source: ``business`` or ``common``, as requested.
     """
     tree = PipelineTree(without_passwords(template.pipeline_tree))
     return Snapshot(
@@ -90,10 +89,10 @@ def take_snapshot(template: Template, *, template_source: str, bk_biz_id: int | 
 
 
 def read_snapshot(content: Any) -> Snapshot:
-    """Read a snapshot, or whatever else holds a tree, of which then less is known.
+    """Read a snapshot, or whatever else holds a tree, about which less is known then.
 
     :param content: the JSON object.
-    :raises SopsInvalidParameterError: there is no tree in it, or it was written by a newer version than this.
+    :raises SopsInvalidParameterError: there is no tree in it, or a newer version of this package has written it.
     """
     holder = find_holder(content)
     version = read_id(holder.get("format_version")) or FORMAT_VERSION
@@ -117,7 +116,7 @@ def read_snapshot(content: Any) -> Snapshot:
 
 
 def without_passwords(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy a tree so that no password constant has its value, wherever in the tree it stands."""
+    """Copy a tree and empty every password constant, wherever in the tree it is."""
     return {key: _without_passwords(value) for key, value in tree.items()}
 
 

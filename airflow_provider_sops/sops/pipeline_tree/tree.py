@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.answers import find_tree
 from airflow_provider_sops.sops.pipeline_tree.branches import find_branches
 from airflow_provider_sops.sops.pipeline_tree.certainty import Certainty
 from airflow_provider_sops.sops.pipeline_tree.graph import Graph
 from airflow_provider_sops.sops.pipeline_tree.levels import read_levels
-from airflow_provider_sops.sops.pipeline_tree.mapping import map_levels
 from airflow_provider_sops.sops.pipeline_tree.validity import find_faults
 from airflow_provider_sops.sops.pipeline_tree.variables import read_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from airflow_provider_sops.sops.pipeline_tree.branches import Branches
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.variables import Variable
 
 _SHOWN_FINDINGS = 20
+_ADVICE = (
+    "Pass a pipeline_tree, a snapshot, or an answer of create_task, get_task_detail, get_template_info or"
+    " preview_task_tree."
+)
 
 
 class PipelineTree:
-    """A flow of SOPS: its nodes, in all subprocesses that the tree unfolds, and how they hang together.
+    """A flow of SOPS: its nodes, including those in all subprocesses that the tree unfolds, and how they are connected.
 
     Reads the trees of templates and tasks of every age. Reading never fails on a broken tree: ``findings`` and
-    ``check`` say what is wrong with it. Nothing here changes the tree. Everything beyond the nodes themselves is
-    worked out when it is first asked for.
+    ``check`` tell what is wrong with it. Nothing here changes the tree. Everything but the nodes themselves is computed
+    on first use.
 
     :param tree: a bare web tree. It is not copied: do not change it afterwards.
     """
@@ -48,13 +52,14 @@ class PipelineTree:
 
     @classmethod
     def from_dict(cls, answer: Any) -> PipelineTree:
-        """Read a tree out of whatever holds it.
+        """Read a tree from whatever holds it.
 
         :param answer: a bare tree, a snapshot, or an answer of create_task, get_task_detail, get_template_info or
-            preview_task_tree, whole or its ``data`` alone.
+            preview_task_tree, whole or only its ``data``.
         :raises SopsInvalidParameterError: there is no tree in it.
         """
-        return cls(find_tree(answer))
+        holder = find_holder(answer)
+        return cls(holder.get("pipeline_tree", holder))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the bare web tree as it was read, as a copy of its own."""
@@ -72,7 +77,7 @@ class PipelineTree:
 
     @cached_property
     def certainty(self) -> Certainty:
-        """What the arrival of one node says of others."""
+        """What the arrival of one node says about others."""
         return Certainty(tuple(self.levels.values()), self.branches, self.graph.order)
 
     @cached_property
@@ -88,8 +93,8 @@ class PipelineTree:
     def check(self, *, apart_from: Collection[Rule] = ()) -> None:
         """Check that SOPS would accept the tree.
 
-        :param apart_from: rules that do not matter.
-        :raises SopsInvalidParameterError: it would not; the error names each fault with its node and rule.
+        :param apart_from: rules to ignore.
+        :raises SopsInvalidParameterError: it would not; the error lists the faults with their nodes and rules.
         """
         findings = [finding for finding in self.findings if finding.rule not in apart_from]
         if not findings:
@@ -113,7 +118,42 @@ class PipelineTree:
 
         :param task: as create_task or get_task_detail answers it.
         """
+        # Only a run needs this; a DAG file's parse does without.
+        from airflow_provider_sops.sops.pipeline_tree.mapping import map_levels
+
         return map_levels(self.levels, task.levels)
 
     def __repr__(self) -> str:
         return f"<PipelineTree with {len(self.nodes)} nodes on {len(self.levels)} levels>"
+
+
+def find_holder(answer: Any) -> Mapping[str, Any]:
+    """Return the mapping whose ``pipeline_tree`` is the tree, or the bare tree itself.
+
+    :param answer: as of ``PipelineTree.from_dict``.
+    :raises SopsInvalidParameterError: there is no tree in it.
+    """
+    if not isinstance(answer, Mapping):
+        raise SopsInvalidParameterError(f"no pipeline_tree found in a {type(answer).__name__}", advice=_ADVICE)
+    if "pipeline_tree" in answer:
+        return {**answer, "pipeline_tree": _read_tree(answer["pipeline_tree"])}
+    if "activities" in answer:
+        return answer
+    if answer.get("result") is False:
+        raise SopsInvalidParameterError("no pipeline_tree found: the answer is an error of SOPS", advice=_ADVICE)
+    if isinstance(answer.get("data"), Mapping):
+        return find_holder(answer["data"])
+    raise SopsInvalidParameterError("no pipeline_tree found in this object", advice=_ADVICE)
+
+
+def _read_tree(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = read_json(value)
+        except ValueError:
+            raise SopsInvalidParameterError(
+                "the pipeline_tree is a text that is not JSON", advice="Ask SOPS without format=yaml."
+            ) from None
+    if not isinstance(value, Mapping) or "activities" not in value:
+        raise SopsInvalidParameterError("the pipeline_tree has no activities", advice=_ADVICE)
+    return value

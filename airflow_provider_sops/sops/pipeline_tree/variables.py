@@ -1,4 +1,4 @@
-"""The variables (constants) of a tree: where each comes from and what uses it."""
+"""The variables (constants) of a tree: where each comes from, what refers to it and what it refers to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.models import is_password, variable_name
-from airflow_provider_sops.sops.models.reading import read_list, read_mapping, read_text
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway, Node, SubProcess, inner_tree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway, Node, SubProcess, inner_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,14 +29,13 @@ class Variable:
     """One constant of one level.
 
     :param key: ``${name}``.
-    :param level: path of the level that it belongs to: a subprocess sees its own variables only.
-    :param value: what it is before rendering. A password's is as it stands in the tree: do not show it.
+    :param level: path of the level that it belongs to: a subprocess sees only its own variables.
+    :param value: what it is before rendering; may be a password: do not show it then.
     :param source_type: ``custom``, ``component_inputs``, ``component_outputs`` or ``system``.
-    :param custom_type: what kind of form field it is, such as ``input``, ``int``, ``select``.
-    :param is_shown: whether whoever creates a task is asked for it.
-    :param is_output: whether the level gives it out.
-    :param source: the node whose output it is; ``None`` for every other variable.
-    :param source_field: that node's output which it is: the first one named, as SOPS ignores the others.
+    :param is_shown: whether the creator of a task is asked for it.
+    :param is_output: whether it is an output of the level.
+    :param source: the node that has it as an output; ``None`` for every other variable.
+    :param source_field: the name of that output: the first in the tree, since SOPS ignores the others.
     :param used_by: nodes of the level that refer to it.
     :param used_by_variables: keys of the level's variables that refer to it.
     """
@@ -44,10 +43,8 @@ class Variable:
     key: str
     level: NodeKey
     name: str
-    description: str
     value: Any = field(repr=False)
     source_type: str
-    custom_type: str
     is_shown: bool
     is_output: bool
     is_password: bool
@@ -61,8 +58,8 @@ class Variable:
 def references(value: Any) -> frozenset[str]:
     """Return the keys, ``${name}``, of all variables that a JSON value may refer to.
 
-    Within ``${...}`` stands a Mako expression, of which every word counts: of variables that do not exist, and of words
-    that are none, the caller knows better. ``${_system.task_id}`` counts as ``${_system}``.
+    ``${...}`` holds a Mako expression, and every word of it counts; only the caller knows which of these words are
+    variables. ``${_system.task_id}`` counts as ``${_system}``.
     """
     found: set[str] = set()
     waiting = [value]
@@ -82,8 +79,8 @@ def references(value: Any) -> frozenset[str]:
 def references_of(node: Node) -> frozenset[str]:
     """Return the keys of all variables of its level that a node may refer to.
 
-    Of a subprocess these are those in the values that it is given: in a folded one they stand in the node, in an
-    unfolded one they have become the values of the inner level's shown constants.
+    For a subprocess these are the variables in the values that it is given: a folded one holds these values itself, in
+    an unfolded one they are the values of the inner level's shown constants.
     """
     return references(list(_rendered_by(node)))
 
@@ -91,11 +88,40 @@ def references_of(node: Node) -> frozenset[str]:
 def references_within(level: Level, constant: Mapping[str, Any]) -> frozenset[str]:
     """Return the keys of all variables of its level that a constant may refer to.
 
-    The shown constants of a subprocess hold what it is given: what these refer to are variables of the level around,
-    which may well have the same keys.
+    Parameters of a subprocess refer to variables of the level around it, which may have the same keys.
     """
-    is_given = bool(level.path) and constant.get("show_type") != "hide"
-    return frozenset() if is_given else references(constant.get("value"))
+    return frozenset() if _is_parameter(level, constant) else references(constant.get("value"))
+
+
+def needed_keys(level: Level, used: Iterable[str], given: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the keys of the constants that are used, directly or by each other, sorted.
+
+    :param used: what is referred to directly; keys that are not constants of the level are left out.
+    :param given: definitions that replace those of the tree, by ``${key}``.
+    """
+    definitions = {**{key: read_mapping(raw).get("value") for key, raw in level.constants.items()}, **(given or {})}
+    found: set[str] = set()
+    waiting = set(used) & set(level.constants)
+    while waiting:
+        key = waiting.pop()
+        found.add(key)
+        if not is_data(level, key):
+            waiting |= (references(definitions[key]) & set(level.constants)) - found
+    return sorted(found)
+
+
+def is_data(level: Level, key: str) -> bool:
+    """Whether a constant gets its value in a run, from a node's output or as a subprocess's parameter.
+
+    Such a value has been rendered already. All others are definitions that stand in the tree.
+    """
+    constant = read_mapping(level.constants[key])
+    return constant.get("source_type") == COMPONENT_OUTPUTS or _is_parameter(level, constant)
+
+
+def _is_parameter(level: Level, constant: Mapping[str, Any]) -> bool:
+    """Whether the value of a constant is given to the subprocess from the level around it."""
+    return bool(level.path) and constant.get("show_type") != "hide"
 
 
 def _rendered_by(node: Node) -> Iterator[Any]:
@@ -106,7 +132,7 @@ def _rendered_by(node: Node) -> Iterator[Any]:
         for constant in map(read_mapping, passed.values()):
             if constant.get("show_type") != "hide":
                 yield constant.get("value")
-    elif isinstance(node, Activity) and node.component:
+    elif node.component:
         yield from node.component.rendered_values()
 
 
@@ -120,10 +146,8 @@ def read_variables(level: Level) -> dict[str, Variable]:
             key=key,
             level=level.path,
             name=read_text(raw.get("name")) or variable_name(key),
-            description=read_text(raw.get("desc")),
             value=raw.get("value"),
             source_type=read_text(raw.get("source_type")),
-            custom_type=read_text(raw.get("custom_type")),
             is_shown=raw.get("show_type") == "show",
             is_output=key in level.outputs,
             is_password=is_password(raw),

@@ -1,9 +1,10 @@
-"""What a node's plugin wrote while it ran: get_task_node_log."""
+"""What a node's plugin and the engine wrote while it ran: get_task_node_log."""
 
 from __future__ import annotations
 
 from local_sops.api.call import Answer, Call, Code, Refusal
 from local_sops.api.tasks import find_task
+from local_sops.runtime.node_log import node_log
 from local_sops.trees.nodes import has_node
 
 
@@ -16,5 +17,5 @@ def get_task_node_log(call: Call) -> Answer:
     if not has_node(task.tree, node_id):
         message = f"[API] get_task_node_log task[id={task.pk}] does not have node[{node_id}]"
         raise Refusal(message, Code.NOT_FOUND)
-    log = call.state.runtime.get_plain_log_for_node(node_id, version=call.query.get("version"))
+    log = node_log(call.state.runtime, node_id, call.query.get("version"))
     return {"result": True, "message": "success", "data": log, "page": {}}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bamboo_engine import states
 from pipeline.component_framework.library import ComponentLibrary
 
-from local_sops.api.call import Call, Refusal
-from local_sops.api.node_log import get_task_node_log
+from local_sops.api.call import Call
 from local_sops.api.nodes import get_task_node_detail
 from local_sops.config import PROJECTS
 from local_sops.page.flow import APPROVE, SUBPROCESS_PLUGIN, NodeRow, node_rows
@@ -152,7 +151,8 @@ def _panel(state: ServerState, task: Task, username: str, row: NodeRow) -> NodeP
         outputs=[one for one in detail["outputs"] if _is_telling(one)],
         ex_data=shown(detail["ex_data"] or ""),
         tries=detail.get("histories", ()),
-        log=_log(state, task, username, row.id),
+        # The engine's lines, which the API tells too, hold the flow's passwords.
+        log=state.runtime.get_plain_log_for_node(row.id),
         actions=frozenset(_actions(task, node, row)),
         branches=_branches(node, row),
         child_url=_child_url(state, node, detail["outputs"]),
@@ -163,13 +163,6 @@ def _is_telling(output: Mapping[str, Any]) -> bool:
     """Whether an output is the plugin's own, and set: the engine adds some, and the error has its own place."""
     key = str(output["key"])
     return not key.startswith("_") and key != "ex_data" and output["value"] not in ("", None)
-
-
-def _log(state: ServerState, task: Task, username: str, node_id: str) -> str:
-    try:
-        return str(get_task_node_log(call_for(state, task, username, query={"node_id": node_id}))["data"] or "")
-    except Refusal:
-        return ""
 
 
 def _actions(task: Task, node: Mapping[str, Any], row: NodeRow) -> list[str]:

@@ -27,6 +27,7 @@ from airflow_provider_sops.dag_generator.native.region_task import (
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from tests.dag_generator.dag_writing import written_dag
 from tests.dag_generator.flow_trees import edges, required, rule_of, short, tree
+from tests.plain_task_instance import PlainTaskInstance
 from tests.sops.builders import activity, constant, password
 from tests.sops.builders import subprocess as sub
 
@@ -222,6 +223,13 @@ class TestArguments:
 
         assert (task(dag, "a").retries, task(dag, "a").owner, task(dag, "a").pool) == (1, "ann", "slow")
         assert (task(dag, "b").owner, task(dag, "b").pool) == ("airflow", "default_pool")
+
+    def test_a_clear_keeps_a_repaired_node_and_evaluates_a_gateway_anew(self) -> None:
+        dag = make_dag(tree(*BRANCHES, nodes=GATEWAYS), node_args={"*": {"on_clear": "keep_repaired"}})
+        gateway = task(dag, "exclusive_gateway")
+
+        assert (task(dag, "a").on_clear, gateway.on_clear, gateway.retry_mode) == ("keep_repaired", "new", "new")
+        assert "repaired" not in gateway.next_steps(PlainTaskInstance().context).failed
 
     def test_a_gateway_that_runs_nothing_takes_no_arguments(self) -> None:
         made = tree("s > p > a > v > e", "s > p > b > v > e", nodes=GATEWAYS)

@@ -8,7 +8,7 @@ import pendulum
 
 from airflow_provider_sops.dag_generator import ConverterRegistry, PipelineTree, SopsDag
 from airflow_provider_sops.dag_generator.native.level_tasks import LevelEndOperator
-from airflow_provider_sops.dag_generator.native.level_values import VARIABLES_XCOM_KEY
+from airflow_provider_sops.dag_generator.native.level_values import CONSTANTS_XCOM_KEY, VARIABLES_XCOM_KEY
 from tests.dag_generator.flow_trees import tree
 from tests.sops.builders import constant
 from tests.sops.builders import subprocess as sub
@@ -20,8 +20,10 @@ class KnownXComs:
     def __init__(self, values: dict[tuple[str, str], Any]) -> None:
         self.values = values
         self.pushed: dict[str, Any] = {}
+        self.map_index = -1
 
-    def xcom_pull(self, *, task_ids: str, key: str = "return_value") -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert map_indexes == self.map_index
         return self.values.get((task_ids, key))
 
     def xcom_push(self, *, key: str, value: Any) -> None:
@@ -46,7 +48,7 @@ def end_of_subprocess() -> LevelEndOperator:
 
 def run(end: LevelEndOperator, variables: dict[str, Any]) -> tuple[Any, Any]:
     (source,) = {source.task_id for source in end.values.sources.values()}
-    xcoms = KnownXComs({(source, VARIABLES_XCOM_KEY): variables})
+    xcoms = KnownXComs({(source, VARIABLES_XCOM_KEY): variables, (end.values.start_task_id, CONSTANTS_XCOM_KEY): {}})
     context: Any = {"ti": xcoms}
     return end.execute(context), xcoms.pushed[VARIABLES_XCOM_KEY]
 

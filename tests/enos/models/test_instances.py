@@ -39,6 +39,11 @@ def test_a_task_instance_goes_to_xcom_as_plain_json() -> None:
     assert type(content["stsDesc"]) is str
 
 
+def test_what_no_database_takes_is_replaced_in_json_within_a_text() -> None:
+    content = TaskInstance.read({**TASK, "runMode": r'{"content": "a\u0000", "cpu": NaN}'}).to_json()
+    assert content["runMode"] == {"content": "a␀", "cpu": "NaN"}
+
+
 @pytest.mark.parametrize("run_mode", [None, "", "{", "[]", 7])
 def test_a_run_mode_that_is_none_costs_only_itself(run_mode: Any) -> None:
     assert TaskInstance.read({**TASK, "runMode": run_mode}).run_mode is None

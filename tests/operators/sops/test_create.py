@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_sops.operators.sops import SopsCreateTaskOperator
 from airflow_provider_sops.sops.models import TaskState
-from tests.task_instance import PlainTaskInstance
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from unittest import mock
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
-from airflow_provider_sops import task_instance_state
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.task_instance import state as task_instance_state
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
-from tests.task_instance import PlainTaskInstance
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_node, wait_for_state
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from airflow_provider_sops.operators.sops import (
     SopsStartTaskOperator,
 )
 from airflow_provider_sops.sops.models import TaskState
-from tests.task_instance import PlainTaskInstance
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state, wait_until
 
 if TYPE_CHECKING:

@@ -55,6 +55,27 @@ def test_ignores_what_it_did_not_write(kept: Any) -> None:
     assert memory(Store(sops_task=kept)).recall() is None
 
 
+class TestOutputsTaken:
+    @pytest.mark.parametrize("taken", [True, False])
+    def test_are_known_after_a_clear(self, taken: bool) -> None:
+        store = Store()
+        memory(store).keep(25, outputs_taken=taken)
+        assert memory(store, TaskKey(KEY.digest, 4)).outputs_taken(25) is taken
+
+    def test_are_not_known_of_another_task(self) -> None:
+        store = Store()
+        memory(store).keep(25, outputs_taken=True)
+        assert memory(store).outputs_taken(26) is None
+
+    @pytest.mark.parametrize("kept", [None, 25, {}, {"key": f"{KEY.digest}-2", "sops_task_id": 25}])
+    def test_are_not_known_where_an_older_version_has_kept_the_task(self, kept: Any) -> None:
+        assert memory(Store(sops_task=kept)).outputs_taken(25) is None
+
+    @pytest.mark.parametrize("store", [None, BrokenStore()])
+    def test_are_not_known_without_a_store(self, store: Any) -> None:
+        assert memory(store).outputs_taken(25) is None
+
+
 @pytest.mark.parametrize("store", [None, BrokenStore()])
 def test_is_not_missed_where_there_is_none(store: Any) -> None:
     memory(store).keep(25)

@@ -13,7 +13,8 @@ from tests.sops.builders import ANY_JSON, answer_with, created_status, node, sta
 
 FIELDS = (
     *("id", "name", "state", "children", "loop", "retry", "skip", "error_ignored", "error_ignorable", "version"),
-    *("elapsed_time", "start_time", "finish_time", "ex_data", "auto_retry_status", "status", "url"),
+    *("elapsed_time", "start_time", "finish_time", "ex_data", "auto_retry_status", "failed_node_info"),
+    *("status", "url"),
 )
 
 
@@ -109,12 +110,24 @@ class TestStatusOfToday:
         [
             ({"auto_retry_status": {"exist_auto_retry_nodes": True, "auto_retry_nodes": ["a"]}}, True),
             ({"auto_retry_status": {"exist_auto_retry_nodes": False, "auto_retry_nodes": []}}, False),
-            ({"auto_retry_status": None}, None),
+            ({"failed_node_info": {"a": {"node_id": "a", "auto_retry_times": 1, "max_auto_retry_times": 2}}}, True),
+            ({"failed_node_info": {"b": {}, "a": {"auto_retry_times": 0, "max_auto_retry_times": 1}}}, True),
+            ({"failed_node_info": {"a": {"node_id": "a", "auto_retry_times": 2, "max_auto_retry_times": 2}}}, False),
+            ({"failed_node_info": {"a": {}}}, False),
+            ({"failed_node_info": {}}, False),
+            ({"auto_retry_status": None, "failed_node_info": None}, None),
             ({}, None),
         ],
     )
-    def test_a_pending_automatic_retry_is_told_from_not_asked(self, said: Any, pending: bool | None) -> None:
+    def test_a_pending_automatic_retry_is_told_from_silence(self, said: Any, pending: bool | None) -> None:
         assert TaskStatus.read(task_status("FAILED", **said)).auto_retry_pending is pending
+
+    def test_what_the_newer_field_says_counts_before_the_older_one(self) -> None:
+        said: Any = {
+            "auto_retry_status": {"exist_auto_retry_nodes": False},
+            "failed_node_info": {"a": {"auto_retry_times": 0, "max_auto_retry_times": 2}},
+        }
+        assert TaskStatus.read(task_status("FAILED", **said)).auto_retry_pending is False
 
 
 class TestFailedNodes:

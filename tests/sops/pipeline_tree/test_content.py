@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash
-from airflow_provider_sops.sops.pipeline_tree.difference import differences
+from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
 from tests.pipeline_trees.blocks import Exclusive, Flow, Sub, Task
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree
@@ -100,8 +99,8 @@ def test_old_and_new_names_of_a_field_are_the_same() -> None:
         (
             changed("flows", "l2", "target", to="s3"),
             [
-                "the flow from EmptyStartEvent (start) to ServiceActivity 'a1' (a1) was removed",
-                "the flow from EmptyStartEvent (start) to SubProcess 's3' (s3) was added",
+                "the sequence flow from EmptyStartEvent (start) to ServiceActivity 'a1' (a1) was removed",
+                "the sequence flow from EmptyStartEvent (start) to SubProcess 's3' (s3) was added",
             ],
         ),
         (changed("constants", "${who}", "value", to="eve"), ["constant ${who} changed: value"]),

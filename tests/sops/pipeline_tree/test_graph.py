@@ -59,11 +59,11 @@ def test_an_edge_that_leads_back_is_marked() -> None:
     assert ends(tuple(edge for edge in graph_of(LOOP).edges if edge.is_back)) == ["e>a"]
 
 
-def test_a_loop_has_its_nodes_entries_exits_and_back_edges() -> None:
+def test_a_loop_has_its_nodes_entries_and_exits() -> None:
     (loop,) = graph_of(LOOP).loops
 
     assert loop.nodes == (("a",), ("b",), ("e",))
-    assert (ends(loop.entries), ends(loop.exits), ends(loop.back_edges)) == (["start>a"], ["e>last"], ["e>a"])
+    assert (ends(loop.entries), ends(loop.exits)) == (["start>a"], ["e>last"])
 
 
 def test_a_gateway_that_leads_to_itself_is_a_loop() -> None:
@@ -115,7 +115,9 @@ def test_without_the_back_edges_the_order_follows_every_edge(flow: Flow) -> None
 @given(flows())
 def test_every_back_edge_lies_in_a_loop_and_every_loop_has_a_way_out(flow: Flow) -> None:
     graph = PipelineTree(web_tree(flow)).graph
-    back = [edge for edge in graph.edges if edge.is_back]
+    loops = [set(loop.nodes) for loop in graph.loops]
+    back = [{edge.source, edge.target} for edge in graph.edges if edge.is_back]
 
-    assert sorted(back, key=repr) == sorted((edge for loop in graph.loops for edge in loop.back_edges), key=repr)
+    assert all(any(ends <= nodes for nodes in loops) for ends in back)
+    assert all(any(ends <= nodes for ends in back) for nodes in loops)
     assert all(loop.entries and loop.exits for loop in graph.loops)

@@ -53,7 +53,7 @@ def test_an_activity_has_what_the_editor_sets() -> None:
     assert (node.optional, node.skippable, node.retryable, node.error_ignorable) == (False, False, False, True)
     assert node.auto_retry == AutoRetry(times=3, interval_seconds=5)
     assert node.timeout_config == TimeoutConfig(10, "forced_fail_and_skip")
-    assert (node.stage_name, node.template_node_id, node.origin, node.key) == ("步骤1", "t", "t", ("t",))
+    assert (node.stage_name, node.template_node_id, node.key) == ("步骤1", "t", ("t",))
     assert node.component == Component("bk_display", "1.0", {"m": {"value": "x"}})
 
 
@@ -69,7 +69,7 @@ def test_what_a_server_does_not_know_yet_has_its_default() -> None:
 
     assert (node.skippable, node.retryable, node.error_ignorable) == (True, True, False)
     assert (node.auto_retry, node.timeout_config, node.template_node_id) == (None, None, "")
-    assert node.origin == "a"
+    assert node.key == ("a",)
     assert node.component is not None
     assert node.component.version == "legacy"
 
@@ -137,8 +137,8 @@ def test_flows_to_nowhere_are_kept_but_lead_nowhere() -> None:
 
     level = read(tree)
 
-    assert "x" in level.flows
-    assert [flow.target for flow in level.outgoing["a"]] == ["end"]
+    assert "x" in level.sequence_flows
+    assert [each.target for each in level.outgoing["a"]] == list(level.nodes["a"].targets) == ["end"]
 
 
 def test_levels_come_before_those_inside_them() -> None:
@@ -163,12 +163,12 @@ def test_inner_nodes_have_the_path_of_template_ids_as_their_key() -> None:
     ]
 
 
-def test_a_subprocess_names_the_template_that_it_runs() -> None:
-    fields = {"template_id": "n12", "original_template_id": "7", "template_source": "common", "version": "v"}
+def test_a_subprocess_tells_which_template_it_runs() -> None:
+    fields = {"template_id": "n12", "original_template_id": "7", "always_use_latest": True}
     node = read(pipeline_tree("start > s > end", nodes={"s": {"type": "SubProcess", "name": "s", **fields}})).nodes["s"]
 
     assert isinstance(node, SubProcess)
-    assert (node.template_id, node.template_source, node.version) == ("7", "common", "v")
+    assert (node.template_id, node.always_use_latest) == ("7", True)
     assert (node.unfolded, node.independent) == (False, False)
 
 

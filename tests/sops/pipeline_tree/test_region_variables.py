@@ -8,7 +8,6 @@ import pytest
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.region_variables import (
     escaped,
-    needed_keys,
     own_outputs,
     plain_constant,
     region_constants,
@@ -50,28 +49,10 @@ def constants_of(
     return region_constants(level, used, KnownValues(given or {}, data or {}), own or {})
 
 
-class TestNeeded:
-    def test_only_what_is_used_directly_or_through_others(self) -> None:
-        level = level_with(a="x ${b}", b="${c + 1}", c="1", d="${a}")
+def test_a_region_takes_what_its_nodes_use_directly_or_through_others() -> None:
+    level = level_with(a="x ${b}", b="${c + 1}", c="1", d="${a}")
 
-        assert needed_keys(level, ["${a}"]) == ["${a}", "${b}", "${c}"]
-        assert list(constants_of(level, "${b}")) == ["${b}", "${c}"]
-
-    def test_names_of_no_constants_are_left_out(self) -> None:
-        assert needed_keys(level_with(a="${nobody}"), ["${a}", "${_system}"]) == ["${a}"]
-
-    def test_a_given_definition_may_refer_to_others(self) -> None:
-        level = level_with(a="x ${b}", b="1", c="2")
-
-        assert needed_keys(level, ["${a}"], {"${a}": "${c}"}) == ["${a}", "${c}"]
-
-    def test_what_outputs_held_in_the_template_refers_to_nothing(self) -> None:
-        level = level_with(out={**output("", "a"), "value": "${b}"}, b="1")
-
-        assert needed_keys(level, ["${out}"]) == ["${out}"]
-
-    def test_a_circle_ends(self) -> None:
-        assert needed_keys(level_with(a="${b}", b="${a}"), ["${a}"]) == ["${a}", "${b}"]
+    assert list(constants_of(level, "${b}")) == ["${b}", "${c}"]
 
 
 class TestOwnOutputs:
@@ -206,7 +187,7 @@ class TestParametersOfASubprocess:
         assert found["${p}"] == plain_constant("${p}", ["${sops_dollar}{x}"])
 
     def test_what_they_are_given_refers_to_nothing_inside(self) -> None:
-        assert needed_keys(inner_level(p="${q}", q="1"), ["${p}"]) == ["${p}"]
+        assert list(constants_of(inner_level(p="${q}", q="1"), "${p}", data={"${p}": "x"})) == ["${p}"]
 
     def test_one_that_sops_computes_keeps_its_type(self) -> None:
         level = inner_level(p=constant("", "around", custom_type="ip", is_meta=False))

@@ -39,7 +39,7 @@ def test_a_gateway_that_decides_is_one_with_an_exit_for_each_flow(kind: str) -> 
     found = {region.key: region for region in regions_of(PipelineTree(tree), ())}
 
     assert found.keys() == {("g",), ("a",), ("b",)}
-    assert [edge.flow.id for edge in found[("g",)].exits] == ["g-a", "g-b"]
+    assert [edge.sequence_flow.id for edge in found[("g",)].exits] == ["g-a", "g-b"]
     assert (found[("g",)].decides, found[("g",)].is_loop) == (True, False)
     assert (found[("a",)].decides, len(found[("a",)].exits)) == (False, 1)
 
@@ -50,7 +50,7 @@ def test_a_loop_is_one_as_a_whole() -> None:
 
     assert [key[-1] for key in loop.nodes] == ["a", "b", "x"]
     assert (loop.is_loop, loop.decides, loop.path) == (True, True, ())
-    assert [edge.flow.id for edge in loop.exits] == ["x-d"]
+    assert [edge.sequence_flow.id for edge in loop.exits] == ["x-d"]
     assert behind.nodes == (("d",),)
 
 

@@ -42,11 +42,11 @@ def test_a_tree_is_found_in_whatever_holds_it(answer: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ([TREE], "a list holds no pipeline_tree"),
-        ({}, "this holds no pipeline_tree"),
-        ({"result": True, "data": [1]}, "this holds no pipeline_tree"),
+        ([TREE], "no pipeline_tree found in a list"),
+        ({}, "no pipeline_tree found in this object"),
+        ({"result": True, "data": [1]}, "no pipeline_tree found in this object"),
         ({"result": False, "message": "no", "data": None}, "an error of SOPS"),
-        ({"pipeline_tree": "schema_version: v1"}, "a text, but no JSON"),
+        ({"pipeline_tree": "schema_version: v1"}, "a text that is not JSON"),
         ({"pipeline_tree": {}}, "has no activities"),
         ({"pipeline_tree": None}, "has no activities"),
     ],
@@ -61,7 +61,7 @@ def test_what_is_read_is_written_back_unchanged(flow: Flow) -> None:
     tree = web_tree(flow)
     before = copy.deepcopy(tree)
     read = PipelineTree.from_dict(tree)
-    _ = (read.graph.edges, read.findings, read.variables, read.certainty.ruled_out([]))
+    _ = (read.graph.edges, read.findings, read.variables, read.certainty.never_runs(next(iter(read.nodes))))
 
     assert read.to_dict() == tree == before
     assert json.dumps(read.to_dict()) == json.dumps(before)

@@ -25,7 +25,7 @@ def faults(tree: Any) -> set[tuple[Rule, str]]:
 
 
 def drawn(*ways: str, **gateways: str) -> Any:
-    """A tree whose nodes list their flows, as real ones do."""
+    """A tree whose nodes list their sequence flows, as real ones do."""
     kinds = {"P": "ParallelGateway", "E": "ExclusiveGateway", "C": "ConditionalParallelGateway", "V": "ConvergeGateway"}
     tree = pipeline_tree(*ways, nodes={key: kinds[kind] for key, kind in gateways.items()})
     events = {tree[name]["id"]: tree[name] for name in ("start_event", "end_event")}
@@ -151,8 +151,8 @@ def broken(**parts: Any) -> Any:
         (broken(activities__a1__name=""), (Rule.NAME, "a1")),
         (broken(activities__a1__name="长" * 51), (Rule.NAME, "a1")),
         (broken(activities__a1__component={}), (Rule.PLUGIN, "a1")),
-        (broken(flows__l2__target="nobody"), (Rule.FLOW_ENDS, "")),
-        (broken(activities__a1__outgoing="l9"), (Rule.FLOW_LISTED, "a1")),
+        (broken(flows__l2__target="nobody"), (Rule.SEQUENCE_FLOW_ENDS, "")),
+        (broken(activities__a1__outgoing="l9"), (Rule.SEQUENCE_FLOW_LISTED, "a1")),
         (broken(constants={"${a}": constant("${b}")}), (Rule.CONSTANT_KEY, "")),
         (broken(constants={"${a-b}": constant("${a-b}")}), (Rule.CONSTANT_KEY, "")),
         (broken(constants={"${_env_a}": constant("${_env_a}")}), (Rule.CONSTANT_KEY, "")),
@@ -195,7 +195,7 @@ def test_a_hidden_constant_of_a_subprocess_may_not_refer_to_itself() -> None:
 
 
 @pytest.mark.parametrize("conditions", [{"l99": {"evaluate": "1 == 1"}}, {"l2": {"name": "no expression"}}])
-def test_a_condition_needs_a_flow_and_an_expression(conditions: Any) -> None:
+def test_a_condition_needs_a_sequence_flow_and_an_expression(conditions: Any) -> None:
     tree = web_tree((Exclusive(((T,), (T,))),))
     tree["gateways"]["g1"]["conditions"].update(copy.deepcopy(conditions))
 

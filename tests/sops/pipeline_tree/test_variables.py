@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.variables import Variable, references
+from airflow_provider_sops.sops.pipeline_tree.variables import Variable, needed_keys, references
 from tests.sops.builders import activity, constant, password, pipeline_tree, subprocess
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.sops.pipeline_tree.levels import Level
 
 
 def display(text: Any, **fields: Any) -> Any:
@@ -122,8 +125,37 @@ def test_a_password_is_known_and_its_value_stays_out_of_the_repr() -> None:
 
 
 def test_what_the_form_shows_is_known() -> None:
-    fields = {"name": "环境", "desc": "where", "custom_type": "select", "show_type": "hide"}
+    fields = {"name": "环境", "show_type": "hide"}
     tree = pipeline_tree("start > a > end", constants={"${env}": constant("${env}", **fields)})
     known = variables(tree)["${env}"]
 
-    assert (known.name, known.description, known.custom_type, known.is_shown) == ("环境", "where", "select", False)
+    assert (known.name, known.is_shown) == ("环境", False)
+
+
+def level_with(**constants: Any) -> Level:
+    """A level with constants of these names and values."""
+    definitions = {f"${{{name}}}": {**constant(f"${{{name}}}"), **fields} for name, fields in constants.items()}
+    return PipelineTree(pipeline_tree("start > a > end", constants=definitions)).levels[()]
+
+
+class TestNeededKeys:
+    def test_only_what_is_used_directly_or_through_others_is_needed(self) -> None:
+        level = level_with(a={"value": "x ${b}"}, b={"value": "${c + 1}"}, c={"value": "1"}, d={"value": "${a}"})
+
+        assert needed_keys(level, ["${a}"]) == ["${a}", "${b}", "${c}"]
+
+    def test_names_of_no_constants_are_left_out(self) -> None:
+        assert needed_keys(level_with(a={"value": "${nobody}"}), ["${a}", "${_system}"]) == ["${a}"]
+
+    def test_a_given_definition_may_refer_to_others(self) -> None:
+        level = level_with(a={"value": "x ${b}"}, b={"value": "1"}, c={"value": "2"})
+
+        assert needed_keys(level, ["${a}"], {"${a}": "${c}"}) == ["${a}", "${c}"]
+
+    def test_what_outputs_held_in_the_template_refers_to_nothing(self) -> None:
+        level = level_with(out={"source_type": "component_outputs", "value": "${b}"}, b={"value": "1"})
+
+        assert needed_keys(level, ["${out}"]) == ["${out}"]
+
+    def test_a_circle_ends(self) -> None:
+        assert needed_keys(level_with(a={"value": "${b}"}, b={"value": "${a}"}), ["${a}"]) == ["${a}", "${b}"]

@@ -1,0 +1,128 @@
+"""Reading what another task of the same flow has pushed to XCom.
+
+All tasks of a flow are in the same mapped task group, or in none, so they share their map index: each map index is a
+flow of its own. Without it Airflow gives the values of all map indexes as one list.
+
+What was pulled has to have the form in which it was pushed. Anything else is an error: a flow that goes on without a
+value runs with another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
+from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY
+from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
+from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: XCom key of what a task returned.
+RETURN_KEY = "return_value"
+#: What ``start`` of a watched flow pushes.
+FLOW_TASK_KEYS = (TASK_ID_XCOM_KEY, TASK_URL_XCOM_KEY, NODE_PATHS_XCOM_KEY, INDEPENDENT_XCOM_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a task of a flow has pushed under a key.
+
+    :param map_index: of the task instance that pushed it; -1 outside mapped task groups.
+    :param value: as it came out of XCom; ``None`` if there is nothing.
+    """
+
+    task_id: str
+    key: str
+    map_index: int
+    value: Any = field(repr=False)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the task has pushed nothing, since it was skipped or has not run."""
+        return self.value is None
+
+    def mapping(self) -> Mapping[str, Any]:
+        """Return the value, which must be a mapping.
+
+        :raises SopsInvalidParameterError: it is missing or something else.
+        """
+        return self.value if isinstance(self.value, Mapping) else self._refuse("a mapping")
+
+    def sequence(self) -> Sequence[Any]:
+        """Return the value, which must be a list.
+
+        :raises SopsInvalidParameterError: it is missing or something else.
+        """
+        return self.value if isinstance(self.value, (list, tuple)) else self._refuse("a list")
+
+    def text(self) -> str:
+        """Return the value, which must be a text.
+
+        :raises SopsInvalidParameterError: it is missing or something else.
+        """
+        return self.value if isinstance(self.value, str) else self._refuse("a text")
+
+    def sops_task_id(self) -> int:
+        """Return the value, which must be the id of a SOPS task.
+
+        :raises SopsInvalidParameterError: it is missing or something else.
+        """
+        is_id = isinstance(self.value, int) and not isinstance(self.value, bool) and self.value > 0
+        return int(self.value) if is_id else self._refuse("the id of a SOPS task")
+
+    def _refuse(self, wanted: str) -> NoReturn:
+        index = f" [{self.map_index}]" if self.map_index >= 0 else ""
+        where = f"XCom {self.key!r} of task {self.task_id!r}{index}"
+        if self.is_missing:
+            raise SopsInvalidParameterError(
+                f"{where} is missing, which must be {wanted}",
+                advice=f"Clear {self.task_id!r} and the tasks behind it: it has to run before this task.",
+            )
+        raise SopsInvalidParameterError(
+            f"{where} is of type {type(self.value).__name__}, but must be {wanted}",
+            advice=f"Clear {self.task_id!r} and the tasks behind it. If that does not help, look for what else pushes"
+            " to this key, or for an XCom backend that changes values.",
+        )
+
+
+def pull(ti: Any, task_id: str, key: str = RETURN_KEY) -> Pulled:
+    """Pull from a task of the same flow.
+
+    :param ti: the running task instance.
+    :param task_id: the task that has pushed.
+    """
+    value = ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
+    return Pulled(task_id, key, ti.map_index, value)
+
+
+async def apull(ti: Any, task_id: str, key: str = RETURN_KEY) -> Pulled:
+    """Pull from a task of the same flow, in the triggerer; for Airflow 3.
+
+    :param ti: the task instance that waits.
+    :param task_id: the task that has pushed.
+    """
+    from airflow.sdk.execution_time.xcom import XCom
+
+    value = await XCom.aget_one(key=key, dag_id=ti.dag_id, run_id=ti.run_id, task_id=task_id, map_index=ti.map_index)
+    return Pulled(task_id, key, ti.map_index, value)
+
+
+def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
+    """Return the SOPS task that ``start`` of a watched flow has started.
+
+    :param pulled: what it has pushed, by ``FLOW_TASK_KEYS``.
+    :raises SopsInvalidParameterError: it has not started one, or something else has written there.
+    """
+    url, independent = pulled[TASK_URL_XCOM_KEY], pulled[INDEPENDENT_XCOM_KEY]
+    return FlowTask(
+        pulled[TASK_ID_XCOM_KEY].sops_task_id(),
+        # SOPS may give no address, and most flows have no such subprocess.
+        "" if url.is_missing else url.text(),
+        pulled[NODE_PATHS_XCOM_KEY].mapping(),
+        () if independent.is_missing else independent.sequence(),
+    )

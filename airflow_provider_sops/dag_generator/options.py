@@ -1,0 +1,150 @@
+"""What ``SopsDag`` and ``SopsTaskGroup`` can be told of a flow, and what stands in for what they are not told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
+    from airflow_provider_sops.service.durations import Duration
+    from airflow_provider_sops.sops.waiting import OnFailed
+
+#: What a flow can be given as: its snapshot or the path of one, its tree, or any answer of SOPS that holds it.
+Pipeline = Snapshot | PipelineTree | Mapping[str, Any] | str | PathLike[str]
+Mode = Literal["watch", "native"]
+Pace = Literal["flow", "free"]
+OnTemplateChange = Literal["warn", "fail"]
+
+_WEEK_SECONDS = 7 * 24 * 3600.0
+
+
+class _NotGiven:
+    """The type of ``NOT_GIVEN``."""
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+#: Stands for an argument that was not passed, where ``None`` is a value.
+NOT_GIVEN: Final[Any] = _NotGiven()
+
+#: Options that are arguments of the operators for SOPS too, so that ``default_args`` are meant for both.
+SHARED_WITH_OPERATORS = (
+    "sops_conn_id",
+    "bk_biz_id",
+    "scope",
+    "constants",
+    "on_failed",
+    "poll_interval_seconds",
+    "timeout_seconds",
+    "max_outage_seconds",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowOptions:
+    """The options of ``SopsDag``, where they are described.
+
+    :param deferrable: for ``mode="native"``: whether tasks wait for SOPS in the triggerer. Not an option of its own; it
+        comes from ``default_args``.
+    """
+
+    mode: Mode
+    template_id: int | str | None
+    template_source: str
+    exclude: Sequence[str]
+    node_args: Mapping[str, Mapping[str, Any]]
+    converters: ConverterRegistry | None
+    subprocess_as_task: Sequence[str]
+    pace: Pace
+    stages: bool
+    on_template_change: OnTemplateChange
+    sops_conn_id: str = "sops_default"
+    bk_biz_id: int | str | None = None
+    scope: str | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    on_failed: OnFailed = "fail"
+    poll_interval_seconds: Duration = 10
+    timeout_seconds: Duration | None = _WEEK_SECONDS
+    max_outage_seconds: Duration = 3600
+    deferrable: bool = True
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], default_args: Mapping[str, Any], snapshot: Snapshot) -> FlowOptions:
+        """Return the options of a flow: as given, else as in ``default_args``, else the usual ones.
+
+        Which template it is the snapshot says, before ``default_args`` do.
+
+        :param given: what was passed, by name; ``NOT_GIVEN`` for what was not.
+        :param default_args: of the DAG and the task group.
+        :raises SopsInvalidParameterError: an option has no such value, or options contradict each other.
+        """
+        known = {name: default_args[name] for name in (*SHARED_WITH_OPERATORS, "deferrable") if name in default_args}
+        known |= {name: value for name, value in given.items() if value is not NOT_GIVEN}
+        fallback = default_args if snapshot.template_id is None else {}
+        for name in ("template_id", "template_source"):
+            known[name] = known.get(name) or fallback.get(name) or getattr(snapshot, name)
+        # None was always taken for "nothing" where there is no such value.
+        empty: dict[str, Any] = {"constants": {}, "exclude": (), "node_args": {}, "subprocess_as_task": ()}
+        options = cls(**{**known, **{name: known.get(name) or nothing for name, nothing in empty.items()}})
+        options.check()
+        return options
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        :raises SopsInvalidParameterError: an option has no such value, or options contradict each other.
+        """
+        if self.template_id is None:
+            raise SopsInvalidParameterError(
+                "template_id is missing: the flow is given as a tree alone",
+                advice="Pass template_id, or a snapshot as `airflow-sops snapshot` writes it.",
+            )
+        for name, kind in (("mode", Mode), ("on_template_change", OnTemplateChange), ("pace", Pace)):
+            value, allowed = getattr(self, name), get_args(kind)
+            if value not in allowed:
+                raise SopsInvalidParameterError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+        if not isinstance(self.constants, Mapping):
+            raise SopsInvalidParameterError(
+                f"constants must be a dict of ${{key}} to value, not {type(self.constants).__name__}",
+                advice='Outputs of other tasks and arguments of mapped groups can be its values: {"${key}": output}.',
+            )
+        if self.mode == "watch" and (self.converters is not None or self.subprocess_as_task):
+            raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
+        if self.mode == "native" and self.pace != "flow":
+            raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow itself keeps the order')
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The arguments of every task for SOPS."""
+        return {"sops_conn_id": self.sops_conn_id, "bk_biz_id": self.bk_biz_id, "scope": self.scope}
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """The arguments of tasks that make SOPS tasks."""
+        return {"template_id": self.template_id, "template_source": self.template_source}
+
+    @property
+    def waiting(self) -> dict[str, Any]:
+        """The arguments of tasks that wait for SOPS."""
+        return {
+            "on_failed": self.on_failed,
+            "poll_interval_seconds": self.poll_interval_seconds,
+            "timeout_seconds": self.timeout_seconds,
+            "max_outage_seconds": self.max_outage_seconds,
+        }
+
+
+def given_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options among the arguments of a function, such as ``locals()``."""
+    names = {each.name for each in fields(FlowOptions)}
+    return {name: value for name, value in arguments.items() if name in names}

@@ -1,0 +1,214 @@
+"""Building the Airflow tasks that show a SOPS flow node by node while SOPS runs it as one task."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import EdgeModifier
+
+from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
+from airflow_provider_sops.dag_generator.node_arguments import arguments_of
+from airflow_provider_sops.dag_generator.task_ids import name_tasks
+from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
+from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
+from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.secret_variables import has_passwords
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.dag_generator.options import FlowOptions
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree.graph import Edge
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+    from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+
+class WatchBuilder:
+    """Builds ``start``, ``flow`` and a mirror for each node in the current DAG or task group.
+
+    :param snapshot: the flow.
+    :param options: how it is watched.
+    :param group_id: the full id of the task group around them, empty for none.
+    """
+
+    def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
+        tree = snapshot.tree
+        # How long a name may be is SOPS's affair; it has accepted this one.
+        tree.check(apart_from=(Rule.NAME,))
+        self._snapshot, self._tree, self._options = snapshot, tree, options
+        self._names = name_tasks(tree, group_id, stages=options.stages)
+        self._stages = StageGroups(wanted=options.stages)
+        self._places: dict[NodeKey, Any] = {}
+        self._mirrors: list[NodeMirrorOperator] = []
+        self._has_secrets = has_passwords(tree)
+        #: Before Airflow 3.3 a task that need not wait for all before it is skipped in a mapped task group, since it is
+        #: looked at before it has been expanded. So mirrors that begin at once have no edges but that from ``start``.
+        self._only_all_success = False
+        self._mirror_count = sum(
+            key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
+        )
+
+    def build(self, param_constants: Mapping[str, str]) -> None:
+        """Build all tasks and their edges; the same tree gives the same tasks."""
+        run_args = self._run_args()
+        start = FlowStartOperator(
+            task_id="start",
+            snapshot=self._snapshot,
+            on_template_change=self._options.on_template_change,
+            param_constants=param_constants,
+            **run_args,
+        )
+        self._only_all_success = not AIRFLOW_V_3_3_PLUS and start.get_closest_mapped_task_group() is not None
+        self._build_level((), start)
+        flow = FlowOperator(
+            task_id="flow",
+            start_task_id=start.task_id,
+            retry_delay_seconds=self._longest_retry_delay(),
+            **run_args,
+        )
+        early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
+        start.set_downstream([flow, *early])
+
+    def _run_args(self) -> dict[str, Any]:
+        """Return the arguments that ``start`` and ``flow`` share."""
+        options = self._options
+        return {
+            **options.where,
+            **options.template,
+            **options.waiting,
+            "constants": dict(options.constants),
+            "exclude_task_nodes_id": list(options.exclude) or None,
+        }
+
+    def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
+        level = self._tree.levels[path]
+        for key in self._tree.graph.order:
+            if key[:-1] != path:
+                continue
+            node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
+            if isinstance(node, Event):
+                continue
+            with self._stages.of(node):
+                if isinstance(node, SubProcess) and key in self._tree.levels:
+                    with task_group(self._names[key].task_id, self._names[key].display_name) as group:
+                        self._places[key] = group
+                        self._build_level(key, start)
+                else:
+                    self._places[key] = self._mirror(node, start)
+            # What is before it, and what is inside it, is there by now. Airflow needs the longer for an edge the more
+            # tasks there are.
+            for edge in self._tree.graph.incoming[key]:
+                self._connect(edge, start)
+
+    def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
+        name, options = self._names[node.key], self._options
+        loop = self._tree.graph.loop_of.get(node.key)
+        mirror = NodeMirrorOperator(
+            task_id=name.task_id,
+            task_display_name=name.display_name,
+            doc=_described_loop(self._tree, node) if loop else None,
+            trigger_rule=self._trigger_rule(node),
+            start_task_id=start.task_id,
+            node=self._mirrored(node),
+            tree=self._tree if len(node.key) > 1 else None,
+            nodes_in_flow=self._mirror_count,
+            **options.where,
+            **options.waiting,
+            **arguments_of(node, options.node_args),
+        )
+        self._mirrors.append(mirror)
+        return mirror
+
+    def _mirrored(self, node: Node) -> MirroredNode:
+        certainty = self._tree.certainty
+        in_loop = self._tree.graph.loop_of.get(node.key) is not None
+        activity = node if isinstance(node, Activity) else None
+        return MirroredNode(
+            key=node.key,
+            never_after=tuple(certainty.never_runs(node.key)),
+            last_round_after=tuple(certainty.runs_no_more(node.key)) if in_loop else None,
+            waits_for_person=activity is not None and activity.waits_for_person,
+            has_data=activity is not None,
+            plugin=activity.plugin if activity else "",
+            has_secrets=self._has_secrets,
+        )
+
+    def _trigger_rule(self, node: Node) -> str:
+        """Return when a mirror begins.
+
+        Each finds out by itself whether its node runs. Only where the one node before it surely is in every task, and
+        is skipped only if the flow passes it by, a skip says the same of this node.
+        """
+        if self._begins_with_the_flow(node.key):
+            return "all_success" if self._only_all_success else "one_success"
+        sources = [self._tree.nodes[edge.source] for edge in self._tree.graph.incoming[node.key] if not edge.is_back]
+        if len(sources) == 1 and _is_in_every_task(sources[0]):
+            return "all_success"
+        return "none_failed"
+
+    def _begins_with_the_flow(self, key: NodeKey) -> bool:
+        """Whether a mirror waits for no other: all at a free pace, and those behind others in a loop.
+
+        The mirrors before it in the loop end only when the last round is over. If its node failed, it would never show
+        that, nor could it be retried.
+        """
+        if self._options.pace == "free":
+            return True
+        graph = self._tree.graph
+        loop = graph.loop_of.get(key)
+        sources = [edge.source for edge in graph.incoming[key] if not edge.is_back]
+        return loop is not None and any(graph.loop_of.get(source) == loop for source in sources)
+
+    def _is_mirror_at_once(self, key: NodeKey) -> bool:
+        return self._begins_with_the_flow(key) and (self._options.pace == "free" or key not in self._tree.levels)
+
+    def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
+        if edge.is_back or (self._only_all_success and self._is_mirror_at_once(edge.target)):
+            return
+        source, target = self._places.get(edge.source), self._places.get(edge.target)
+        if target is None:
+            return
+        if source is None:
+            # Behind a start event: inside a subprocess nothing is before it, at the top the start of the task.
+            if len(edge.source) == 1:
+                start.set_downstream(target)
+            return
+        label = label_of_edge(self._tree, edge)
+        source.set_downstream(target, EdgeModifier(label) if label else None)
+
+    def _longest_retry_delay(self) -> float | None:
+        """Return the longest time after which a mirror retries; ``None`` if none does."""
+        delays = [_retry_delay(mirror) for mirror in self._mirrors if mirror.retries]
+        return max(delays, default=None)
+
+
+def _is_in_every_task(node: Node) -> bool:
+    if isinstance(node, Activity):
+        return not node.optional and not isinstance(node, SubProcess)
+    # The others vanish from a task in which all their branches are empty.
+    return isinstance(node, Gateway) and not node.converges and node.type != "ParallelGateway"
+
+
+def _retry_delay(mirror: NodeMirrorOperator) -> float:
+    delay = _seconds(mirror.retry_delay)
+    if mirror.retry_exponential_backoff:
+        delay *= 2.0 ** (mirror.retries or 0)
+        delay = min(delay, _seconds(mirror.max_retry_delay)) if mirror.max_retry_delay else delay
+    return delay
+
+
+def _seconds(delay: timedelta | float) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+
+
+def _described_loop(tree: PipelineTree, node: Node) -> str:
+    back = [edge for edge in tree.graph.outgoing[node.key] if edge.is_back]
+    if not back:
+        return "In a loop: it may run several times."
+    targets = ", ".join(tree.nodes[edge.target].name or edge.target[-1] for edge in back)
+    return f"In a loop: from here the flow may go back to {targets}."

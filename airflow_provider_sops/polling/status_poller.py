@@ -1,0 +1,352 @@
+"""One poll for many waits: up to 50 SOPS tasks in one request. Knows nothing of Airflow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import random
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.polling.schedule import PollSchedule
+from airflow_provider_sops.polling.server_contact import Contact, is_trouble
+from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from airflow_provider_sops.polling.server_contact import StatusSource
+    from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.waiting import Look
+
+#: How many requests of each kind may be under way at a time.
+_MOST_AT_ONCE = 4
+#: How long a server that lacks get_tasks_status is not asked for it again.
+_WITHOUT_BATCHES_SECONDS = 600.0
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A look that somebody waits for."""
+
+    look: Look
+    answer: asyncio.Future[TaskStatus]
+
+
+class StatusPoller:
+    """Answers the looks of many waits with few requests.
+
+    Looks at the same task share an answer. A look that needs a failure's details is a request of its own, since
+    get_tasks_status has none. So is one at a task that a batch left out, which is how SOPS says that it does not know
+    it, and one at a task with which every batch fails. Where the server lacks get_tasks_status, each task is asked
+    about alone.
+
+    :param open_source: opens the connection to the server when the first look is due.
+    :param name: who is asked, for the log.
+    :param node_states: whether answers have the states of the nodes.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], AbstractAsyncContextManager[StatusSource]],
+        name: str,
+        *,
+        node_states: bool = True,
+    ) -> None:
+        self._contact = Contact(open_source, name)
+        self._node_states = node_states
+        self._schedule = PollSchedule()
+        self._waiting: dict[int, list[_Waiting]] = {}
+        #: When tasks that nobody has looked at since were answered for.
+        self._answered: dict[int, float] = {}
+        #: Tasks with which a batch failed.
+        self._alone: set[int] = set()
+        self._trees = weakref.WeakValueDictionary[int, TreeIndex]()
+        self._tree_readings = weakref.WeakValueDictionary[int, asyncio.Lock]()
+        self._without_batches_until = 0.0
+        self._batches = 0
+        self._few_at_once = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._requests: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.Handle | None = None
+        self._waits = 0
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody waits."""
+        return self._waits == 0
+
+    @contextlib.asynccontextmanager
+    async def wait_for(self, task_id: int, interval_seconds: float) -> AsyncIterator[StatusWait]:
+        """Take part in the poll as long as the block runs.
+
+        :param interval_seconds: the usual time between two looks.
+        """
+        self._waits += 1
+        self._schedule.join(task_id, interval_seconds)
+        try:
+            yield StatusWait(self, task_id)
+        finally:
+            self._waits -= 1
+            self._schedule.leave(task_id, interval_seconds)
+            self._alone.discard(task_id)
+            self._answered.pop(task_id, None)
+            if self.is_unused:
+                self._cancel_timer()
+                for request in self._requests:
+                    request.cancel()
+                await asyncio.shield(self._close([*self._requests]))
+
+    async def look(self, task_id: int, look: Look) -> TaskStatus:
+        """Return the answer to a look, which may come from a request that serves others too.
+
+        :raises SopsError: there is no answer; the same holds for everybody whose look the request was to serve.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(look, loop.create_future())
+        self._waiting.setdefault(task_id, []).append(waiting)
+        # On a busy machine the waits of one answer take their turns over a second. Were the delay to count from each
+        # one's turn, their next looks would no longer fit into one request.
+        begin = self._answered.pop(task_id, loop.time())
+        if look.with_details or task_id in self._alone:
+            self._begin(self._ask_later(task_id, look.delay_seconds))
+        else:
+            self._schedule.add(task_id, begin, look.delay_seconds)
+            self._set_timer_soon()
+        try:
+            return await waiting.answer
+        finally:
+            self._forget(task_id, waiting)
+
+    async def detail(self, task_id: int) -> TaskDetail:
+        """Read a task's tree and constants.
+
+        :raises SopsError: there is no answer.
+        """
+        return await self._contact.ask(lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True)
+
+    async def tree(self, task_id: int) -> TreeIndex:
+        """Read a task's tree, once for all waits that want it, for as long as one of them keeps it.
+
+        :raises SopsError: there is no answer.
+        """
+        reading = self._tree_readings.setdefault(task_id, asyncio.Lock())
+        async with reading:
+            tree = self._trees.get(task_id)
+            if tree is None:
+                tree = self._trees[task_id] = TreeIndex((await self.detail(task_id)).pipeline_tree)
+            return tree
+
+    async def node_data(self, task_id: int, path: Sequence[str], plugin: str) -> NodeData:
+        """Read the inputs and outputs of a node.
+
+        :param path: its id in the task, behind those of the subprocesses around it.
+        :param plugin: its plugin's code.
+        :raises SopsError: there is no answer.
+        """
+        *stack, node_id = path
+        async with self._few_at_once:
+            detail = await self._contact.ask(
+                lambda source: source.get_task_node_detail(
+                    task_id, node_id, component_code=plugin or None, subprocess_stack=stack
+                ),
+                about_one_task=True,
+            )
+        return detail.data
+
+    async def node_log(self, task_id: int, node_id: str, version: str) -> str:
+        """Read what a node's plugin wrote.
+
+        :param version: of the node's try.
+        :raises SopsError: there is no answer.
+        """
+        async with self._few_at_once:
+            return await self._contact.ask(
+                lambda source: source.get_task_node_log(task_id, node_id, version=version or None),
+                about_one_task=True,
+            )
+
+    def _forget(self, task_id: int, waiting: _Waiting) -> None:
+        if waiting.answer.done() and not waiting.answer.cancelled():
+            waiting.answer.exception()  # seen, even if the wait was given up in the same moment
+        others = [other for other in self._waiting.pop(task_id, []) if other is not waiting]
+        if others:
+            self._waiting[task_id] = others
+        else:
+            self._schedule.discard(task_id)
+
+    def _set_timer_soon(self) -> None:
+        """Set the timer once for all looks that are added in this turn of the event loop."""
+        if self._timer is None or isinstance(self._timer, asyncio.TimerHandle):
+            self._cancel_timer()
+            self._timer = asyncio.get_running_loop().call_soon(self._set_timer)
+
+    def _set_timer(self) -> None:
+        self._cancel_timer()
+        moment = self._schedule.next_time()
+        if moment is not None and self._batches < _MOST_AT_ONCE:
+            self._timer = asyncio.get_running_loop().call_at(moment, self._send_batch)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _send_batch(self) -> None:
+        self._timer = None
+        task_ids = self._schedule.take(asyncio.get_running_loop().time())
+        if task_ids:
+            self._batches += 1
+            self._begin(self._ask_together({task_id: self._take(task_id) for task_id in task_ids}))
+        self._set_timer()
+
+    def _take(self, task_id: int, *, with_details: bool = False) -> list[_Waiting]:
+        """Take the looks that one request can serve."""
+        looks = self._waiting.pop(task_id, [])
+        left = [] if with_details else [waiting for waiting in looks if waiting.look.with_details]
+        if left:
+            self._waiting[task_id] = left
+        return [waiting for waiting in looks if waiting not in left]
+
+    async def _ask_together(self, looks: dict[int, list[_Waiting]]) -> None:
+        try:
+            statuses = await self._batch(looks)
+        except SopsError as error:
+            if is_trouble(error):
+                _answer_all(looks.values(), error)
+            else:
+                await self._ask_each_alone(looks)
+            return
+        except Exception as error:  # noqa: BLE001 - a wait that heard nothing would never end
+            _answer_all(looks.values(), error)
+            return
+        finally:
+            self._batches -= 1
+            self._set_timer_soon()
+        answered = asyncio.get_running_loop().time()
+        for task_id in looks.keys() & statuses.keys():
+            self._answered[task_id] = answered
+            _answer(looks.pop(task_id), statuses[task_id])
+        await asyncio.gather(*(self._ask_alone(task_id, waiting) for task_id, waiting in looks.items()))
+
+    async def _batch(self, looks: dict[int, list[_Waiting]]) -> dict[int, TaskStatus]:
+        """Ask about tasks in one request; nothing is known of any where the server lacks the call."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._without_batches_until:
+            return {}
+        fresh = any(waiting.look.fresh for waitings in looks.values() for waiting in waitings)
+        try:
+            return await self._contact.ask(
+                lambda source: source.get_tasks_status(looks, include_children=self._node_states, fresh=fresh)
+            )
+        except SopsGatewayError as error:
+            if not error.api_missing:
+                raise
+            self._without_batches_until = loop.time() + _WITHOUT_BATCHES_SECONDS
+            return {}
+
+    async def _ask_each_alone(self, looks: dict[int, list[_Waiting]]) -> None:
+        """Find out with which tasks a batch fails; if already one alone fails, it is likely to be the server."""
+        # Any of them: were it always the same one and that the culprit, the others would never be asked about.
+        first = random.choice(list(looks))  # noqa: S311
+        error = await self._ask_alone(first, looks.pop(first))
+        if isinstance(error, SopsError) and error.outcome_unknown:
+            _answer_all(looks.values(), error)
+            return
+        await asyncio.gather(
+            *(self._ask_alone(task_id, waiting, stays_alone=True) for task_id, waiting in looks.items())
+        )
+
+    async def _ask_later(self, task_id: int, delay_seconds: float) -> None:
+        await asyncio.sleep(delay_seconds)
+        looks = self._take(task_id, with_details=True)
+        if looks:
+            self._schedule.discard(task_id)
+            await self._ask_alone(task_id, looks)
+
+    async def _ask_alone(self, task_id: int, looks: list[_Waiting], *, stays_alone: bool = False) -> Exception | None:
+        """Ask about one task, answer its looks and return the error, if it was one.
+
+        :param stays_alone: whether an error keeps the task out of batches until it is answered for again.
+        """
+        with_details = any(waiting.look.with_details for waiting in looks)
+        fresh = any(waiting.look.fresh for waiting in looks)
+        try:
+            async with self._few_at_once:
+                status = await self._contact.ask(
+                    lambda source: source.get_task_status(
+                        task_id,
+                        with_ex_data=with_details,
+                        with_failed_node_info=with_details,
+                        with_auto_retry_status=with_details,
+                        fresh=fresh,
+                    ),
+                    about_one_task=True,
+                )
+        except Exception as error:  # noqa: BLE001 - as above
+            if stays_alone:
+                self._alone.add(task_id)
+            _answer(looks, error)
+            return error
+        self._alone.discard(task_id)
+        _answer(looks, status)
+        return None
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        # Without a context of its own, its log lines would go to the Airflow task that happened to ask first.
+        request = asyncio.create_task(work, context=contextvars.Context())
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+
+    async def _close(self, requests: Iterable[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*requests, return_exceptions=True)
+        await self._contact.close()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWait:
+    """One wait's part in a poll."""
+
+    poller: StatusPoller
+    task_id: int
+
+    async def look(self, look: Look) -> TaskStatus:
+        """Return the task's status as of ``look.delay_seconds`` from its last answer, or a little earlier.
+
+        :raises SopsError: there is no answer.
+        """
+        return await self.poller.look(self.task_id, look)
+
+    async def detail(self) -> TaskDetail:
+        """Read the task's tree and constants; see ``StatusPoller.detail``."""
+        return await self.poller.detail(self.task_id)
+
+    async def tree(self) -> TreeIndex:
+        """Read the task's tree; see ``StatusPoller.tree``."""
+        return await self.poller.tree(self.task_id)
+
+    async def node_data(self, path: Sequence[str], plugin: str) -> NodeData:
+        """Read the inputs and outputs of a node of the task; see ``StatusPoller.node_data``."""
+        return await self.poller.node_data(self.task_id, path, plugin)
+
+    async def node_log(self, node_id: str, version: str) -> str:
+        """Read what the plugin of a node of the task wrote; see ``StatusPoller.node_log``."""
+        return await self.poller.node_log(self.task_id, node_id, version)
+
+
+def _answer(looks: Iterable[_Waiting], answer: TaskStatus | Exception) -> None:
+    for waiting in looks:
+        if waiting.answer.done():
+            continue
+        if isinstance(answer, Exception):
+            waiting.answer.set_exception(answer)
+        else:
+            waiting.answer.set_result(answer)
+
+
+def _answer_all(looks: Iterable[list[_Waiting]], answer: Exception) -> None:
+    for waiting in looks:
+        _answer(waiting, answer)

@@ -1,0 +1,242 @@
+"""One poll of a business for all that watch the ends of its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+
+from airflow_provider_sops.polling.server_contact import Contact
+from airflow_provider_sops.polling.shared import open_source, server_name, shared_wait
+from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.limits import PAGE_SIZE
+from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
+from airflow_provider_sops.sops.verdict import Verdict, judge
+from airflow_provider_sops.sops.waiting import Look
+from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+
+    from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
+    from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.sops.models import TaskListItem
+    from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+
+log = logging.getLogger(__name__)
+
+#: A page begins with the last ones of the page before: tasks that leave the list meanwhile move the others up.
+_PAGE_OVERLAP = 20
+#: In how many polls running a task without an end may be missing from the list of unfinished ones.
+_MOST_ABSENCES = 3
+
+#: How many failed tasks are looked into in one poll; each takes requests of its own.
+_MOST_JUDGED = 20
+
+_CACHED_LOOK = Look(delay_seconds=0, fresh=False, with_details=False)
+_FRESH_LOOK = Look(delay_seconds=0, fresh=True, with_details=False)
+_THOROUGH_LOOK = Look(delay_seconds=0, fresh=True, with_details=True)
+_ENDS = {
+    Verdict.FINISHED: FINISHED,
+    Verdict.FAILED: FAILED,
+    Verdict.FAILING: FAILING,
+    Verdict.REVOKED: REVOKED,
+    Verdict.EXPIRED: EXPIRED,
+}
+
+
+@dataclass(slots=True)
+class _Known:
+    """A task of the business.
+
+    :param is_absent: whether the list of unfinished tasks did not have it in the last poll.
+    :param absences: in how many polls running that was so although the task had no end.
+    :param over_since: when it was first seen to be over, as the event loop's time.
+    :param judged_at: when its failure was last looked into.
+    :param failed_since: since when nothing goes on in it, as far as was seen; that has to be confirmed.
+    """
+
+    task: WatchedTask
+    is_absent: bool = False
+    absences: int = 0
+    over_since: float | None = None
+    judged_at: float = -math.inf
+    failed_since: float | None = None
+    tree: TreeIndex | None = None
+
+
+class TaskEndsPoll:
+    """Knows every recent task of a business, and how it stands.
+
+    The first poll reads the list of all tasks that were created in the last ``follow_days``, 200 in each request. Each
+    further one reads its newest page and the list of unfinished tasks, and asks for the states of those that have been
+    started; for up to 50 in each request, and together with other waits for this business. So it finds the end of a
+    task that took less than one interval and of one that runs for days. A task that is older than that while it still
+    runs is given up.
+
+    Tasks that an independent subprocess has started are left out: they are parts of another task.
+
+    :param sops_conn_id: the Airflow connection of type ``sops``.
+    :param bk_biz_id: the business, or ``None`` for the connection's.
+    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
+    :param interval_seconds: time from the begin of one poll to the begin of the next.
+    :param follow_days: for how many days a task is followed, from its creation.
+    """
+
+    def __init__(
+        self,
+        *,
+        sops_conn_id: str,
+        bk_biz_id: int | str | None,
+        scope: str | None,
+        interval_seconds: float,
+        follow_days: float,
+    ) -> None:
+        self._place: dict[str, Any] = {"sops_conn_id": sops_conn_id, "bk_biz_id": bk_biz_id, "scope": scope}
+        self._interval_seconds = interval_seconds
+        self._follow_days = follow_days
+        self._name = server_name(sops_conn_id, bk_biz_id)
+        self._contact: Contact[AsyncSopsClient] = Contact(lambda: open_source(**self._place), self._name)
+        self._known: dict[int, _Known] = {}
+        self._is_complete = False
+        self._told_error = ""
+
+    async def pictures(self) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
+        """Yield all known tasks by id, once for each interval in which the server answers. Never ends."""
+        clock = asyncio.get_running_loop().time
+        try:
+            while True:
+                began = clock()
+                try:
+                    await self._poll()
+                except SopsError as error:
+                    self._tell(error)
+                else:
+                    self._told_error = ""
+                    yield {task_id: known.task for task_id, known in self._known.items()}
+                await asyncio.sleep(max(0.0, began + self._interval_seconds - clock()))
+        finally:
+            await self._contact.close()
+
+    def _tell(self, error: SopsError) -> None:
+        """Write an error to the log, unless it is the same as before."""
+        if str(error) != self._told_error:
+            log.error("The tasks of %s cannot be watched; trying again: %s", self._name, error)
+            self._told_error = str(error)
+
+    async def _poll(self) -> None:
+        listed = await self._list(down_to=max(self._known, default=0))
+        unfinished = await self._list(is_finished=False) if self._known else listed
+        for item in {**listed, **unfinished}.values():
+            self._note(item)
+        unsure = []
+        for task_id, known in self._known.items():
+            known.is_absent = task_id not in unfinished
+            if not known.task.is_over and (known.task.item.is_started or known.is_absent):
+                unsure.append(task_id)
+        errors = await asyncio.gather(*(self._ask(task_id, self._look) for task_id in unsure))
+        failing = [task_id for task_id, known in self._known.items() if known.task.end == FAILING]
+        failing.sort(key=lambda task_id: (self._known[task_id].judged_at, -task_id))
+        errors += await asyncio.gather(*(self._ask(task_id, self._judge) for task_id in failing[:_MOST_JUDGED]))
+        self._forget()
+        # Were the first picture without what was not answered, its watchers would take old ends for news. A refusal
+        # about one task alone, though, may last for ever.
+        if not self._is_complete:
+            for error in errors:
+                if error is not None and error.temporary:
+                    raise error
+        self._is_complete = True
+
+    async def _list(self, *, down_to: int = 0, **filters: Any) -> dict[int, TaskListItem]:
+        """Read a list page by page, newest first, until it ends or an id is reached; one page at least."""
+        since = pendulum.now("UTC").subtract(seconds=int(self._follow_days * 86400))
+        found: dict[int, TaskListItem] = {}
+        offset = 0
+        while True:
+            page = await self._contact.ask(
+                lambda client, offset=offset: client.get_task_list(  # type: ignore[misc]
+                    create_time_start=since,
+                    is_child_taskflow=False,
+                    limit=PAGE_SIZE,
+                    offset=offset or None,
+                    **filters,
+                )
+            )
+            new = {item.id: item for item in page if item.id > 0 and item.id not in found}
+            found |= new
+            # A server that ignores the offset gives the same page for ever.
+            if len(page) < PAGE_SIZE or not new or min(new) <= down_to:
+                return found
+            offset += PAGE_SIZE - _PAGE_OVERLAP
+
+    def _note(self, item: TaskListItem) -> None:
+        known = self._known.get(item.id)
+        if known is None:
+            known = self._known[item.id] = _Known(WatchedTask(item))
+        if not known.task.is_over:
+            self._set(known, FINISHED if item.is_finished else known.task.end, item.finish_time, item)
+
+    async def _ask(
+        self, task_id: int, question: Callable[[StatusWait, _Known], Coroutine[Any, Any, None]]
+    ) -> SopsError | None:
+        """Put a question about a task; without an answer it is put again in the next poll."""
+        try:
+            async with shared_wait(
+                sops_task_id=task_id, interval_seconds=self._interval_seconds, node_states=False, **self._place
+            ) as wait:
+                await question(wait, self._known[task_id])
+        except SopsNotFoundError:
+            del self._known[task_id]
+        except SopsError as error:
+            log.debug("SOPS task %s: %s", task_id, error)
+            return error
+        return None
+
+    async def _look(self, wait: StatusWait, known: _Known) -> None:
+        """Read the task's state."""
+        status = await wait.look(_FRESH_LOOK if known.is_absent else _CACHED_LOOK)
+        known.absences = known.absences + 1 if known.is_absent else 0
+        verdict = judge(status, asked_for_auto_retry=False)
+        end = _ENDS.get(verdict, "")
+        self._set(known, FAILED if end == FAILING and known.task.end == FAILED else end, status.finish_time)
+
+    async def _judge(self, wait: StatusWait, known: _Known) -> None:
+        """Find out whether anything goes on in a task in which nodes have failed."""
+        known.judged_at = asyncio.get_running_loop().time()
+        if known.tree is None:
+            known.tree = await wait.tree()
+        status = await wait.look(_THOROUGH_LOOK)
+        end = _ENDS.get(judge(status, known.tree), "")
+        if end != FAILED:
+            known.failed_since = None
+        elif known.failed_since is None or known.judged_at - known.failed_since < CONFIRMATION_SECONDS:
+            known.failed_since = known.failed_since or known.judged_at
+            end = FAILING
+        self._set(known, end, status.finish_time)
+
+    def _set(
+        self, known: _Known, end: str, finish_time: pendulum.DateTime | None, item: TaskListItem | None = None
+    ) -> None:
+        known.task = WatchedTask(item or known.task.item, end, finish_time or known.task.finish_time)
+        if end != FAILING:
+            known.tree = known.failed_since = None
+        if known.task.is_over:
+            known.over_since = asyncio.get_running_loop().time()
+
+    def _forget(self) -> None:
+        """Forget what ended long ago, and give up what has left the list without an end."""
+        longest_ago = asyncio.get_running_loop().time() - self._follow_days * 86400
+        for task_id, known in list(self._known.items()):
+            is_lost = not known.task.is_over and known.absences >= _MOST_ABSENCES
+            if is_lost:
+                log.info(
+                    "SOPS task %s is followed no longer: it was created more than %s days ago, or was deleted.",
+                    task_id,
+                    self._follow_days,
+                )
+            if is_lost or (known.over_since is not None and known.over_since < longest_ago):
+                del self._known[task_id]

@@ -1,0 +1,81 @@
+"""Calls of a service as data: written once, done by the blocking hook and by the asynchronous client.
+
+A function that describes a call returns a ``Call``: its name, its parameters and how to read the answer. What needs
+several calls, because the service takes only so much at once or gives it page by page, is a generator of calls: it
+yields one, is sent what the call brought, and returns the whole.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from airflow_provider_sops.service.reading import read_list
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.service.answer import Answer
+    from airflow_provider_sops.service.errors import InvalidParameterError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One call of a service.
+
+    :param api: its name in the service's table of endpoints.
+    :param parameters: by the service's own names; those that are ``None`` are not sent.
+    :param read: reads the answer.
+    :param fresh: whether it is to bypass the service's caches.
+    """
+
+    api: str
+    parameters: Mapping[str, Any] = field(repr=False)
+    read: Callable[[Any], T] = field(repr=False)
+    fresh: bool = False
+
+
+#: Several calls that make up one answer.
+Steps = Generator[Call[Any], Any, T]
+
+
+def call(api: str, read: Callable[[Any], T], /, *, fresh: bool = False, **parameters: Any) -> Call[T]:
+    """Return a call of which only the answer's ``data`` is read.
+
+    :param read: reads the data.
+    """
+
+    def read_answer(answer: Answer) -> T:
+        return read(answer.data)
+
+    return Call(api, parameters, read_answer, fresh)
+
+
+def as_it_is(data: Any) -> Any:
+    """Return what came."""
+    return data
+
+
+def nothing(data: Any) -> None:
+    """Return nothing: the answer says only that the call succeeded."""
+
+
+def list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
+    """Return a reader of lists whose items ``read`` reads."""
+    return lambda data: [read(item) for item in read_list(data)]
+
+
+def look_up(name: str, endpoints: Mapping[str, T], *, service: str, error: type[InvalidParameterError]) -> T:
+    """Return a call's row of a service's table.
+
+    :param service: its name in words.
+    :param error: raised where there is no such call; its text names similar ones.
+    """
+    row = endpoints.get(name)
+    if row is not None:
+        return row
+    similar = difflib.get_close_matches(str(name), endpoints, n=3)
+    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(endpoints))}."
+    raise error(f"{service} has no call named {name!r}", advice=advice)

@@ -1,0 +1,170 @@
+"""Reading the fields of an Airflow connection, whichever way they were filled in: a form, JSON or a URI."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from airflow_provider_sops.service.settings import CONNECT_SECONDS, DEFAULT_TIMEOUT_SECONDS, Limits, TransportSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from airflow_provider_sops.service.errors import InvalidParameterError, TransportErrors
+
+#: The keys of the extra that ``transport`` and ``limits`` read.
+TRANSPORT_KEYS = ("verify", "proxy", "timeout_seconds")
+_WORDS_FOR_TRUE = ("true", "1", "yes", "on")
+_WORDS_FOR_FALSE = ("false", "0", "no", "off")
+
+
+class AirflowConnection(Protocol):
+    """The part of Airflow's ``Connection`` that is read here."""
+
+    conn_id: Any
+    host: Any
+    port: Any
+    schema: Any
+    login: Any
+    password: Any
+    extra: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFields:
+    """The fields of one connection. Forms send texts and empty texts, JSON sends any type: both are read alike.
+
+    Every method raises ``errors.invalid_parameter`` for a value that is missing or that it cannot read. The text names
+    the field, and never a secret.
+
+    :param errors: the service's own classes.
+    """
+
+    connection: AirflowConnection = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    errors: TransportErrors = field(repr=False)
+
+    @classmethod
+    def of(cls, connection: AirflowConnection, errors: TransportErrors) -> ConnectionFields:
+        """Return the fields of an Airflow connection, whose extra must be a JSON object or empty."""
+        try:
+            extra = json.loads(connection.extra) if connection.extra else {}
+        except ValueError:
+            extra = None
+        fields = cls(connection, extra if isinstance(extra, dict) else {}, errors)
+        if not isinstance(extra, dict):
+            raise fields.malformed("extra is no JSON object")
+        return fields
+
+    def malformed(self, reason: str) -> InvalidParameterError:
+        """Return the error for a field that is wrong."""
+        return self.errors.invalid_parameter(f"connection {text_of(self.connection.conn_id)!r}: {reason}")
+
+    def transport(self) -> TransportSettings:
+        """Return the way to the service."""
+        return TransportSettings(
+            root=self.root(), errors=self.errors, verify=self.switch_or_path("verify"), proxy=self.url("proxy")
+        )
+
+    def limits(self) -> Limits:
+        """Return what one exchange may cost."""
+        seconds = self.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS)
+        return Limits(total_seconds=seconds, connect_seconds=min(CONNECT_SECONDS, seconds))
+
+    def unused(self, known: Container[str]) -> tuple[str, ...]:
+        """Return the keys of the extra that mean nothing, perhaps misspelt."""
+        return tuple(sorted(key for key in self.extra if key not in known))
+
+    def required(self, name: str, meaning: str) -> str:
+        """Return one of the connection's own fields, such as ``login``."""
+        value = text_of(getattr(self.connection, name))
+        if not value:
+            raise self.malformed(f"{name} ({meaning}) is empty")
+        return value
+
+    def root(self) -> str:
+        """Return the address in ``host`` without a closing slash; ``https://`` unless it says otherwise."""
+        host = text_of(self.connection.host)
+        if not host:
+            raise self.malformed("host is empty; it is the gateway's address")
+        if "://" not in host:
+            host = f"{'http' if text_of(self.connection.schema).lower() == 'http' else 'https'}://{host}"
+        parts = _split_url(host.rstrip("/"))
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self.malformed("host is no http:// or https:// address")
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise self.malformed("host holds a query, a fragment or a user; it is only the gateway's address")
+        if self.connection.port and parts.port is None:
+            parts = parts._replace(netloc=f"{parts.netloc}:{self.connection.port}")
+        return str(parts.geturl())
+
+    def text(self, key: str) -> str | None:
+        """Return a text of the extra."""
+        value = self.extra.get(key)
+        if value is None or isinstance(value, str):
+            return (value or "").strip() or None
+        raise self.malformed(f"extra {key!r} is no text")
+
+    def choice(self, key: str, choices: tuple[str, ...], *, default: str) -> str:
+        """Return one of a few words of the extra."""
+        value = self.text(key) or default
+        if value in choices:
+            return value
+        raise self.malformed(f"extra {key!r} is {value!r}, not one of {', '.join(choices)}")
+
+    def whole_number(self, key: str) -> str | None:
+        """Return a positive whole number of the extra, as text."""
+        value = text_of(self.extra.get(key))
+        if not value or (value.isascii() and value.isdigit() and int(value) > 0):
+            return value or None
+        raise self.malformed(f"extra {key!r} is {value!r}, not a positive whole number")
+
+    def switch_or_path(self, key: str) -> bool | str:
+        """Return a switch of the extra, on by default, or the path that stands in its place."""
+        value = self.extra.get(key)
+        if isinstance(value, bool):
+            return value
+        text = text_of(value)
+        if not text or text.lower() in _WORDS_FOR_TRUE:
+            return True
+        return False if text.lower() in _WORDS_FOR_FALSE else text
+
+    def url(self, key: str) -> str | None:
+        """Return an address of the extra."""
+        value = self.text(key)
+        if value is None:
+            return None
+        parts = _split_url(value)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self.malformed(f"extra {key!r} is no http:// or https:// address")
+        return value
+
+    def seconds(self, key: str, *, default: float) -> float:
+        """Return a duration of the extra."""
+        value = self.extra.get(key)
+        if value is None or value == "":
+            return default
+        try:
+            number = float(value) if not isinstance(value, bool) else 0.0
+        except (TypeError, ValueError):
+            number = 0.0
+        if 0 < number < float("inf"):
+            return number
+        raise self.malformed(f"extra {key!r} is {value!r}, not a number of seconds above 0")
+
+
+def text_of(value: Any) -> str:
+    """Return a field as text, without blanks around it."""
+    return "" if value is None else str(value).strip()
+
+
+def _split_url(url: str) -> Any:
+    """Return the parts of an address; ``None`` where it is none, such as one with a port that is no number."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError:
+        return None
+    return parts

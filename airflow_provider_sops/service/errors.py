@@ -1,0 +1,170 @@
+"""What all errors of a remote service have in common. Each service derives its own tree of errors from these.
+
+Each error carries what a person needs in order to act: which call failed, the service's or the gateway's own code, the
+HTTP status, the id by which the service's people find the call, the server's own words and, in English, why it failed
+and what to do next. Two properties answer what code needs to know: ``temporary`` (may the same call succeed later
+unaided) and ``outcome_unknown`` (may the server have acted although an error came back).
+
+All of them can be pickled, and none ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_sops.service.text import shown_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: No code is longer; Python refuses to read some thousand digits.
+_MOST_CODE_DIGITS = 18
+
+
+class ServiceError(Exception):
+    """Something went wrong with a remote service.
+
+    :param reason: what went wrong, in English.
+    :param api: the call's name as in the service's endpoint table.
+    :param ids: the ids that the call named.
+    :param code: the code in the answer as it came; ``None`` where there was none.
+    :param http_status: the answer's HTTP status; ``None`` where no answer came.
+    :param trace: the id by which the service's people find the call.
+    :param server_message: the server's own words in full.
+    :param advice: what to do next.
+    """
+
+    #: What the service calls ``trace``, and who the server's words are from.
+    trace_name: ClassVar[str] = "trace id"
+    speaker: ClassVar[str] = "The server"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        api: str | None = None,
+        ids: Mapping[str, str] | None = None,
+        code: int | str | None = None,
+        http_status: int | None = None,
+        trace: str | None = None,
+        server_message: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.api = api
+        self.ids = dict(ids or {})
+        self.code = code
+        self.http_status = http_status
+        self.trace = trace
+        self.server_message = server_message
+        self.advice = advice
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the same call may succeed later without anybody changing anything."""
+        return False
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether the server may have done what was asked although this error came back."""
+        return self.http_status is not None and self.http_status >= 500
+
+    def __str__(self) -> str:
+        known = {"code": self.code, "HTTP": self.http_status, self.trace_name: self.trace}
+        marks = ", ".join(f"{name} {value}" for name, value in known.items() if value not in (None, ""))
+        ids = ", ".join(f"{name} {value}" for name, value in self.ids.items())
+        call = f"{self.api or ''}{f' ({ids})' if ids else ''}"
+        text = f"{call}: {self.reason}" if call else self.reason
+        if marks:
+            text += f" ({marks})"
+        if self.server_message:
+            text += f". {self.speaker} says: {shown_words(self.server_message)}"
+        if self.advice:
+            text += f"{'' if text.endswith('.') else '.'} {self.advice}"
+        return text
+
+
+class ConnectionFailedError(ServiceError):
+    """No usable answer reached us: name not found, connection refused, TLS, timeout, connection lost.
+
+    :param request_sent: ``False`` where it is certain that the request never left, so that nothing can have
+        happened.
+    """
+
+    def __init__(self, reason: str, *, request_sent: bool = True, **details: Any) -> None:
+        super().__init__(reason, **details)
+        self.request_sent = request_sent
+
+    @property
+    def temporary(self) -> bool:
+        """Always: networks come back."""
+        return True
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether the request may have arrived."""
+        return self.request_sent
+
+
+class UnusableAnswerError(ServiceError):
+    """An answer that is not the service's own: a redirect, HTML, broken JSON, an empty body, far too large a one.
+
+    :param answer_cut: the answer began like one of the service's and broke off, or was empty.
+    """
+
+    def __init__(self, reason: str, *, answer_cut: bool = False, **details: Any) -> None:
+        super().__init__(reason, **details)
+        self.answer_cut = answer_cut
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the service was out of reach (HTTP 502, 503, 504) or its answer broke off."""
+        if self.http_status in (502, 503, 504):
+            return True
+        return self.answer_cut and self.http_status is not None and self.http_status < 300
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether the service may have acted: it was asked, and something else than its answer came back."""
+        return self.http_status is not None and (self.http_status < 300 or self.http_status >= 500)
+
+
+class RateLimitError(ServiceError):
+    """The gateway refused the call because there were too many; it was not executed.
+
+    :param retry_after_seconds: when the gateway will accept calls again; ``None`` where it does not say.
+    """
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, **details: Any) -> None:
+        super().__init__(reason, **details)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def temporary(self) -> bool:
+        """Always: the limit is per period."""
+        return True
+
+
+class InvalidParameterError(ServiceError):
+    """A parameter is missing or wrong, found by the service or here before anything was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportErrors:
+    """A service's own classes for what can go wrong on the way, so that a transport raises these and no others."""
+
+    connection_failed: type[ConnectionFailedError]
+    unusable_answer: type[UnusableAnswerError]
+    invalid_parameter: type[InvalidParameterError]
+
+
+def code_number(code: int | str | None) -> int | None:
+    """Return a code as a number, or ``None``; servers give ``3540400`` as well as ``"50000"``."""
+    if isinstance(code, bool):
+        return None
+    if isinstance(code, int):
+        return code
+    is_number = isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= _MOST_CODE_DIGITS
+    return int(code) if is_number else None  # type: ignore[arg-type]

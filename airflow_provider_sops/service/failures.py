@@ -1,0 +1,115 @@
+"""Failures on the way to a service, in words. The blocking and the asynchronous transport share them.
+
+Neither the exception's own text nor the whole URL is passed on: with ESB the URL holds secrets.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_sops.service.body import BodyError
+    from airflow_provider_sops.service.errors import ConnectionFailedError, TransportErrors, UnusableAnswerError
+    from airflow_provider_sops.service.http import HttpRequest
+
+_LOST = "the connection was lost before the answer was complete"
+_WORDS_BY_CAUSE: tuple[tuple[type[BaseException], str, str], ...] = (
+    (socket.gaierror, "the host name cannot be resolved", "Check the connection's host and this machine's DNS."),
+    (
+        ssl.SSLCertVerificationError,
+        "the TLS certificate is not accepted",
+        "Give the CA's file as extra 'verify', or check the connection's host.",
+    ),
+    (
+        ssl.SSLError,
+        "TLS failed",
+        "Check that the connection's host speaks HTTPS on this port, and TLS settings in between.",
+    ),
+    (ConnectionRefusedError, "the connection was refused", "Check the connection's host and port."),
+    (
+        ConnectionResetError,
+        _LOST,
+        "Something in between or the server closed it; if it happens again, ask who runs the gateway.",
+    ),
+    (TimeoutError, "there was no answer in time", "Check the network, or raise extra 'timeout_seconds'."),
+)
+_ADVICE = "Check the connection's host and proxy, and the network in between."
+
+#: A TLS connection that ended where it should not have: the request may have been read before.
+_TLS_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+def connection_error(
+    failed: type[ConnectionFailedError],
+    request: HttpRequest,
+    error: BaseException,
+    *,
+    request_sent: bool,
+    reason: str | None = None,
+) -> ConnectionFailedError:
+    """Return the error for a request that got no usable answer.
+
+    :param failed: the service's class for it.
+    :param error: what the HTTP library raised.
+    :param request_sent: ``False`` where it is certain that the request never left.
+    :param reason: what happened, where the transport knows it better than the exception's causes tell.
+    """
+    causes = tuple(_causes(error))
+    found, advice = next(
+        (
+            (words, what_to_do)
+            for cause_type, words, what_to_do in _WORDS_BY_CAUSE
+            if any(isinstance(cause, cause_type) for cause in causes)
+        ),
+        (_LOST if request_sent else "the connection failed", _ADVICE),
+    )
+    details = [detail for cause in causes if (detail := getattr(cause, "verify_message", None))]
+    if details:
+        found += f" ({details[0]})"
+    return failed(
+        f"{request.shown_url}: {reason or found}",
+        api=request.api,
+        ids=request.ids,
+        # A longer timeout for answers does not help where no connection came about.
+        advice=advice if request_sent or reason is None else _ADVICE,
+        request_sent=request_sent,
+    )
+
+
+def unusable_answer(
+    errors: TransportErrors, request: HttpRequest, error: BodyError, http_status: int
+) -> UnusableAnswerError:
+    """Return the error for an answer whose body cannot be had."""
+    return errors.unusable_answer(
+        f"{request.shown_url}: {error}",
+        api=request.api,
+        ids=request.ids,
+        http_status=http_status,
+        advice="Check what stands before the server, or ask for less at once.",
+        answer_cut=error.cut,
+    )
+
+
+def is_tls_handshake_failure(error: BaseException) -> bool:
+    """Whether TLS failed before anything of the request could be sent."""
+    causes = tuple(_causes(error))
+    return any(isinstance(cause, ssl.SSLError) for cause in causes) and not any(
+        isinstance(cause, _TLS_ENDED) for cause in causes
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all that it wraps, by whichever way libraries wrap."""
+    seen: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or any(current is other for other in seen):
+            continue
+        seen.append(current)
+        yield current
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]

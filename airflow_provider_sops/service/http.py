@@ -1,0 +1,85 @@
+"""One HTTP request, ready to be sent, and one response, as a transport received it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_sops.service.storable import storable_text
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.service.errors import InvalidParameterError
+
+Method = Literal["GET", "POST"]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, ready to be sent.
+
+    :param api: the call's name.
+    :param url: complete, with the query. May hold secrets.
+    :param headers: complete. May hold secrets.
+    :param body: JSON in UTF-8; ``None`` for a GET.
+    :param repeatable: whether it may be sent again when the answer was lost.
+    :param ids: the ids that it names, for errors and logs.
+    """
+
+    api: str
+    method: Method
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    repeatable: bool
+    ids: Mapping[str, str]
+
+    @property
+    def shown_url(self) -> str:
+        """The address without the query, for logs and errors."""
+        return self.url.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One HTTP response, as a transport received it, redirects not followed.
+
+    :param headers: by name; ``header`` looks them up in any case.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of 200 to 299."""
+        return 200 <= self.status < 300
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value as a ``storable_text``, whatever the case of its name."""
+        wanted = name.lower()
+        return next((storable_text(value) for key, value in self.headers.items() if key.lower() == wanted), None)
+
+
+def write_json(value: Any, *, api: str, error: type[InvalidParameterError]) -> bytes:
+    """Return a value as JSON in UTF-8.
+
+    :param api: the call that it is for.
+    :param error: raised where the value cannot be written.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_mapping).encode()
+    except (TypeError, ValueError, RecursionError) as reason:
+        raise error(
+            f"a parameter cannot be written as JSON: {reason}",
+            api=api,
+            advice="Pass texts, numbers, booleans, lists and dicts of them.",
+        ) from reason
+
+
+def _plain_mapping(value: object) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON type")

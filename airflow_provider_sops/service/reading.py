@@ -1,0 +1,67 @@
+"""Lenient readers for the values in SOPS answers.
+
+SOPS servers of different ages disagree on types: numbers arrive as text, absent texts as ``null`` or ``""``,
+flags as ``0``. These functions read all of them and never raise, so that an odd field costs that field and
+not the whole answer.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pendulum
+
+from airflow_provider_sops.service.storable import storable, storable_text
+
+#: What a database column of 64 bits holds.
+_GREATEST_INT = 2**63 - 1
+_SPACE_BEFORE_OFFSET = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
+
+
+def read_mapping(value: Any) -> Mapping[str, Any]:
+    """Return ``value`` if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def read_list(value: Any) -> list[Any]:
+    """Return ``value`` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def read_text(value: Any) -> str:
+    """Return ``value`` as a ``storable_text``; ``None`` is the empty text."""
+    return "" if value is None else storable_text(value if isinstance(value, str) else str(storable(value)))
+
+
+def read_int(value: Any, default: int = 0) -> int:
+    """Return ``value`` as an integer, or ``default`` where it is no number, or one beyond 64 bits."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return default
+    return number if abs(number) <= _GREATEST_INT else default
+
+
+def read_id(value: Any) -> int | None:
+    """Return an id that SOPS gives as a number in one call and as text in another; ``None`` if it is neither."""
+    number = read_int(value, default=-1)
+    return number if number >= 0 else None
+
+
+def read_time(value: Any) -> pendulum.DateTime | None:
+    """Return a zone-aware time; ``None`` for an unset or unreadable one.
+
+    Accepts every format that SOPS uses: ``2026-11-20 18:34:08 +0800`` (statuses, details), the same without the
+    space (clocked tasks), ``2026-11-20T10:34:13.084Z`` (task lists) and ``2019-01-17 04:13:08`` (details of the
+    servers of 2019, which is UTC).
+    """
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(_SPACE_BEFORE_OFFSET.sub("", value.strip()))
+    except ValueError:
+        return None
+    return pendulum.instance(moment, tz="UTC")

@@ -1,0 +1,55 @@
+"""When a request is sent again. All services, the blocking and the asynchronous transport share the rules.
+
+A failed request is sent again if the failure is temporary and the repeat cannot do anything twice: either the
+call is one that may be repeated, or it is certain that it was not executed (never sent, or refused by a rate
+limit). At most four times, with growing pauses; a rate limit is waited for as long as the gateway says. No
+new try is begun later than 45 seconds after the first: late enough for one that got no answer in the default time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tenacity
+
+from airflow_provider_sops.service.errors import ServiceError
+
+if TYPE_CHECKING:
+    import logging
+
+_TRIES = 4
+#: More than the connections' default ``timeout_seconds``, 30.
+_LONGEST_SECONDS = 45.0
+_growing_pause = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5)
+
+
+def retry_rules(api: str, *, repeatable: bool, log: logging.Logger) -> dict[str, Any]:
+    """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
+
+    :param api: the call's name. What another call met on the way, such as one for a token, was repeated there.
+    :param repeatable: whether the call may be sent again when its answer was lost.
+    :param log: told of every repeat.
+    """
+
+    def may_be_repeated(error: BaseException) -> bool:
+        if not isinstance(error, ServiceError) or not error.temporary or error.api not in (None, api):
+            return False
+        return repeatable or not error.outcome_unknown
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("Trying again in %.1f s: %s", state.upcoming_sleep, error)
+
+    return {
+        "retry": tenacity.retry_if_exception(may_be_repeated),
+        "stop": tenacity.stop_any(tenacity.stop_after_attempt(_TRIES), tenacity.stop_before_delay(_LONGEST_SECONDS)),
+        "wait": _pause_seconds,
+        "before_sleep": tell,
+        "reraise": True,
+    }
+
+
+def _pause_seconds(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    retry_after_seconds: float | None = getattr(error, "retry_after_seconds", None)
+    return _growing_pause(state) if retry_after_seconds is None else retry_after_seconds

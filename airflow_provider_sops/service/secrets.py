@@ -1,0 +1,130 @@
+"""Hiding known secrets in whatever is logged or handed on."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: What stands in place of a secret.
+HIDDEN = "***"
+#: A shorter text says nothing, but would be found everywhere.
+_SHORTEST_WITHIN_TEXT = 3
+#: A shorter line of a secret of several lines, such as a bracket, tells nothing of it.
+_SHORTEST_LINE = 8
+#: The backslashes of an escape: one for each time that the text was escaped, doubled each time.
+_ESCAPES = r"(?:\\{1,8})"
+_NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+
+
+class Secrets:
+    """Values that must not be shown.
+
+    A secret is found as a part of a longer text too, and in whatever way it was escaped there: for a URL, HTML or JSON,
+    or as Python writes it. One of fewer than 3 characters is hidden only where it is a whole value.
+
+    :param values: the secrets, or JSON values that are made of them.
+    """
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        self._texts = frozenset(text for value in values for text in secret_texts(value))
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def __repr__(self) -> str:
+        return f"<Secrets: {len(self._texts)}>"
+
+    def __or__(self, other: Secrets) -> Secrets:
+        return Secrets(self._texts | other._texts)
+
+    def hide(self, value: Any) -> Any:
+        """Return a JSON value with ``***`` in place of each secret; numbers and keys of objects count as well."""
+        if not self._texts:
+            return value
+        if isinstance(value, str):
+            return HIDDEN if value in self._texts else self.hide_in(value)
+        if isinstance(value, Mapping):
+            return {self.hide(key): self.hide(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.hide(each) for each in value]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return HIDDEN if is_number and str(value) in self._texts else value
+
+    def hide_in(self, text: str) -> str:
+        """Return a text with ``***`` in place of each secret."""
+        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def occur_in(self, value: Any) -> bool:
+        """Whether a JSON value holds a secret."""
+        return bool(self.hide(value) != (list(value) if isinstance(value, tuple) else value))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        long = {text for text in self._texts if len(text) >= _SHORTEST_WITHIN_TEXT}
+        long |= {line for text in long for line in _lines(text)}
+        longest_first = sorted(long, key=lambda text: (-len(text), text))
+        return re.compile("|".join("".join(map(_forms_of, text)) for text in longest_first)) if long else None
+
+
+def secret_texts(value: Any) -> set[str]:
+    """Return the texts and numbers in a JSON value; of a form's ``{"tag": ..., "value": ...}`` those of the value."""
+    if isinstance(value, Mapping):
+        inner = [value["value"]] if "value" in value else value.values()
+        return {text for each in inner for text in secret_texts(each)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return {text for each in value for text in secret_texts(each)}
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return set()
+    return {str(value)} - {"", HIDDEN}
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield what else a secret may look like: without the space around it, and line by line."""
+    for part in (text, *text.splitlines()):
+        if len(part.strip()) >= (_SHORTEST_LINE if "\n" in text.strip() else _SHORTEST_WITHIN_TEXT):
+            yield part.strip()
+
+
+def _forms_of(character: str) -> str:
+    """Return a pattern for a character as it may be echoed, since each way to escape spares other characters."""
+    if character.isascii() and character.isalnum():
+        return f"(?:{character}|{_percent_encoded(character)})"
+    number = ord(character)
+    entities = rf"&#0{{0,6}}{number};|&#[xX]0{{0,6}}{_hexadecimal(number, 1)};"
+    forms = {
+        rf"{_ESCAPES}?(?:{re.escape(character)}|{re.escape(html.escape(character))}|{entities})",
+        _percent_encoded(character),
+        rf"{_ESCAPES}x{_hexadecimal(number, 2)}",
+        rf"{_ESCAPES}U{_hexadecimal(number, 8)}",
+        "".join(rf"{_ESCAPES}u{_hexadecimal(unit, 4)}" for unit in _utf16(character)),
+    }
+    if character in _NAMED_ESCAPES:
+        forms.add(_ESCAPES + _NAMED_ESCAPES[character])
+    if character == " ":
+        forms.add(r"\+")
+    if character == "\\":
+        forms.add(_ESCAPES)
+    return f"(?:{'|'.join(sorted(forms, key=lambda form: (-len(form), form)))})"
+
+
+def _percent_encoded(character: str) -> str:
+    octets = character.encode(errors="backslashreplace")
+    return "".join(f"%(?:25){{0,4}}{_hexadecimal(octet, 2)}" for octet in octets)
+
+
+def _utf16(character: str) -> Iterator[int]:
+    """Yield the units as which JSON escapes a character: one, or two for those beyond the first 65536."""
+    encoded = character.encode("utf-16-be", errors="surrogatepass")
+    for position in range(0, len(encoded), 2):
+        yield int.from_bytes(encoded[position : position + 2], "big")
+
+
+def _hexadecimal(number: int, digits: int) -> str:
+    """Return a pattern for a number in either case."""
+    return "".join(f"[{digit.lower()}{digit}]" if digit.isalpha() else digit for digit in f"{number:0{digits}X}")

@@ -1,0 +1,75 @@
+"""The way to a service and what one exchange with it may cost: what both transports observe."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_sops.service.errors import TransportErrors
+
+CONNECT_SECONDS = 5.0
+DEFAULT_TIMEOUT_SECONDS = 30.0
+LARGEST_ANSWER_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request and its answer may cost at most.
+
+    :param total_seconds: from connecting to the answer's last byte.
+    :param connect_seconds: how long a connection may take to come about.
+    :param largest_answer_bytes: how large the answer may be, decompressed.
+    """
+
+    total_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    connect_seconds: float = CONNECT_SECONDS
+    largest_answer_bytes: int = LARGEST_ANSWER_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """The way to a service.
+
+    :param root: the gateway's address.
+    :param errors: the service's classes for what can go wrong.
+    :param verify: whether to verify TLS certificates, or the file or folder of the CA certificates to do it with.
+    :param proxy: address of an HTTP proxy; ``None``: what the environment says (``HTTPS_PROXY`` and the like).
+    """
+
+    root: str
+    errors: TransportErrors
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The proxy by scheme, as requests takes it."""
+        return {"http": self.proxy, "https": self.proxy} if self.proxy else {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The proxy's password, if it has one."""
+        password = urlsplit(self.proxy).password if self.proxy else None
+        return (password,) if password else ()
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether the way to the gateway is unencrypted and leaves this machine."""
+        parts = urlsplit(self.root)
+        if parts.scheme != "http" or parts.hostname == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(parts.hostname or "").is_loopback
+        except ValueError:
+            return True
+
+
+def in_every_form(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return secrets as they are and in the form that a URL holds them in, which HTTP libraries log."""
+    plain = tuple(secrets)
+    return tuple(dict.fromkeys((*plain, *(quote(secret, safe="") for secret in plain))))

@@ -1,0 +1,221 @@
+"""Remote values in a form that everything on their way can keep.
+
+What a server answers ends up in logs, in events, in XComs and in Airflow's database. JSON can carry what these refuse:
+PostgreSQL takes no NUL, UTF-8 no half of a surrogate pair, JSON for others no NaN, msgpack no integer beyond 64 bits,
+and everything that recurses has a depth at which it fails. One such value would end a triggerer or fail a task on every
+try, so each is replaced by the nearest value that can be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: How many lists and objects may stand inside one another. A subprocess inside another one takes three of them in a
+#: tree. Airflow's serialisation of a DAG doubles the depth and gives up at some hundreds.
+MOST_LEVELS: Final = 100
+#: Characters that are kept of what stands deeper.
+LONGEST_DEEP_TEXT: Final = 2000
+
+_SMALLEST_INT, _GREATEST_INT = -(2**63), 2**64 - 1
+#: No text with fewer digits is beyond 64 bits.
+_SAFE_DIGITS = 18
+#: How NUL and surrogates are written in JSON; a few characters beside them begin alike.
+_ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD])")
+
+#: Airflow writes no object with one of these keys, and reads one with both of the others as a value of another type.
+_RESERVED_KEYS = frozenset({"__classname__", "__id__"})
+_OLD_TYPE_KEY, _OLD_VALUE_KEY = "__type", "__var"
+
+
+def storable_text(text: str) -> str:
+    """Return a text without NUL, which becomes U+2400, and without halves of surrogate pairs, which become escapes."""
+    if "\0" in text:
+        text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
+
+
+def storable(value: Any) -> Any:
+    """Return a JSON value so that it can be kept; the very same object if nothing in it has to be replaced.
+
+    Texts, also those that are keys, become a ``storable_text``. NaN, infinities and integers beyond 64 bits become
+    their texts. Below ``MOST_LEVELS`` lists and objects, whatever follows becomes its JSON, cut to
+    ``LONGEST_DEEP_TEXT`` characters. Where the text that replaces a key is a key already, a number is added to it, so
+    that no value is lost. Never raises; takes time in proportion to the value.
+    """
+    return _storable(value, MOST_LEVELS)
+
+
+def without_reserved_keys(value: Any) -> Any:
+    """Return a storable value in which Airflow takes no object for a record of its own; for XComs.
+
+    A key that it reserves gets a ``_`` at its end. The very same object is returned if there is none.
+    """
+    if isinstance(value, list):
+        return _list_or_same(value, [without_reserved_keys(each) for each in value])
+    if not isinstance(value, dict):
+        return value
+    kept = {key: without_reserved_keys(each) for key, each in value.items()}
+    is_old_record = _OLD_TYPE_KEY in value and _OLD_VALUE_KEY in value
+    renamed = {key: f"{key}_" for key in value if key in _RESERVED_KEYS or (is_old_record and key == _OLD_TYPE_KEY)}
+    return _dict_or_same(value, kept, renamed)
+
+
+def read_json(content: bytes | str) -> Any:
+    """Return the value in a JSON text as ``storable`` makes it.
+
+    More is read than JSON allows, so that an odd character costs that character and not the whole text: bytes that are
+    no UTF-8 become U+FFFD, control characters may stand in texts, a byte order mark may come first. Of values under
+    the same key the last one counts.
+
+    :raises ValueError: it is no JSON, or is nested so deep that Python cannot read it.
+    """
+    text = content.decode("utf-8-sig", errors="replace") if isinstance(content, bytes) else storable_text(content)
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep") from None
+    is_odd = "\0" in text or _ODD_ESCAPE.search(text) is not None or _is_deep(value)
+    return storable(value) if is_odd else value
+
+
+def _storable(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, dict):
+        return _storable_dict(value, levels - 1) if levels else _deep_text(value)
+    if isinstance(value, list):
+        return _list_or_same(value, [_storable(each, levels - 1) for each in value]) if levels else _deep_text(value)
+    if isinstance(value, float):
+        return _storable_float(value)
+    if isinstance(value, int) and not _SMALLEST_INT <= value <= _GREATEST_INT:
+        return _int_text(value)
+    return value
+
+
+def _storable_dict(value: dict[Any, Any], levels: int) -> dict[Any, Any]:
+    renamed = {key: new for key in value if isinstance(key, str) and (new := storable_text(key)) is not key}
+    return _dict_or_same(value, {key: _storable(each, levels) for key, each in value.items()}, renamed)
+
+
+def _list_or_same(value: list[Any], kept: list[Any]) -> list[Any]:
+    return value if all(new is old for new, old in zip(kept, value, strict=True)) else kept
+
+
+def _dict_or_same(value: dict[Any, Any], kept: dict[Any, Any], renamed: Mapping[str, str]) -> dict[Any, Any]:
+    """Return what is kept under the new keys, those numbered that are there already: ``name (2)``, ``name (3)``."""
+    if not renamed:
+        return value if all(kept[key] is each for key, each in value.items()) else kept
+    used = value.keys() - renamed.keys()
+    numbers: dict[str, int] = {}
+    names: dict[str, str] = {}
+    for key, wanted in renamed.items():
+        name = wanted
+        while name in used:
+            numbers[wanted] = numbers.get(wanted, 1) + 1
+            name = f"{wanted} ({numbers[wanted]})"
+        used.add(name)
+        names[key] = name
+    return {names.get(key, key): each for key, each in kept.items()}
+
+
+def _storable_float(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _int_text(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        # Python writes no more than some thousand decimal digits.
+        return hex(value)
+
+
+def _read_int(digits: str) -> int | str:
+    if len(digits) <= _SAFE_DIGITS:
+        return int(digits)
+    if len(digits) > _SAFE_DIGITS + 3:
+        return digits
+    value = int(digits)
+    return value if _SMALLEST_INT <= value <= _GREATEST_INT else digits
+
+
+def _read_float(digits: str) -> float | str:
+    return _storable_float(float(digits))
+
+
+_DECODER = json.JSONDecoder(parse_int=_read_int, parse_float=_read_float, parse_constant=str, strict=False)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether more than ``MOST_LEVELS`` lists and objects stand inside one another."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if type(each) is dict else each)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+class _Token(str):
+    """A piece of JSON that is written as it is."""
+
+    __slots__ = ()
+
+
+def _deep_text(value: Any) -> str:
+    """Return the beginning of a value's JSON, however deep it is and however long its rest."""
+    text = ""
+    waiting = [_pieces(value)]
+    while waiting:
+        for piece in waiting[-1]:
+            if not isinstance(piece, _Token):
+                waiting.append(_pieces(piece))
+                break
+            text += piece
+            if len(text) > LONGEST_DEEP_TEXT:
+                return f"{text[: LONGEST_DEEP_TEXT - 1]}…"
+        else:
+            waiting.pop()
+    return text
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    """Yield the tokens of one list, object or leaf, and as they are the values inside it."""
+    if isinstance(value, dict):
+        yield _Token("{")
+        for number, (key, inner) in enumerate(value.items()):
+            yield _Token(f"{', ' if number else ''}{_leaf(str(key))}: ")
+            yield inner
+        yield _Token("}")
+    elif isinstance(value, list):
+        yield _Token("[")
+        for number, inner in enumerate(value):
+            if number:
+                yield _Token(", ")
+            yield inner
+        yield _Token("]")
+    else:
+        yield _Token(_leaf(value))
+
+
+def _leaf(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(storable_text(value[: LONGEST_DEEP_TEXT + 1]), ensure_ascii=False)
+    return json.dumps(_storable(value, 0), default=repr)

@@ -1,0 +1,20 @@
+"""What can be done to a task and to a node, by SOPS's own words."""
+
+from __future__ import annotations
+
+#: For ``operate_task``.
+TASK_ACTIONS = ("start", "pause", "resume", "revoke")
+#: For ``operate_node``.
+NODE_ACTIONS = (
+    "retry",
+    "skip",
+    "callback",
+    "skip_exg",
+    "skip_cpg",
+    "pause",
+    "resume",
+    "pause_subproc",
+    "resume_subproc",
+    "forced_fail",
+    "retry_subprocess",
+)

@@ -1,0 +1,79 @@
+"""Whether SOPS is about to retry a failed node by itself. How that shows depends on the server's age.
+
+- 3.33 and newer say so in ``auto_retry_status``, 3.29 to 3.32 in ``failed_node_info``. Both are in
+  ``TaskStatus.auto_retry_pending``.
+- 3.24 to 3.28 retry and say nothing of it. The task's tree has how often and after how long, the status how often the
+  node was retried and when it failed.
+- Older servers never retry by themselves; their trees have no ``auto_retry``.
+
+So silence alone means nothing. Nor does the tree prove that a retry will come: people's retries count in the status
+too, and the server keeps its own count, which may be used up. A retry is therefore expected for no longer than the
+node's interval and a margin. A node that no tree tells of, since it could not be read, may be of any kind; after
+the longest interval that a server allows, it is not going to be retried either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+
+#: The most that a server allows, whatever a tree says (``TASKFLOW_NODE_AUTO_RETRY_MAX_TIMES`` and ``_MAX_INTERVAL``).
+MOST_AUTO_RETRIES = 10
+LONGEST_INTERVAL_SECONDS = 60.0
+#: How much later than its interval a retry may show: SOPS puts it into a queue, and its times are whole seconds.
+MARGIN_SECONDS = 30.0
+
+
+def expects_auto_retry(
+    status: TaskStatus, tree: TreeIndex | None, failure_ages: Mapping[str, float] | None = None
+) -> bool:
+    """Return whether SOPS will, or may, retry a failed node of a FAILED task unaided.
+
+    :param status: the answer to a request for details, past the server's cache.
+    :param tree: the task's tree, as far as it is known.
+    :param failure_ages: for how many seconds each failure was seen, by the node's id. Counts where the status has no
+        times that tell when a node failed.
+    """
+    if status.auto_retry_pending is not None:
+        return status.auto_retry_pending
+    ages = failure_ages or {}
+    return any(_may_be_retried(node, tree, _age(status, node, ages)) for node in status.failed_nodes)
+
+
+def needs_tree(status: TaskStatus, tree: TreeIndex | None) -> bool:
+    """Return whether only the task's tree can tell, and does not yet.
+
+    :param status: the answer to a request for details.
+    :param tree: the task's tree, as far as it is known.
+    """
+    if status.state != TaskState.FAILED or status.auto_retry_pending is not None:
+        return False
+    return any(tree is None or tree.get(node.id) is None for node in status.failed_nodes)
+
+
+def _may_be_retried(node: NodeStatus, tree: TreeIndex | None, age_seconds: float) -> bool:
+    known = tree.get(node.id) if tree is not None else None
+    if known is None:
+        return age_seconds < LONGEST_INTERVAL_SECONDS + MARGIN_SECONDS
+    if node.retry >= min(known.auto_retry_times, MOST_AUTO_RETRIES):
+        return False
+    return age_seconds < min(known.auto_retry_interval_seconds, LONGEST_INTERVAL_SECONDS) + MARGIN_SECONDS
+
+
+def _age(status: TaskStatus, node: NodeStatus, seen: Mapping[str, float]) -> float:
+    """Return for how many seconds a node has been FAILED, at least.
+
+    The server's own clock is in its answer: the root's ``elapsed_time`` runs on until the task ends. So neither the
+    difference of the two clocks nor a wait that began late matters.
+    """
+    age = seen.get(node.id, 0.0)
+    began, failed = status.start_time, node.finish_time
+    if began is not None and failed is not None:
+        age = max(age, int((began - failed).total_seconds()) + status.elapsed_seconds)
+    return age

@@ -1,0 +1,50 @@
+"""Calls about projects, which is what SOPS calls the businesses it works for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.service.calls import call
+from airflow_provider_sops.service.reading import read_list, read_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.service.calls import Call
+
+
+def get_user_project_list() -> Call[list[Any]]:
+    """List the projects that the user may see: ``project_id``, ``bk_biz_id``, ``name``."""
+    return call("get_user_project_list", read_list)
+
+
+def get_user_project_detail() -> Call[Mapping[str, Any]]:
+    """Read the connection's project and who is responsible for it. SOPS caches it for 60 seconds."""
+    return call("get_user_project_detail", read_mapping)
+
+
+def register_project(bk_biz_id: int) -> Call[Mapping[str, Any]]:
+    """Make a business of the configuration platform known to SOPS. Only for apps that SOPS trusts.
+
+    :param bk_biz_id: the business.
+    """
+    return call("register_project", read_mapping, bk_biz_id=bk_biz_id)
+
+
+def modify_project_executor_proxy(executor_proxy: str, executor_proxy_exempts: str) -> Call[Mapping[str, Any]]:
+    """Set as whom the tasks of the project run.
+
+    :param executor_proxy: the calling user's own name, or an empty text for nobody.
+    :param executor_proxy_exempts: names to which this does not apply, separated by commas.
+    """
+    return call(
+        "modify_project_executor_proxy",
+        read_mapping,
+        executor_proxy=executor_proxy,
+        executor_proxy_exempts=executor_proxy_exempts,
+    )
+
+
+def get_mini_app_list(*, limit: int | None = None, offset: int | None = None) -> Call[list[Any]]:
+    """List the mini apps, which are templates with a page of their own."""
+    return call("get_mini_app_list", read_list, limit=limit, offset=offset)

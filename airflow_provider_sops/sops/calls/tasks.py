@@ -1,0 +1,359 @@
+"""Calls about tasks: create, start, follow, act, find."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.service.calls import Call, as_it_is, call, list_of, nothing
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.sops.calls.parameters import (
+    asked,
+    batches,
+    comma_separated,
+    required_text,
+    task_action,
+    time_text,
+)
+from airflow_provider_sops.sops.errors import SopsGatewayError
+from airflow_provider_sops.sops.models import (
+    CreatedTask,
+    TaskDetail,
+    TaskListItem,
+    TaskStatus,
+    read_tasks_status,
+)
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_sops.service.calls import Steps
+    from airflow_provider_sops.sops.answer import Answer
+
+
+def create_task(
+    template_id: int | str,
+    name: str,
+    *,
+    constants: Mapping[str, Any] | None = None,
+    exclude_task_nodes_id: Sequence[str] | None = None,
+    execute_task_nodes_id: Sequence[str] | None = None,
+    template_schemes_id: int | str | Sequence[int | str] | None = None,
+    template_source: str | None = None,
+    flow_type: str | None = None,
+    pipeline_tree: Mapping[str, Any] | None = None,
+    simplify_vars: Sequence[str] | None = None,
+    description: str | None = None,
+    callback_url: str | None = None,
+    callback_version: str | None = None,
+) -> Call[CreatedTask]:
+    """Create a task from a template; it is not started. A repeat would create another task.
+
+    :param template_id: the template.
+    :param name: at most 100 characters; the only text that a task can be found by later.
+    :param constants: values by ``${key}``, JSON types kept. SOPS ignores unknown keys without a word.
+    :param exclude_task_nodes_id: ids of the *template's* optional nodes to leave out.
+    :param execute_task_nodes_id: leave out all others instead; wins over ``exclude_task_nodes_id``.
+    :param template_schemes_id: execution schemes to follow instead; not with the two above.
+    :param template_source: ``business`` (default) or ``common``. SOPS takes any other word for
+        ``common``.
+    :param flow_type: ``common`` (default), or ``common_func`` for a task that somebody has to claim
+        first.
+    :param pipeline_tree: run this tree instead of the template's.
+    :param simplify_vars: keys of variables whose values are given in their simplified form.
+    :param description: stored, but returned by no call.
+    :param callback_url: SOPS posts the end of the task, and each failure of a node, there.
+    :param callback_version: ``v2`` makes it post JSON with the outputs.
+    :raises SopsInvalidParameterError: nothing was created.
+    :raises SopsNotFoundError: there is no such template in this business.
+    :raises SopsError: otherwise; with ``outcome_unknown`` the task may exist.
+    """
+    return _creating(
+        "create_task",
+        template_id=template_id,
+        name=required_text("create_task", "name", name),
+        constants=constants,
+        exclude_task_nodes_id=exclude_task_nodes_id,
+        execute_task_nodes_id=execute_task_nodes_id,
+        template_schemes_id=template_schemes_id,
+        template_source=template_source,
+        flow_type=flow_type,
+        pipeline_tree=pipeline_tree,
+        simplify_vars=simplify_vars,
+        description=description,
+        callback_url=callback_url,
+        callback_version=callback_version,
+    )
+
+
+def create_and_start_task(
+    template_id: int | str,
+    name: str,
+    *,
+    constants: Mapping[str, Any] | None = None,
+    exclude_task_nodes_id: Sequence[str] | None = None,
+    template_schemes_id: int | str | Sequence[int | str] | None = None,
+    template_source: str | None = None,
+    flow_type: str | None = None,
+    description: str | None = None,
+) -> Call[CreatedTask]:
+    """Create a task and start it in one call; parameters as in ``create_task``.
+
+    If its answer is lost, nobody knows whether a task runs: the operators use create_task and start_task.
+    """
+    return _creating(
+        "create_and_start_task",
+        template_id=template_id,
+        name=required_text("create_and_start_task", "name", name),
+        constants=constants,
+        exclude_task_nodes_id=exclude_task_nodes_id,
+        template_schemes_id=template_schemes_id,
+        template_source=template_source,
+        flow_type=flow_type,
+        description=description,
+    )
+
+
+def fast_create_task(
+    name: str,
+    pipeline_tree: Mapping[str, Any],
+    *,
+    category: str | None = None,
+    flow_type: str | None = None,
+    description: str | None = None,
+    has_common_subprocess: bool | None = None,
+) -> Call[CreatedTask]:
+    """Create a task from a tree, without a template; it is not started.
+
+    :param has_common_subprocess: whether the tree's subprocesses come from templates that all businesses
+        share.
+    """
+    return _creating(
+        "fast_create_task",
+        name=required_text("fast_create_task", "name", name),
+        pipeline_tree=pipeline_tree,
+        category=category,
+        flow_type=flow_type,
+        description=description,
+        has_common_subprocess=has_common_subprocess,
+    )
+
+
+def start_task(task_id: int | str) -> Call[str]:
+    """Start a task and return its page in SOPS, empty where SOPS does not say.
+
+    SOPS only notes the wish and starts the task a moment later; until then it is CREATED, and a second
+    start is accepted and does nothing.
+
+    :raises SopsInvalidOperationError: it was started before, or too many tasks are started at once (the
+        same code: read the state to tell).
+    """
+    return Call("start_task", {"task_id": task_id}, _task_url)
+
+
+def operate_task(task_id: int | str, action: str) -> Call[None]:
+    """Start, pause, resume or revoke a task.
+
+    A revoked task lets the node that runs now finish, and starts no other.
+
+    :param action: ``start``, ``pause``, ``resume`` or ``revoke``.
+    :raises SopsInvalidOperationError: the task's state does not allow it.
+    """
+    return call("operate_task", nothing, task_id=task_id, action=task_action(action))
+
+
+def claim_functionalization_task(
+    task_id: int | str, *, constants: Mapping[str, Any] | None = None, name: str | None = None
+) -> Call[Any]:
+    """Claim a task that was created with ``flow_type="common_func"``, so that it can be started.
+
+    :param constants: values to change.
+    :param name: a new name.
+    """
+    return call(
+        "claim_functionalization_task",
+        as_it_is,
+        task_id=task_id,
+        constants=constants,
+        name=name,
+    )
+
+
+def get_task_status(
+    task_id: int | str,
+    *,
+    subprocess_id: str | None = None,
+    with_ex_data: bool = False,
+    with_failed_node_info: bool = False,
+    with_auto_retry_status: bool = False,
+    fresh: bool = False,
+) -> Call[TaskStatus]:
+    """Read the state of a task and of every node that it has reached.
+
+    :param subprocess_id: only what is inside this subprocess; an unknown one reads as CREATED.
+    :param with_ex_data: also the errors of failed nodes, which are there only while the task is FAILED.
+    :param with_failed_node_info: also the retries of failed nodes. SOPS refuses it for a task that is
+        CREATED or EXPIRED.
+    :param with_auto_retry_status: also whether SOPS is going to retry by itself. Refused in the same
+        states.
+    :param fresh: bypass the cache of 10 seconds, which each server process has for itself.
+    """
+    return call(
+        "get_task_status",
+        TaskStatus.read,
+        task_id=task_id,
+        subprocess_id=subprocess_id,
+        with_ex_data=asked(with_ex_data),
+        with_failed_node_info=asked(with_failed_node_info),
+        with_auto_retry_status=asked(with_auto_retry_status),
+        fresh=fresh,
+    )
+
+
+def get_tasks_status(
+    task_ids: Iterable[int | str], *, include_children: bool = False, fresh: bool = False
+) -> Steps[dict[int, TaskStatus]]:
+    """Read the states of many tasks, 50 in each request.
+
+    :param include_children: also the states of nodes.
+    :param fresh: bypass the cache of 10 seconds, which keeps even errors.
+    :return: by id; tasks that SOPS does not know, or not in this business, are absent.
+    """
+    statuses: dict[int, TaskStatus] = {}
+    for batch in batches(task_ids):
+        statuses |= yield call(
+            "get_tasks_status",
+            read_tasks_status,
+            task_id_list=batch,
+            include_children_status=asked(include_children),
+            fresh=fresh,
+        )
+    return statuses
+
+
+def get_task_detail(task_id: int | str, *, fresh: bool = False) -> Call[TaskDetail]:
+    """Read a task's outputs, constants, tree and page.
+
+    :param fresh: bypass the cache of 60 seconds; needed for outputs right after the end.
+    """
+    return call("get_task_detail", TaskDetail.read, task_id=task_id, fresh=fresh)
+
+
+def get_task_list(
+    *,
+    keyword: str | None = None,
+    template_id: int | str | None = None,
+    template_ids: Iterable[int | str] | None = None,
+    is_started: bool | None = None,
+    is_finished: bool | None = None,
+    is_child_taskflow: bool | None = None,
+    executor: str | None = None,
+    create_method: str | None = None,
+    create_time_start: datetime.datetime | str | None = None,
+    create_time_end: datetime.datetime | str | None = None,
+    expected_timezone: str | None = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Call[list[TaskListItem]]:
+    """List tasks, newest first. Not cached: a task is there as soon as it is created.
+
+    :param keyword: a part of the name, upper and lower case told apart.
+    :param create_method: ``api``, ``app``, ``periodic``, ``clocked``, ...
+    :param create_time_start: the earliest creation; zone-aware, or a text as SOPS takes it.
+    :param expected_timezone: the zone of the times in the answer, ``Asia/Shanghai``; default: UTC.
+    :param limit: how many at most, 100 by default and 200 in any case.
+    """
+    return call(
+        "get_task_list",
+        list_of(TaskListItem.read),
+        keyword=keyword,
+        template_id=template_id,
+        template_ids=comma_separated(template_ids),
+        is_started=is_started,
+        is_finished=is_finished,
+        is_child_taskflow=is_child_taskflow,
+        executor=executor,
+        create_method=create_method,
+        create_time_start=time_text(create_time_start),
+        create_time_end=time_text(create_time_end),
+        expected_timezone=expected_timezone,
+        limit=limit,
+        offset=offset,
+    )
+
+
+def get_task_effective_time(task_id: int | str) -> Call[Any]:
+    """Read how long a task worked, waits for people and after failures left out."""
+    return call("get_task_effective_time", as_it_is, task_id=task_id)
+
+
+def get_task_operate_record(
+    task_id: int | str, project_id: int | str, *, node_id: str | None = None
+) -> Call[list[Any]]:
+    """Read who did what to a task.
+
+    :param project_id: SOPS's own id of the project, also where ``bk_biz_id`` is a CMDB business: for a
+        business's id this call finds the project but not the records.
+    :param node_id: only about this node.
+    """
+    return call(
+        "get_task_operate_record",
+        read_list,
+        task_id=task_id,
+        project_id=project_id,
+        node_id=node_id,
+        scope="project",
+    )
+
+
+def get_functionalization_task_list(
+    *,
+    id_in: Iterable[int | str] | None = None,
+    task_id_in: Iterable[int | str] | None = None,
+    status: str | None = None,
+    project_id: int | str | None = None,
+    create_time_gte: datetime.datetime | str | None = None,
+    create_time_lte: datetime.datetime | str | None = None,
+    expected_timezone: str | None = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Call[list[Any]]:
+    """List tasks that were created to be claimed, of all businesses.
+
+    :param id_in: ids of the claims, not of the tasks.
+    :param status: of the claim.
+    :param project_id: SOPS's own id of the project.
+    """
+    return call(
+        "get_functionalization_task_list",
+        read_list,
+        id_in=comma_separated(id_in),
+        task_id_in=comma_separated(task_id_in),
+        status=status,
+        project_id=project_id,
+        create_time_gte=time_text(create_time_gte),
+        create_time_lte=time_text(create_time_lte),
+        expected_timezone=expected_timezone,
+        limit=limit,
+        offset=offset,
+    )
+
+
+def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
+    def read(answer: Answer) -> CreatedTask:
+        task = CreatedTask.read(answer.data)
+        if task.task_id >= 0:
+            return task
+        raise SopsGatewayError(
+            "SOPS says that it created a task, but does not name it",
+            api=api,
+            http_status=200,
+            trace_id=answer.trace_id,
+            advice="Look for the task by its name.",
+        )
+
+    return Call(api, parameters, read)
+
+
+def _task_url(answer: Answer) -> str:
+    return read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url"))

@@ -1,0 +1,113 @@
+"""An Airflow connection of type ``sops``, checked and typed. Needs no Airflow: any object of that shape will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
+from airflow_provider_sops.service.settings import in_every_form
+from airflow_provider_sops.sops.answer import read_response
+from airflow_provider_sops.sops.endpoints import endpoint
+from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS
+from airflow_provider_sops.sops.gateway import (
+    DEFAULT_SCOPE,
+    DEFAULT_STAGE,
+    SCOPES,
+    ApiGateway,
+    Credentials,
+    Esb,
+    Gateway,
+    build_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_sops.service.connection_fields import AirflowConnection
+    from airflow_provider_sops.service.http import HttpRequest, HttpResponse
+    from airflow_provider_sops.service.settings import Limits, TransportSettings
+    from airflow_provider_sops.sops.answer import Answer
+
+#: The keys of the extra that mean something; all others are left alone.
+EXTRA_KEYS = ("gateway", "stage", "bk_username", "bk_token", "access_token", "bk_biz_id", "scope", *TRANSPORT_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class SopsConnection:
+    """How to reach one SOPS, and as whom.
+
+    :param bk_biz_id: the business for calls that name none; ``None``: every call must name one.
+    :param scope: what ``bk_biz_id`` is, ``cmdb_biz`` or ``project``.
+    :param transport: the way there.
+    :param limits: what one exchange may cost.
+    :param unused_extra: keys in the extra that mean nothing, perhaps misspelt.
+    """
+
+    gateway: Gateway
+    credentials: Credentials
+    transport: TransportSettings
+    limits: Limits
+    bk_biz_id: str | None = None
+    scope: str = DEFAULT_SCOPE
+    unused_extra: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not be shown anywhere, also in the form that a URL of ESB holds them in."""
+        return in_every_form((*self.credentials.secrets, *self.transport.secrets))
+
+    def request(self, api: str, parameters: Mapping[str, Any], *, fresh: bool = False) -> HttpRequest:
+        """Return the request for a call; the connection's business and scope stand in where none are named.
+
+        :raises SopsInvalidParameterError: see ``endpoint`` and ``build_request``.
+        """
+        row = endpoint(api)
+        given = dict(parameters)
+        scope = self.scope
+        if row.scoped:
+            scope = given.pop("scope", None) or scope
+            if given.get("bk_biz_id") is None:
+                given["bk_biz_id"] = self.bk_biz_id
+        return build_request(self.gateway, self.credentials, row, given, scope=scope, fresh=fresh)
+
+    def read(self, request: HttpRequest, response: HttpResponse) -> Answer:
+        """Return the answer to a request of this connection; raises as ``read_response`` does."""
+        return read_response(endpoint(request.api), response, ids=request.ids, conceal=self.credentials.conceal)
+
+
+def read_connection(
+    connection: AirflowConnection, *, bk_biz_id: int | str | None = None, scope: str | None = None
+) -> SopsConnection:
+    """Read an Airflow connection.
+
+    Host is the gateway's address, with ``https://`` unless it says otherwise; port is used where the host has
+    none. Login is ``bk_app_code``, password ``bk_app_secret``. The extra may hold what ``EXTRA_KEYS`` lists.
+
+    :param bk_biz_id: instead of the connection's.
+    :param scope: instead of the connection's.
+    :raises SopsInvalidParameterError: the text names the field or key, and never a secret.
+    """
+    fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
+    kind = fields.choice("gateway", ("apigw", "esb"), default="apigw")
+    transport = fields.transport()
+    access_token = fields.text("access_token")
+    if not access_token:
+        fields.required("login", "bk_app_code")
+        fields.required("password", "bk_app_secret")
+    stage = fields.text("stage") or DEFAULT_STAGE
+    return SopsConnection(
+        gateway=Esb(transport.root) if kind == "esb" else ApiGateway(transport.root, stage=stage),
+        credentials=Credentials(
+            text_of(connection.login),
+            text_of(connection.password),
+            bk_username=fields.text("bk_username"),
+            bk_token=fields.text("bk_token"),
+            access_token=access_token,
+        ),
+        transport=transport,
+        bk_biz_id=text_of(bk_biz_id) or fields.whole_number("bk_biz_id"),
+        scope=scope or fields.choice("scope", SCOPES, default=DEFAULT_SCOPE),
+        limits=fields.limits(),
+        unused_extra=fields.unused(EXTRA_KEYS),
+    )

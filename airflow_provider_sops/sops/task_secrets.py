@@ -1,0 +1,173 @@
+"""The passwords of a SOPS task, and what may be shown of its texts, inputs, outputs and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.service.secrets import HIDDEN, Secrets
+from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
+from airflow_provider_sops.sops.pipeline_tree.password_flow import PasswordFlow, password_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_sops.sops.models import NodeData, NodeStatus, TaskDetail, TaskStatus
+
+#: Stands for a text in which a password could not be found if it were there.
+WITHHELD = "(withheld: it may hold a password of the flow that cannot be told apart here; see the task in SOPS)"
+#: Outputs that the engine adds to those of each plugin.
+_OUTPUTS_OF_ENGINE = ("_result", "_loop", "_inner_loop")
+
+
+class TaskSecrets:
+    """Hides the passwords of one SOPS task.
+
+    :param details: the task, and before it the tasks around one that an independent subprocess has started, outermost
+        first. ``None`` if any could not be read: then all is withheld that could hold a password.
+    """
+
+    def __init__(self, details: Sequence[TaskDetail] | None) -> None:
+        self._is_readable = details is not None
+        self._details = tuple(details or ())
+
+    @cached_property
+    def exist(self) -> bool:
+        """Whether there is, or may be, any password."""
+        return not self._is_readable or any(is_password(constant) for constant in self._constants())
+
+    @cached_property
+    def known(self) -> Secrets:
+        """The passwords, as far as the tasks themselves tell them."""
+        texts: set[str] = set()
+        for constant in self._constants():
+            if is_password(constant):
+                texts |= password_texts(constant)
+        named = [detail.outputs.get(name) for detail in self._details for name in detail.password_names]
+        return Secrets([texts, *named])
+
+    def work_out(self) -> TaskSecrets:
+        """Do now what takes long for a large flow, and return the same object."""
+        if self.exist:
+            _ = self.known, self._flow, self._is_unknown_around
+        return self
+
+    def index(self) -> TreeIndex:
+        """Return the nodes of the task, whose names hold no password."""
+        index = TreeIndex(self._details[-1].pipeline_tree) if self._details else TreeIndex({})
+        return index.renamed(self.known.hide_in) if self.exist else index
+
+    def status(self, status: TaskStatus) -> TaskStatus:
+        """Return a status whose error texts and names hold no password."""
+        if not self.exist:
+            return status
+        return replace(
+            status,
+            name=self.known.hide_in(status.name),
+            nodes=self._named(status.nodes),
+            ex_data={node_id: self.error(node_id, text) for node_id, text in status.ex_data.items()},
+        )
+
+    def error(self, node_id: str, text: str) -> str:
+        """Return the error text of a node without passwords."""
+        if not text or not self.exist:
+            return text
+        return WITHHELD if self._is_opaque(node_id) else self.known.hide_in(text)
+
+    def node(self, node_id: str, data: NodeData, log_text: str = "") -> tuple[NodeData, str]:
+        """Return what there is to tell of a node, and its log, without passwords.
+
+        An input that refers to a password is hidden as a whole.
+
+        :param node_id: the node's id in the task.
+        """
+        if not self.exist:
+            return data, log_text
+        secrets = self.seen_by(node_id, data)
+        names = self._flow.secret_inputs(node_id) if self._flow else data.inputs
+        if secrets is None:
+            outputs = {name: _withheld(name, value) for name, value in data.outputs.items()}
+            told = (outputs, data.ex_data and WITHHELD, log_text and WITHHELD)
+        else:
+            told = (secrets.hide(data.outputs), secrets.hide_in(data.ex_data), secrets.hide_in(log_text))
+        inputs = {
+            self.known.hide(name): HIDDEN if name in names else (secrets or self.known).hide(value)
+            for name, value in data.inputs.items()
+        }
+        return replace(data, inputs=inputs, outputs=told[0], ex_data=told[1], raw={}), told[2]
+
+    def outputs(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return outputs of the task, by name, without passwords."""
+        if not self.exist:
+            return dict(outputs)
+        return {name: WITHHELD if self._is_unknown(name) else self.known.hide(value) for name, value in outputs.items()}
+
+    def reveals(self, name: str, value: Any, secrets: Secrets) -> bool:
+        """Whether an output of the task, by its name, holds a password.
+
+        :param secrets: what nodes have seen besides the passwords that the task tells.
+        """
+        return self.exist and (self._is_unknown(name) or (self.known | secrets).occur_in(value))
+
+    def has_secret_inputs(self, node_id: str) -> bool:
+        """Whether a node is given a password, or something made of one."""
+        return self.exist and (self._flow is None or bool(self._flow.secret_inputs(node_id)))
+
+    def seen_by(self, node_id: str, data: NodeData) -> Secrets | None:
+        """Return the secrets that a node may tell; ``None`` if they are not all known."""
+        if self._flow is None or self._is_unknown_around:
+            return None
+        seen = self._flow.seen_by(node_id, data.inputs)
+        return None if seen is None else self.known | Secrets(seen)
+
+    @cached_property
+    def _flow(self) -> PasswordFlow | None:
+        """The way of the passwords through the task itself."""
+        return PasswordFlow(PipelineTree(self._details[-1].pipeline_tree)) if self._details else None
+
+    @cached_property
+    def _is_unknown_around(self) -> bool:
+        trees = (PipelineTree(detail.pipeline_tree) for detail in self._details[:-1])
+        return any(PasswordFlow(tree).has_unknown for tree in trees)
+
+    def _is_opaque(self, node_id: str) -> bool:
+        return self._flow is None or self._is_unknown_around or self._flow.is_opaque(node_id)
+
+    def _is_unknown(self, name: str) -> bool:
+        return self._flow is None or self._is_unknown_around or self._flow.is_unknown(f"${{{name}}}")
+
+    def _named(self, nodes: Mapping[str, NodeStatus]) -> dict[str, NodeStatus]:
+        return {
+            node_id: replace(node, name=self.known.hide_in(node.name), children=self._named(node.children))
+            for node_id, node in nodes.items()
+        }
+
+    def _constants(self) -> Iterator[Any]:
+        """Yield all definitions of variables, at every level, also of subprocesses that run as tasks of their own."""
+        waiting: list[Any] = [each for detail in self._details for each in (detail.constants, detail.pipeline_tree)]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, Mapping):
+                if "custom_type" in each or "source_tag" in each:
+                    yield each
+                waiting += each.values()
+            elif isinstance(each, list):
+                waiting += each
+
+
+def nodes_to_tell_apart(detail: TaskDetail) -> dict[str, str] | None:
+    """Return the plugins of a task's nodes that wait for people, by id, for ``SopsTaskTrigger``.
+
+    ``None`` where the name of some node holds a password: then the trigger has to read the task first.
+    """
+    known = TaskSecrets([detail]).known
+    index = TreeIndex(detail.pipeline_tree)
+    return None if any(known.occur_in(node.name) for node in index) else index.human_plugins
+
+
+def _withheld(name: str, value: Any) -> Any:
+    is_plain = value is None or isinstance(value, bool) or (name in _OUTPUTS_OF_ENGINE and isinstance(value, int))
+    return value if is_plain else WITHHELD

@@ -1,0 +1,186 @@
+"""No password of a flow in logs, XComs, events and error texts, in whatever way the flow is run, watched or awaited."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+from airflow.utils.session import create_session
+from sqlalchemy import text
+
+from airflow_provider_sops.dag_generator.dag import SopsDag
+from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
+from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
+from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
+from tests.dag_run import FinishedRun, run_dag
+from tests.password_flow import PasswordFlow, echo_service
+from tests.task_progress import wait_for_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db")]
+
+POLICY = WaitPolicy(poll_interval_seconds=0.2)
+START_DATE = pendulum.datetime(2026, 1, 1, tz="UTC")
+ENDS = ["echo", "fail"]
+#: How the error text of the failing node begins; the password follows.
+_ERROR = "请求失败"
+WAYS = [pytest.param({"deferrable": False}, id="blocking"), pytest.param({"deferrable": True}, id="deferrable")]
+
+
+@pytest.fixture
+def flow(hook: SopsHook, templates: dict[str, int]) -> Iterator[PasswordFlow]:
+    with echo_service() as address:
+        yield PasswordFlow.read(hook, templates, address)
+
+
+def xcoms_of(run: FinishedRun) -> list[str]:
+    """All that the tasks of a run have pushed, as it stands in the database."""
+    query = text("SELECT value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id")
+    with create_session() as session:
+        rows = session.execute(query, {"dag_id": run.dag_run.dag_id, "run_id": run.dag_run.run_id}).all()
+    return [value.decode() if isinstance(value, bytes) else str(value) for (value,) in rows]
+
+
+def nodes_of(hook: SopsHook, sops_task_id: int) -> dict[str, str]:
+    """Ids in the task by name, those in the subprocess too."""
+    tree = PipelineTree(hook.get_task_detail(sops_task_id, fresh=True).pipeline_tree)
+    return {node.name: node.id for node in tree.nodes.values()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_task_that_is_run(flow: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any]) -> None:
+    with DAG(dag_id=f"run_password_{end}_{way['deferrable']}", schedule=None, start_date=START_DATE) as dag:
+        SopsRunTaskOperator(
+            task_id="run",
+            template_id=flow.template_id,
+            constants=flow.constants(end),
+            poll_interval_seconds=0.2,
+            **way,
+        )
+    run = run_dag(dag)
+
+    shown = logged()
+    flow.check_hidden(shown, *xcoms_of(run))
+    if end == "fail":
+        assert run.state == "failed"
+        assert _ERROR in shown
+    else:
+        returned = run.xcom("run")
+        assert returned["connection"] == "bob:***@host"
+        assert returned["answer"]["token"] == returned["leaf"]["token"] == "Bearer ***"
+        assert "password" not in returned
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_task_that_is_awaited(
+    hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any]
+) -> None:
+    sops_task_id = flow.start(hook, end)
+    with DAG(dag_id=f"await_password_{end}_{way['deferrable']}", schedule=None, start_date=START_DATE) as dag:
+        SopsTaskSensor(task_id="wait", sops_task_id=sops_task_id, poke_interval=0.2, timeout=60, **way)
+    run = run_dag(dag)
+
+    shown = logged()
+    flow.check_hidden(shown, *xcoms_of(run))
+    if end == "fail":
+        assert _ERROR in shown
+    else:
+        assert run.xcom("wait")["answer"]["body"] == "***"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["log in", "send credential", "end"])
+def test_a_node_that_is_awaited(
+    hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], name: str, way: dict[str, Any]
+) -> None:
+    sops_task_id = flow.start(hook, "fail")
+    node_id = nodes_of(hook, sops_task_id)[name]
+    dag_id = f"await_password_node_{name.replace(' ', '_')}_{way['deferrable']}"
+    with DAG(dag_id=dag_id, schedule=None, start_date=START_DATE) as dag:
+        SopsNodeSensor(task_id="wait", sops_task_id=sops_task_id, node_id=node_id, poke_interval=0.2, timeout=60, **way)
+    run = run_dag(dag)
+
+    shown = logged()
+    flow.check_hidden(shown, *xcoms_of(run))
+    if name == "end":
+        assert _ERROR in shown
+    else:
+        assert "Bearer ***" in str(run.xcom("wait"))
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_flow_that_is_watched(hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], end: str) -> None:
+    template = hook.get_template_info(flow.template_id, unfold_subprocess=True)
+    dag = SopsDag(
+        f"watch_password_{end}",
+        pipeline=take_snapshot(template, template_source="business", bk_biz_id=hook.bk_biz_id, scope="cmdb_biz"),
+        constants=flow.constants(end),
+        schedule=None,
+        start_date=START_DATE,
+        poll_interval_seconds=0.2,
+    )
+    run = run_dag(dag)
+
+    shown = logged()
+    flow.check_hidden(shown, *xcoms_of(run), json.dumps([str(task.__dict__) for task in dag.tasks]))
+    assert run.state == ("success" if end == "echo" else "failed")
+    assert "SOPS: input \"bk_display_message\" = '***'" in shown
+    assert "Bearer ***" in shown
+    assert "hydrated context" not in shown
+
+
+def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(
+    hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str]
+) -> None:
+    template = hook.get_template_info(flow.template_id, unfold_subprocess=True)
+    dag = SopsDag(
+        "run_password_natively",
+        pipeline=take_snapshot(template, template_source="business", bk_biz_id=hook.bk_biz_id, scope="cmdb_biz"),
+        mode="native",
+        constants=flow.constants("fail"),
+        schedule=None,
+        start_date=START_DATE,
+        poll_interval_seconds=0.2,
+    )
+    run = run_dag(dag)
+
+    shown = logged()
+    flow.check_hidden(shown, *xcoms_of(run))
+    assert run.state == "failed"
+    assert "would hold a password" in shown
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_the_events_of_triggers(
+    hook: SopsHook, flow: PasswordFlow, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str], end: str
+) -> None:
+    monkeypatch.setattr("airflow_provider_sops.triggers.worker_exit.WORKER_EXIT_SECONDS", 0.0)
+    sops_task_id = flow.start(hook, end)
+    where: dict[str, Any] = {"sops_conn_id": "sops_default", "sops_task_id": sops_task_id, "policy": POLICY}
+    sensor = SopsNodeSensor(task_id="wait", sops_task_id=sops_task_id, node_id=nodes_of(hook, sops_task_id)["end"])
+    node = sensor._locate({"ti": _NoInstance()}).node  # type: ignore[typeddict-item]
+    for trigger in (SopsTaskTrigger(**where), SopsNodeTrigger(node=node, **where)):
+        event = await anext(aiter(trigger.run()))
+        flow.check_hidden(event.payload, trigger.serialize(), logged())
+        assert event.payload["outcome"] == ("finished" if end == "echo" else "failed")
+        assert ("***" in str(event.payload)) is (end == "fail")
+    wait_for_state(hook, sops_task_id, "FINISHED" if end == "echo" else "FAILED")
+
+
+class _NoInstance:
+    """A task instance whose XComs nobody reads."""
+
+    def xcom_push(self, **_pushed: Any) -> None:
+        """Do nothing."""

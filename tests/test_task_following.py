@@ -1,0 +1,92 @@
+"""TaskFollower: what it asks of SOPS, and when it asks for the task's tree again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.sops.errors import SopsConnectionError
+from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
+from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy
+from airflow_provider_sops.task_following import TaskFollower
+from tests.sops.auto_retrying_sops import AutoRetryingSops
+from tests.sops.builders import running_task, task_status
+
+DOWN = SopsConnectionError("connection refused", request_sent=False)
+
+
+@dataclass
+class Course:
+    """A follower of a task in simulated time.
+
+    :param sops: how the task goes.
+    :param runs_seconds: how long it runs before its first failure.
+    :param tree_comes_at: from when on the task's tree can be read.
+    """
+
+    sops: AutoRetryingSops
+    runs_seconds: float = 0.0
+    tree_comes_at: float = 0.0
+    now: float = 0.0
+    tree_requests: list[float] = field(default_factory=list)
+
+    def follow(self) -> Outcome:
+        """Follow the task to its end."""
+        hook = mock.create_autospec(SopsHook, instance=True)
+        hook.get_task_status.side_effect = self._status
+        hook.get_task_detail.side_effect = self._detail
+        log = logging.getLogger(__name__)
+        follower = TaskFollower(hook, 7, WaitPolicy(), log, sleep=self._sleep, clock=lambda: self.now)
+        return follower.to_the_end().outcome
+
+    def _status(self, _task_id: int, *, with_auto_retry_status: bool, **_options: Any) -> TaskStatus:
+        seconds = self.now - self.runs_seconds
+        data = self.sops.status(seconds, with_details=with_auto_retry_status) if seconds >= 0 else running_task()
+        return TaskStatus.read(data)
+
+    def _detail(self, _task_id: int, *, fresh: bool = False) -> TaskDetail:
+        self.tree_requests.append(self.now)
+        if self.now < self.tree_comes_at:
+            raise DOWN
+        return TaskDetail.read({"id": 7, "pipeline_tree": self.sops.tree})
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize("age", ["3.33", "3.24"])
+def test_the_tree_is_read_once(age: str) -> None:
+    course = Course(AutoRetryingSops(age, failures=2))
+    assert course.follow() == Outcome.FINISHED
+    assert course.tree_requests == [0.0]
+
+
+def test_a_tree_that_could_not_be_read_is_asked_for_again_only_when_a_node_has_failed() -> None:
+    course = Course(AutoRetryingSops(times=0), runs_seconds=60, tree_comes_at=5)
+    assert course.follow() == Outcome.FAILED
+    assert course.tree_requests == [0.0, 60.0]
+
+
+def test_a_failure_is_not_final_for_want_of_the_tree() -> None:
+    course = Course(AutoRetryingSops(failures=2), tree_comes_at=1000)
+    assert course.follow() == Outcome.FINISHED
+    assert len(course.tree_requests) > 2
+
+
+def test_the_wait_ends_without_the_tree_too() -> None:
+    course = Course(AutoRetryingSops(times=0), tree_comes_at=1000)
+    assert course.follow() == Outcome.FAILED
+    assert course.now < 1000
+
+
+def test_a_status_that_is_no_failure_needs_no_tree() -> None:
+    hook = mock.create_autospec(SopsHook, instance=True)
+    hook.get_task_detail.side_effect = DOWN
+    hook.get_task_status.return_value = TaskStatus.read(task_status("FINISHED"))
+    follower = TaskFollower(hook, 7, WaitPolicy(), logging.getLogger(__name__), sleep=lambda _seconds: None)
+    assert follower.to_the_end().outcome == Outcome.FINISHED
