@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.secrets import HIDDEN, Secrets
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
-from airflow_provider_sops.sops.pipeline_tree.password_flow import PasswordFlow, password_texts
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_sops.sops.models import NodeData, NodeStatus, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.pipeline_tree.password_flow import PasswordFlow
 
 #: Stands for a text in which a password could not be found if it were there.
 WITHHELD = "(withheld: it may hold a password of the flow that cannot be told apart here; see the task in SOPS)"
@@ -42,6 +42,8 @@ class TaskSecrets:
     @cached_property
     def known(self) -> Secrets:
         """The passwords, as far as the tasks themselves tell them."""
+        from airflow_provider_sops.sops.pipeline_tree.password_flow import password_texts
+
         texts: set[str] = set()
         for constant in self._constants():
             if is_password(constant):
@@ -126,12 +128,11 @@ class TaskSecrets:
     @cached_property
     def _flow(self) -> PasswordFlow | None:
         """The way of the passwords through the task itself."""
-        return PasswordFlow(PipelineTree(self._details[-1].pipeline_tree)) if self._details else None
+        return _password_flow(self._details[-1]) if self._details else None
 
     @cached_property
     def _is_unknown_around(self) -> bool:
-        trees = (PipelineTree(detail.pipeline_tree) for detail in self._details[:-1])
-        return any(PasswordFlow(tree).has_unknown for tree in trees)
+        return any(_password_flow(detail).has_unknown for detail in self._details[:-1])
 
     def _is_opaque(self, node_id: str) -> bool:
         return self._flow is None or self._is_unknown_around or self._flow.is_opaque(node_id)
@@ -166,6 +167,14 @@ def nodes_to_tell_apart(detail: TaskDetail) -> dict[str, str] | None:
     known = TaskSecrets([detail]).known
     index = TreeIndex(detail.pipeline_tree)
     return None if any(known.occur_in(node.name) for node in index) else index.human_plugins
+
+
+def _password_flow(detail: TaskDetail) -> PasswordFlow:
+    # A DAG file has no use for it.
+    from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree.password_flow import PasswordFlow
+
+    return PasswordFlow(PipelineTree(detail.pipeline_tree))
 
 
 def _withheld(name: str, value: Any) -> Any:
