@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,8 +35,12 @@ def run_script(sops: SopsClient, content: str, **inputs: Any) -> dict[str, Any]:
 
 
 def reason(sops: SopsClient, task_id: int) -> str:
+    """Return why the node failed; for a moment a node is FAILED before its reason can be read."""
     sops.wait(task_id, is_in("FAILED"))
-    (text,) = sops.status(task_id, with_ex_data=1)["ex_data"].values()
+    deadline = time.monotonic() + 10
+    while not (text := next(iter(sops.status(task_id, with_ex_data=1, _nc=time.monotonic())["ex_data"].values()), "")):
+        assert time.monotonic() < deadline, f"task {task_id} has failed without a reason"
+        time.sleep(0.02)
     return str(text)
 
 
