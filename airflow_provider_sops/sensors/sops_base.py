@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -13,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_sops.hooks.sops_access import SopsAccess
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import XComArg
 
-    from airflow_provider_sops.hooks.sops import SopsHook
 
-
-class SopsBaseSensor(BaseSensorOperator):
+class SopsBaseSensor(SopsAccess, BaseSensorOperator):
     """Common ground of the sensors for SOPS; their parameters are documented there."""
 
     template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
@@ -59,13 +57,6 @@ class SopsBaseSensor(BaseSensorOperator):
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._task_url = ""
-
-    @cached_property
-    def hook(self) -> SopsHook:
-        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
-        from airflow_provider_sops.hooks.sops import SopsHook
-
-        return SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
 
     @contextmanager
     def _before_deferral(self) -> Iterator[None]:

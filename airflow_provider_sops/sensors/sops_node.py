@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
 
-from airflow_provider_sops.operators.sops.base import push_task, read_task_id
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
@@ -20,6 +19,7 @@ from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

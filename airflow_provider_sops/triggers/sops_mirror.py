@@ -11,14 +11,13 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, apull, read_flow_task
 from airflow_provider_sops.dag_generator.node_report import GREEN, NodeReport, node_xcom, report, told
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
 from airflow_provider_sops.links.sops import SopsTaskLink
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 
@@ -159,7 +158,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             self.log.log(line.level, "%s", line.text)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:
-            await self._push("return_value", found.outputs)
+            await self._push(RETURN_XCOM_KEY, found.outputs)
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
         try:

@@ -11,8 +11,7 @@ from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, pull, 
 from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, report, told
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode, key_text
 from airflow_provider_sops.dag_generator.watch.triggerer_life import reason_for_worker
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, retries_left
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.service.reading import read_id
@@ -28,6 +27,7 @@ from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.sops.watch import failure_mark
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.operators.sops.template_check import (
@@ -19,6 +19,7 @@ from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import push_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, read_task_id
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.operators.sops.exactly_once import start_task
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
