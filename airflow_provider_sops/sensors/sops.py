@@ -68,9 +68,7 @@ class SopsTaskSensor(SopsBaseSensor):
             human_nodes = self._announce(context, sops_task_id)
         self.defer(
             trigger=SopsTaskTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
+                **self.site.arguments,
                 sops_task_id=sops_task_id,
                 task_url=self._task_url,
                 policy=self._policy(deadline=time.time() + self.timeout),

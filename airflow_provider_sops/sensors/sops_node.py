@@ -87,9 +87,7 @@ class SopsNodeSensor(SopsBaseSensor):
             place = self._locate(context)
         self.defer(
             trigger=SopsNodeTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
+                **self.site.arguments,
                 sops_task_id=place.sops_task_id,
                 task_url=self._task_url,
                 node=place.node,

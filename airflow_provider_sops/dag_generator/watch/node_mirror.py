@@ -93,9 +93,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
             trigger_kwargs={
-                "sops_conn_id": self.sops_conn_id,
-                "bk_biz_id": self.bk_biz_id,
-                "scope": self.scope,
+                **self.site.arguments,
                 "start_task_id": self.start_task_id,
                 "node": self.node.to_json(),
                 "on_failed": self.on_failed,
@@ -176,9 +174,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
         raise TaskDeferred(
             trigger=SopsNodeTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
+                **self.site.arguments,
                 sops_task_id=task.sops_task_id,
                 task_url=task.task_url,
                 node=node,
