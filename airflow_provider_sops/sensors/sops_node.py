@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
+from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
@@ -164,11 +165,10 @@ class SopsNodeSensor(SopsBaseSensor):
         self.log.info("Node %s of SOPS task %s has ended: %s.", place.node.id, place.sops_task_id, result.outcome)
         if not place.node.plugin:
             return None
-        *stack, node_id = place.node.path
         detail = self.hook.get_task_node_detail(
-            place.sops_task_id, node_id, component_code=place.node.plugin, subprocess_stack=stack or None
+            place.sops_task_id, **detail_arguments(place.node.path, place.node.plugin)
         )
-        shown, _ = self._secrets_of(place).node(node_id, detail.data)
+        shown, _ = self._secrets_of(place).node(place.node.id, detail.data)
         return dict(shown.outputs)
 
     def _secrets_of(self, place: _Place) -> TaskSecrets:

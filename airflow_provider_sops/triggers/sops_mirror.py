@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, apull, read_flow_task
-from airflow_provider_sops.dag_generator.node_report import GREEN, NodeReport, node_xcom, report, told
+from airflow_provider_sops.dag_generator.node_report import GREEN, EndedNode, NodeReport, node_xcom, told, write
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.site import AtSite
 from airflow_provider_sops.sops.waiting import WaitPolicy
@@ -153,24 +153,14 @@ class SopsNodeMirrorTrigger(AtSite, BaseTrigger):
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
         found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
-        for line in (*told(result), *found.lines):
-            self.log.log(line.level, "%s", line.text)
+        write((*told(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:
             await self._push(RETURN_XCOM_KEY, found.outputs)
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
-        try:
-            data = await wait.node_data(node.path, self.node.plugin)
-        except SopsError as error:
-            self.log.warning("Inputs and outputs of the node cannot be read: %s", error)
-            return NodeReport()
-        try:
-            text = await wait.node_log(node.id, result.version)
-        except SopsError as error:
-            self.log.debug("The node's log cannot be read: %s", error)
-            text = ""
-        return report(node.id, data, text, await shared_secrets(wait, node.secrets_of))
+        secrets = await shared_secrets(wait, node.secrets_of)
+        return await EndedNode(node.path, self.node.plugin, result.version).aread(wait, secrets, self.log)
 
     async def _flow_task(self) -> FlowTask:
         """Return what the start task has pushed.
