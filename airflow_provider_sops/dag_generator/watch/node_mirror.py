@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, pull, read_flow_task
-from airflow_provider_sops.dag_generator.node_report import GREEN, EndedNode, node_xcom, told, write
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode, key_text
 from airflow_provider_sops.dag_generator.watch.triggerer_life import reason_for_worker
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
@@ -202,6 +201,9 @@ class NodeMirrorOperator(SopsBaseOperator):
     def _conclude(
         self, context: Context, task: FlowTask, node: NodeInTask, result: NodeResult
     ) -> dict[str, Any] | None:
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, told, write
+
         ti: Any = context["ti"]
         ti.xcom_push(key=NODE_XCOM_KEY, value=node_xcom(result, task.sops_task_id, node.id))
         write(told(result), self.log)
@@ -227,6 +229,8 @@ class NodeMirrorOperator(SopsBaseOperator):
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs."""
+        from airflow_provider_sops.dag_generator.node_report import EndedNode, write
+
         ended = EndedNode(node.path, self.node.plugin, result.version)
         found = ended.read(self.hook, sops_task_id, self._secrets_of(node.secrets_of), self.log)
         write(found.lines, self.log)
