@@ -15,13 +15,14 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_sops.hooks.sops_access import SopsAccess
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds
-from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import XComArg
+
+    from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
 
 
 class SopsBaseSensor(SopsAccess, BaseSensorOperator):
@@ -70,6 +71,9 @@ class SopsBaseSensor(SopsAccess, BaseSensorOperator):
             raise
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.sops.waiting import WaitPolicy
+
         return WaitPolicy(
             on_failed=self.on_failed,
             poll_interval_seconds=self.poke_interval,
