@@ -15,7 +15,6 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, StartedTask
@@ -23,6 +22,7 @@ from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS
+from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.differential.plain_sops import PlainSops

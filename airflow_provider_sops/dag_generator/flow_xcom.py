@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
-from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY
-from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.task_instance.xcom import (
+    INDEPENDENT_XCOM_KEY,
+    NODE_PATHS_XCOM_KEY,
+    RETURN_XCOM_KEY,
+    TASK_ID_XCOM_KEY,
+    TASK_URL_XCOM_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: XCom key of what a task returned.
-RETURN_KEY = "return_value"
 #: What ``start`` of a watched flow pushes.
 FLOW_TASK_KEYS = (TASK_ID_XCOM_KEY, TASK_URL_XCOM_KEY, NODE_PATHS_XCOM_KEY, INDEPENDENT_XCOM_KEY)
 
@@ -90,7 +92,7 @@ class Pulled:
         )
 
 
-def pull(ti: Any, task_id: str, key: str = RETURN_KEY) -> Pulled:
+def pull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
     """Pull from a task of the same flow.
 
     :param ti: the running task instance.
@@ -100,7 +102,7 @@ def pull(ti: Any, task_id: str, key: str = RETURN_KEY) -> Pulled:
     return Pulled(task_id, key, ti.map_index, value)
 
 
-async def apull(ti: Any, task_id: str, key: str = RETURN_KEY) -> Pulled:
+async def apull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
     """Pull from a task of the same flow, in the triggerer; for Airflow 3.
 
     :param ti: the task instance that waits.

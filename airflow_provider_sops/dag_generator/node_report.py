@@ -1,4 +1,4 @@
-"""What a mirror writes to its log, and hands on, once its node has ended."""
+"""What the task of a node writes to its log, and hands on, once the node has ended."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.engine_lines import without_engine_lines
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
 from airflow_provider_sops.sops.waiting import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import NodeData
-    from airflow_provider_sops.sops.node_waiting import NodeResult
+    from airflow_provider_sops.sops.node_waiting import NodePath, NodeResult
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
+    from airflow_provider_sops.task_instance.log import TaskLog
 
+_NO_DATA = "Inputs and outputs of the node cannot be read: %s"
+_NO_LOG = "The node's log cannot be read: %s"
 _PASSED_OVER = {
     NodeOutcome.SKIPPED: "It failed and was skipped in SOPS; the flow went on.",
     NodeOutcome.ERROR_IGNORED: "It failed and the flow went on, as the node says.",
@@ -38,7 +45,7 @@ class NodeReport:
 
 
 def node_xcom(result: NodeResult, sops_task_id: int, node_id: str) -> dict[str, Any]:
-    """Return what a mirror pushes under ``NODE_XCOM_KEY``."""
+    """Return what the task of a node pushes under ``NODE_XCOM_KEY``."""
     return {**result.to_event(), "node_id": node_id, "sops_task_id": sops_task_id}
 
 
@@ -68,3 +75,57 @@ def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) ->
     lines += [LogLine(f"SOPS: output {quoted(name)} = {shortened(repr(each))}") for name, each in data.outputs.items()]
     lines += [LogLine(f"SOPS: | {shortened(line)}") for line in plugin_text.splitlines()]
     return NodeReport(tuple(lines), data.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedNode:
+    """A node whose inputs, outputs and log are to be read. Its end is its end without them too.
+
+    :param path: its id in the task, behind those of the subprocesses around it.
+    :param plugin: its plugin's code; empty for a node that has none.
+    :param version: of its last try; empty if it is not known.
+    """
+
+    path: NodePath
+    plugin: str
+    version: str
+
+    def read(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
+        """Ask SOPS, on a worker; an empty report if it does not tell."""
+        data = self.read_data(hook, sops_task_id, log)
+        if data is None:
+            return NodeReport()
+        try:
+            text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
+        except SopsError as error:
+            log.debug(_NO_LOG, error)
+            text = ""
+        return report(self.path[-1], data, text, secrets)
+
+    def read_data(self, hook: SopsHook, sops_task_id: int, log: TaskLog) -> NodeData | None:
+        """Ask SOPS for inputs and outputs alone; ``None`` if it does not tell."""
+        try:
+            return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
+        except SopsError as error:
+            log.warning(_NO_DATA, error)
+            return None
+
+    async def aread(self, wait: StatusWait, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
+        """Ask SOPS, in the triggerer; an empty report if it does not tell."""
+        try:
+            data = await wait.node_data(self.path, self.plugin)
+        except SopsError as error:
+            log.warning(_NO_DATA, error)
+            return NodeReport()
+        try:
+            text = await wait.node_log(self.path[-1], self.version)
+        except SopsError as error:
+            log.debug(_NO_LOG, error)
+            text = ""
+        return report(self.path[-1], data, text, secrets)
+
+
+def write(lines: Iterable[LogLine], log: TaskLog) -> None:
+    """Write lines to a task's log."""
+    for line in lines:
+        log.log(line.level, "%s", line.text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+from airflow_provider_sops.sops.site import AtSite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ SHARED_WITH_OPERATORS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowOptions:
+class FlowOptions(AtSite):
     """The options of ``SopsDag``, where they are described.
 
     :param deferrable: for ``mode="native"``: whether tasks wait for SOPS in the triggerer. Not an option of its own; it
@@ -122,11 +123,6 @@ class FlowOptions:
             raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
         if self.mode == "native" and self.pace != "flow":
             raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow itself keeps the order')
-
-    @property
-    def where(self) -> dict[str, Any]:
-        """The arguments of every task for SOPS."""
-        return {"sops_conn_id": self.sops_conn_id, "bk_biz_id": self.bk_biz_id, "scope": self.scope}
 
     @property
     def template(self) -> dict[str, Any]:

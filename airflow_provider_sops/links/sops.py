@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_sops.task_instance.xcom import TASK_URL_XCOM_KEY
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
-
-#: XCom key of the address of the SOPS task's page.
-TASK_URL_XCOM_KEY = "sops_task_url"
 
 
 class SopsTaskLink(BaseOperatorLink):

@@ -19,6 +19,7 @@ from airflow_provider_sops.operators.enos_triggering import FlowTriggering
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.xcom import FLOW_INSTANCE_ID_XCOM_KEY, INSTANCE_STATUS_XCOM_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_sops.hooks.enos import EnosHook
-
-#: XCom keys that the operator and the sensors push besides their return value.
-FLOW_INSTANCE_ID_XCOM_KEY = "enos_flow_instance_id"
-STATUS_XCOM_KEY = "enos_status"
 
 _WEEK_SECONDS = 7 * 24 * 3600.0
 #: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to stop the instance.
@@ -259,7 +256,7 @@ class EnosTriggerFlowOperator(BaseOperator):
 
     def _conclude(self, context: Context, instance_id: str, result: WaitResult) -> dict[str, Any]:
         ti: Any = context["ti"]
-        ti.xcom_push(key=STATUS_XCOM_KEY, value=result.status)
+        ti.xcom_push(key=INSTANCE_STATUS_XCOM_KEY, value=result.status)
         if result.outcome == Outcome.TIMED_OUT and self.cancel_on_kill:
             try:
                 cancel_flow_instance(self.hook, instance_id, self.log)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from airflow_provider_sops.polling.status_poller import StatusPoller
 from airflow_provider_sops.sops.errors import SopsConnectionError
+from airflow_provider_sops.sops.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,38 +19,31 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.polling.status_poller import StatusWait
 
-_Key = tuple[str, str, str | None, bool]
+_Key = tuple[Site, bool]
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, StatusPoller]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
 async def shared_wait(
-    sops_conn_id: str,
+    site: Site,
     sops_task_id: int,
     *,
-    bk_biz_id: int | str | None = None,
-    scope: str | None = None,
     interval_seconds: float = 10.0,
     node_states: bool = True,
 ) -> AsyncIterator[StatusWait]:
     """Wait for a SOPS task in the poll of its connection; the last one to leave closes it.
 
-    :param sops_conn_id: the Airflow connection of type ``sops``.
-    :param bk_biz_id: the business, instead of the connection's.
-    :param scope: ``cmdb_biz`` or ``project``, instead of the connection's.
+    :param site: where the task is.
     :param interval_seconds: the usual time between two looks.
     :param node_states: whether the states of the nodes are wanted.
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
-    key = (sops_conn_id, "" if bk_biz_id is None else str(bk_biz_id), scope, node_states)
+    # A business may be given as a number here and as a text there.
+    key = (replace(site, bk_biz_id="" if site.bk_biz_id is None else str(site.bk_biz_id)), node_states)
     poller = pollers.get(key)
     if poller is None:
-        poller = pollers[key] = StatusPoller(
-            lambda: open_source(sops_conn_id, bk_biz_id, scope),
-            server_name(sops_conn_id, bk_biz_id),
-            node_states=node_states,
-        )
+        poller = pollers[key] = StatusPoller(lambda: open_source(site), site.server_name, node_states=node_states)
     try:
         async with poller.wait_for(sops_task_id, interval_seconds) as wait:
             yield wait
@@ -57,9 +52,7 @@ async def shared_wait(
             del pollers[key]
 
 
-async def open_client(
-    sops_conn_id: str, bk_biz_id: int | str | None = None, scope: str | None = None, *, repeats: bool = True
-) -> AsyncSopsClient:
+async def open_client(site: Site, *, repeats: bool = True) -> AsyncSopsClient:
     """Read a connection and return a client for it, without holding up the event loop.
 
     :raises SopsInvalidParameterError: the connection is malformed.
@@ -68,29 +61,21 @@ async def open_client(
     await asyncio.to_thread(importlib.import_module, "airflow_provider_sops.hooks.sops_async")
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
 
-    connection = await aget_sops_connection(sops_conn_id, bk_biz_id=bk_biz_id, scope=scope)
+    connection = await aget_sops_connection(site.sops_conn_id, bk_biz_id=site.bk_biz_id, scope=site.scope)
     return AsyncSopsClient(connection, repeats=repeats)
 
 
-def server_name(sops_conn_id: str, bk_biz_id: int | str | None) -> str:
-    """Return what the server is called in logs."""
-    business = "" if bk_biz_id is None else f", bk_biz_id {bk_biz_id}"
-    return f"SOPS (connection {sops_conn_id}{business})"
-
-
 @contextlib.asynccontextmanager
-async def open_source(
-    sops_conn_id: str, bk_biz_id: int | str | None, scope: str | None
-) -> AsyncIterator[AsyncSopsClient]:
+async def open_source(site: Site) -> AsyncIterator[AsyncSopsClient]:
     """Open a client whose repeats are the business of a ``Contact``.
 
     :raises SopsConnectionError: the connection cannot be read or is malformed; it may be mended.
     """
     try:
-        client = await open_client(sops_conn_id, bk_biz_id, scope, repeats=False)
+        client = await open_client(site, repeats=False)
     except Exception as error:
         # Airflow's own API or database may be down for a while, or somebody mends the connection; the tasks run on.
-        reason = f"the Airflow connection {sops_conn_id!r} cannot be used: {error}"
+        reason = f"the Airflow connection {site.sops_conn_id!r} cannot be used: {error}"
         raise SopsConnectionError(reason, request_sent=False) from error
     async with client:
         yield client

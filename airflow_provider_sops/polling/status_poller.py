@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.polling.schedule import PollSchedule
 from airflow_provider_sops.polling.server_contact import Contact, is_trouble
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError
+from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 if TYPE_CHECKING:
@@ -147,12 +148,9 @@ class StatusPoller:
         :param plugin: its plugin's code.
         :raises SopsError: there is no answer.
         """
-        *stack, node_id = path
         async with self._few_at_once:
             detail = await self._contact.ask(
-                lambda source: source.get_task_node_detail(
-                    task_id, node_id, component_code=plugin or None, subprocess_stack=stack
-                ),
+                lambda source: source.get_task_node_detail(task_id, **detail_arguments(path, plugin)),
                 about_one_task=True,
             )
         return detail.data

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_sops.polling.server_contact import Contact
-from airflow_provider_sops.polling.shared import open_source, server_name, shared_wait
+from airflow_provider_sops.polling.shared import open_source, shared_wait
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import TaskListItem
     from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+    from airflow_provider_sops.sops.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -80,27 +81,23 @@ class TaskEndsPoll:
 
     Tasks that an independent subprocess has started are left out: they are parts of another task.
 
-    :param sops_conn_id: the Airflow connection of type ``sops``.
-    :param bk_biz_id: the business, or ``None`` for the connection's.
-    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
+    :param site: where its tasks are.
     :param interval_seconds: time from the begin of one poll to the begin of the next.
     :param follow_days: for how many days a task is followed, from its creation.
     """
 
     def __init__(
         self,
+        site: Site,
         *,
-        sops_conn_id: str,
-        bk_biz_id: int | str | None,
-        scope: str | None,
         interval_seconds: float,
         follow_days: float,
     ) -> None:
-        self._place: dict[str, Any] = {"sops_conn_id": sops_conn_id, "bk_biz_id": bk_biz_id, "scope": scope}
+        self._site = site
         self._interval_seconds = interval_seconds
         self._follow_days = follow_days
-        self._name = server_name(sops_conn_id, bk_biz_id)
-        self._contact: Contact[AsyncSopsClient] = Contact(lambda: open_source(**self._place), self._name)
+        self._name = site.server_name
+        self._contact: Contact[AsyncSopsClient] = Contact(lambda: open_source(self._site), self._name)
         self._known: dict[int, _Known] = {}
         self._is_complete = False
         self._told_error = ""
@@ -186,7 +183,7 @@ class TaskEndsPoll:
         """Put a question about a task; without an answer it is put again in the next poll."""
         try:
             async with shared_wait(
-                sops_task_id=task_id, interval_seconds=self._interval_seconds, node_states=False, **self._place
+                self._site, task_id, interval_seconds=self._interval_seconds, node_states=False
             ) as wait:
                 await question(wait, self._known[task_id])
         except SopsNotFoundError:

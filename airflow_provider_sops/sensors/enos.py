@@ -19,9 +19,9 @@ from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterErr
 from airflow_provider_sops.enos.outcome import SENSOR_STEPS, outcome_error, read_success_statuses
 from airflow_provider_sops.enos.waiting import InstanceKind, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.enos_following import InstanceFollower, look_at, write_logs
-from airflow_provider_sops.operators.enos import STATUS_XCOM_KEY
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
+from airflow_provider_sops.task_instance.xcom import INSTANCE_STATUS_XCOM_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +173,7 @@ class EnosInstanceSensor(BaseSensorOperator):
 
     def _conclude(self, context: Context, instance_id: str, result: WaitResult) -> dict[str, Any]:
         ti: Any = context["ti"]
-        ti.xcom_push(key=STATUS_XCOM_KEY, value=result.status)
+        ti.xcom_push(key=INSTANCE_STATUS_XCOM_KEY, value=result.status)
         if result.outcome == Outcome.ENDED and result.status in self.success_statuses:
             self.log.info("EnOS %s %s is %s.", self.kind.value, instance_id, result.status)
             return self._read_instance(instance_id)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, PokeReturnValue
 
-from airflow_provider_sops.operators.sops.base import push_state, push_task, read_task_id
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
@@ -18,6 +17,7 @@ from airflow_provider_sops.sops.waiting import Outcome, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import push_state, push_task, read_task_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -68,9 +68,7 @@ class SopsTaskSensor(SopsBaseSensor):
             human_nodes = self._announce(context, sops_task_id)
         self.defer(
             trigger=SopsTaskTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
+                **self.site.arguments,
                 sops_task_id=sops_task_id,
                 task_url=self._task_url,
                 policy=self._policy(deadline=time.time() + self.timeout),

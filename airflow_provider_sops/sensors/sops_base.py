@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -13,9 +12,9 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_sops.hooks.sops_access import SopsAccess
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds
-from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import XComArg
 
-    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
 
 
-class SopsBaseSensor(BaseSensorOperator):
+class SopsBaseSensor(SopsAccess, BaseSensorOperator):
     """Common ground of the sensors for SOPS; their parameters are documented there."""
 
     template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
@@ -60,13 +59,6 @@ class SopsBaseSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._task_url = ""
 
-    @cached_property
-    def hook(self) -> SopsHook:
-        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
-        from airflow_provider_sops.hooks.sops import SopsHook
-
-        return SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
-
     @contextmanager
     def _before_deferral(self) -> Iterator[None]:
         """Translate errors, and apply ``soft_fail``: Airflow does so for pokes and after a deferral only."""
@@ -79,6 +71,9 @@ class SopsBaseSensor(BaseSensorOperator):
             raise
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.sops.waiting import WaitPolicy
+
         return WaitPolicy(
             on_failed=self.on_failed,
             poll_interval_seconds=self.poke_interval,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
 
-from airflow_provider_sops.operators.sops.base import push_task, read_task_id
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
+from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
@@ -20,6 +20,7 @@ from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,9 +88,7 @@ class SopsNodeSensor(SopsBaseSensor):
             place = self._locate(context)
         self.defer(
             trigger=SopsNodeTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
+                **self.site.arguments,
                 sops_task_id=place.sops_task_id,
                 task_url=self._task_url,
                 node=place.node,
@@ -166,11 +165,10 @@ class SopsNodeSensor(SopsBaseSensor):
         self.log.info("Node %s of SOPS task %s has ended: %s.", place.node.id, place.sops_task_id, result.outcome)
         if not place.node.plugin:
             return None
-        *stack, node_id = place.node.path
         detail = self.hook.get_task_node_detail(
-            place.sops_task_id, node_id, component_code=place.node.plugin, subprocess_stack=stack or None
+            place.sops_task_id, **detail_arguments(place.node.path, place.node.plugin)
         )
-        shown, _ = self._secrets_of(place).node(node_id, detail.data)
+        shown, _ = self._secrets_of(place).node(place.node.id, detail.data)
         return dict(shown.outputs)
 
     def _secrets_of(self, place: _Place) -> TaskSecrets:

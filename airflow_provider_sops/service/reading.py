@@ -33,7 +33,9 @@ def read_list(value: Any) -> list[Any]:
 
 def read_text(value: Any) -> str:
     """Return ``value`` as a ``storable_text``; ``None`` is the empty text."""
-    return "" if value is None else storable_text(value if isinstance(value, str) else str(storable(value)))
+    if isinstance(value, str):
+        return storable_text(value)
+    return "" if value is None else storable_text(str(storable(value)))
 
 
 def read_int(value: Any, default: int = 0) -> int:

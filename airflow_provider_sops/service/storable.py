@@ -35,7 +35,10 @@ _OLD_TYPE_KEY, _OLD_VALUE_KEY = "__type", "__var"
 
 def storable_text(text: str) -> str:
     """Return a text without NUL, which becomes U+2400, and without halves of surrogate pairs, which become escapes."""
-    if "\0" in text:
+    has_nul = "\0" in text
+    if text.isascii() and not has_nul:
+        return text
+    if has_nul:
         text = text.replace("\0", "\N{SYMBOL FOR NULL}")
     try:
         text.encode()

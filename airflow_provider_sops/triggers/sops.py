@@ -13,6 +13,7 @@ from airflow_provider_sops.polling.task_secrets import shared_secrets
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.site import AtSite
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
 from airflow_provider_sops.sops.watch import TaskWatch
@@ -46,7 +47,7 @@ _ARGUMENTS = (
 )
 
 
-class SopsTaskTrigger(BaseTrigger):
+class SopsTaskTrigger(AtSite, BaseTrigger):
     """Fires once a SOPS task is over, or once a person is needed.
 
     Writes every change of a node's state into the Airflow task's log. Holds no secret: it reads the connection itself.
@@ -129,10 +130,8 @@ class SopsTaskTrigger(BaseTrigger):
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
         watch = TaskWatch(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
         async with shared_wait(
-            self.sops_conn_id,
+            self.site,
             self.sops_task_id,
-            bk_biz_id=self.bk_biz_id,
-            scope=self.scope,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as wait:
             secrets: TaskSecrets | None = None
@@ -171,7 +170,7 @@ class SopsTaskTrigger(BaseTrigger):
             self.log.info("SOPS task %s is left as it is: nobody has ended the task.", self.sops_task_id)
             return
         try:
-            async with await open_client(self.sops_conn_id, self.bk_biz_id, self.scope) as client:
+            async with await open_client(self.site) as client:
                 await self._revoke(client)
         except SopsError as error:
             self.log.error("SOPS task %s could not be revoked and may still run: %s", self.sops_task_id, error)

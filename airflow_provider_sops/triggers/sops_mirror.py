@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, apull, read_flow_task
-from airflow_provider_sops.dag_generator.node_report import GREEN, NodeReport, node_xcom, report, told
+from airflow_provider_sops.dag_generator.node_report import GREEN, EndedNode, NodeReport, node_xcom, told, write
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
 from airflow_provider_sops.links.sops import SopsTaskLink
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeOutcome
+from airflow_provider_sops.sops.site import AtSite
 from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 
@@ -47,7 +47,7 @@ _MOST_FLOW_TASKS = 32
 BEGIN_EVENT = {"begin": True}
 
 
-class SopsNodeMirrorTrigger(BaseTrigger):
+class SopsNodeMirrorTrigger(AtSite, BaseTrigger):
     """Starts and ends the task of a node that went well or that the flow passed by; for Airflow 3.3 and newer.
 
     Whatever needs more goes to a worker: a failure, whose callbacks and error text only a worker gives in full; a
@@ -132,10 +132,8 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             max_outage_seconds=self.max_outage_seconds,
         )
         async with shared_wait(
-            self.sops_conn_id,
+            self.site,
             task.sops_task_id,
-            bk_biz_id=self.bk_biz_id,
-            scope=self.scope,
             interval_seconds=self.poll_interval_seconds,
         ) as wait:
             await self._push_link(task)
@@ -155,24 +153,14 @@ class SopsNodeMirrorTrigger(BaseTrigger):
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
         found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
-        for line in (*told(result), *found.lines):
-            self.log.log(line.level, "%s", line.text)
+        write((*told(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:
-            await self._push("return_value", found.outputs)
+            await self._push(RETURN_XCOM_KEY, found.outputs)
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
-        try:
-            data = await wait.node_data(node.path, self.node.plugin)
-        except SopsError as error:
-            self.log.warning("Inputs and outputs of the node cannot be read: %s", error)
-            return NodeReport()
-        try:
-            text = await wait.node_log(node.id, result.version)
-        except SopsError as error:
-            self.log.debug("The node's log cannot be read: %s", error)
-            text = ""
-        return report(node.id, data, text, await shared_secrets(wait, node.secrets_of))
+        secrets = await shared_secrets(wait, node.secrets_of)
+        return await EndedNode(node.path, self.node.plugin, result.version).aread(wait, secrets, self.log)
 
     async def _flow_task(self) -> FlowTask:
         """Return what the start task has pushed.
@@ -218,9 +206,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
 
     def _as_node_trigger(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> dict[str, Any]:
         trigger = SopsNodeTrigger(
-            sops_conn_id=self.sops_conn_id,
-            bk_biz_id=self.bk_biz_id,
-            scope=self.scope,
+            **self.site.arguments,
             sops_task_id=task.sops_task_id,
             task_url=task.task_url,
             node=node,

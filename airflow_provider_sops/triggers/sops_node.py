@@ -14,6 +14,7 @@ from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.site import AtSite
 from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
 
 
-class SopsNodeTrigger(BaseTrigger):
+class SopsNodeTrigger(AtSite, BaseTrigger):
     """Fires once a node of a SOPS task has ended, or once it is certain that it will never run.
 
     Any number of them on one task cost one request per interval. It revokes nothing.
@@ -91,10 +92,8 @@ class SopsNodeTrigger(BaseTrigger):
 
     async def _follow(self) -> NodeResult:
         async with shared_wait(
-            self.sops_conn_id,
+            self.site,
             self.sops_task_id,
-            bk_biz_id=self.bk_biz_id,
-            scope=self.scope,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as wait:
             return await follow_node(wait, self.node, self.policy, self.log.log)

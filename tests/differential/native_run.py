@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.dag_generator.converters import ConverterRegistry
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, NODES_XCOM_KEY
 from tests.dag_run import run_dag
 from tests.differential.dags import watching_dag
 from tests.differential.watched_run import Shown, hurried

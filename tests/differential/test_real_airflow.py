@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, TASK_ID_XCOM_KEY
 from tests.differential import dags
 from tests.differential.drawing import draw
 from tests.differential.trial import Direct, compare, run_directly

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.sops import node_watch, watch
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, TASK_ID_XCOM_KEY
 from tests.dag_run import run_dag
 from tests.differential.dags import watching_dag
 

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_sops.polling import shared as shared_polls
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.waiting import Look
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def all_run(httpserver: HTTPServer) -> HTTPServer:
 
 
 async def look(task_id: int, conn_id: str = "sops_default", **place: Any) -> TaskState:
-    async with shared_wait(conn_id, task_id, **place) as wait:
+    async with shared_wait(Site(conn_id, **place), task_id) as wait:
         return (await wait.look(LOOK)).state
 
 

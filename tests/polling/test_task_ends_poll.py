@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_sops.polling import task_ends_poll
 from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
+from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.task_ends import FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from tests.task_progress import until_accepted, wait_for_node, wait_for_state
 
@@ -28,14 +29,8 @@ _LONGEST_SECONDS = 60.0
 
 
 def make_poll(**changes: Any) -> TaskEndsPoll:
-    arguments: dict[str, Any] = {
-        "sops_conn_id": "sops_default",
-        "bk_biz_id": None,
-        "scope": None,
-        "interval_seconds": 0.2,
-        "follow_days": 30,
-    }
-    return TaskEndsPoll(**{**arguments, **changes})
+    arguments: dict[str, Any] = {"interval_seconds": 0.2, "follow_days": 30}
+    return TaskEndsPoll(Site("sops_default"), **{**arguments, **changes})
 
 
 async def first(

@@ -128,7 +128,7 @@ class TestEvents:
             from airflow.sdk.execution_time.xcom import XCom
 
             from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
-            from airflow_provider_sops.dag_generator.xcom_keys import NODE_PATHS_XCOM_KEY
+            from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
             from airflow_provider_sops.triggers.sops_mirror import SopsNodeMirrorTrigger
 
             sops_task_id, node_id = failed_node

@@ -22,6 +22,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
 from airflow_provider_sops.sops import task_ends
 from airflow_provider_sops.sops.models import TaskListItem
+from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.task_ends import FAILED, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.triggers import sops_task_finished
 from airflow_provider_sops.triggers.sops import SopsTaskFinishedTrigger
@@ -416,5 +417,5 @@ class TestArguments:
         with mock.patch.object(sops_task_finished, "TaskEndsPoll", autospec=True) as poll:
             poll.return_value.pictures = no_pictures
             await anext(SopsTaskFinishedTrigger.open_shared_stream({"sops_conn_id": "sops_prod"}), None)
-        assert poll.call_args.kwargs["sops_conn_id"] == "sops_prod"
+        assert poll.call_args.args == (Site("sops_prod"),)
         assert poll.call_args.kwargs["follow_days"] == 30

@@ -85,7 +85,7 @@ class NativeBuilder:
             exclude_task_nodes_id=list(options.exclude),
             param_constants=param_constants,
             on_template_change=options.on_template_change,
-            **options.where,
+            **options.site.arguments,
             **options.template,
         )
         self._build_level((), start)
@@ -299,7 +299,7 @@ class NativeBuilder:
         options = self._options
         return {
             "snapshot": self._snapshot,
-            **options.where,
+            **options.site.arguments,
             **options.template,
             **options.waiting,
             "deferrable": options.deferrable,

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, SkipMixin,
 from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import read_states
+from airflow_provider_sops.task_instance.xcom import DECISION_XCOM_KEY
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Hook = Callable[[Context], Any]
 
 #: Where Airflow's SkipMixin keeps which of the tasks behind it are to run.
-_DECISION_XCOM_KEY = "skipmixin_key"
 _FOLLOWED = "followed"
 
 
@@ -69,7 +69,7 @@ def skip_unless_followed(context: Context) -> None:
             continue
         decider: Any = before
         with airflow_errors():
-            decision = pull(ti, decider.task_id, _DECISION_XCOM_KEY)
+            decision = pull(ti, decider.task_id, DECISION_XCOM_KEY)
             is_followed = decision.is_missing or ti.task_id in decision.mapping().get(_FOLLOWED, [ti.task_id])
         if not is_followed:
             raise AirflowSkipException(f"{decider.task_id} has led the flow another way.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, SkipMixin
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
-from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCOM_KEY
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import EXCLUDED_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

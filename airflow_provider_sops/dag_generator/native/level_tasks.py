@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import SkipMixin
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
-from airflow_provider_sops.dag_generator.native.level_values import (
-    CONSTANTS_XCOM_KEY,
-    EXCLUDED_XCOM_KEY,
-    VARIABLES_XCOM_KEY,
-)
 from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOperator
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
@@ -24,6 +19,7 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, EXCLUDED_XCOM_KEY, VARIABLES_XCOM_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

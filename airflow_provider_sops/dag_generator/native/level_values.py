@@ -6,21 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.flow_xcom import RETURN_KEY, Pulled, pull
+from airflow_provider_sops.dag_generator.flow_xcom import Pulled, pull
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, RETURN_XCOM_KEY, VARIABLES_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
-
-#: Values of a level's variables by ``${key}``: pushed by every task that puts some out.
-VARIABLES_XCOM_KEY = "sops_variables"
-#: What a run was given for the constants of the flow, or a subprocess for its own, by ``${key}``.
-CONSTANTS_XCOM_KEY = "sops_constants"
-#: Ids of the nodes that a run leaves out.
-EXCLUDED_XCOM_KEY = "sops_excluded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,7 @@ class Source:
     @property
     def key(self) -> str:
         """The XCom key under which the task puts it out."""
-        return VARIABLES_XCOM_KEY if self.converter is None else RETURN_KEY
+        return VARIABLES_XCOM_KEY if self.converter is None else RETURN_XCOM_KEY
 
     def value_in(self, pulled: Pulled) -> Any:
         """Return the value out of all that the task has put out.

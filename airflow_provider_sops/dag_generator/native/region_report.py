@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.node_report import node_xcom, report, told
+from airflow_provider_sops.dag_generator.node_report import EndedNode, node_xcom, told, write
 from airflow_provider_sops.dag_generator.watch.mirrored_node import key_text
 from airflow_provider_sops.service.secrets import Secrets
-from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState, variable_name
-from airflow_provider_sops.sops.node_waiting import NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_end import end_in
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeData, NodeStatus, TaskStatus
+    from airflow_provider_sops.sops.node_waiting import NodePath
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.task_instance.log import TaskLog
@@ -53,25 +53,17 @@ class RegionReport:
         row = self._row(key)
         if row is None:
             return None
-        result = _result(row, self._status)
-        for line in told(result):
-            self._log.log(line.level, "%s", line.text)
+        result = end_in(self._status, row)
+        write(told(result), self._log)
         return node_xcom(result, self.sops_task_id, row.id)
 
     def outputs_of(self, key: NodeKey) -> dict[str, Any] | None:
         """Write inputs, outputs and log of a plugin node, and return the outputs; ``None`` if they cannot be read."""
-        data = self._data_of(key)
-        row = self._row(key)
-        if data is None or row is None:
+        node = self._node_of(key)
+        if node is None:
             return None
-        try:
-            text = self._hook.get_task_node_log(self.sops_task_id, row.id, version=row.version or None)
-        except SopsError as error:
-            self._log.debug("The node's log cannot be read: %s", error)
-            text = ""
-        found = report(row.id, data, text, self._secrets)
-        for line in found.lines:
-            self._log.log(line.level, "%s", line.text)
+        found = node.read(self._hook, self.sops_task_id, self._secrets, self._log)
+        write(found.lines, self._log)
         return None if found.outputs is None else dict(found.outputs)
 
     def of_all(self, path: NodeKey) -> dict[str, dict[str, Any]]:
@@ -84,7 +76,7 @@ class RegionReport:
             row = self._row(key)
             if row is None:
                 continue
-            told_of = node_xcom(_result(row, self._status), self.sops_task_id, row.id)
+            told_of = node_xcom(end_in(self._status, row), self.sops_task_id, row.id)
             if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
                 told_of["outputs"] = dict(self._secrets.node(row.id, data)[0].outputs)
             found[key_text((*path, *key))] = told_of
@@ -107,46 +99,18 @@ class RegionReport:
                 yield key, self.piece.nodes[key]
 
     def _row(self, key: NodeKey) -> NodeStatus | None:
-        path = [self._ids.get(key[:depth], "") for depth in range(1, len(key) + 1)]
-        return self._status.at(path)
+        return self._status.at(self._path(key))
 
     def _data_of(self, key: NodeKey) -> NodeData | None:
+        node = self._node_of(key)
+        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._log)
+
+    def _node_of(self, key: NodeKey) -> EndedNode | None:
+        """Return an activity that was reached; others have no data."""
         node, row = self.piece.nodes[key], self._row(key)
         if not isinstance(node, Activity) or row is None:
             return None
-        stack = [self._ids[key[:depth]] for depth in range(1, len(key))]
-        try:
-            return self._hook.get_task_node_detail(
-                self.sops_task_id,
-                row.id,
-                component_code=node.plugin or None,
-                subprocess_stack=stack or None,
-                fresh=True,
-            ).data
-        except SopsError as error:
-            self._log.warning("Inputs and outputs of the node cannot be read: %s", error)
-            return None
+        return EndedNode(self._path(key), node.plugin, row.version)
 
-
-def _result(row: NodeStatus, status: TaskStatus) -> NodeResult:
-    outcome = NodeOutcome.FINISHED
-    if row.state == TaskState.FAILED:
-        outcome = NodeOutcome.FAILED
-    elif row.state != TaskState.FINISHED:
-        outcome = NodeOutcome.TASK_OVER
-    elif row.skip:
-        outcome = NodeOutcome.SKIPPED
-    elif row.error_ignored:
-        outcome = NodeOutcome.ERROR_IGNORED
-    return NodeResult(
-        outcome,
-        state=row.state.value,
-        task_state=status.state.value,
-        version=row.version,
-        loop=row.loop,
-        retry=row.retry,
-        start_time=row.start_time_text,
-        finish_time=row.finish_time_text,
-        elapsed_seconds=row.elapsed_seconds,
-        error=status.error_of(row) if outcome == NodeOutcome.FAILED else "",
-    )
+    def _path(self, key: NodeKey) -> NodePath:
+        return tuple(self._ids.get(key[:depth], "") for depth in range(1, len(key) + 1))

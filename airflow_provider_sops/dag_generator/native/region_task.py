@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import SkipMixin
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
-from airflow_provider_sops.dag_generator.native.level_values import EXCLUDED_XCOM_KEY, VARIABLES_XCOM_KEY
 from airflow_provider_sops.dag_generator.native.piece import MomentaryPieceOperator, PieceOperator
 from airflow_provider_sops.dag_generator.native.region_report import RegionReport
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY, NODES_XCOM_KEY
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 from airflow_provider_sops.task_instance.outputs import read_finished
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import (
+    EXCLUDED_XCOM_KEY,
+    NODE_XCOM_KEY,
+    NODES_XCOM_KEY,
+    RETURN_XCOM_KEY,
+    VARIABLES_XCOM_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -171,7 +176,7 @@ class DecidingRegionOperator(RegionOperator, SkipMixin):
             )
         if returned:
             # What ends by skipping others returns nothing by itself.
-            ti.xcom_push(key="return_value", value=returned)
+            ti.xcom_push(key=RETURN_XCOM_KEY, value=returned)
         # Airflow 3 ends the task by an exception here.
         self.remember_good_end(context, found.sops_task_id)
         self.skip_all_except(ti, taken)

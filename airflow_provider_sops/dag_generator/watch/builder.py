@@ -78,7 +78,7 @@ class WatchBuilder:
         """Return the arguments that ``start`` and ``flow`` share."""
         options = self._options
         return {
-            **options.where,
+            **options.site.arguments,
             **options.template,
             **options.waiting,
             "constants": dict(options.constants),
@@ -117,7 +117,7 @@ class WatchBuilder:
             node=self._mirrored(node),
             tree=self._tree if len(node.key) > 1 else None,
             nodes_in_flow=self._mirror_count,
-            **options.where,
+            **options.site.arguments,
             **options.waiting,
             **arguments_of(node, options.node_args),
         )

@@ -9,12 +9,11 @@ from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
-from airflow_provider_sops.dag_generator.xcom_keys import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

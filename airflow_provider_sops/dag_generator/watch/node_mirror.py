@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, pull, read_flow_task
-from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, report, told
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode, key_text
 from airflow_provider_sops.dag_generator.watch.triggerer_life import reason_for_worker
-from airflow_provider_sops.dag_generator.xcom_keys import NODE_XCOM_KEY
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, retries_left
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.next_steps import NextSteps
+from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_watch import NodeWatch
@@ -28,13 +27,13 @@ from airflow_provider_sops.sops.waiting import WaitPolicy
 from airflow_provider_sops.sops.watch import failure_mark
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.sops.models import NodeDetail
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.sops.waiting import OnFailed
@@ -93,9 +92,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
             trigger_kwargs={
-                "sops_conn_id": self.sops_conn_id,
-                "bk_biz_id": self.bk_biz_id,
-                "scope": self.scope,
+                **self.site.arguments,
                 "start_task_id": self.start_task_id,
                 "node": self.node.to_json(),
                 "on_failed": self.on_failed,
@@ -152,7 +149,9 @@ class NodeMirrorOperator(SopsBaseOperator):
     def _enter(self, task: FlowTask, subprocess: NodeKey, mirrored: MirroredNode, tree: PipelineTree) -> FlowTask:
         """Return the task that a subprocess runs as; until there is one, leave the worker."""
         path = task.paths[key_text(subprocess)]
-        detail = self._detail(task.sops_task_id, path, INDEPENDENT_SUBPROCESS_PLUGIN)
+        detail = self.hook.get_task_node_detail(
+            task.sops_task_id, **detail_arguments(path, INDEPENDENT_SUBPROCESS_PLUGIN), fresh=True
+        )
         inner_id = read_id(detail.data.outputs.get("task_id"))
         if inner_id is None and detail.state == TaskState.FAILED:
             error = self._secrets_of(mirrored.secrets_of(task)).error(path[-1], detail.data.ex_data)
@@ -176,9 +175,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
         raise TaskDeferred(
             trigger=SopsNodeTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
+                **self.site.arguments,
                 sops_task_id=task.sops_task_id,
                 task_url=task.task_url,
                 node=node,
@@ -204,10 +201,12 @@ class NodeMirrorOperator(SopsBaseOperator):
     def _conclude(
         self, context: Context, task: FlowTask, node: NodeInTask, result: NodeResult
     ) -> dict[str, Any] | None:
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.dag_generator.node_report import GREEN, node_xcom, told, write
+
         ti: Any = context["ti"]
         ti.xcom_push(key=NODE_XCOM_KEY, value=node_xcom(result, task.sops_task_id, node.id))
-        for line in told(result):
-            self.log.log(line.level, "%s", line.text)
+        write(told(result), self.log)
         if result.outcome == NodeOutcome.NEVER_RUNS:
             raise AirflowSkipException("The flow has passed this node by.")
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
@@ -229,20 +228,12 @@ class NodeMirrorOperator(SopsBaseOperator):
         return NextSteps(failed=failed, revoked=anew, expired=anew, timed_out=again, unreachable=again)
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
-        """Write inputs, outputs and log of the node, and return the outputs; its end is its end without them too."""
-        try:
-            data = self._detail(sops_task_id, node.path, self.node.plugin).data
-        except SopsError as error:
-            self.log.warning("Inputs and outputs of the node cannot be read: %s", error)
-            return None
-        try:
-            text = self.hook.get_task_node_log(sops_task_id, node.id, version=result.version or None)
-        except SopsError as error:
-            self.log.debug("The node's log cannot be read: %s", error)
-            text = ""
-        found = report(node.id, data, text, self._secrets_of(node.secrets_of))
-        for line in found.lines:
-            self.log.log(line.level, "%s", line.text)
+        """Write inputs, outputs and log of the node, and return the outputs."""
+        from airflow_provider_sops.dag_generator.node_report import EndedNode, write
+
+        ended = EndedNode(node.path, self.node.plugin, result.version)
+        found = ended.read(self.hook, sops_task_id, self._secrets_of(node.secrets_of), self.log)
+        write(found.lines, self.log)
         return None if found.outputs is None else dict(found.outputs)
 
     def _secrets_of(self, sops_task_ids: tuple[int, ...]) -> TaskSecrets:
@@ -250,12 +241,6 @@ class NodeMirrorOperator(SopsBaseOperator):
         if sops_task_ids not in self._secrets:
             self._secrets[sops_task_ids] = read_secrets(self.hook, sops_task_ids)
         return self._secrets[sops_task_ids]
-
-    def _detail(self, sops_task_id: int, path: Sequence[str], plugin: str) -> NodeDetail:
-        *stack, node_id = path
-        return self.hook.get_task_node_detail(
-            sops_task_id, node_id, component_code=plugin or None, subprocess_stack=stack or None, fresh=True
-        )
 
     def _retry(self, task: FlowTask, node: NodeInTask) -> tuple[str, ...]:
         """Retry the node if it has failed, and return the mark of the failure that is overcome by that."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Every trigger that starts a task receives the whole DAG. With more tasks than this the triggerer is slower than
 #: workers are.
@@ -43,9 +47,15 @@ def reason_for_worker(task: Any, *, tasks: int) -> str:
         return f"the flow has {tasks} nodes, and above {MOST_TASKS} workers are quicker"
     if task.get_closest_mapped_task_group() is not None:
         return "it is in a mapped task group"
-    usual = {"pool": "default_pool", "pool_slots": 1, "queue": conf.get("operators", "default_queue")}
+    usual = _usual()
     for name in _WORKER_ONLY:
         value = getattr(task, name, None)
         if value and value != usual.get(name):
             return f"it has {name} set"
     return ""
+
+
+@cache
+def _usual() -> Mapping[str, Any]:
+    """Return what tasks have that nobody has set; Airflow reads its default queue once in a process, too."""
+    return {"pool": "default_pool", "pool_slots": 1, "queue": conf.get("operators", "default_queue")}

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY, SopsTaskLink
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.hooks.sops_access import SopsAccess
+from airflow_provider_sops.links.sops import SopsTaskLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.hooks.sops import SopsHook
 
-#: XCom keys that every operator and sensor pushes besides its return value.
-TASK_ID_XCOM_KEY = "sops_task_id"
-TASK_STATE_XCOM_KEY = "sops_task_state"
-
-
-class SopsBaseOperator(BaseOperator):
+class SopsBaseOperator(SopsAccess, BaseOperator):
     """Common ground of the operators for SOPS.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
@@ -48,46 +41,8 @@ class SopsBaseOperator(BaseOperator):
         self.bk_biz_id = bk_biz_id
         self.scope = scope
 
-    @cached_property
-    def hook(self) -> SopsHook:
-        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
-        from airflow_provider_sops.hooks.sops import SopsHook
-
-        return SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
-
-
-def push_task(context: Context, sops_task_id: int, task_url: str) -> None:
-    """Make a SOPS task known to the link and to other tasks, before anything that takes long."""
-    ti: Any = context["ti"]
-    ti.xcom_push(key=TASK_ID_XCOM_KEY, value=sops_task_id)
-    if task_url:
-        ti.xcom_push(key=TASK_URL_XCOM_KEY, value=task_url)
-
-
-def push_state(context: Context, state: str) -> None:
-    """Make the last known state word of the SOPS task known to other tasks."""
-    ti: Any = context["ti"]
-    ti.xcom_push(key=TASK_STATE_XCOM_KEY, value=str(state))
-
 
 def retries_left(operator: BaseOperator, context: Context) -> bool:
     """Whether Airflow retries a task by itself if it fails now."""
     ti: Any = context["ti"]
     return bool(operator.retries) and bool(ti.try_number <= ti.max_tries)
-
-
-def read_task_id(value: Any) -> int:
-    """Return a ``sops_task_id`` as it comes out of a template.
-
-    :raises SopsInvalidParameterError: if it is no positive number, such as the ``None`` of a missing XCom.
-    """
-    try:
-        number = int(str(value).strip())
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise SopsInvalidParameterError(
-            f"sops_task_id is {value!r}, which is no id of a SOPS task",
-            advice="If it comes from XCom, check that the task which pushes it has run in this DAG run.",
-        )
-    return number

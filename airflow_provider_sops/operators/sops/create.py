@@ -7,23 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task
-from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
-from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-from airflow_provider_sops.operators.sops.template_check import (
-    check_constants,
-    check_excluded_nodes,
-    check_executed_nodes,
-)
-from airflow_provider_sops.sops.election import elect
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import push_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail, Template
+    from airflow_provider_sops.sops.task_key import TaskKey
 
 DEFAULT_NAME = "{{ dag.dag_id }}.{{ task.task_id }}"
 _TEMPLATE_SOURCES = ("business", "project", "common")
@@ -89,6 +82,9 @@ class SopsTemplateOperator(SopsBaseOperator):
 
     def task_key(self, context: Context) -> TaskKey:
         """Return the key of the running task instance."""
+        # Here and below: only a running task needs it, not a DAG file.
+        from airflow_provider_sops.sops.task_key import TaskKey
+
         ti: Any = context["ti"]
         return TaskKey.of(
             dag_id=ti.dag_id,
@@ -103,6 +99,8 @@ class SopsTemplateOperator(SopsBaseOperator):
 
         :raises SopsInvalidParameterError: for a name that is empty or too long.
         """
+        from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH
+
         name = self.name
         if self.has_default_name and len(name) > MAX_NAME_LENGTH:
             name = f"{name[: MAX_NAME_LENGTH - 1]}…"
@@ -139,6 +137,12 @@ class SopsTemplateOperator(SopsBaseOperator):
 
         :raises SopsInvalidParameterError: for unknown constants and for nodes that are unknown or not optional.
         """
+        from airflow_provider_sops.operators.sops.template_check import (
+            check_constants,
+            check_excluded_nodes,
+            check_executed_nodes,
+        )
+
         checks_constants = bool(self.check_constants and self.constants)
         if not (checks_constants or self.exclude_task_nodes_id or self.execute_task_nodes_id):
             return
@@ -199,6 +203,10 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> int:
         """Create the task, or find it, and return its id."""
+        from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+        from airflow_provider_sops.operators.sops.task_memory import TaskMemory
+        from airflow_provider_sops.sops.election import elect
+
         with airflow_errors():
             self.check_parameters()
             key = self.task_key(context)

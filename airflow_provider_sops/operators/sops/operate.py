@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, read_task_id
-from airflow_provider_sops.operators.sops.node_actions import operate_node
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.sops.actions import NODE_ACTIONS, TASK_ACTIONS
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,6 +109,9 @@ class SopsOperateNodeOperator(_SopsSteeringOperator):
 
     def execute(self, context: Context) -> None:
         """Send the action."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.operators.sops.node_actions import operate_node
+
         with airflow_errors():
             if not self.sops_node_id:
                 raise SopsInvalidParameterError("node_id is empty; name a node of the task's tree")

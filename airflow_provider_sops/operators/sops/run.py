@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
 from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
-from airflow_provider_sops.operators.sops.base import push_state, retries_left
+from airflow_provider_sops.operators.sops.base import retries_left
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
@@ -28,6 +28,7 @@ from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.xcom import push_state
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

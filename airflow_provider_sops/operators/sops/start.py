@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, push_task, read_task_id
-from airflow_provider_sops.operators.sops.exactly_once import start_task
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,9 @@ class SopsStartTaskOperator(SopsBaseOperator):
 
     def execute(self, context: Context) -> int:
         """Start the task and return its id."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.operators.sops.exactly_once import start_task
+
         with airflow_errors():
             sops_task_id = read_task_id(self.sops_task_id)
             push_task(context, sops_task_id, self.hook.get_task_detail(sops_task_id, fresh=True).task_url)

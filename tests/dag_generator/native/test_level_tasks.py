@@ -8,7 +8,7 @@ import pendulum
 
 from airflow_provider_sops.dag_generator import ConverterRegistry, PipelineTree, SopsDag
 from airflow_provider_sops.dag_generator.native.level_tasks import LevelEndOperator
-from airflow_provider_sops.dag_generator.native.level_values import CONSTANTS_XCOM_KEY, VARIABLES_XCOM_KEY
+from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, VARIABLES_XCOM_KEY
 from tests.dag_generator.flow_trees import tree
 from tests.sops.builders import constant
 from tests.sops.builders import subprocess as sub

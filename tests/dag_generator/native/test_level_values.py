@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
-from airflow_provider_sops.dag_generator.native.level_values import (
-    CONSTANTS_XCOM_KEY,
-    VARIABLES_XCOM_KEY,
-    LevelValues,
-    Source,
-)
+from airflow_provider_sops.dag_generator.native.level_values import LevelValues, Source
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, VARIABLES_XCOM_KEY
 
 
 class MappedTaskInstance:

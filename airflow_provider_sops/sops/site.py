@@ -1,0 +1,44 @@
+"""Where a SOPS task lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a SOPS server: connection, business and scope, which only together tell what an id means.
+
+    :param sops_conn_id: the Airflow connection of type ``sops``.
+    :param bk_biz_id: the business; ``None``: the one of the connection.
+    :param scope: ``cmdb_biz`` or ``project``: how ``bk_biz_id`` is read; ``None``: as the connection says.
+    """
+
+    sops_conn_id: str
+    bk_biz_id: int | str | None = None
+    scope: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The site as the arguments of an operator, a sensor, a trigger or a hook."""
+        return {"sops_conn_id": self.sops_conn_id, "bk_biz_id": self.bk_biz_id, "scope": self.scope}
+
+    @property
+    def server_name(self) -> str:
+        """What the server is called in logs."""
+        business = "" if self.bk_biz_id is None else f", bk_biz_id {self.bk_biz_id}"
+        return f"SOPS (connection {self.sops_conn_id}{business})"
+
+
+class AtSite:
+    """What has the three as attributes of its own, since Airflow renders or serialises them one by one."""
+
+    sops_conn_id: str
+    bk_biz_id: int | str | None
+    scope: str | None
+
+    @property
+    def site(self) -> Site:
+        """The three as one."""
+        return Site(self.sops_conn_id, self.bk_biz_id, self.scope)
