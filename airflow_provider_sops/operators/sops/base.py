@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_sops.links.sops import TASK_URL_XCOM_KEY, SopsTaskLink
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.task_key import TaskKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import TaskDetail
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 #: XCom keys that every operator and sensor pushes besides its return value.
 TASK_ID_XCOM_KEY = "sops_task_id"
@@ -56,12 +59,28 @@ class SopsBaseOperator(BaseOperator):
         return SopsHook(self.sops_conn_id, bk_biz_id=self.bk_biz_id, scope=self.scope)
 
 
+def key_of(context: Context) -> TaskKey:
+    """Return the key of the running task instance, by which its SOPS tasks are found again."""
+    ti: Any = context["ti"]
+    return TaskKey.of(
+        dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index, max_tries=ti.max_tries
+    )
+
+
 def push_task(context: Context, sops_task_id: int, task_url: str) -> None:
     """Make a SOPS task known to the link and to other tasks, before anything that takes long."""
     ti: Any = context["ti"]
     ti.xcom_push(key=TASK_ID_XCOM_KEY, value=sops_task_id)
     if task_url:
         ti.xcom_push(key=TASK_URL_XCOM_KEY, value=task_url)
+
+
+def announce_task(hook: SopsHook, context: Context, sops_task_id: int, log: TaskLog) -> TaskDetail:
+    """Push id and address of a SOPS task to XCom, write them to the log, and return the task as SOPS has it now."""
+    detail = hook.get_task_detail(sops_task_id, fresh=True)
+    push_task(context, sops_task_id, detail.task_url)
+    log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
+    return detail
 
 
 def push_state(context: Context, state: str) -> None:
