@@ -14,7 +14,6 @@ from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.run_settings import (
     START_TIMEOUT_SECONDS,
     WEEK_SECONDS,
-    OnNodeFailed,
     RunSettings,
     check_choices,
 )
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.waiting import OnFailed, WaitResult

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,14 +10,11 @@ from airflow_provider_sops.operators.sops.next_steps import next_steps
 from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.sops.next_steps import NextSteps
-
-#: What is called when nodes have failed and a person is needed.
-OnNodeFailed = Callable[["Context"], Any] | Sequence[Callable[["Context"], Any]] | None
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 START_TIMEOUT_SECONDS = 600.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from airflow_provider_sops.operators.sops.base import announce_task, key_of, pus
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.joining import Joining
+from airflow_provider_sops.operators.sops.person_needed import call_for_person
 from airflow_provider_sops.operators.sops.revoking import revoke_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.operators.sops.tasks_to_revoke import TasksToRevoke
@@ -29,7 +29,7 @@ from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -298,15 +298,4 @@ class SopsTaskRun:
 
     def _call_for_person(self, result: WaitResult) -> None:
         error = outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)
-        self._log.warning("A person is needed: %s", error)
-        known: Any = self._context
-        known["exception"] = error
-        known["sops_failure_marks"] = result.failure_marks
-        callbacks = self._settings.on_node_failed
-        for callback in callbacks if isinstance(callbacks, Sequence) else [callbacks]:
-            if callback is None:
-                continue
-            try:
-                callback(self._context)
-            except Exception:  # noqa: BLE001 - what a user calls must not end the wait
-                self._log.exception("on_node_failed did not work; waiting goes on.")
+        call_for_person(self._settings.on_node_failed, self._context, error, result.failure_marks, self._log)
