@@ -172,11 +172,11 @@ class PieceOperator(SopsTemplateOperator):
             self.check_parameters()
             # The start of the flow checks what the flow was given.
             run.obtain(TaskCreation(self.keyed_name(key_of(context)), lambda name: self._create(task, name)))
-            run.announce()
+            detail = run.announce()
             run.start()
             if not self.wait_for_completion:
                 return None
-            return self._end_run(run, task, run.wait(deferrable=self.deferrable))
+            return self._end_run(run, task, run.wait(detail, deferrable=self.deferrable))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take over from the trigger once the SOPS task is over, or once a person is needed."""

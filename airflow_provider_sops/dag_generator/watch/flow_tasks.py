@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import OnFailed, WaitResult
+    from airflow_provider_sops.sops.waiting import OnFailed
 
 #: How long a retry by Airflow takes to reach SOPS, its delay left out.
 _RETRY_LATENCY_SECONDS = 120.0
@@ -170,15 +170,15 @@ class FlowOperator(SopsBaseOperator):
         with run.airflow_errors():
             ti: Any = context["ti"]
             run.adopt(pull(ti, self.start_task_id, TASK_ID_XCOM_KEY).sops_task_id())
-            run.announce()
+            detail = run.announce()
             run.start()
-            return self._end_run(run, run.wait(deferrable=True))
+            return run.take_outputs(run.wait(detail, deferrable=True))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Take over from the trigger once the SOPS task is over, or once a person is needed."""
         run = self._begin_run(context)
         with run.airflow_errors():
-            return self._end_run(run, run.resume(event))
+            return run.take_outputs(run.resume(event))
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
@@ -205,11 +205,6 @@ class FlowOperator(SopsBaseOperator):
         settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
-
-    def _end_run(self, run: SopsTaskRun, result: WaitResult) -> dict[str, Any]:
-        outputs = run.conclude(result)
-        run.remember_outputs_taken()
-        return outputs
 
     def _rest_seconds(self, context: Context) -> float:
         ti: Any = context["ti"]

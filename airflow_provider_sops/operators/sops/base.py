@@ -89,10 +89,13 @@ def push_state(context: Context, state: str) -> None:
     ti.xcom_push(key=TASK_STATE_XCOM_KEY, value=str(state))
 
 
-def retries_left(operator: BaseOperator, context: Context) -> bool:
-    """Whether Airflow retries a task by itself if it fails now."""
-    ti: Any = context["ti"]
-    return bool(operator.retries) and bool(ti.try_number <= ti.max_tries)
+def retries_left(retries: int | None, ti: Any) -> bool:
+    """Whether Airflow retries a task by itself if it fails now.
+
+    :param retries: how often it does in all.
+    :param ti: the running task instance.
+    """
+    return bool(retries) and bool(ti.try_number <= ti.max_tries)
 
 
 def read_task_id(value: Any) -> int:

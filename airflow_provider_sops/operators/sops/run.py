@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.sops.waiting import OnFailed, WaitResult
+    from airflow_provider_sops.sops.waiting import OnFailed
 
 
 class SopsRunTaskOperator(SopsTemplateOperator):
@@ -123,17 +123,17 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             self.check_parameters()
             name = self.keyed_name(key_of(context))
             run.obtain(TaskCreation(name, self.create_task, self.check_against_template))
-            run.announce()
+            detail = run.announce()
             run.start()
             if not self.wait_for_completion:
                 return None
-            return self._end_run(run, run.wait(deferrable=self.deferrable))
+            return run.take_outputs(run.wait(detail, deferrable=self.deferrable))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger once the SOPS task is over, or once a person is needed."""
         run = self._begin_run(context)
         with run.airflow_errors():
-            return self._end_run(run, run.resume(event))
+            return run.take_outputs(run.resume(event))
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
@@ -143,8 +143,3 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     def _begin_run(self, context: Context) -> SopsTaskRun:
         self._run = SopsTaskRun.of(self, RunSettings.of(self), context)
         return self._run
-
-    def _end_run(self, run: SopsTaskRun, result: WaitResult) -> dict[str, Any]:
-        outputs = run.conclude(result)
-        run.remember_outputs_taken()
-        return outputs

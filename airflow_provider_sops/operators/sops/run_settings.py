@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_args
 
+from airflow_provider_sops.operators.sops.base import retries_left
 from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
 from airflow_provider_sops.operators.sops.next_steps import next_steps
 from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
@@ -91,7 +92,7 @@ class RunSettings:
         return next_steps(
             self.on_clear,
             self.retry_mode,
-            retries_left=bool(self.retries) and bool(ti.try_number <= ti.max_tries),
+            retries_left=retries_left(self.retries, ti),
             revokes_when_out_of_time=self.revoke_on_kill,
         )
 

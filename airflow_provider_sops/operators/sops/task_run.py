@@ -94,7 +94,6 @@ class SopsTaskRun:
         self._may_be_running = self._ti.try_number > 1
         self._id: int | None = None
         self._task_url = ""
-        self._human_nodes: Mapping[str, str] | None = None
 
     @classmethod
     def of(
@@ -170,17 +169,18 @@ class SopsTaskRun:
     def announce(self) -> TaskDetail:
         """Push id and address of the SOPS task to XCom and write them to the log, before anything that takes long."""
         detail = announce_task(self._hook, self._context, self.sops_task_id, self._log)
-        self._task_url, self._human_nodes = detail.task_url, nodes_to_tell_apart(detail)
+        self._task_url = detail.task_url
         return detail
 
-    def wait(self, *, deferrable: bool) -> WaitResult:
-        """Wait for the end of an announced task, in the triggerer or here.
+    def wait(self, detail: TaskDetail, *, deferrable: bool) -> WaitResult:
+        """Wait for the end of the SOPS task, in the triggerer or here.
 
+        :param detail: the task as ``announce`` gave it.
         :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
         """
         policy = self._settings.policy(self._ti, time.time(), self._overcome)
         if deferrable:
-            self.defer(policy)
+            self.defer(policy, nodes_to_tell_apart(detail))
         return self.follow(policy)
 
     def follow(self, policy: WaitPolicy) -> WaitResult:
@@ -192,9 +192,10 @@ class SopsTaskRun:
             self._call_for_person(result)
             policy = policy.after_announcing(result)
 
-    def defer(self, policy: WaitPolicy) -> None:
+    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> None:
         """Wait in the triggerer, and go on in the operator's ``execute_complete``.
 
+        :param human_nodes: the component codes of the nodes that wait for people, by node id.
         :raises TaskDeferred: always.
         """
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
@@ -208,7 +209,7 @@ class SopsTaskRun:
                 task_url=self._task_url,
                 policy=policy,
                 revoke_on_kill=self._settings.revoke_on_kill,
-                human_nodes=self._human_nodes,
+                human_nodes=human_nodes,
             ),
             method_name="execute_complete",
         )
@@ -225,11 +226,11 @@ class SopsTaskRun:
         self._may_be_running = True
         trigger = SopsTaskTrigger.from_event(event)
         result = WaitResult.from_event(event)
-        self._task_url, self._human_nodes = trigger.task_url, trigger.human_nodes
+        self._task_url = trigger.task_url
         self.adopt(trigger.sops_task_id)
         if result.outcome == Outcome.PERSON_NEEDED:
             self._call_for_person(result)
-            self.defer(trigger.policy.after_announcing(result))
+            self.defer(trigger.policy.after_announcing(result), trigger.human_nodes)
         return result
 
     def conclude(
@@ -247,6 +248,12 @@ class SopsTaskRun:
             self._log.info("SOPS task %s is FINISHED.", self.sops_task_id)
             return read(self._hook, self.sops_task_id)
         raise outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)
+
+    def take_outputs(self, result: WaitResult) -> dict[str, Any]:
+        """Return the outputs as ``conclude`` does, where the task ends well with them."""
+        outputs = self.conclude(result)
+        self.remember_outputs_taken()
+        return outputs
 
     def remember_outputs_taken(self) -> None:
         """Remember that this task had the flow's outputs: a clear after that means that the flow is to run anew."""

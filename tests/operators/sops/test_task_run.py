@@ -165,12 +165,11 @@ class TestWait:
     def run(self, make_run: Callable[..., SopsTaskRun]) -> SopsTaskRun:
         run = make_run(on_failed="wait", timeout_seconds=None, start_timeout_seconds=None)
         run.adopt(7)
-        run.announce()
         return run
 
     def test_in_the_triggerer_hands_over_all_that_it_needs(self, run: SopsTaskRun, defer: mock.Mock) -> None:
         with pytest.raises(DeferredError):
-            run.wait(deferrable=True)
+            run.wait(run.announce(), deferrable=True)
         trigger = defer.call_args.kwargs["trigger"]
         assert isinstance(trigger, SopsTaskTrigger)
         assert (trigger.sops_conn_id, trigger.bk_biz_id, trigger.scope) == ("other", 5, "project")
@@ -180,7 +179,7 @@ class TestWait:
 
     def test_here_follows_to_the_end(self, run: SopsTaskRun, defer: mock.Mock, follower: mock.Mock) -> None:
         follower.return_value.to_the_end.return_value = FINISHED
-        assert run.wait(deferrable=False) == FINISHED
+        assert run.wait(run.announce(), deferrable=False) == FINISHED
         defer.assert_not_called()
 
     def test_here_calls_for_a_person_and_goes_on(
@@ -190,7 +189,7 @@ class TestWait:
         run = make_run(on_failed="wait", on_node_failed=called)
         run.adopt(7)
         follower.return_value.to_the_end.side_effect = [NEEDED, FINISHED]
-        assert run.wait(deferrable=False) == FINISHED
+        assert run.wait(run.announce(), deferrable=False) == FINISHED
         (context,) = called.call_args.args
         assert isinstance(context["exception"], SopsTaskFailedError)
         assert context["sops_failure_marks"] == NEEDED.failure_marks
@@ -255,12 +254,12 @@ class TestConclude:
         run.adopt(7)
         assert run.conclude(WaitResult(Outcome.TIMED_OUT, "RUNNING")) == {"code": 7}
 
-    def test_remembers_that_the_outputs_were_taken(self, make_run: Callable[..., SopsTaskRun]) -> None:
+    def test_remembers_that_the_outputs_were_taken(self, hook: mock.Mock) -> None:
         store: dict[str, Any] = {}
         ti = PlainTaskInstance(task_state_store=mock.Mock(get=store.get, set=store.__setitem__))
-        run = SopsTaskRun(mock.Mock(), RunSettings(), ti.context, LOG, defer=mock.Mock())
+        run = SopsTaskRun(hook, RunSettings(), ti.context, LOG, defer=mock.Mock())
         run.adopt(7)
-        run.remember_outputs_taken()
+        assert run.take_outputs(FINISHED) == {"code": 7}
         assert store["sops_task"]["sops_task_id"] == 7
         assert store["sops_task"]["outputs_taken"] is True
 
