@@ -89,7 +89,7 @@ class MirrorTaskInstance(PlainTaskInstance):
 
     task: FlowTask | None = None
 
-    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
         """Return what ``start`` has pushed."""
         assert self.task is not None
         pushed = {"sops_task_id": self.task.sops_task_id, NODE_PATHS_XCOM_KEY: self.task.paths}
