@@ -107,6 +107,10 @@ class TestTasks:
         assert found.inherits_from_skipmixin is True
         assert rules(dag)["converge_gateway"] == MANY
 
+    def test_a_piece_holds_what_it_is_and_stands_on_few_classes(self) -> None:
+        ours = [each for each in GatewayOperator.__mro__[1:] if each.__module__.startswith("airflow_provider_sops")]
+        assert len(ours) <= 3
+
     def test_its_branches_are_labelled_with_their_conditions(self) -> None:
         dag = make_dag(tree(*BRANCHES, nodes=GATEWAYS))
 

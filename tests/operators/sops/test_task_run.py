@@ -314,22 +314,3 @@ class TestErrors:
     def test_a_lost_connection_is_worth_a_retry(self, make_run: Callable[..., SopsTaskRun]) -> None:
         with pytest.raises(AirflowException, match="lost"), make_run().airflow_errors():
             raise SopsConnectionError("connection lost")
-
-
-class TestSettings:
-    def test_are_those_that_an_operator_has(self) -> None:
-        operator = mock.Mock(spec=["on_clear", "retries"], on_clear="new", retries=3)
-        assert RunSettings.of(operator, always_fresh=True) == RunSettings(on_clear="new", retries=3, always_fresh=True)
-
-    @pytest.mark.parametrize(
-        ("flow_type", "given", "start_deadline"),
-        [("common", {}, 1600.0), ("common_func", {}, None), ("common_func", {"start_timeout_seconds": 60}, 1060.0)],
-    )
-    def test_a_task_that_somebody_has_to_claim_may_stay_created(
-        self, ti: PlainTaskInstance, flow_type: str, given: dict[str, Any], start_deadline: float | None
-    ) -> None:
-        assert RunSettings(flow_type=flow_type, **given).policy(ti, 1000.0).start_deadline == start_deadline
-
-    def test_answers_are_fresh_after_a_retry(self, ti: PlainTaskInstance) -> None:
-        assert not RunSettings().policy(ti, 0.0).always_fresh
-        assert RunSettings().policy(ti, 0.0, overcome=("n1:1",)).always_fresh
