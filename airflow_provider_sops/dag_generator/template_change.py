@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
@@ -11,29 +11,46 @@ from airflow_provider_sops.sops.pipeline_tree.content import content_hash, diffe
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.task_instance.log import TaskLog
 
 _MOST_CHANGES = 10
 
 
-def tell_template_change(
-    hook: SopsHook, snapshot: Snapshot, template_id: int | str, template_source: str, *, fail: bool, log: TaskLog
-) -> None:
-    """Compare a template with its snapshot, and say what has changed.
+class FlowStart(Protocol):
+    """What the two tasks that can start a flow have in common.
+
+    :param snapshot: the template as the DAG was built from it.
+    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer like that.
+    """
+
+    snapshot: Snapshot
+    template_id: Any
+    template_source: str
+    on_template_change: str
+
+    @property
+    def hook(self) -> SopsHook:
+        """The connection to SOPS."""
+
+    @property
+    def log(self) -> Any:
+        """The log of the task."""
+
+
+def tell_template_change(start: FlowStart) -> None:
+    """Compare a flow's template with its snapshot, and say what has changed.
 
     Calls get_template_info.
 
-    :param fail: raise for a change, instead of logging it.
-    :raises SopsInvalidParameterError: the template has changed.
+    :raises SopsInvalidParameterError: the template has changed, and that is to fail.
     """
-    template = hook.get_template_info(template_id, template_source=template_source, unfold_subprocess=True)
+    source = start.template_source
+    template = start.hook.get_template_info(start.template_id, template_source=source, unfold_subprocess=True)
     tree = PipelineTree(template.pipeline_tree)
-    if content_hash(tree) == snapshot.content_hash:
+    if content_hash(tree) == start.snapshot.content_hash:
         return
-    changes = differences(snapshot.tree, tree)
-    text = (
-        f"template {template_id} has changed since its snapshot: {'; '.join(changes[:_MOST_CHANGES]) or 'a password'}"
-    )
-    if fail:
+    changes = differences(start.snapshot.tree, tree)
+    told = "; ".join(changes[:_MOST_CHANGES]) or "a password"
+    text = f"template {start.template_id} has changed since its snapshot: {told}"
+    if start.on_template_change == "fail":
         raise SopsInvalidParameterError(text, advice="Write the snapshot anew with `airflow-sops snapshot`.")
-    log.warning("%s", text)
+    start.log.warning("%s", text)

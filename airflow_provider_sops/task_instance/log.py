@@ -20,5 +20,8 @@ class TaskLog(Protocol):
     def error(self, event: Any, /, *args: Any) -> Any:
         """Write a line about something that went wrong for good."""
 
+    def exception(self, event: Any, /, *args: Any) -> Any:
+        """Write a line about an exception that is being handled, with its traceback."""
+
     def log(self, level: int, event: Any, /, *args: Any) -> Any:
         """Write a line of the given level, one of the logging module's."""

@@ -149,6 +149,7 @@ class TestUnknownArguments:
 def sops_hook() -> mock.Mock:
     """SOPS after the end of task 25."""
     hook: mock.Mock = mock.create_autospec(SopsHook, instance=True)
+    hook.configure_mock(sops_conn_id="sops_default", bk_biz_id=None, scope=None)
     hook.get_task_detail.return_value = TaskDetail.read(
         {"id": 25, "finish_time": "2026-11-20 18:35:08 +0800", "outputs": [{"key": "${code}", "value": 7}]}
     )

@@ -15,13 +15,17 @@ from airflow_provider_sops.dag_generator.native.gateway_tasks import ChoiceOpera
 from airflow_provider_sops.dag_generator.native.level_tasks import (
     FlowBeginOperator,
     LevelEndOperator,
+    LevelOutputs,
     SubprocessBeginOperator,
+    SubprocessConstants,
+    ValuesPiece,
 )
 from airflow_provider_sops.dag_generator.native.level_values import LevelValues, Source
 from airflow_provider_sops.dag_generator.native.region_task import (
     DecidingRegionOperator,
     GatewayOperator,
     RegionOperator,
+    RegionPiece,
 )
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
 from airflow_provider_sops.dag_generator.node_arguments import arguments_of
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import TaskGroup
 
+    from airflow_provider_sops.dag_generator.native.piece import PieceOperator
     from airflow_provider_sops.dag_generator.options import FlowOptions
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
@@ -70,7 +75,8 @@ class NativeBuilder:
         #: The first and the last task of each node; those of the nodes of a loop are the loop's.
         self._first: dict[NodeKey, Any] = {}
         self._last: dict[NodeKey, Any] = {}
-        self._deciding: list[tuple[DecidingRegionOperator, Region]] = []
+        #: Of each region that decides, the tasks behind its exits, which are not built when it is.
+        self._deciding: list[tuple[dict[str, str], Region]] = []
         #: The tasks that lead the flow around nodes that a run leaves out.
         self._choices: dict[NodeKey, ChoiceOperator] = {}
         self._flow_start_task_id = f"{group_id}.start" if group_id else "start"
@@ -108,8 +114,7 @@ class NativeBuilder:
         end = LevelEndOperator(
             task_id="end",
             trigger_rule=self._rule_of([end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))),
-            path=path,
-            values=values,
+            piece=ValuesPiece(self._snapshot, path, values, LevelOutputs(path)),
             constants=self._needed_passwords(path, level.outputs),
             **self._run_args(),
         )
@@ -117,9 +122,9 @@ class NativeBuilder:
         for key in keys:
             for edge in tree.graph.outgoing[key]:
                 self._connect(edge)
-        for task, region in self._deciding:
+        for targets, region in self._deciding:
             if region.path == path:
-                task.targets = {edge.sequence_flow.id: self._first[edge.target].task_id for edge in region.exits}
+                targets |= {edge.sequence_flow.id: self._first[edge.target].task_id for edge in region.exits}
         return end
 
     def _build_node(
@@ -142,15 +147,14 @@ class NativeBuilder:
 
     def _build_subprocess(self, node: SubProcess, values: LevelValues) -> None:
         name = self._names[node.key]
+        flow_start = self._flow_start_task_id if _can_be_left_out(node) else None
+        given = SubprocessConstants(node.key, node.id, flow_start, end_task_id=f"{name.full_task_id}.end")
         with task_group(name.task_id, name.display_name):
             start = SubprocessBeginOperator(
                 task_id="start",
                 trigger_rule=self._rule_of([node.key]),
-                subprocess=node.key,
-                values=values,
+                piece=ValuesPiece(self._snapshot, node.key[:-1], values, given),
                 constants=self._needed_passwords(node.key[:-1], references_of(node)),
-                flow_start_task_id=self._flow_start_task_id if _can_be_left_out(node) else None,
-                end_task_id=f"{name.full_task_id}.end",
                 **self._run_args(),
             )
             self._first[node.key] = start
@@ -204,29 +208,29 @@ class NativeBuilder:
             self._first[node.key] = self._choices[node.key] = choice
         return True
 
-    def _region_task(self, region: Region, values: LevelValues) -> RegionOperator:
-        tree = self._tree
-        nodes = [tree.nodes[key] for key in region.nodes]
-        can_be_left_out = any(map(_can_be_left_out, nodes))
+    def _region_task(self, region: Region, values: LevelValues) -> PieceOperator:
+        nodes = [self._tree.nodes[key] for key in region.nodes]
+        piece = RegionPiece(
+            snapshot=self._snapshot,
+            region=region,
+            values=values,
+            flow_start_task_id=self._flow_start_task_id if any(map(_can_be_left_out, nodes)) else None,
+            takes_a_moment=region.decides and not region.is_loop,
+        )
         used = frozenset[str]().union(*map(references_of, nodes))
         args = {
             **self._run_args(),
             **self._task_args(nodes[0], region.nodes),
-            "region": region,
-            "values": values,
+            "piece": piece,
             "constants": self._needed_passwords(region.path, used),
-            "flow_start_task_id": self._flow_start_task_id if can_be_left_out else None,
         }
         if not region.decides:
             return RegionOperator(**args)
+        self._deciding.append((piece.targets, region))
+        if not region.is_loop:
+            return GatewayOperator(**args)
         names = ", ".join(node.name or node.type for node in nodes)
-        task = (
-            DecidingRegionOperator(**{"doc": f"A loop, which SOPS runs as a whole: {names}", **args})
-            if region.is_loop
-            else GatewayOperator(**args)
-        )
-        self._deciding.append((task, region))
-        return task
+        return DecidingRegionOperator(**{"doc": f"A loop, which SOPS runs as a whole: {names}", **args})
 
     def _task_args(self, node: Node, keys: Sequence[NodeKey]) -> dict[str, Any]:
         name = self._names[node.key]
@@ -298,7 +302,6 @@ class NativeBuilder:
     def _run_args(self) -> dict[str, Any]:
         options = self._options
         return {
-            "snapshot": self._snapshot,
             **options.site.arguments,
             **options.template,
             **options.waiting,

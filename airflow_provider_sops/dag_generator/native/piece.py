@@ -1,79 +1,214 @@
-"""Running a piece of a flow, cut out of its tree, as a SOPS task."""
+"""The task that runs a piece of a flow, cut out of its tree, as a SOPS task; what the piece is it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.providers.common.compat.sdk import mask_secret
+from airflow.providers.common.compat.sdk import conf, mask_secret
 
-from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
+from airflow_provider_sops.dag_generator.flow_xcom import pull
+from airflow_provider_sops.operators.sops.base import key_of
+from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
+from airflow_provider_sops.operators.sops.run_settings import (
+    START_TIMEOUT_SECONDS,
+    WEEK_SECONDS,
+    RunSettings,
+    check_choices,
+)
+from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
+from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_sops.dag_generator.flow_xcom import Pulled
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
+    from airflow_provider_sops.sops.waiting import OnFailed, WaitResult
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 #: How often a worker asks about a piece that only evaluates expressions, which takes SOPS a moment.
 _MOMENT_SECONDS = 1.0
 
 
-class PieceOperator(SopsRunTaskOperator):
-    """Run a piece of a flow as a SOPS task; use one of its subclasses.
+@dataclass(frozen=True, slots=True)
+class PieceTask:
+    """The running Airflow task of a piece, as far as the piece is concerned.
 
-    The same rules as of ``SopsRunTaskOperator``: at most one started SOPS task for each generation of the task
-    instance, whatever crashes.
-
-    :param snapshot: the flow. Where it holds emptied passwords that the piece needs, the template is read.
+    :param constants: passwords that the DAG's author gives; the rest travels as XCom.
     """
 
-    shallow_copy_attrs: Sequence[str] = ("_snapshot",)
+    hook: SopsHook
+    log: TaskLog
+    context: Context
+    constants: Mapping[str, Any]
 
-    def __init__(self, *, snapshot: Snapshot, **kwargs: Any) -> None:
-        super().__init__(check_constants=False, **kwargs)
-        self._snapshot = snapshot
-        self._context: Context | None = None
+    def pull(self, task_id: str, key: str) -> Pulled:
+        """Pull from another task of the flow."""
+        return pull(self.context["ti"], task_id, key)
 
-    def cut(self, tree: PipelineTree, context: Context) -> dict[str, Any]:
+    def push(self, key: str, value: Any) -> None:
+        """Push for other tasks of the flow."""
+        ti: Any = self.context["ti"]
+        ti.xcom_push(key=key, value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """How the task of a piece ends well.
+
+    :param returned: what it returns.
+    :param ways: the ids of the tasks behind it that the flow goes on with, all others are skipped; ``None`` for all.
+    """
+
+    returned: Any = None
+    ways: Sequence[str] | None = None
+
+
+class Piece(Protocol):
+    """What a task does for one piece of a flow."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The flow. Where it holds emptied passwords that the piece needs, the template is read."""
+
+    @property
+    def takes_a_moment(self) -> bool:
+        """Whether a worker waits for it; then a retry and a clear run it anew, with the values of then."""
+
+    def without_sops(self, task: PieceTask) -> HandedOn | None:
+        """Do it without SOPS; ``None`` if that cannot be."""
+
+    def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
         """Return the piece as a web tree.
 
         :param tree: the flow.
         """
-        raise NotImplementedError
 
-    def take(self, context: Context, sops_task_id: int, outputs: Mapping[str, Any]) -> Any:
-        """Hand on what the piece has put out, and return what this task returns.
+    def read_outputs(self, hook: SopsHook, sops_task_id: int) -> dict[str, Any]:
+        """Return the outputs of the piece's finished SOPS task, by name."""
 
-        :param outputs: the outputs of the piece's tree, by name.
-        """
-        raise NotImplementedError
+    def hand_on(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> HandedOn:
+        """Push what the piece has put out."""
 
-    def _run(self, context: Context) -> Any:
-        self._context = context
-        # All that such a task is given itself are passwords; the rest travels as XCom.
+    def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
+        """Tell what there is to tell of a piece that has not come to its end; must not raise."""
+
+
+class PieceOperator(SopsTemplateOperator):
+    """Run a piece of a flow as a SOPS task; its subclasses are what Airflow shows of the kinds of pieces.
+
+    The same rules as of ``SopsRunTaskOperator``, whose arguments the others are: at most one started SOPS task for each
+    generation of the task instance, whatever crashes.
+
+    :param piece: the piece.
+    """
+
+    template_fields: Sequence[str] = (*SopsTemplateOperator.template_fields, "retry_inputs")
+    template_fields_renderers = {"constants": "json", "retry_inputs": "json"}  # noqa: RUF012 - Airflow's own form
+    shallow_copy_attrs: Sequence[str] = ("piece",)
+
+    def __init__(
+        self,
+        *,
+        piece: Piece,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval_seconds: Duration = 10,
+        timeout_seconds: Duration | None = WEEK_SECONDS,
+        start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
+        max_outage_seconds: Duration = 3600,
+        on_failed: OnFailed = "fail",
+        retry_mode: RetryMode = "resume",
+        retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
+        on_clear: OnClear = "keep_repaired",
+        revoke_on_kill: bool = True,
+        revoke_wait_seconds: Duration = 300,
+        on_node_failed: OnNodeFailed = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**kwargs, "check_constants": False})
+        if piece.takes_a_moment:
+            deferrable, poll_interval_seconds, retry_mode, on_clear = False, _MOMENT_SECONDS, "new", "new"
+        check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
+        self.piece = piece
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.on_failed = on_failed
+        self.retry_mode = retry_mode
+        self.retry_inputs = retry_inputs
+        self.on_clear = on_clear
+        self.revoke_on_kill = revoke_on_kill
+        self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
+        self.on_node_failed = on_node_failed
+        self._run: SopsTaskRun | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Do what the piece is, in SOPS if need be, and hand on what it puts out."""
+        # All that such a task is given itself are passwords.
         for value in (self.constants or {}).values():
             mask_secret(value)
-        return super()._run(context)
+        task = self._task(context)
+        with airflow_errors():
+            done = self.piece.without_sops(task)
+        if done is not None:
+            return self._go_on(task, done)
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            self.check_parameters()
+            # The start of the flow checks what the flow was given.
+            run.obtain(TaskCreation(self.keyed_name(key_of(context)), lambda name: self._create(task, name)))
+            detail = run.announce()
+            run.start()
+            if not self.wait_for_completion:
+                return None
+            return self._end_run(run, task, run.wait(detail, deferrable=self.deferrable))
 
-    def check_against_template(self) -> None:
-        """Do nothing: the start of the flow checks what the flow was given."""
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take over from the trigger once the SOPS task is over, or once a person is needed."""
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            return self._end_run(run, self._task(context), run.resume(event))
 
-    def create_task(self, name: str) -> CreatedTask:
-        """Create a SOPS task of the piece."""
-        if self._context is None:
-            raise AssertionError("a task is created while this task runs")
-        tree = self.cut(self._snapshot.tree, self._context)
+    def on_kill(self) -> None:
+        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        if self._run is not None:
+            self._run.on_kill()
+
+    def next_steps(self, context: Context) -> NextSteps:
+        """Return what a clear and a retry do; where SOPS takes a moment they are the same whatever the outcome."""
+        steps = RunSettings.of(self).next_steps(context["ti"])
+        if not self.piece.takes_a_moment:
+            return steps
+        anew = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow anew."
+        return replace(steps, failed=anew, unreachable=anew)
+
+    def _begin_run(self, context: Context) -> SopsTaskRun:
+        settings = RunSettings.of(self, always_fresh=self.piece.takes_a_moment)
+        self._run = SopsTaskRun.of(self, settings, context, self.next_steps(context))
+        return self._run
+
+    def _task(self, context: Context) -> PieceTask:
+        return PieceTask(self.hook, self.log, context, self.constants or {})
+
+    def _create(self, task: PieceTask, name: str) -> CreatedTask:
+        tree = self.piece.cut(self.piece.snapshot.tree, task)
         if _has_emptied_password(tree):
-            tree = self.cut(self._template_tree(), self._context)
+            tree = self.piece.cut(self._template_tree(), task)
         return self.hook.create_task(
             self.template_id,
             name,
@@ -87,49 +222,33 @@ class PieceOperator(SopsRunTaskOperator):
         source = self.template_source
         template = self.hook.get_template_info(self.template_id, template_source=source, unfold_subprocess=True)
         tree = PipelineTree(template.pipeline_tree)
-        if content_hash(tree) != self._snapshot.content_hash:
+        if content_hash(tree) != self.piece.snapshot.content_hash:
             raise SopsInvalidParameterError(
                 f"template {self.template_id} has changed since its snapshot, so that its passwords cannot be used",
                 advice="Write the snapshot anew with `airflow-sops snapshot`.",
             )
         return tree
 
-    def _conclude(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> Any:
+    def _end_run(self, run: SopsTaskRun, task: PieceTask, result: WaitResult) -> Any:
         try:
-            outputs = super()._conclude(context, sops_task_id, task_url, result)
+            outputs = run.conclude(result, self.piece.read_outputs)
         except Exception:
-            self.take_failure(context, sops_task_id)
+            self.piece.tell_failure(task, run.sops_task_id)
             raise
-        return self.take(context, sops_task_id, outputs)
+        done = self.piece.hand_on(task, run.sops_task_id, outputs)
+        run.remember_outputs_taken()
+        return self._go_on(task, done)
 
-    def take_failure(self, context: Context, sops_task_id: int) -> None:
-        """Tell what there is to tell of a piece that has not come to its end; must not raise."""
-
-
-class MomentaryPieceOperator(PieceOperator):
-    """A piece that takes SOPS a moment, so that a worker waits for it.
-
-    A retry and a clear run it anew, with the values of then.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            **{
-                **kwargs,
-                "deferrable": False,
-                "poll_interval_seconds": _MOMENT_SECONDS,
-                "retry_mode": "new",
-                "on_clear": "new",
-            }
-        )
-
-    def next_steps(self, context: Context) -> NextSteps:
-        """Return what a clear and a retry do, which are the same here whatever the outcome."""
-        anew = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow anew."
-        return replace(super().next_steps(context), failed=anew, unreachable=anew)
-
-    def _policy(self, context: Context, overcome: tuple[str, ...]) -> WaitPolicy:
-        return replace(super()._policy(context, overcome), always_fresh=True)
+    def _go_on(self, task: PieceTask, done: HandedOn) -> Any:
+        """Return what there is to return, and lead the flow on; Airflow 3 ends the task by an exception then."""
+        if done.ways is not None:
+            if done.returned:
+                # What ends by skipping others returns nothing by itself.
+                task.push("return_value", done.returned)
+            # Only those of Airflow's SkipMixin have pieces that decide.
+            deciding: Any = self
+            deciding.skip_all_except(task.context["ti"], done.ways)
+        return done.returned
 
 
 def _has_emptied_password(tree: Any) -> bool:

@@ -55,13 +55,16 @@ class WatchBuilder:
 
     def build(self, param_constants: Mapping[str, str]) -> None:
         """Build all tasks and their edges; the same tree gives the same tasks."""
-        run_args = self._run_args()
+        options = self._options
         start = FlowStartOperator(
             task_id="start",
             snapshot=self._snapshot,
-            on_template_change=self._options.on_template_change,
+            on_template_change=options.on_template_change,
             param_constants=param_constants,
-            **run_args,
+            constants=dict(options.constants),
+            exclude_task_nodes_id=list(options.exclude) or None,
+            **options.site.arguments,
+            **options.template,
         )
         self._only_all_success = not AIRFLOW_V_3_3_PLUS and start.get_closest_mapped_task_group() is not None
         self._build_level((), start)
@@ -69,21 +72,11 @@ class WatchBuilder:
             task_id="flow",
             start_task_id=start.task_id,
             retry_delay_seconds=self._longest_retry_delay(),
-            **run_args,
+            **options.site.arguments,
+            **options.waiting,
         )
         early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
         start.set_downstream([flow, *early])
-
-    def _run_args(self) -> dict[str, Any]:
-        """Return the arguments that ``start`` and ``flow`` share."""
-        options = self._options
-        return {
-            **options.site.arguments,
-            **options.template,
-            **options.waiting,
-            "constants": dict(options.constants),
-            "exclude_task_nodes_id": list(options.exclude) or None,
-        }
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]

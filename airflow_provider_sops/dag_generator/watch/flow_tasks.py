@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
-from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, key_of
+from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
+from airflow_provider_sops.operators.sops.run_settings import (
+    START_TIMEOUT_SECONDS,
+    WEEK_SECONDS,
+    RunSettings,
+    check_choices,
+)
+from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
+from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
@@ -20,27 +28,31 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
-    from airflow_provider_sops.sops.models import CreatedTask
+    from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import WaitPolicy
+    from airflow_provider_sops.sops.waiting import OnFailed
 
 #: How long a retry by Airflow takes to reach SOPS, its delay left out.
 _RETRY_LATENCY_SECONDS = 120.0
 
 
-class FlowStartOperator(SopsRunTaskOperator):
+class FlowStartOperator(SopsTemplateOperator):
     """Create and start the SOPS task of a watched flow, and tell the mirrors which of its nodes is whose.
 
-    The same rules as of ``SopsRunTaskOperator``: at most one started SOPS task, whatever crashes; a clear makes a new
-    one, unless somebody has repaired the earlier one and it goes on. It does not wait.
+    The same rules as of ``SopsRunTaskOperator``, whose arguments the others are: at most one started SOPS task,
+    whatever crashes; a clear makes a new one, unless somebody has repaired the earlier one and it goes on. It does not
+    wait.
 
     :param snapshot: the template as the DAG was built from it.
     :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer like that.
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
     """
 
-    shallow_copy_attrs: Sequence[str] = ("_snapshot",)
+    template_fields: Sequence[str] = (*SopsTemplateOperator.template_fields, "retry_inputs")
+    template_fields_renderers = {"constants": "json", "retry_inputs": "json"}  # noqa: RUF012 - Airflow's own form
+    shallow_copy_attrs: Sequence[str] = ("snapshot",)
 
     def __init__(
         self,
@@ -48,38 +60,52 @@ class FlowStartOperator(SopsRunTaskOperator):
         snapshot: Snapshot,
         on_template_change: Literal["warn", "fail"] = "warn",
         param_constants: Mapping[str, str] | None = None,
+        retry_mode: RetryMode = "resume",
+        retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
+        on_clear: OnClear = "keep_repaired",
+        revoke_on_kill: bool = True,
+        revoke_wait_seconds: Duration = 300,
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=False, deferrable=False, **kwargs)
-        self._snapshot = snapshot
-        self.on_template_change = on_template_change
+        super().__init__(**kwargs)
+        check_choices(retry_mode=retry_mode, on_clear=on_clear)
+        self.snapshot = snapshot
+        self.on_template_change: str = on_template_change
         self.param_constants = dict(param_constants or {})
+        self.retry_mode = retry_mode
+        self.retry_inputs = retry_inputs
+        self.on_clear = on_clear
+        self.revoke_on_kill = revoke_on_kill
+        self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
+        self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> None:
         """Create or find the SOPS task, start it and push the ids of its nodes."""
         params = context["params"]
-        from_params = constants_from_params(self._snapshot.tree, self.param_constants, params)
+        from_params = constants_from_params(self.snapshot.tree, self.param_constants, params)
         self.constants = {**from_params, **(self.constants or {})}
         if EXCLUDE_PARAM in params:
             self.exclude_task_nodes_id = list(params[EXCLUDE_PARAM] or ())
-        super().execute(context)
+        self._run = run = SopsTaskRun.of(self, RunSettings.of(self, wait_for_completion=False), context)
+        with run.airflow_errors():
+            self.check_parameters()
+            name = self.keyed_name(key_of(context))
+            sops_task_id = run.obtain(TaskCreation(name, self._create_unless_changed, self.check_against_template))
+            self._push_nodes(context, sops_task_id, run.announce())
+            run.start()
 
-    def create_task(self, name: str) -> CreatedTask:
+    def on_kill(self) -> None:
+        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        if self._run is not None:
+            self._run.on_kill()
+
+    def _create_unless_changed(self, name: str) -> CreatedTask:
         """Create the SOPS task, if the template is still the one that the DAG shows."""
-        tell_template_change(
-            self.hook,
-            self._snapshot,
-            self.template_id,
-            self.template_source,
-            fail=self.on_template_change == "fail",
-            log=self.log,
-        )
-        return super().create_task(name)
+        tell_template_change(self)
+        return self.create_task(name)
 
-    def announce(self, context: Context, sops_task_id: int) -> Any:
-        """Push id, address and the ids of the nodes."""
-        detail = super().announce(context, sops_task_id)
-        mapping = self._snapshot.tree.map_to_task(PipelineTree(detail.pipeline_tree))
+    def _push_nodes(self, context: Context, sops_task_id: int, detail: TaskDetail) -> None:
+        mapping = self.snapshot.tree.map_to_task(PipelineTree(detail.pipeline_tree))
         if mapping.unknown:
             raise SopsInvalidParameterError(
                 f"SOPS task {sops_task_id} has nodes that the tree of this DAG does not have: "
@@ -95,33 +121,71 @@ class FlowStartOperator(SopsRunTaskOperator):
             self.log.info(
                 "%s nodes of the template are not in this task, since they were excluded.", len(mapping.absent)
             )
-        return detail
 
 
-class FlowOperator(SopsRunTaskOperator):
+class FlowOperator(SopsBaseOperator):
     """Live as long as the SOPS task of a watched flow, give the run its outcome and outputs, and alone revoke.
+
+    It makes no SOPS task, and waits in the triggerer. Its other arguments are those of ``SopsRunTaskOperator``.
 
     :param start_task_id: the Airflow task that has started it.
     :param retry_delay_seconds: the longest time after which a mirror may retry its node; a failure that lasts longer
         is the flow's.
     """
 
-    def __init__(self, *, start_task_id: str, retry_delay_seconds: float | None, **kwargs: Any) -> None:
-        super().__init__(deferrable=True, check_constants=False, **kwargs)
+    template_fields: Sequence[str] = (*SopsBaseOperator.template_fields, "flow_type")
+
+    def __init__(
+        self,
+        *,
+        start_task_id: str,
+        retry_delay_seconds: float | None,
+        on_failed: OnFailed = "fail",
+        poll_interval_seconds: Duration = 10,
+        timeout_seconds: Duration | None = WEEK_SECONDS,
+        start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
+        max_outage_seconds: Duration = 3600,
+        revoke_on_kill: bool = True,
+        on_node_failed: OnNodeFailed = None,
+        flow_type: str = "common",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_choices(on_failed=on_failed)
         self.start_task_id = start_task_id
         self.retry_delay_seconds = retry_delay_seconds
-        self._rest_seconds = 0.0
+        self.on_failed = on_failed
+        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
+        self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.revoke_on_kill = revoke_on_kill
+        self.on_node_failed = on_node_failed
+        self.flow_type = flow_type
+        self._run: SopsTaskRun | None = None
 
-    def _obtain_task(self, context: Context, answered: AnsweredTasks) -> tuple[int, tuple[str, ...]]:
-        ti: Any = context["ti"]
-        sops_task_id = pull(ti, self.start_task_id, TASK_ID_XCOM_KEY).sops_task_id()
-        answered.settled(sops_task_id)
-        if self.retry_delay_seconds is not None or ti.try_number > 1:
-            # Cleared tasks of one run begin in any order: a mirror may be about to retry the node that failed.
-            self._rest_seconds = (self.retry_delay_seconds or 0.0) + _RETRY_LATENCY_SECONDS
-        return sops_task_id, ()
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Wait for the end of the SOPS task that ``start`` has made; start it, should that not have come to it."""
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            ti: Any = context["ti"]
+            run.adopt(pull(ti, self.start_task_id, TASK_ID_XCOM_KEY).sops_task_id())
+            detail = run.announce()
+            run.start()
+            return run.take_outputs(run.wait(detail, deferrable=True))
 
-    def next_steps(self, context: Context) -> NextSteps:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Take over from the trigger once the SOPS task is over, or once a person is needed."""
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            return run.take_outputs(run.resume(event))
+
+    def on_kill(self) -> None:
+        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        if self._run is not None:
+            self._run.on_kill()
+
+    def next_steps(self) -> NextSteps:
         """Return what clears of the run's tasks do: this one always follows the SOPS task of ``start``."""
         anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
@@ -137,5 +201,14 @@ class FlowOperator(SopsRunTaskOperator):
             not_started=again,
         )
 
-    def _policy(self, context: Context, overcome: Sequence[str]) -> WaitPolicy:
-        return replace(super()._policy(context, tuple(overcome)), failure_rest_seconds=self._rest_seconds)
+    def _begin_run(self, context: Context) -> SopsTaskRun:
+        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
+        self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
+        return self._run
+
+    def _rest_seconds(self, context: Context) -> float:
+        ti: Any = context["ti"]
+        if self.retry_delay_seconds is None and ti.try_number == 1:
+            return 0.0
+        # Cleared tasks of one run begin in any order: a mirror may be about to retry the node that failed.
+        return (self.retry_delay_seconds or 0.0) + _RETRY_LATENCY_SECONDS

@@ -223,7 +223,7 @@ class NodeMirrorOperator(SopsBaseOperator):
             "that failed: a repaired node is found green, and one that is still failed is retried in the same SOPS "
             "task."
         )
-        if retries_left(self, context):
+        if retries_left(self.retries, context["ti"]):
             failed += " Before that, Airflow's own retry of this task does the same."
         return NextSteps(failed=failed, revoked=anew, expired=anew, timed_out=again, unreachable=again)
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import TaskDetail
+    from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.task_instance.log import TaskLog
+
 
 class SopsBaseOperator(SopsAccess, BaseOperator):
     """Common ground of the operators for SOPS.
@@ -42,7 +47,31 @@ class SopsBaseOperator(SopsAccess, BaseOperator):
         self.scope = scope
 
 
-def retries_left(operator: BaseOperator, context: Context) -> bool:
-    """Whether Airflow retries a task by itself if it fails now."""
+def key_of(context: Context) -> TaskKey:
+    """Return the key of the running task instance, by which its SOPS tasks are found again."""
+    # Only a running task needs it, not a DAG file.
+    from airflow_provider_sops.sops.task_key import TaskKey
+
     ti: Any = context["ti"]
-    return bool(operator.retries) and bool(ti.try_number <= ti.max_tries)
+    return TaskKey.of(
+        dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index, max_tries=ti.max_tries
+    )
+
+
+def announce_task(hook: SopsHook, context: Context, sops_task_id: int, log: TaskLog) -> TaskDetail:
+    """Push id and address of a SOPS task to XCom, write them to the log, and return the task as SOPS has it now."""
+    from airflow_provider_sops.task_instance.xcom import push_task
+
+    detail = hook.get_task_detail(sops_task_id, fresh=True)
+    push_task(context, sops_task_id, detail.task_url)
+    log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
+    return detail
+
+
+def retries_left(retries: int | None, ti: Any) -> bool:
+    """Whether Airflow retries a task by itself if it fails now.
+
+    :param retries: how often it does in all.
+    :param ti: the running task instance.
+    """
+    return bool(retries) and bool(ti.try_number <= ti.max_tries)

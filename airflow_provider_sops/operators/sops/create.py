@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
-from airflow_provider_sops.task_instance.xcom import push_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_sops.sops.models import CreatedTask, TaskDetail, Template
+    from airflow_provider_sops.sops.models import CreatedTask, Template
     from airflow_provider_sops.sops.task_key import TaskKey
 
 DEFAULT_NAME = "{{ dag.dag_id }}.{{ task.task_id }}"
@@ -79,20 +78,6 @@ class SopsTemplateOperator(SopsBaseOperator):
         self.flow_type = flow_type
         self.check_constants = check_constants
         self.has_default_name = name == DEFAULT_NAME
-
-    def task_key(self, context: Context) -> TaskKey:
-        """Return the key of the running task instance."""
-        # Here and below: only a running task needs it, not a DAG file.
-        from airflow_provider_sops.sops.task_key import TaskKey
-
-        ti: Any = context["ti"]
-        return TaskKey.of(
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=ti.map_index,
-            max_tries=ti.max_tries,
-        )
 
     def keyed_name(self, key: TaskKey) -> str:
         """Return the task's whole name in SOPS.
@@ -172,13 +157,6 @@ class SopsTemplateOperator(SopsBaseOperator):
             flow_type=self.flow_type,
         )
 
-    def announce(self, context: Context, sops_task_id: int) -> TaskDetail:
-        """Push id and address of the task to XCom and write them to the log."""
-        detail = self.hook.get_task_detail(sops_task_id, fresh=True)
-        push_task(context, sops_task_id, detail.task_url)
-        self.log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
-        return detail
-
     def _read_template(self) -> Template:
         if self.template_source == "common":
             return self.hook.get_common_template_info(self.template_id)
@@ -209,7 +187,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
 
         with airflow_errors():
             self.check_parameters()
-            key = self.task_key(context)
+            key = key_of(context)
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)
             once = ExactlyOnce(self.hook, key, self.log, memory=memory)
@@ -221,7 +199,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
                 sops_task_id = found.id
                 self.log.info("SOPS task %s of an earlier try is there already.", sops_task_id)
             memory.keep(sops_task_id)
-            self.announce(context, sops_task_id)
+            announce_task(self.hook, context, sops_task_id, self.log)
             if self.start:
                 start_task(self.hook, sops_task_id, self.log)
             return sops_task_id

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
+from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
-from airflow_provider_sops.operators.sops.base import retries_left
+from airflow_provider_sops.operators.sops.base import key_of
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
-from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, OnClear, RetryMode
-from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
-from airflow_provider_sops.operators.sops.joining import Joining
-from airflow_provider_sops.operators.sops.next_steps import next_steps
-from airflow_provider_sops.operators.sops.revoking import revoke_task
-from airflow_provider_sops.operators.sops.task_memory import TaskMemory
+from airflow_provider_sops.operators.sops.run_settings import (
+    START_TIMEOUT_SECONDS,
+    WEEK_SECONDS,
+    RunSettings,
+    check_choices,
+)
+from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
-from airflow_provider_sops.sops.election import elect
-from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.task_outcome import outcome_error
-from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.waiting import OnFailed, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.task_following import TaskFollower
-from airflow_provider_sops.task_instance.outputs import read_outputs
-from airflow_provider_sops.task_instance.sops_errors import airflow_errors
-from airflow_provider_sops.task_instance.state import is_ended_by_decision
-from airflow_provider_sops.task_instance.xcom import push_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.sops.election import FoundTasks
-    from airflow_provider_sops.sops.next_steps import NextSteps
-
-_WEEK_SECONDS = 7 * 24 * 3600.0
-_START_TIMEOUT_SECONDS = 600.0
-#: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
-_EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
+    from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.waiting import OnFailed
 
 
 class SopsRunTaskOperator(SopsTemplateOperator):
@@ -102,8 +87,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval_seconds: Duration = 10,
-        timeout_seconds: Duration | None = _WEEK_SECONDS,
-        start_timeout_seconds: Duration | None = _START_TIMEOUT_SECONDS,
+        timeout_seconds: Duration | None = WEEK_SECONDS,
+        start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
         max_outage_seconds: Duration = 3600,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
@@ -111,17 +96,11 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: Duration = 300,
-        on_node_failed: Callable[[Context], Any] | Sequence[Callable[[Context], Any]] | None = None,
+        on_node_failed: OnNodeFailed = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for parameter, value, allowed in (
-            ("on_failed", on_failed, ("fail", "wait")),
-            ("retry_mode", retry_mode, ("resume", "new")),
-            ("on_clear", on_clear, ("keep_repaired", "new", "resume", "fail")),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed)}")
+        check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
@@ -135,222 +114,32 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
         self.on_node_failed = on_node_failed
-        self._answered: AnsweredTasks | None = None
-        self._ti: Any = None
-        self._may_be_running = False
+        self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create or join the SOPS task, start it and wait for its end."""
-        try:
-            return self._run(context)
-        except AirflowTaskTimeout:
-            # Airflow's own alarm, where a call took longer than the margin before it.
-            if self._answered is not None and self.revoke_on_kill:
-                self._answered.revoke("its execution_timeout is over")
-            raise
-
-    def _run(self, context: Context) -> dict[str, Any] | None:
-        self._ti = context["ti"]
-        self._may_be_running = self._ti.try_number > 1
-        with airflow_errors(answers_for_task=lambda: self._may_be_running):
+        run = self._begin_run(context)
+        with run.airflow_errors():
             self.check_parameters()
-            self._answered = self._answer(context)
-            sops_task_id, overcome = self._obtain_task(context, self._answered)
-            self._answered.settled(sops_task_id)
-            detail = self.announce(context, sops_task_id)
-            if not self._was_started(sops_task_id):
-                self._may_be_running = True
-                start_task(self.hook, sops_task_id, self.log)
-                self.log.info("SOPS task %s is started.", sops_task_id)
+            name = self.keyed_name(key_of(context))
+            run.obtain(TaskCreation(name, self.create_task, self.check_against_template))
+            detail = run.announce()
+            run.start()
             if not self.wait_for_completion:
                 return None
-            policy = self._policy(context, overcome)
-            if self.deferrable:
-                self._defer(sops_task_id, detail.task_url, policy, nodes_to_tell_apart(detail))
-            while True:
-                result = TaskFollower(self.hook, sops_task_id, policy, self.log).to_the_end()
-                if result.outcome != Outcome.PERSON_NEEDED:
-                    return self._end(context, sops_task_id, detail.task_url, result)
-                self._call_for_person(context, sops_task_id, detail.task_url, result)
-                policy = policy.after_announcing(result)
+            return run.take_outputs(run.wait(detail, deferrable=self.deferrable))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger once the SOPS task is over, or once a person is needed."""
-        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
-
-        with airflow_errors(answers_for_task=lambda: True):
-            trigger = SopsTaskTrigger.from_event(event)
-            result = WaitResult.from_event(event)
-            self._ti, self._answered = context["ti"], self._answer(context)
-            self._answered.settled(trigger.sops_task_id)
-            if result.outcome == Outcome.PERSON_NEEDED:
-                self._call_for_person(context, trigger.sops_task_id, trigger.task_url, result)
-                policy = trigger.policy.after_announcing(result)
-                self._defer(trigger.sops_task_id, trigger.task_url, policy, trigger.human_nodes)
-            return self._end(context, trigger.sops_task_id, trigger.task_url, result)
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            return run.take_outputs(run.resume(event))
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
-        if self._answered is None or not self.revoke_on_kill:
-            return
-        if not is_ended_by_decision(self._ti):
-            self.log.info("SOPS is left as it is: nobody has ended this task in Airflow.")
-            return
-        self._answered.revoke("this task was ended in Airflow")
+        if self._run is not None:
+            self._run.on_kill()
 
-    def _answer(self, context: Context) -> AnsweredTasks:
-        return AnsweredTasks(self.hook, self.task_key(context), self.log, earlier_too=self.on_clear != "fail")
-
-    def _obtain_task(self, context: Context, answered: AnsweredTasks) -> tuple[int, tuple[str, ...]]:
-        """Return the id of the one SOPS task of this generation, and the failures that were just retried."""
-        key = self.task_key(context)
-        name = self.keyed_name(key)
-        memory = TaskMemory(context, key, self.log)
-        once = ExactlyOnce(self.hook, key, self.log, memory=memory)
-        found = once.find()
-        answered.found(found)
-        earlier = EarlierTasks(self.hook, self.log)
-        current = earlier.started([task for task in found.current if task.is_started])
-        before = earlier.started(found.earlier)
-        to_join = self._joining(context, memory).choose(current, before)
-        if to_join is not None:
-            memory.keep(to_join.id)
-            state = to_join.status.state
-            self.log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, state)
-            # What fails from now on is for the next try.
-            if state != TaskState.FAILED:
-                return to_join.id, ()
-            return to_join.id, earlier.retry_failed_nodes(to_join, self.retry_inputs or {})
-        finished = earlier.retire([*before, *current], wait_seconds=self.revoke_wait_seconds)
-        for task in current:
-            if task.id in finished:
-                self.log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
-                return task.id, ()
-        sops_task_id = self._create(once, found, name, over=[task.id for task in current])
-        memory.keep(sops_task_id)
-        return sops_task_id, ()
-
-    def _joining(self, context: Context, memory: TaskMemory) -> Joining:
-        return Joining(
-            self.hook,
-            self.log,
-            memory,
-            context["ti"],
-            retries=self.retries or 0,
-            on_clear=self.on_clear,
-            retry_mode=self.retry_mode,
-            takes_outputs=self.wait_for_completion,
-        )
-
-    def _create(self, once: ExactlyOnce, found: FoundTasks, name: str, over: Sequence[int]) -> int:
-        leftover = elect(found.current, over=over)
-        if leftover is not None:
-            self.log.info("SOPS task %s of an earlier try was never started; it is used now.", leftover.id)
-            return leftover.id
-        self.check_against_template()
-        return once.create(lambda: self.create_task(name), over=over)
-
-    def _was_started(self, sops_task_id: int) -> bool:
-        return self.hook.get_task_status(sops_task_id, fresh=True).state != TaskState.CREATED
-
-    def _policy(self, context: Context, overcome: tuple[str, ...]) -> WaitPolicy:
-        now = time.time()
-        start_timeout = self.start_timeout_seconds
-        if self.flow_type == "common_func" and start_timeout == _START_TIMEOUT_SECONDS:
-            start_timeout = None
-        return WaitPolicy(
-            on_failed=self.on_failed,
-            poll_interval_seconds=self.poll_interval_seconds,
-            deadline=self._deadline(context, now),
-            start_deadline=None if start_timeout is None else now + start_timeout,
-            max_outage_seconds=self.max_outage_seconds,
-            announce_failures=self.on_node_failed is not None,
-            overcome=overcome,
-            always_fresh=bool(overcome),
-        )
-
-    def _deadline(self, context: Context, now: float) -> float | None:
-        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
-        if self.execution_timeout is not None:
-            ti: Any = context["ti"]
-            allowed = self.execution_timeout.total_seconds()
-            margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
-            began = ti.start_date.timestamp() if ti.start_date else now
-            limits.append(began + allowed - margin)
-        return min(limits, default=None)
-
-    def _defer(
-        self, sops_task_id: int, task_url: str, policy: WaitPolicy, human_nodes: Mapping[str, str] | None
-    ) -> None:
-        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
-
-        self.defer(
-            trigger=SopsTaskTrigger(
-                sops_conn_id=self.sops_conn_id,
-                bk_biz_id=self.bk_biz_id,
-                scope=self.scope,
-                sops_task_id=sops_task_id,
-                task_url=task_url,
-                policy=policy,
-                revoke_on_kill=self.revoke_on_kill,
-                human_nodes=human_nodes,
-            ),
-            method_name="execute_complete",
-        )
-
-    def _end(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> dict[str, Any]:
-        outputs = self._conclude(context, sops_task_id, task_url, result)
-        self.remember_good_end(context, sops_task_id)
-        return outputs
-
-    def remember_good_end(self, context: Context, sops_task_id: int) -> None:
-        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run anew."""
-        TaskMemory(context, self.task_key(context), self.log).keep(sops_task_id, outputs_taken=True)
-
-    def _conclude(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> dict[str, Any]:
-        push_state(context, result.state)
-        if result.outcome == Outcome.TIMED_OUT and self.revoke_on_kill:
-            try:
-                state = revoke_task(self.hook, sops_task_id, self.log)
-            except SopsError:
-                self.log.error(
-                    "The time of SOPS task %s is over, but it is not revoked and may still run.", sops_task_id
-                )
-                raise
-            push_state(context, state)
-            if state == TaskState.FINISHED:
-                result = WaitResult(Outcome.FINISHED, state)
-            else:
-                self.log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
-        if result.outcome == Outcome.FINISHED:
-            self.log.info("SOPS task %s is FINISHED.", sops_task_id)
-            return self.read_outputs(sops_task_id)
-        raise outcome_error(result, sops_task_id, task_url, self.next_steps(context))
-
-    def next_steps(self, context: Context) -> NextSteps:
-        """Return what a clear and a retry of this task do, for its error."""
-        return next_steps(
-            self.on_clear,
-            self.retry_mode,
-            retries_left=retries_left(self, context),
-            revokes_when_out_of_time=self.revoke_on_kill,
-        )
-
-    def read_outputs(self, sops_task_id: int) -> dict[str, Any]:
-        """Return the outputs of the task, without passwords."""
-        return read_outputs(self.hook, sops_task_id)
-
-    def _call_for_person(self, context: Context, sops_task_id: int, task_url: str, result: WaitResult) -> None:
-        error = outcome_error(result, sops_task_id, task_url, self.next_steps(context))
-        self.log.warning("A person is needed: %s", error)
-        known: Any = context
-        known["exception"] = error
-        known["sops_failure_marks"] = result.failure_marks
-        callbacks = self.on_node_failed
-        for callback in callbacks if isinstance(callbacks, Sequence) else [callbacks]:
-            if callback is None:
-                continue
-            try:
-                callback(context)
-            except Exception:
-                self.log.exception("on_node_failed did not work; waiting goes on.")
+    def _begin_run(self, context: Context) -> SopsTaskRun:
+        self._run = SopsTaskRun.of(self, RunSettings.of(self), context)
+        return self._run

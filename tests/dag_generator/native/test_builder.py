@@ -70,6 +70,11 @@ def call(*, optional: bool = False, **fields: Any) -> Any:
     return {**sub("call", tree("s2 > x1 > y1 > e2", **fields)), "optional": optional}
 
 
+def targets(deciding: Any) -> Any:
+    """The tasks behind the exits of a region that decides, by the ids of the flows."""
+    return deciding.piece.targets
+
+
 class TestTasks:
     def test_every_node_runs_between_start_and_end(self) -> None:
         dag = make_dag(tree("s > a > b > e"))
@@ -97,10 +102,14 @@ class TestTasks:
         dag = make_dag(tree(*ways, nodes=GATEWAYS))
         (found,) = (each for each in dag.tasks if isinstance(each, GatewayOperator))
 
-        assert found.targets == {f"{gateway}-{end}": task(dag, end).task_id for end in "ab"}
-        assert found.downstream_task_ids == set(found.targets.values())
+        assert targets(found) == {f"{gateway}-{end}": task(dag, end).task_id for end in "ab"}
+        assert found.downstream_task_ids == set(targets(found).values())
         assert found.inherits_from_skipmixin is True
         assert rules(dag)["converge_gateway"] == MANY
+
+    def test_a_piece_holds_what_it_is_and_stands_on_few_classes(self) -> None:
+        ours = [each for each in GatewayOperator.__mro__[1:] if each.__module__.startswith("airflow_provider_sops")]
+        assert len(ours) <= 3
 
     def test_its_branches_are_labelled_with_their_conditions(self) -> None:
         dag = make_dag(tree(*BRANCHES, nodes=GATEWAYS))
@@ -111,7 +120,9 @@ class TestTasks:
         dag = make_dag(tree("s > x > a > b > e", "s > x > b > e", nodes=GATEWAYS))
 
         assert (rules(dag)["b"], rules(dag)["end"]) == (MANY, "all_success")
-        assert task(dag, "exclusive_gateway").targets == {name: task(dag, name[-1]).task_id for name in ("x-a", "x-b")}
+        assert task(dag, "exclusive_gateway").piece.targets == {
+            name: task(dag, name[-1]).task_id for name in ("x-a", "x-b")
+        }
 
     def test_a_loop_is_one_task_that_decides_between_its_exits(self) -> None:
         dag = make_dag(tree(*LOOP, nodes=GATEWAYS))
@@ -119,7 +130,7 @@ class TestTasks:
 
         assert edges(dag) == {"start > a", "a > d", "d > end"}
         assert isinstance(loop, DecidingRegionOperator)
-        assert loop.targets == {"x-d": task(dag, "d").task_id}
+        assert targets(loop) == {"x-d": task(dag, "d").task_id}
         assert (loop.task_display_name, rule_of(loop)) == ("a …", "all_success")
         assert loop.doc == "A loop, which SOPS runs as a whole: a, b, ExclusiveGateway"
 
@@ -128,7 +139,7 @@ class TestTasks:
         dag = make_dag(tree(*ways, nodes={**GATEWAYS, "y": GATEWAYS["x"]}))
 
         assert edges(dag) == {"start > a", "a > d", "d > end"}
-        assert task(dag, "a").targets == dict.fromkeys(("x-d", "y-d"), task(dag, "d").task_id)
+        assert targets(task(dag, "a")) == dict.fromkeys(("x-d", "y-d"), task(dag, "d").task_id)
         assert rules(dag)["d"] == "all_success"
 
     def test_the_file_of_the_dag_is_the_users(self) -> None:
@@ -140,12 +151,12 @@ class TestTasks:
             SopsTaskGroup("deploy", pipeline=made, template_id=7, mode="native", converters=ConverterRegistry())
 
         assert edges(dag) == {"deploy.start > deploy.a", "deploy.a > deploy.end"}
-        assert task(dag, "deploy.a").flow_start_task_id == "deploy.start"
+        assert task(dag, "deploy.a").piece.flow_start_task_id == "deploy.start"
 
     def test_only_an_optional_node_asks_whether_the_run_leaves_it_out(self) -> None:
         dag = make_dag(tree("s > a > b > e", nodes={"b": activity("b")}))
 
-        assert (task(dag, "a").flow_start_task_id, task(dag, "b").flow_start_task_id) == (None, "start")
+        assert (task(dag, "a").piece.flow_start_task_id, task(dag, "b").piece.flow_start_task_id) == (None, "start")
 
 
 class TestSubprocesses:
@@ -169,8 +180,8 @@ class TestSubprocesses:
 
         assert label(dag, "call.start", "call.end") == "left out"
         assert (rules(dag)["call.end"], rules(dag)["b"]) == (MANY, "all_success")
-        start = task(dag, "call.start")
-        assert (start.flow_start_task_id, start.end_task_id) == ("start", task(dag, "call.end").task_id)
+        given = task(dag, "call.start").piece.rendering
+        assert (given.flow_start_task_id, given.end_task_id) == ("start", task(dag, "call.end").task_id)
 
     @pytest.mark.parametrize("pattern", ["call", "ca*"])
     def test_by_choice_it_is_one_task(self, pattern: str) -> None:
@@ -296,7 +307,7 @@ class TestConverters:
         nodes = {**GATEWAYS, "a": says("x", optional=True)}
         dag = make_dag(tree(*BRANCHES, nodes=nodes), converters=displays())
 
-        assert task(dag, "exclusive_gateway").targets["x-a"] == task_of(dag, ChoiceOperator).task_id
+        assert task(dag, "exclusive_gateway").piece.targets["x-a"] == task_of(dag, ChoiceOperator).task_id
 
     def test_where_branches_meet_the_choice_alone_begins_if_one_was_taken(self) -> None:
         nodes = {**GATEWAYS, "b": says("x", optional=True)}

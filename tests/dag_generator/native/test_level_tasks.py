@@ -7,7 +7,7 @@ from typing import Any
 import pendulum
 
 from airflow_provider_sops.dag_generator import ConverterRegistry, PipelineTree, SopsDag
-from airflow_provider_sops.dag_generator.native.level_tasks import LevelEndOperator
+from airflow_provider_sops.dag_generator.native.level_tasks import LevelEndOperator, ValuesPiece
 from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, VARIABLES_XCOM_KEY
 from tests.dag_generator.flow_trees import tree
 from tests.sops.builders import constant
@@ -47,8 +47,10 @@ def end_of_subprocess() -> LevelEndOperator:
 
 
 def run(end: LevelEndOperator, variables: dict[str, Any]) -> tuple[Any, Any]:
-    (source,) = {source.task_id for source in end.values.sources.values()}
-    xcoms = KnownXComs({(source, VARIABLES_XCOM_KEY): variables, (end.values.start_task_id, CONSTANTS_XCOM_KEY): {}})
+    assert isinstance(end.piece, ValuesPiece)
+    values = end.piece.values
+    (source,) = {source.task_id for source in values.sources.values()}
+    xcoms = KnownXComs({(source, VARIABLES_XCOM_KEY): variables, (values.start_task_id, CONSTANTS_XCOM_KEY): {}})
     context: Any = {"ti": xcoms}
     return end.execute(context), xcoms.pushed[VARIABLES_XCOM_KEY]
 

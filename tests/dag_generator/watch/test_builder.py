@@ -44,6 +44,16 @@ class TestTasks:
         assert isinstance(dag.get_task("flow"), FlowOperator)
         assert edges(dag) == {"start > flow", "start > a", "a > b"}
 
+    def test_the_flow_is_given_nothing_of_what_its_sops_task_is_made_with(self) -> None:
+        made = tree("s > a > e", constants={"${pw}": password("${pw}", "")})
+        dag = make_dag(made, constants={"${pw}": "{{ conn.db.password }}"})
+        start = dag.get_task("start")
+        assert isinstance(start, FlowStartOperator)
+        assert start.constants == {"${pw}": "{{ conn.db.password }}"}
+        flow = dag.get_task("flow")
+        assert set(flow.template_fields) == {"sops_conn_id", "bk_biz_id", "scope", "flow_type"}
+        assert "conn.db.password" not in str(vars(flow))
+
     def test_the_file_of_the_dag_is_the_users(self) -> None:
         assert make_dag(tree("s > a > e")).fileloc == __file__
 

@@ -12,6 +12,7 @@ from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOper
 from airflow_provider_sops.enos.outcome import flow_steps
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+from airflow_provider_sops.operators.sops.run_settings import RunSettings
 from tests.plain_task_instance import PlainTaskInstance
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def steps(*, try_number: int = 3, **arguments: Any) -> NextSteps:
     """Return those of a run operator in a try of a task that may be tried three times."""
     operator = SopsRunTaskOperator(task_id="run", template_id=1, **{"retries": 2, **arguments})
-    return operator.next_steps(PlainTaskInstance(max_tries=2, try_number=try_number).context)
+    return RunSettings.of(operator).next_steps(PlainTaskInstance(max_tries=2, try_number=try_number))
 
 
 class TestAfterAFailure:
@@ -109,8 +110,8 @@ class TestWatchedFlow:
     START = "group.start"
 
     def test_the_flow_itself_always_follows_the_task_that_start_has_made(self) -> None:
-        flow = FlowOperator(task_id="flow", template_id=1, start_task_id=self.START, retry_delay_seconds=None)
-        found = flow.next_steps(PlainTaskInstance().context)
+        flow = FlowOperator(task_id="flow", start_task_id=self.START, retry_delay_seconds=None)
+        found = flow.next_steps()
         assert "a repaired node is found green, and one that is still failed is retried" in found.failed
         assert found.revoked == "Clear 'group.start' with all tasks behind it to run the flow anew."
         assert found.timed_out.startswith("It was revoked.")

@@ -208,11 +208,12 @@ class TestKill:
             operator.on_kill()
         assert hook.get_task_status(sops_task_id, fresh=True).state == state
 
-    def test_revokes_nothing_where_that_is_switched_off(
-        self, running: tuple[SopsRunTaskOperator, int], hook: SopsHook
-    ) -> None:
-        operator, sops_task_id = running
-        operator.revoke_on_kill = False
+    def test_revokes_nothing_where_that_is_switched_off(self, run_operator: MakeOperator, hook: SopsHook) -> None:
+        ti = PlainTaskInstance()
+        operator = run_operator("pause", wait_for_completion=False, revoke_on_kill=False)
+        operator.execute(ti.context)
+        sops_task_id = ti.xcoms["sops_task_id"]
+        wait_for_state(hook, sops_task_id, TaskState.RUNNING)
         with mock.patch.object(task_instance_state, "read_state", autospec=True, return_value="failed"):
             operator.on_kill()
         assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.RUNNING
@@ -220,12 +221,12 @@ class TestKill:
     def test_is_harmless_before_there_is_a_task(self, run_operator: MakeOperator) -> None:
         run_operator("pause").on_kill()
 
-    def test_airflows_own_alarm_revokes_too(self, running: tuple[SopsRunTaskOperator, int], hook: SopsHook) -> None:
-        operator, sops_task_id = running
-        alarm = mock.patch.object(SopsRunTaskOperator, "_run", autospec=True, side_effect=AirflowTaskTimeout)
+    def test_airflows_own_alarm_revokes_too(self, run_operator: MakeOperator, hook: SopsHook) -> None:
+        ti = PlainTaskInstance()
+        alarm = mock.patch.object(TaskFollower, "to_the_end", autospec=True, side_effect=AirflowTaskTimeout)
         with alarm, pytest.raises(AirflowTaskTimeout):
-            operator.execute(PlainTaskInstance().context)
-        assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.REVOKED
+            run_operator("pause").execute(ti.context)
+        assert hook.get_task_status(ti.xcoms["sops_task_id"], fresh=True).state == TaskState.REVOKED
 
 
 class TestRetry:

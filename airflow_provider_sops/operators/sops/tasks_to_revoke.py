@@ -1,4 +1,4 @@
-"""Which SOPS tasks a try answers for, and how they are revoked in the few seconds that a kill leaves."""
+"""Which SOPS tasks a try has to revoke if it is ended, and how that is done in the few seconds that a kill leaves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRY_SECONDS = 2.0
 _PAUSE_SECONDS = 0.3
 
 
-class AnsweredTasks:
+class TasksToRevoke:
     """The SOPS tasks that must not run on once a person has ended the Airflow task.
 
     At first nothing is known: an earlier try may have left one running. The search makes those known that may still
@@ -53,12 +53,12 @@ class AnsweredTasks:
         self._ids: list[int] | None = None
 
     def found(self, tasks: FoundTasks) -> None:
-        """Answer for what was found and may still run, newest first."""
+        """Take note of what was found and may still run, newest first."""
         ours = (*tasks.earlier, *tasks.current) if self._earlier_too else tasks.current
         self._ids = sorted((task.id for task in ours if task.is_started and not task.is_finished), reverse=True)
 
     def settled(self, sops_task_id: int) -> None:
-        """Answer for this one from now on."""
+        """Have only this one to revoke from now on."""
         self._ids = [sops_task_id]
 
     def revoke(self, why: str) -> None:

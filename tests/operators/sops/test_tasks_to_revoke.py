@@ -1,4 +1,4 @@
-"""AnsweredTasks: which SOPS tasks a killed try ends, in the seconds that it has left."""
+"""TasksToRevoke: which SOPS tasks a killed try ends, in the seconds that it has left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
+from airflow_provider_sops.operators.sops.tasks_to_revoke import TasksToRevoke
 from airflow_provider_sops.sops.answer import Answer
 from airflow_provider_sops.sops.election import FoundTasks
 from airflow_provider_sops.sops.errors import SopsAuthError, SopsConnectionError, SopsInvalidOperationError
@@ -42,9 +42,9 @@ def hook() -> mock.Mock:
     return hook
 
 
-def answered(hook: mock.Mock, *, earlier_too: bool = True) -> AnsweredTasks:
+def tasks_to_revoke(hook: mock.Mock, *, earlier_too: bool = True) -> TasksToRevoke:
     time = FakeTime()
-    return AnsweredTasks(hook, KEY, LOG, earlier_too=earlier_too, sleep=time.sleep, clock=time.clock)
+    return TasksToRevoke(hook, KEY, LOG, earlier_too=earlier_too, sleep=time.sleep, clock=time.clock)
 
 
 def revoked(hook: mock.Mock) -> list[int]:
@@ -53,7 +53,7 @@ def revoked(hook: mock.Mock) -> list[int]:
 
 class TestWhichTasks:
     def test_the_one_it_settled_on(self, hook: mock.Mock) -> None:
-        tasks = answered(hook)
+        tasks = tasks_to_revoke(hook)
         tasks.found(FoundTasks.of(KEY, [item(1), item(2)]))
         tasks.settled(5)
         tasks.revoke("it was ended")
@@ -61,25 +61,25 @@ class TestWhichTasks:
 
     def test_those_that_were_found_and_may_run_newest_first(self, hook: mock.Mock) -> None:
         found = [item(1), item(2, started=False), item(3, finished=True), item(4, EARLIER)]
-        tasks = answered(hook)
+        tasks = tasks_to_revoke(hook)
         tasks.found(FoundTasks.of(KEY, found))
         tasks.revoke("it was ended")
         assert revoked(hook) == [4, 1]
 
     def test_none_from_before_a_clear_where_those_are_left_to_people(self, hook: mock.Mock) -> None:
-        tasks = answered(hook, earlier_too=False)
+        tasks = tasks_to_revoke(hook, earlier_too=False)
         tasks.found(FoundTasks.of(KEY, [item(1), item(4, EARLIER)]))
         tasks.revoke("it was ended")
         assert revoked(hook) == [1]
 
     def test_those_of_earlier_tries_if_it_has_not_looked_yet(self, hook: mock.Mock) -> None:
         hook.call_at_once.return_value = Answer([raw_item(8), raw_item(9, started=False)], {}, None)
-        answered(hook).revoke("it was ended")
+        tasks_to_revoke(hook).revoke("it was ended")
         assert revoked(hook) == [8]
         assert hook.call_at_once.call_args.kwargs["keyword"] == KEY.keyword
 
     def test_each_only_once(self, hook: mock.Mock) -> None:
-        tasks = answered(hook)
+        tasks = tasks_to_revoke(hook)
         tasks.settled(5)
         tasks.revoke("it was ended")
         tasks.revoke("it was ended")
@@ -89,7 +89,7 @@ class TestWhichTasks:
 class TestInAHurry:
     def test_a_lost_answer_is_followed_by_another_attempt(self, hook: mock.Mock) -> None:
         hook.revoke_at_once.side_effect = [LOST, None]
-        tasks = answered(hook)
+        tasks = tasks_to_revoke(hook)
         tasks.settled(5)
         tasks.revoke("it was ended")
         assert revoked(hook) == [5, 5]
@@ -98,7 +98,7 @@ class TestInAHurry:
     def test_a_task_that_is_over_is_left_as_it_is(self, hook: mock.Mock, state: str) -> None:
         hook.revoke_at_once.side_effect = REFUSED
         hook.call_at_once.return_value = Answer({"state": state}, {}, None)
-        tasks = answered(hook)
+        tasks = tasks_to_revoke(hook)
         tasks.settled(5)
         tasks.revoke("it was ended")
         assert revoked(hook) == [5]
@@ -113,7 +113,7 @@ class TestInAHurry:
 
         hook.revoke_at_once.side_effect = revoke
         hook.call_at_once.return_value = Answer({"state": "CREATED"}, {}, None)
-        tasks = answered(hook)
+        tasks = tasks_to_revoke(hook)
         tasks.found(FoundTasks.of(KEY, [item(8), item(9)]))
         tasks.revoke("it was ended")
         assert revoked(hook)[-1] == 8
@@ -121,6 +121,6 @@ class TestInAHurry:
 
     def test_a_search_that_fails_is_told(self, hook: mock.Mock, caplog: pytest.LogCaptureFixture) -> None:
         hook.call_at_once.side_effect = LOST
-        answered(hook).revoke("it was ended")
+        tasks_to_revoke(hook).revoke("it was ended")
         assert revoked(hook) == []
         assert "could not be looked up and may still run" in caplog.text

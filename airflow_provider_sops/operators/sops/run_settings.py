@@ -1,0 +1,118 @@
+"""How a SOPS task is run for an Airflow task: what its author has set, and what follows from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, get_args
+
+from airflow_provider_sops.operators.sops.base import retries_left
+from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+from airflow_provider_sops.operators.sops.next_steps import next_steps
+from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.next_steps import NextSteps
+
+WEEK_SECONDS = 7 * 24 * 3600.0
+START_TIMEOUT_SECONDS = 600.0
+#: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
+_EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """The settings of one run; those that ``SopsRunTaskOperator`` has too are described there.
+
+    :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts.
+    :param always_fresh: never let SOPS answer from its cache.
+    :param retries: how often Airflow retries the task.
+    :param execution_timeout: Airflow's own limit for a try.
+    """
+
+    on_failed: OnFailed = "fail"
+    poll_interval_seconds: float = 10.0
+    timeout_seconds: float | None = WEEK_SECONDS
+    start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
+    max_outage_seconds: float = 3600.0
+    retry_mode: RetryMode = "resume"
+    retry_inputs: Mapping[str, Mapping[str, Any]] | None = None
+    on_clear: OnClear = "keep_repaired"
+    revoke_on_kill: bool = True
+    revoke_wait_seconds: float = 300.0
+    on_node_failed: OnNodeFailed = None
+    wait_for_completion: bool = True
+    flow_type: str = "common"
+    failure_rest_seconds: float = 0.0
+    always_fresh: bool = False
+    retries: int | None = None
+    execution_timeout: timedelta | None = None
+
+    @classmethod
+    def of(cls, operator: Any, **differing: Any) -> RunSettings:
+        """Return the settings that an operator has as attributes of the same names, the usual ones for others.
+
+        :param differing: settings that are not as the operator has them.
+        """
+        names = (field.name for field in fields(cls))
+        found = {name: getattr(operator, name) for name in names if hasattr(operator, name)}
+        return cls(**{**found, **differing})
+
+    def policy(self, ti: Any, now: float, overcome: tuple[str, ...] = ()) -> WaitPolicy:
+        """Return the rules of the wait that begins now.
+
+        :param ti: the running task instance.
+        :param now: in seconds since the epoch.
+        :param overcome: marks of the failures whose nodes were just retried.
+        """
+        start_timeout = self.start_timeout_seconds
+        if self.flow_type == "common_func" and start_timeout == START_TIMEOUT_SECONDS:
+            # A person has to claim it first.
+            start_timeout = None
+        return WaitPolicy(
+            on_failed=self.on_failed,
+            poll_interval_seconds=self.poll_interval_seconds,
+            deadline=self._deadline(ti, now),
+            start_deadline=None if start_timeout is None else now + start_timeout,
+            max_outage_seconds=self.max_outage_seconds,
+            failure_rest_seconds=self.failure_rest_seconds,
+            announce_failures=self.on_node_failed is not None,
+            overcome=overcome,
+            always_fresh=self.always_fresh or bool(overcome),
+        )
+
+    def next_steps(self, ti: Any) -> NextSteps:
+        """Return what a clear and a retry of the task do, for its error.
+
+        :param ti: the running task instance.
+        """
+        return next_steps(
+            self.on_clear,
+            self.retry_mode,
+            retries_left=retries_left(self.retries, ti),
+            revokes_when_out_of_time=self.revoke_on_kill,
+        )
+
+    def _deadline(self, ti: Any, now: float) -> float | None:
+        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
+        if self.execution_timeout is not None:
+            allowed = self.execution_timeout.total_seconds()
+            margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
+            began = ti.start_date.timestamp() if ti.start_date else now
+            limits.append(began + allowed - margin)
+        return min(limits, default=None)
+
+
+def check_choices(**given: str) -> None:
+    """Refuse settings that have no such value, when the DAG file is parsed.
+
+    :param given: some of ``on_failed``, ``retry_mode`` and ``on_clear``.
+    :raises ValueError: names what each may be.
+    """
+    allowed = {"on_failed": OnFailed, "retry_mode": RetryMode, "on_clear": OnClear}
+    for parameter, value in given.items():
+        if value not in get_args(allowed[parameter]):
+            raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(get_args(allowed[parameter]))}")

@@ -1,0 +1,309 @@
+"""One SOPS task for one Airflow task instance, from its creation to its outcome; held by the operators that run one."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_provider_sops.operators.sops.base import announce_task, key_of
+from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
+from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.joining import Joining
+from airflow_provider_sops.operators.sops.person_needed import call_for_person
+from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.operators.sops.task_memory import TaskMemory
+from airflow_provider_sops.operators.sops.tasks_to_revoke import TasksToRevoke
+from airflow_provider_sops.sops.election import elect
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
+from airflow_provider_sops.sops.waiting import Outcome, WaitResult
+from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.task_instance.outputs import read_outputs
+from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.xcom import push_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.operators.sops.base import SopsBaseOperator
+    from airflow_provider_sops.operators.sops.run_settings import RunSettings
+    from airflow_provider_sops.sops.election import FoundTasks
+    from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
+    from airflow_provider_sops.sops.next_steps import NextSteps
+    from airflow_provider_sops.sops.waiting import WaitPolicy
+    from airflow_provider_sops.task_instance.log import TaskLog
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCreation:
+    """How a SOPS task is made, where there is none to go on with.
+
+    :param name: its whole name in SOPS, with its key.
+    :param create: sends one ``create_task`` with that name.
+    :param check: refuses what cannot be created, once it is known that something is; ``None`` if nothing is to check.
+    """
+
+    name: str
+    create: Callable[[str], CreatedTask]
+    check: Callable[[], None] | None = None
+
+
+class SopsTaskRun:
+    """The SOPS task of a running task instance: obtain or adopt, announce, start, wait, conclude.
+
+    In an ``execute_complete`` it begins with ``resume``. All of it belongs inside ``airflow_errors``.
+
+    :param hook: the connection to SOPS.
+    :param settings: how it is run.
+    :param context: Airflow's context.
+    :param log: the log of the Airflow task.
+    :param defer: the operator's own ``defer``.
+    :param next_steps: what a clear and a retry do, for errors; default: what follows from the settings.
+    """
+
+    def __init__(
+        self,
+        hook: SopsHook,
+        settings: RunSettings,
+        context: Context,
+        log: TaskLog,
+        *,
+        defer: Callable[..., Any],
+        next_steps: NextSteps | None = None,
+    ) -> None:
+        self._hook = hook
+        self._settings = settings
+        self._context = context
+        self._log = log
+        self._defer = defer
+        self._ti: Any = context["ti"]
+        self._next_steps = next_steps or settings.next_steps(self._ti)
+        self._key = key_of(context)
+        self._memory = TaskMemory(context, self._key, log)
+        self._to_revoke = TasksToRevoke(hook, self._key, log, earlier_too=settings.on_clear != "fail")
+        self._overcome: tuple[str, ...] = ()
+        self._may_be_running = self._ti.try_number > 1
+        self._id: int | None = None
+        self._task_url = ""
+
+    @classmethod
+    def of(
+        cls, operator: SopsBaseOperator, settings: RunSettings, context: Context, next_steps: NextSteps | None = None
+    ) -> SopsTaskRun:
+        """Return the run that an operator holds while it executes."""
+        return cls(operator.hook, settings, context, operator.log, defer=operator.defer, next_steps=next_steps)
+
+    @property
+    def sops_task_id(self) -> int:
+        """The id of the SOPS task, once it was obtained, adopted or resumed."""
+        if self._id is None:
+            raise AssertionError("a run has no SOPS task before it was obtained, adopted or resumed")
+        return self._id
+
+    @contextmanager
+    def airflow_errors(self) -> Iterator[None]:
+        """Turn errors of SOPS into Airflow's, and revoke when Airflow's own alarm ends the try.
+
+        That alarm comes where a call took longer than the margin before it.
+        """
+        try:
+            with airflow_errors(answers_for_task=lambda: self._may_be_running):
+                yield
+        except AirflowTaskTimeout:
+            if self._settings.revoke_on_kill:
+                self._to_revoke.revoke("its execution_timeout is over")
+            raise
+
+    def obtain(self, creation: TaskCreation) -> int:
+        """Find the one SOPS task of this generation or make it, and return its id.
+
+        Earlier ones are joined or retired as the settings say; the failed nodes of one that is joined are retried.
+        """
+        once = ExactlyOnce(self._hook, self._key, self._log, memory=self._memory)
+        found = once.find()
+        self._to_revoke.found(found)
+        earlier = EarlierTasks(self._hook, self._log)
+        current = earlier.started([task for task in found.current if task.is_started])
+        before = earlier.started(found.earlier)
+        to_join = self._joining().choose(current, before)
+        if to_join is not None:
+            self._memory.keep(to_join.id)
+            state = to_join.status.state
+            self._log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, state)
+            # What fails from now on is for the next try.
+            if state == TaskState.FAILED:
+                self._overcome = earlier.retry_failed_nodes(to_join, self._settings.retry_inputs or {})
+            return self.adopt(to_join.id)
+        finished = earlier.retire([*before, *current], wait_seconds=self._settings.revoke_wait_seconds)
+        for task in current:
+            if task.id in finished:
+                self._log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
+                return self.adopt(task.id)
+        sops_task_id = self._create(once, found, creation, over=[task.id for task in current])
+        self._memory.keep(sops_task_id)
+        return self.adopt(sops_task_id)
+
+    def adopt(self, sops_task_id: int) -> int:
+        """Run a SOPS task that is there already; it is the one to revoke from now on."""
+        self._id = sops_task_id
+        self._to_revoke.settled(sops_task_id)
+        return sops_task_id
+
+    def start(self) -> None:
+        """Start the SOPS task, unless it was started before."""
+        if self._hook.get_task_status(self.sops_task_id, fresh=True).state != TaskState.CREATED:
+            return
+        self._may_be_running = True
+        start_task(self._hook, self.sops_task_id, self._log)
+        self._log.info("SOPS task %s is started.", self.sops_task_id)
+
+    def announce(self) -> TaskDetail:
+        """Push id and address of the SOPS task to XCom and write them to the log, before anything that takes long."""
+        detail = announce_task(self._hook, self._context, self.sops_task_id, self._log)
+        self._task_url = detail.task_url
+        return detail
+
+    def wait(self, detail: TaskDetail, *, deferrable: bool) -> WaitResult:
+        """Wait for the end of the SOPS task, in the triggerer or here.
+
+        :param detail: the task as ``announce`` gave it.
+        :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
+        """
+        policy = self._settings.policy(self._ti, time.time(), self._overcome)
+        if deferrable:
+            self.defer(policy, nodes_to_tell_apart(detail))
+        return self.follow(policy)
+
+    def follow(self, policy: WaitPolicy) -> WaitResult:
+        """Wait here, and call for a person each time one is needed."""
+        while True:
+            result = TaskFollower(self._hook, self.sops_task_id, policy, self._log).to_the_end()
+            if result.outcome != Outcome.PERSON_NEEDED:
+                return result
+            self._call_for_person(result)
+            policy = policy.after_announcing(result)
+
+    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> None:
+        """Wait in the triggerer, and go on in the operator's ``execute_complete``.
+
+        :param human_nodes: the component codes of the nodes that wait for people, by node id.
+        :raises TaskDeferred: always.
+        """
+        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+
+        self._defer(
+            trigger=SopsTaskTrigger(
+                sops_conn_id=self._hook.sops_conn_id,
+                bk_biz_id=self._hook.bk_biz_id,
+                scope=self._hook.scope,
+                sops_task_id=self.sops_task_id,
+                task_url=self._task_url,
+                policy=policy,
+                revoke_on_kill=self._settings.revoke_on_kill,
+                human_nodes=human_nodes,
+            ),
+            method_name="execute_complete",
+        )
+
+    def resume(self, event: dict[str, Any]) -> WaitResult:
+        """Take over from the trigger, and return how the wait ended.
+
+        The event brings the trigger's arguments. ``kwargs`` of the deferral could too, but ``dag.test()`` drops them.
+
+        :raises TaskDeferred: a person is needed; they were called, and the wait goes on in the triggerer.
+        """
+        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+
+        self._may_be_running = True
+        trigger = SopsTaskTrigger.from_event(event)
+        result = WaitResult.from_event(event)
+        self._task_url = trigger.task_url
+        self.adopt(trigger.sops_task_id)
+        if result.outcome == Outcome.PERSON_NEEDED:
+            self._call_for_person(result)
+            self.defer(trigger.policy.after_announcing(result), trigger.human_nodes)
+        return result
+
+    def conclude(
+        self, result: WaitResult, read: Callable[[SopsHook, int], dict[str, Any]] = read_outputs
+    ) -> dict[str, Any]:
+        """Return the outputs of a SOPS task that is FINISHED; one whose time is over is revoked first.
+
+        :param read: reads the outputs; by default those without passwords.
+        :raises SopsError: it has not finished; says why, and what a clear and a retry do.
+        """
+        push_state(self._context, result.state)
+        if result.outcome == Outcome.TIMED_OUT and self._settings.revoke_on_kill:
+            result = self._revoke_in_time(result)
+        if result.outcome == Outcome.FINISHED:
+            self._log.info("SOPS task %s is FINISHED.", self.sops_task_id)
+            return read(self._hook, self.sops_task_id)
+        raise outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)
+
+    def take_outputs(self, result: WaitResult) -> dict[str, Any]:
+        """Return the outputs as ``conclude`` does, where the task ends well with them."""
+        outputs = self.conclude(result)
+        self.remember_outputs_taken()
+        return outputs
+
+    def remember_outputs_taken(self) -> None:
+        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run anew."""
+        self._memory.keep(self.sops_task_id, outputs_taken=True)
+
+    def on_kill(self) -> None:
+        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        if not self._settings.revoke_on_kill:
+            return
+        if not is_ended_by_decision(self._ti):
+            self._log.info("SOPS is left as it is: nobody has ended this task in Airflow.")
+            return
+        self._to_revoke.revoke("this task was ended in Airflow")
+
+    def _joining(self) -> Joining:
+        settings = self._settings
+        return Joining(
+            self._hook,
+            self._log,
+            self._memory,
+            self._ti,
+            retries=settings.retries or 0,
+            on_clear=settings.on_clear,
+            retry_mode=settings.retry_mode,
+            takes_outputs=settings.wait_for_completion,
+        )
+
+    def _create(self, once: ExactlyOnce, found: FoundTasks, creation: TaskCreation, over: Sequence[int]) -> int:
+        leftover = elect(found.current, over=over)
+        if leftover is not None:
+            self._log.info("SOPS task %s of an earlier try was never started; it is used now.", leftover.id)
+            return leftover.id
+        if creation.check is not None:
+            creation.check()
+        return once.create(lambda: creation.create(creation.name), over=over)
+
+    def _revoke_in_time(self, result: WaitResult) -> WaitResult:
+        sops_task_id = self.sops_task_id
+        try:
+            state = revoke_task(self._hook, sops_task_id, self._log)
+        except SopsError:
+            self._log.error("The time of SOPS task %s is over, but it is not revoked and may still run.", sops_task_id)
+            raise
+        push_state(self._context, state)
+        if state == TaskState.FINISHED:
+            return WaitResult(Outcome.FINISHED, state)
+        self._log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
+        return result
+
+    def _call_for_person(self, result: WaitResult) -> None:
+        error = outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)
+        call_for_person(self._settings.on_node_failed, self._context, error, result.failure_marks, self._log)
