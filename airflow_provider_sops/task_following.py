@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
-from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskStatus
-    from airflow_provider_sops.sops.waiting import Sight, WaitPolicy, WaitResult
+    from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
     from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.waiting.model import Update
 
 
 class TaskFollower:
@@ -45,7 +46,7 @@ class TaskFollower:
         self._sleep = sleep
         self._clock = clock
         self._secrets: TaskSecrets | None = None
-        self._watch = TaskWatch(policy, clock(), tree_is_whole=False)
+        self._watch = TaskWait(policy, clock(), tree_is_whole=False)
 
     def to_the_end(self) -> WaitResult:
         """Ask until the task is over, or until the policy says to give up."""
@@ -61,7 +62,7 @@ class TaskFollower:
             if result is not None or not self._watch.is_undecided:
                 return result
 
-    def _look(self, *, wait: bool = True) -> Sight:
+    def _look(self, *, wait: bool = True) -> Update[WaitResult]:
         look = self._watch.next_look(self._clock())
         if wait and look.delay_seconds:
             self._sleep(look.delay_seconds)

@@ -21,8 +21,8 @@ from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, StartedTask
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
-from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.differential.plain_sops import PlainSops
@@ -89,7 +89,7 @@ class MirrorTaskInstance(PlainTaskInstance):
 
     task: FlowTask | None = None
 
-    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int | None = None) -> Any:
         """Return what ``start`` has pushed."""
         assert self.task is not None
         pushed = {"sops_task_id": self.task.sops_task_id, NODE_PATHS_XCOM_KEY: self.task.paths}

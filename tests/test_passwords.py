@@ -16,7 +16,7 @@ from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.dag_run import FinishedRun, run_dag
 from tests.password_flow import PasswordFlow, echo_service

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
-from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from airflow_provider_sops.task_following import TaskFollower
 from tests.sops.auto_retrying_sops import AutoRetryingSops
 from tests.sops.builders import running_task, task_status

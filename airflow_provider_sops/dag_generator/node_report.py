@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.engine_lines import without_engine_lines
-from airflow_provider_sops.sops.node_waiting import NodeOutcome
-from airflow_provider_sops.sops.waiting import LogLine
+from airflow_provider_sops.sops.node_result import NodeOutcome
+from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_sops.sops.models import NodeData
-    from airflow_provider_sops.sops.node_waiting import NodeResult
+    from airflow_provider_sops.sops.node_result import NodeResult
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 _PASSED_OVER = {

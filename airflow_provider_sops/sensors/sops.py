@@ -14,7 +14,7 @@ from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.waiting import Outcome, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors

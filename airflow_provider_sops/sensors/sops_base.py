@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds
-from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
+from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:

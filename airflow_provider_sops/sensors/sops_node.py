@@ -14,8 +14,8 @@ from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
@@ -71,7 +71,7 @@ class SopsNodeSensor(SopsBaseSensor):
         # Airflow's own operators have an attribute `node_id`.
         self.sops_node_id = node_id
         self._place: _Place | None = None
-        self._watch: NodeWatch | None = None
+        self._watch: NodeWait | None = None
         self._secrets: TaskSecrets | None = None
 
     def execute(self, context: Context) -> Any:
@@ -133,12 +133,12 @@ class SopsNodeSensor(SopsBaseSensor):
         self._secrets = TaskSecrets([detail])
         return _Place(sops_task_id, replace(node, secrets_of=(sops_task_id,) if self._secrets.exist else ()))
 
-    def _new_watch(self, place: _Place) -> NodeWatch:
-        watch = NodeWatch(place.node, self._policy(deadline=None), time.time())
+    def _new_watch(self, place: _Place) -> NodeWait:
+        watch = NodeWait(place.node, self._policy(deadline=None), time.time())
         watch.learn_tree(self._secrets_of(place).index())
         return watch
 
-    def _look(self, place: _Place, watch: NodeWatch, *, wait: bool) -> NodeResult | None:
+    def _look(self, place: _Place, watch: NodeWait, *, wait: bool) -> NodeResult | None:
         look = watch.next_look(time.time())
         if wait:
             time.sleep(look.delay_seconds)

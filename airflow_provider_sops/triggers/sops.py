@@ -14,8 +14,8 @@ from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
-from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.sops.task_wait import TaskWait
+from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
@@ -127,7 +127,7 @@ class SopsTaskTrigger(BaseTrigger):
 
     async def _follow(self) -> WaitResult:
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
-        watch = TaskWatch(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
+        watch = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
         async with shared_wait(
             self.sops_conn_id,
             self.sops_task_id,
@@ -152,7 +152,7 @@ class SopsTaskTrigger(BaseTrigger):
                 if sight.result is not None:
                     return sight.result
 
-    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> TaskSecrets | None:
+    async def _read_tree(self, wait: StatusWait, watch: TaskWait) -> TaskSecrets | None:
         """Read the tree for names, passwords and nodes that wait for people; the wait goes on without it."""
         try:
             detail = await wait.detail()

@@ -17,8 +17,8 @@ from airflow_provider_sops.operators.sops.base import TASK_ID_XCOM_KEY
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.node_waiting import NodeOutcome
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.node_result import NodeOutcome
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.polling.status_poller import StatusWait
-    from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
+    from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
 
 _ARGUMENTS = (
     "sops_conn_id",

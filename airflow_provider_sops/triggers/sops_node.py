@@ -12,9 +12,9 @@ from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 
@@ -110,7 +110,7 @@ async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
     :param wait: the part in the poll of whoever waits.
     :param log: tells what changes; a logger's ``log``.
     """
-    watch = NodeWatch(node, policy, time.time())
+    watch = NodeWait(node, policy, time.time())
     while True:
         look = watch.next_look(time.time())
         try:
@@ -129,7 +129,7 @@ async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
             return sight.result
 
 
-async def _read_tree(wait: StatusWait, watch: NodeWatch, secrets: TaskSecrets, log: Callable[..., None]) -> None:
+async def _read_tree(wait: StatusWait, watch: NodeWait, secrets: TaskSecrets, log: Callable[..., None]) -> None:
     """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
     try:
         tree = await wait.tree()

@@ -23,10 +23,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.service.errors import ServiceError
 
 Status = TypeVar("Status", contravariant=True)
 Result = TypeVar("Result", covariant=True)
@@ -67,6 +66,10 @@ class Update(Generic[Result]):
 
     lines: tuple[LogLine, ...] = ()
     result: Result | None = None
+
+
+class DeadlineReachedError(ServiceError):
+    """``Look.deadline`` came before the answer to the look."""
 
 
 class Wait(Protocol[Status, Result]):

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_sops.polling import shared as shared_polls
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.waiting import Look
+from airflow_provider_sops.waiting.model import Look
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
+    from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 
 #: How often a worker asks about a piece that only evaluates expressions, which takes SOPS a moment.
 _MOMENT_SECONDS = 1.0

@@ -9,7 +9,7 @@ from airflow_provider_sops.dag_generator.watch.mirrored_node import key_text
 from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState, variable_name
-from airflow_provider_sops.sops.node_waiting import NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.task_secrets import TaskSecrets

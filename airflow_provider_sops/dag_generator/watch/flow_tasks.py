@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.answered_tasks import AnsweredTasks
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import WaitPolicy
+    from airflow_provider_sops.sops.wait_result import WaitPolicy
 
 #: How long a retry by Airflow takes to reach SOPS, its delay left out.
 _RETRY_LATENCY_SECONDS = 120.0

@@ -20,12 +20,12 @@ from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.node_outcome import node_error
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
-from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.sops.watch import failure_mark
+from airflow_provider_sops.sops.task_wait import failure_mark
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeDetail
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
-    from airflow_provider_sops.sops.waiting import OnFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed
 
 
 class NodeMirrorOperator(SopsBaseOperator):
@@ -189,7 +189,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
     def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
         """Look once before handing over, since many nodes are done by then."""
-        watch = NodeWatch(node, policy, time.time())
+        watch = NodeWait(node, policy, time.time())
         look = watch.next_look(time.time())
         try:
             status = self.hook.get_task_status(task.sops_task_id, fresh=look.fresh)

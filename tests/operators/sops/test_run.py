@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
-from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
+from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.task_instance import state as task_instance_state
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger

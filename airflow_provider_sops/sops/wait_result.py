@@ -1,8 +1,7 @@
-"""The words of waiting: its rules, the next request, and how it ended."""
+"""The rules of a wait for a SOPS task, and how it ended; both as JSON too, for triggers and their events."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,7 +42,7 @@ class WaitPolicy:
     :param poll_interval_seconds: time between two looks. SOPS caches answers for 10 seconds: less gains nothing.
     :param deadline: when to give up, in seconds since the epoch; ``None`` for never.
     :param start_deadline: when a task must have left CREATED, in seconds since the epoch; ``None`` for never.
-    :param max_outage_seconds: how long no answer at all is borne.
+    :param max_outage_seconds: how long the wait goes on without an answer.
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts; for whoever leaves
         time to somebody else to retry the nodes.
     :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
@@ -79,21 +78,6 @@ class WaitPolicy:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         marks = {name: tuple(map(str, data.get(name) or ())) for name in ("announced", "overcome")}
         return cls(**{**known, **marks})
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The next request.
-
-    :param delay_seconds: how long to wait before it.
-    :param fresh: whether the server's cache must be bypassed.
-    :param with_details: whether to ask for error texts, failed nodes and automatic retries too. SOPS refuses that
-        for a task that is CREATED or EXPIRED.
-    """
-
-    delay_seconds: float
-    fresh: bool
-    with_details: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,23 +158,3 @@ def newer_triggerer(outcome: str) -> SopsError:
         "triggerer runs a newer one than this worker",
         advice="Upgrade airflow-provider-sops on the workers, then let this task be retried or clear it.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A line for the task's log; ``level`` is one of the logging module's."""
-
-    text: str
-    level: int = logging.INFO
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What one answer, or its absence, means.
-
-    :param lines: what to log now.
-    :param result: how waiting ended, or ``None`` while it goes on.
-    """
-
-    lines: tuple[LogLine, ...] = ()
-    result: WaitResult | None = None

@@ -1,12 +1,12 @@
-"""How ``TaskWatch`` waits for the repair of a failed task, by people or by a retry from Airflow."""
+"""How ``TaskWait`` waits for the repair of a failed task, by people or by a retry from Airflow."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow_provider_sops.sops.models import TaskStatus
-from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, failure_marks
+from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     failed_task,
     node,
@@ -61,7 +61,7 @@ class TestWaitingForARepair:
 
 class TestAnnouncements:
     def announce(self, policy: WaitPolicy, server: Any) -> tuple[WaitResult, WaitPolicy]:
-        """Wait as the operator does: from one announcement to the next with a new watch."""
+        """Wait as the operator does: from one announcement to the next with a new wait."""
         result = SimulatedWait(policy).run(server)
         return result, policy.after_announcing(result)
 
