@@ -33,7 +33,7 @@ class PlainTaskInstance:
         """Keep a value."""
         self.xcoms[key] = value
 
-    def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int | None = None) -> Any:
         """Return what another task has pushed: there is none."""
 
     @property

@@ -83,9 +83,9 @@ class NodeWait:
         """Whether the task's tree should be read before ``see`` gets an answer: it alone tells whether SOPS retries."""
         return self.policy.on_failed == "fail" and look.with_details and needs_tree(status, self._task.tree)
 
-    def learn_tree(self, tree: TreeIndex) -> None:
-        """Take the task's whole tree."""
-        self._task.learn_tree(tree)
+    def learn_tree(self, tree: TreeIndex | None, task_url: str = "") -> None:
+        """Take the task's whole tree; without it the wait allows for whatever it may hold, and wants it again."""
+        self._task.learn_tree(tree, task_url)
 
     @property
     def is_undecided(self) -> bool:

@@ -37,6 +37,7 @@ from airflow_provider_sops.sops.errors import (
     SopsRateLimitError,
 )
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import NodeChange, Progress
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
@@ -45,7 +46,6 @@ from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
-    from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 #: A failure counts once two answers this far apart agree on it: a node that the server forces to fail and then skips
 #: is FAILED in between, and a branch is between two nodes for a moment.
@@ -78,7 +78,7 @@ class TaskWait:
     tree: TreeIndex | None = None
     task_url: str = ""
     tree_is_whole: bool = True
-    _progress: Progress = field(default_factory=Progress, repr=False)
+    _progress: Progress = field(init=False, repr=False)
     _outage: Outage = field(init=False, repr=False)
     _state: str = ""
     _verdict: Verdict | None = None
@@ -95,11 +95,12 @@ class TaskWait:
     #: The nodes as they were when details said that the failure has come to rest; as long as they stay so, details
     #: would say the same again.
     _settled: frozenset[str] | None = None
-    _nameless: bool = False
 
     def __post_init__(self) -> None:
         self._outage = sops_outage(self.policy, self.now)
-        self._fresh = self.policy.always_fresh
+        self._progress = Progress(told=self.policy.told)
+        # An answer out of an older cache would tell anew what was told before.
+        self._fresh = self.policy.always_fresh or bool(self.policy.told)
         self._announced = set(self.policy.announced)
 
     def next_look(self, now: float) -> Look:
@@ -118,17 +119,23 @@ class TaskWait:
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
         return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy))
 
-    @property
-    def wants_tree(self) -> bool:
-        """Whether the whole tree should be read now: for a name that the status lacks, or to judge a failure."""
+    def wants_tree(self, status: TaskStatus, _look: Look) -> bool:
+        """Whether the whole tree should be read before ``see`` gets an answer.
+
+        That is for a name that the status lacks, or to judge a failure.
+        """
         if self.tree is None:
             return True
         failing = self._verdict in (Verdict.FAILING, Verdict.FAILED)
-        return not self.tree_is_whole and (failing or self._nameless)
+        return not self.tree_is_whole and (failing or _has_nameless(status))
 
-    def learn_tree(self, tree: TreeIndex) -> None:
-        """Take the whole tree."""
-        self.tree, self.tree_is_whole = tree, True
+    def learn_tree(self, tree: TreeIndex | None, task_url: str = "") -> None:
+        """Take the whole tree, and the task's address if that is new; ``None`` for a tree that cannot be read."""
+        if tree is not None:
+            self.tree, self.tree_is_whole = tree, True
+        elif self.tree is None:
+            self.tree = TreeIndex({})
+        self.task_url = self.task_url or task_url
 
     @property
     def is_undecided(self) -> bool:
@@ -154,7 +161,6 @@ class TaskWait:
         self._settled = None
         verdict = self._judge(status, look, now)
         self._verdict, self._state = verdict, status.state.value
-        self._nameless = any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
         lines += [self._line_about(change) for change in self._progress.update(status, with_failed=has_errors)]
@@ -290,6 +296,7 @@ class TaskWait:
                 result.state,
                 failed_nodes=result.failed_nodes,
                 failure_marks=tuple(sorted(self._announced)),
+                told=self._progress.told,
             )
         names = ", ".join(node.label for node in result.failed_nodes)
         lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}", logging.WARNING))
@@ -322,6 +329,10 @@ def _is_refusal(error: ServiceError) -> bool:
     return error.http_status == _HTTP_OK and not isinstance(
         error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
     )
+
+
+def _has_nameless(status: TaskStatus) -> bool:
+    return any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
 
 
 def _marks(status: TaskStatus) -> frozenset[str]:

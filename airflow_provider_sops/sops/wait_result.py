@@ -47,6 +47,7 @@ class WaitPolicy:
         time to somebody else to retry the nodes.
     :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
     :param announced: the failures that were announced before, as ``WaitResult.failure_marks`` gave them.
+    :param told: what was told of the nodes before, as ``WaitResult.told`` gave it.
     :param overcome: marks of failures whose nodes were retried just before the wait: an answer that still shows only
         these is old, for as long as SOPS can give old answers.
     :param always_fresh: never let the server answer from its cache; needed after a retry or a skip.
@@ -62,14 +63,18 @@ class WaitPolicy:
     announced: tuple[str, ...] = ()
     overcome: tuple[str, ...] = ()
     always_fresh: bool = False
+    told: str = ""
 
     def after_announcing(self, result: WaitResult) -> WaitPolicy:
         """Return the policy to go on with once somebody was told of the failures in ``result``."""
-        return replace(self, announced=result.failure_marks)
+        return replace(self, announced=result.failure_marks, told=result.told)
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain JSON data."""
-        return {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
+        data = {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
+        if not self.told:
+            del data["told"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
@@ -100,6 +105,7 @@ class WaitResult:
     :param state: the last state word that SOPS gave; empty where it never answered.
     :param reason: what else there is to know, in a sentence.
     :param failure_marks: identify these failures, for ``WaitPolicy.announced``.
+    :param told: what the log has told of the nodes, for ``WaitPolicy.told``; only with PERSON_NEEDED.
     """
 
     outcome: Outcome
@@ -107,6 +113,7 @@ class WaitResult:
     reason: str = ""
     failed_nodes: tuple[FailedNode, ...] = ()
     failure_marks: tuple[str, ...] = ()
+    told: str = ""
 
     def to_event(self) -> dict[str, Any]:
         """Return the result as plain JSON data."""
@@ -116,6 +123,7 @@ class WaitResult:
             "reason": self.reason,
             "failed_nodes": [asdict(node) for node in self.failed_nodes],
             "failure_marks": list(self.failure_marks),
+            **({"told": self.told} if self.told else {}),
         }
 
     @classmethod
@@ -145,6 +153,7 @@ class WaitResult:
                 for node in map(read_mapping, read_list(data.get("failed_nodes")))
             ),
             failure_marks=tuple(map(read_text, read_list(data.get("failure_marks")))),
+            told=read_text(data.get("told")),
         )
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.polling.shared import open_client, shared_wait
-from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
@@ -23,12 +22,12 @@ from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTr
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.follow import follow_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
-    from airflow_provider_sops.polling.status_poller import StatusWait
 
 __all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
@@ -127,42 +126,16 @@ class SopsTaskTrigger(BaseTrigger):
 
     async def _follow(self) -> WaitResult:
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
-        watch = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
+        wait = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
         async with shared_wait(
             self.sops_conn_id,
             self.sops_task_id,
             bk_biz_id=self.bk_biz_id,
             scope=self.scope,
             interval_seconds=self.policy.poll_interval_seconds,
-        ) as wait:
-            secrets: TaskSecrets | None = None
-            while True:
-                if watch.wants_tree:
-                    secrets = await self._read_tree(wait, watch) or secrets
-                look = watch.next_look(time.time())
-                try:
-                    status = await wait.look(look)
-                except SopsError as error:
-                    sight = watch.miss(error, look, time.time())
-                else:
-                    hidden = secrets or await shared_secrets(wait, [self.sops_task_id] if status.ex_data else [])
-                    sight = watch.see(hidden.status(status), look, time.time())
-                for line in sight.lines:
-                    self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
-                if sight.result is not None:
-                    return sight.result
-
-    async def _read_tree(self, wait: StatusWait, watch: TaskWait) -> TaskSecrets | None:
-        """Read the tree for names, passwords and nodes that wait for people; the wait goes on without it."""
-        try:
-            detail = await wait.detail()
-        except SopsError as error:
-            watch.tree = watch.tree or TreeIndex({})
-            self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
-            return None
-        secrets = await asyncio.to_thread(TaskSecrets([detail]).work_out)
-        watch.learn_tree(secrets.index())
-        return secrets
+        ) as part:
+            looks = SharedLooks(part, wait, self.log)
+            return await follow_async(wait, looks, looks.tell)
 
     async def _revoke_if_ended(self) -> None:
         if not self.revoke_on_kill:

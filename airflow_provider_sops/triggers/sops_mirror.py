@@ -139,7 +139,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             interval_seconds=self.poll_interval_seconds,
         ) as wait:
             await self._push_link(task)
-            result = await follow_node(wait, node, policy, self.log.log)
+            result = await follow_node(wait, node, policy, self.log)
             try:
                 if result.outcome == NodeOutcome.NEVER_RUNS:
                     await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))

@@ -305,23 +305,29 @@ class TestTheTreeIsReadWhenItMatters:
     def wait(self, tree: TreeIndex | None) -> TaskWait:
         return TaskWait(WaitPolicy(), 0.0, tree, tree_is_whole=False)
 
-    def see(self, wait: TaskWait, status: Any) -> bool:
-        wait.see(TaskStatus.read(status), wait.next_look(0.0), 0.0)
-        return wait.wants_tree
+    def wanted(self, wait: TaskWait, *answers: Any) -> list[bool]:
+        """Return for each answer whether the tree is wanted before it is taken in."""
+        wanted = []
+        for answer in answers:
+            status, look = TaskStatus.read(answer), wait.next_look(0.0)
+            wanted.append(wait.wants_tree(status, look))
+            wait.see(status, look, 0.0)
+        return wanted
 
     def test_at_once_if_nothing_is_known(self) -> None:
-        assert self.wait(None).wants_tree
+        assert self.wanted(self.wait(None), running_task()) == [True]
 
     def test_not_as_long_as_named_nodes_run(self) -> None:
-        wait = self.wait(TreeIndex({}))
-        assert not wait.wants_tree
-        assert not self.see(wait, running_task())
+        assert self.wanted(self.wait(TreeIndex({})), running_task(), running_task()) == [False, False]
 
-    @pytest.mark.parametrize(
-        "status", [without_details(failed_task()), task_status("RUNNING", {"a": node("RUNNING", "")})]
-    )
-    def test_for_a_failure_and_for_a_name_that_the_status_lacks(self, status: Any) -> None:
+    def test_for_a_name_that_the_status_lacks(self) -> None:
+        nameless = task_status("RUNNING", {"a": node("RUNNING", "")})
+        assert self.wanted(self.wait(TreeIndex({})), running_task(), nameless) == [False, True]
+
+    def test_for_a_failure_with_the_look_at_its_details(self) -> None:
+        assert self.wanted(self.wait(TreeIndex({})), without_details(failed_task()), failed_task()) == [False, True]
+
+    def test_no_more_once_it_is_known(self) -> None:
         wait = self.wait(TreeIndex({}))
-        assert self.see(wait, status)
         wait.learn_tree(TreeIndex(TWO_BRANCHES))
-        assert not wait.wants_tree
+        assert self.wanted(wait, without_details(failed_task()), failed_task()) == [False, False]

@@ -210,8 +210,8 @@ MIRROR_ENDS: dict[str, Any] = {
     "failed": (AirflowException, "exit code 1"),
     "timed out": (AirflowException, "after the time allowed"),
     # They begin the task on a worker, which asks for the run's SOPS task first.
-    "arrived": (AirflowFailException, "sops_task_id is None"),
-    "begin": (AirflowFailException, "sops_task_id is None"),
+    "arrived": (AirflowFailException, "'sops_task_id' of task 'start' is missing"),
+    "begin": (AirflowFailException, "'sops_task_id' of task 'start' is missing"),
 }
 ENOS_ENDS: dict[str, Any] = {
     "ended SUCCESS": "1",

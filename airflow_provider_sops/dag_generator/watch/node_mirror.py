@@ -27,7 +27,9 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCES
 from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.sops_looks import SopsLooks
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.waiting.follow import follow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.sops.wait_result import OnFailed
+    from airflow_provider_sops.waiting.model import LogLine
 
 
 class NodeMirrorOperator(SopsBaseOperator):
@@ -188,18 +191,18 @@ class NodeMirrorOperator(SopsBaseOperator):
         )
 
     def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
-        """Look once before handing over, since many nodes are done by then."""
-        watch = NodeWait(node, policy, time.time())
-        look = watch.next_look(time.time())
-        try:
-            status = self.hook.get_task_status(task.sops_task_id, fresh=look.fresh)
-        except SopsError as error:
-            self.log.debug("the trigger will look again: %s", error)
-            return None
-        sight = watch.see(self._secrets_of(node.secrets_of).status(status), look, time.time())
-        for line in sight.lines if sight.result else ():
-            self.log.log(line.level, "SOPS task %s: %s", task.sops_task_id, line.text)
-        return sight.result
+        """Look once before handing over, since many nodes are done by then.
+
+        Where the trigger goes on, it tells the log what has changed.
+        """
+        wait = NodeWait(node, policy, time.time())
+        secrets = self._secrets_of(node.secrets_of)
+        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, secrets=secrets)
+        lines: list[LogLine] = []
+        result = follow(wait, looks, lines.append, once=True)
+        for line in lines if result else ():
+            looks.tell(line)
+        return result
 
     def _conclude(
         self, context: Context, task: FlowTask, node: NodeInTask, result: NodeResult

@@ -24,10 +24,10 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import OnFailed, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.task_following import TaskFollower
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.task_follower import TaskFollower
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -166,12 +166,12 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             policy = self._policy(context, overcome)
             if self.deferrable:
                 self._defer(sops_task_id, detail.task_url, policy, nodes_to_tell_apart(detail))
+            follower = TaskFollower(self.hook, sops_task_id, policy, self.log, detail=detail)
             while True:
-                result = TaskFollower(self.hook, sops_task_id, policy, self.log).to_the_end()
+                result = follower.to_the_end()
                 if result.outcome != Outcome.PERSON_NEEDED:
                     return self._end(context, sops_task_id, detail.task_url, result)
                 self._call_for_person(context, sops_task_id, detail.task_url, result)
-                policy = policy.after_announcing(result)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger once the SOPS task is over, or once a person is needed."""
