@@ -15,11 +15,10 @@ from airflow_provider_sops.sops.task_wait import (
     OLDEST_ANSWER_SECONDS,
     TaskWait,
     failure_mark,
-    last_answer_by,
     sops_outage,
 )
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update
+from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class NodeWait:
             delay = 0.0 if self._is_first else self.policy.poll_interval_seconds
             if self.policy.deadline is not None:
                 delay = min(delay, max(0.0, self.policy.deadline - now))
-            look = Look(delay, fresh=self._fresh, deadline=last_answer_by(self.policy))
+            look = Look(delay, fresh=self._fresh, deadline=last_answer_by(self.policy.deadline))
         if self._failure is None:
             return look
         delay = look.delay_seconds if self._retry_pending else min(CONFIRMATION_SECONDS, look.delay_seconds)

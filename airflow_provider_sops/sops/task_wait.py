@@ -41,7 +41,7 @@ from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import NodeChange, Progress
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update
+from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
@@ -53,9 +53,6 @@ CONFIRMATION_SECONDS = 3.0
 
 #: How old an answer can be: SOPS caches for 10 seconds, and the clocks that count them are not exact.
 OLDEST_ANSWER_SECONDS = 15.0
-
-#: How long after the deadline the answer to the last look may still come.
-LAST_ANSWER_SECONDS = 2.0
 
 _OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNKNOWN_TASK}
 _HTTP_OK = 200
@@ -117,7 +114,7 @@ class TaskWait:
         if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
             delay = min(delay, start_deadline - now)
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
-        return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy))
+        return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy.deadline))
 
     def wants_tree(self, status: TaskStatus, _look: Look) -> bool:
         """Whether the whole tree should be read before ``see`` gets an answer.
@@ -317,11 +314,6 @@ class TaskWait:
 def sops_outage(policy: WaitPolicy, now: float) -> Outage:
     """Return the account of missing answers for a wait that begins now."""
     return Outage("SOPS", "task", now, policy.max_outage_seconds, (SopsNotFoundError,))
-
-
-def last_answer_by(policy: WaitPolicy) -> float | None:
-    """Return ``Look.deadline``: the last look is due at the policy's deadline, and its answer needs a moment more."""
-    return None if policy.deadline is None else policy.deadline + LAST_ANSWER_SECONDS
 
 
 def _is_refusal(error: ServiceError) -> bool:

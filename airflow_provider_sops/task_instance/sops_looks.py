@@ -52,8 +52,16 @@ class SopsLooks:
     def __call__(self, look: Look) -> TaskStatus:
         """Return the answer to a look.
 
-        :raises SopsError: there is none.
+        :raises ServiceError: there is none, or none by ``look.deadline``.
         """
+        with self._hook.within(look.deadline):
+            return self._ask(look)
+
+    def tell(self, line: LogLine) -> None:
+        """Write a line of the wait to the log."""
+        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, line.text)
+
+    def _ask(self, look: Look) -> TaskStatus:
         status = self._hook.get_task_status(
             self._sops_task_id,
             with_ex_data=look.with_details,
@@ -64,10 +72,6 @@ class SopsLooks:
         if self._wait.wants_tree(status, look):
             self._read_tree()
         return self._secrets_for(status).status(status)
-
-    def tell(self, line: LogLine) -> None:
-        """Write a line of the wait to the log."""
-        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, line.text)
 
     def _read_tree(self) -> None:
         try:

@@ -31,6 +31,10 @@ Status = TypeVar("Status", contravariant=True)
 Result = TypeVar("Result", covariant=True)
 
 
+#: How long after the deadline of a wait the answer to its last look may still come.
+LAST_ANSWER_SECONDS = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """The next request.
@@ -66,6 +70,11 @@ class Update(Generic[Result]):
 
     lines: tuple[LogLine, ...] = ()
     result: Result | None = None
+
+
+def last_answer_by(deadline: float | None) -> float | None:
+    """Return ``Look.deadline`` for a wait whose last look is due at its deadline: the answer needs a moment more."""
+    return None if deadline is None else deadline + LAST_ANSWER_SECONDS
 
 
 class DeadlineReachedError(ServiceError):

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsNotFoundError
-from airflow_provider_sops.sops.task_wait import LAST_ANSWER_SECONDS
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.waiting.model import DeadlineReachedError
+from airflow_provider_sops.waiting.model import LAST_ANSWER_SECONDS, DeadlineReachedError
 from tests.sops.builders import activity, created_status, node, pipeline_tree, status_of_2019, task_status
 from tests.sops.simulated_wait import BEGIN, SimulatedWait
 
