@@ -7,6 +7,7 @@ import importlib
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import tenacity
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
@@ -20,6 +21,7 @@ from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_argume
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -186,16 +188,14 @@ class EnosFlowInstanceTrigger(_EnosInstanceTrigger):
 
     async def _cancel(self, client: AsyncEnosClient) -> None:
         """Stop the instance, again while the answer is lost; twice does no harm."""
-        for pause_seconds in (*_CANCEL_PAUSES_SECONDS, None):
+
+        async def cancel() -> None:
             try:
                 await client.cancel_flow_instance(self.instance_id)
             except EnosError as error:
-                if not (error.temporary or error.outcome_unknown):
-                    if (await client.get_flow_instance(self.instance_id)).status.is_end:
-                        return
+                if error.temporary or error.outcome_unknown:
                     raise
-                if pause_seconds is None:
+                if not (await client.get_flow_instance(self.instance_id)).status.is_end:
                     raise
-            else:
-                return
-            await asyncio.sleep(pause_seconds)
+
+        await tenacity.AsyncRetrying(**again_while_lost(_CANCEL_PAUSES_SECONDS))(cancel)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import tenacity
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.polling.shared import open_client, shared_wait
@@ -13,6 +14,7 @@ from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.revocation import end_despite_refusal
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
@@ -23,6 +25,7 @@ from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_argume
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -156,21 +159,15 @@ class SopsTaskTrigger(BaseTrigger):
 
     async def _revoke(self, client: AsyncSopsClient) -> None:
         """Revoke the task, again while the answer is lost or the task is still CREATED; twice does no harm."""
-        for pause_seconds in (*_REVOKE_PAUSES_SECONDS, None):
+
+        async def revoke() -> None:
             try:
                 await client.operate_task(self.sops_task_id, "revoke")
-            except SopsInvalidOperationError:
-                status = await client.get_task_status(self.sops_task_id, fresh=True)
-                if status.state.is_terminal:
-                    return
-                if pause_seconds is None:
-                    raise
-            except SopsError as error:
-                if pause_seconds is None or not (error.temporary or error.outcome_unknown):
-                    raise
-            else:
-                return
-            await asyncio.sleep(pause_seconds)
+            except SopsInvalidOperationError as refusal:
+                end_despite_refusal(refusal, await client.get_task_status(self.sops_task_id, fresh=True))
+
+        rules = again_while_lost(_REVOKE_PAUSES_SECONDS, also=(SopsInvalidOperationError,))
+        await tenacity.AsyncRetrying(**rules)(revoke)
 
     def _arguments(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in _ARGUMENTS}, "policy": self.policy.to_json()}
