@@ -65,8 +65,9 @@ class SharedLooks:
         return secrets
 
     async def _read_tree(self, secrets: TaskSecrets) -> None:
+        tree = secrets.tree()
         try:
-            self._wait.learn_tree(secrets.tree() or secrets.named(await self._part.tree()))
+            self._wait.learn_tree(secrets.named(await self._part.tree()) if tree is None else tree)
         except SopsError as error:
             self._wait.learn_tree(None)
             self._log.debug("the tree of SOPS task %s cannot be read: %s", self._part.task_id, error)

@@ -191,7 +191,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         )
 
     def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
-        """Look once before handing over, since many nodes are done by then.
+        """Look before handing over, since many nodes are done by then; a failure is confirmed within seconds.
 
         Where the trigger goes on, it tells the log what has changed.
         """
