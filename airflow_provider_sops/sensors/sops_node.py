@@ -128,7 +128,8 @@ class SopsNodeSensor(SopsBaseSensor):
     def _begin(self, context: Context) -> tuple[_Place, NodeWait, SopsLooks]:
         place, detail = self._locate(context)
         wait = NodeWait(place.node, self._policy(deadline=None), time.time())
-        return place, wait, SopsLooks(self.hook, place.sops_task_id, wait, self.log, detail=detail)
+        looks = SopsLooks(self.hook, place.sops_task_id, wait, self.log, detail=detail, secrets=self._secrets)
+        return place, wait, looks
 
     def _locate(self, context: Context) -> tuple[_Place, TaskDetail]:
         sops_task_id = read_task_id(self.sops_task_id)
