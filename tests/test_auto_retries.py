@@ -20,8 +20,8 @@ from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, StartedTask
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
-from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger

@@ -16,7 +16,7 @@ from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.dag_run import FinishedRun, run_dag
 from tests.password_flow import PasswordFlow, echo_service
@@ -170,8 +170,8 @@ async def test_the_events_of_triggers(
     sops_task_id = flow.start(hook, end)
     where: dict[str, Any] = {"sops_conn_id": "sops_default", "sops_task_id": sops_task_id, "policy": POLICY}
     sensor = SopsNodeSensor(task_id="wait", sops_task_id=sops_task_id, node_id=nodes_of(hook, sops_task_id)["end"])
-    node = sensor._locate({"ti": _NoInstance()}).node  # type: ignore[typeddict-item]
-    for trigger in (SopsTaskTrigger(**where), SopsNodeTrigger(node=node, **where)):
+    place, _ = sensor._locate({"ti": _NoInstance()})  # type: ignore[typeddict-item]
+    for trigger in (SopsTaskTrigger(**where), SopsNodeTrigger(node=place.node, **where)):
         event = await anext(aiter(trigger.run()))
         flow.check_hidden(event.payload, trigger.serialize(), logged())
         assert event.payload["outcome"] == ("finished" if end == "echo" else "failed")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.native.builder import NativeBuilder
     from airflow_provider_sops.dag_generator.watch.builder import WatchBuilder
     from airflow_provider_sops.service.durations import Duration
-    from airflow_provider_sops.sops.waiting import OnFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed
 
 
 def _read(pipeline: Pipeline) -> Snapshot:

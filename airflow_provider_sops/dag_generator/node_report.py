@@ -10,8 +10,8 @@ from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.engine_lines import without_engine_lines
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments
-from airflow_provider_sops.sops.node_waiting import NodeOutcome
-from airflow_provider_sops.sops.waiting import LogLine
+from airflow_provider_sops.sops.node_result import NodeOutcome
+from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import NodeData
-    from airflow_provider_sops.sops.node_waiting import NodePath, NodeResult
+    from airflow_provider_sops.sops.node_result import NodePath, NodeResult
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.task_instance.log import TaskLog
 

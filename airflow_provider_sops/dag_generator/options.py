@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
     from airflow_provider_sops.service.durations import Duration
-    from airflow_provider_sops.sops.waiting import OnFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed
 
 #: What a flow can be given as: its snapshot or the path of one, its tree, or any answer of SOPS that holds it.
 Pipeline = Snapshot | PipelineTree | Mapping[str, Any] | str | PathLike[str]

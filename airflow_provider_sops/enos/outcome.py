@@ -14,7 +14,7 @@ from airflow_provider_sops.enos.errors import (
 )
 from airflow_provider_sops.enos.models import InstanceStatus
 from airflow_provider_sops.enos.models.status import END_WORDS
-from airflow_provider_sops.enos.waiting import InstanceKind, Outcome, WaitResult
+from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import tenacity
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_sops.enos.calls import flows, instances
@@ -103,7 +102,7 @@ class EnosHook(SessionHook):
         :raises EnosError: the call did not succeed.
         """
         rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
-        return tenacity.Retrying(**rules)(self.call_once, api, **parameters)
+        return self._retrying(rules)(self.call_once, api, **parameters)
 
     def do(self, call: Call[T]) -> T:
         """Do a call of ``enos.calls`` as ``call`` does, and return what it brought."""
@@ -158,7 +157,7 @@ class EnosHook(SessionHook):
         rules = retry_rules(GET_TOKEN.name, repeatable=GET_TOKEN.repeatable, log=log)
 
         def ask(to_replace: AccessToken | None) -> AccessToken:
-            return tenacity.Retrying(**rules)(self._ask_for_token, to_replace)
+            return self._retrying(rules)(self._ask_for_token, to_replace)
 
         return enos_tokens.obtain(enos_tokens.TokenKey.of(self.connection), ask, refused)
 
@@ -190,6 +189,7 @@ class EnosHook(SessionHook):
 
     def _send(self, request: HttpRequest, session: requests.Session | None, limits: Limits | None) -> HttpResponse:
         connection = self.connection
-        response = send(session or self.get_conn(), request, connection.transport, limits or connection.limits)
+        limits = limits or self._limited(connection.limits)
+        response = send(session or self.get_conn(), request, connection.transport, limits)
         log.debug("%s %s %s: HTTP %s", request.api, request.method, request.shown_url, response.status)
         return response

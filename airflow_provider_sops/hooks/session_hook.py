@@ -2,28 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import tenacity
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.transport import new_session
+from airflow_provider_sops.waiting.model import DeadlineReachedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
     import requests
+
+    from airflow_provider_sops.service.settings import Limits
 
 
 class SessionHook(BaseHook):
     """A hook with one pooled HTTP session, opened with the first call. A context manager, which closes it."""
 
     _session: requests.Session | None = None
+    _deadline: float | None = None
 
     def get_conn(self) -> requests.Session:
         """Return the session, which keeps connections open between calls."""
         if self._session is None:
             self._session = new_session()
         return self._session
+
+    @contextlib.contextmanager
+    def within(self, deadline: float | None) -> Iterator[None]:
+        """Let the calls of the block end by a moment: none takes longer, and none is sent, or sent again, after it.
+
+        :param deadline: in seconds since the epoch; ``None`` for no limit but the connection's.
+        :raises DeadlineReachedError: a call has brought nothing by then.
+        """
+        before, self._deadline = self._deadline, deadline
+        try:
+            yield
+        except ServiceError as error:
+            if deadline is None or time.time() < deadline or isinstance(error, DeadlineReachedError):
+                raise
+            raise DeadlineReachedError(f"no answer before the deadline of the wait; the last error: {error}") from error
+        finally:
+            self._deadline = before
+
+    def _retrying(self, rules: dict[str, Any]) -> tenacity.Retrying:
+        """Return what does a call by the rules of ``service.retrying``, and no longer than ``within`` allows."""
+        if self._deadline is not None:
+            ends = tenacity.stop_before_delay(max(0.0, self._deadline - time.time()))
+            rules = {**rules, "stop": tenacity.stop_any(rules["stop"], ends)}
+        return tenacity.Retrying(**rules)
+
+    def _limited(self, limits: Limits) -> Limits:
+        """Return the limits of a request that is sent now."""
+        if self._deadline is None:
+            return limits
+        seconds_left = self._deadline - time.time()
+        if seconds_left <= 0:
+            raise DeadlineReachedError("the deadline of the wait came before the request was sent")
+        return replace(
+            limits,
+            total_seconds=min(limits.total_seconds, seconds_left),
+            connect_seconds=min(limits.connect_seconds, seconds_left),
+        )
 
     def close(self) -> None:
         """Close the session; the next call opens another."""

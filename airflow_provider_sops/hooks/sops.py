@@ -6,7 +6,6 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import tenacity
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
@@ -93,7 +92,7 @@ class SopsHook(SessionHook):
         """
         request = self.connection.request(api, parameters, fresh=fresh)
         rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
-        return tenacity.Retrying(**rules)(self._send, request)
+        return self._retrying(rules)(self._send, request)
 
     def do(self, call: Call[T]) -> T:
         """Do a call of ``sops.calls`` as ``call`` does, and return what it brought."""
@@ -186,6 +185,7 @@ class SopsHook(SessionHook):
     ) -> Answer:
         """Send a request once and read what comes back."""
         connection = self.connection
-        response = send(session or self.get_conn(), request, connection.transport, limits or connection.limits)
+        limits = limits or self._limited(connection.limits)
+        response = send(session or self.get_conn(), request, connection.transport, limits)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
         return connection.read(request, response)

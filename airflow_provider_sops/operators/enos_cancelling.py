@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import tenacity
+
 from airflow_provider_sops.enos.errors import EnosError
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.enos import EnosHook
+    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.task_instance.log import TaskLog
 
 _TRIES = 4
@@ -26,17 +30,16 @@ def cancel_flow_instance(
 
     :raises EnosError: if EnOS refuses or cannot be reached; then the instance may still run.
     """
-    for attempt in range(1, _TRIES + 1):
+
+    def cancel() -> None:
         try:
             hook.cancel_flow_instance(flow_instance_id)
         except EnosError as error:
-            if not (error.temporary or error.outcome_unknown):
-                if hook.get_flow_instance(flow_instance_id).status.is_end:
-                    return
+            if error.temporary or error.outcome_unknown or not hook.get_flow_instance(flow_instance_id).status.is_end:
                 raise
-            if attempt == _TRIES:
-                raise
-            log.warning("Stopping %s got no usable answer, trying again: %s", flow_instance_id, error)
-        else:
-            return
-        sleep(_PAUSE_SECONDS * attempt)
+
+    def tell(error: ServiceError) -> None:
+        log.warning("Stopping %s got no usable answer, trying again: %s", flow_instance_id, error)
+
+    pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _TRIES)]
+    tenacity.Retrying(**again_while_lost(pauses, tell=tell, sleep=sleep))(cancel)

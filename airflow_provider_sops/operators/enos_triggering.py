@@ -14,8 +14,8 @@ from airflow_provider_sops.enos.calls.instances import search_flow_instances
 from airflow_provider_sops.enos.errors import EnosError, EnosTriggerRefusedError, EnosTriggerTimeTakenError
 from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.verdict import Verdict
-from airflow_provider_sops.enos.waiting import InstanceKind
-from airflow_provider_sops.enos_following import look_at
+from airflow_provider_sops.enos.wait_result import InstanceKind
+from airflow_provider_sops.task_instance.instance_follower import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.polling.server_contact import StatusSource
     from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
-    from airflow_provider_sops.sops.waiting import Look
+    from airflow_provider_sops.waiting.model import Look
 
 #: How many requests of each kind may be under way at a time.
 _MOST_AT_ONCE = 4

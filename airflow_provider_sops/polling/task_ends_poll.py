@@ -15,9 +15,9 @@ from airflow_provider_sops.polling.shared import open_source, shared_wait
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.verdict import Verdict, judge
-from airflow_provider_sops.sops.waiting import Look
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS
+from airflow_provider_sops.waiting.model import Look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping

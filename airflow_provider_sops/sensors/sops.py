@@ -13,14 +13,16 @@ from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.waiting import Outcome, WaitResult
-from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from airflow_provider_sops.task_instance.xcom import push_state, push_task, read_task_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.sops.models import TaskDetail
 
 __all__ = ["SopsNodeSensor", "SopsTaskSensor"]
 
@@ -65,14 +67,14 @@ class SopsTaskSensor(SopsBaseSensor):
 
         with self._before_deferral():
             sops_task_id = read_task_id(self.sops_task_id)
-            human_nodes = self._announce(context, sops_task_id)
+            detail = self._announce(context, sops_task_id)
         self.defer(
             trigger=SopsTaskTrigger(
                 **self.site.arguments,
                 sops_task_id=sops_task_id,
                 task_url=self._task_url,
                 policy=self._policy(deadline=time.time() + self.timeout),
-                human_nodes=human_nodes,
+                human_nodes=None if detail is None else nodes_to_tell_apart(detail),
             ),
             method_name="execute_complete",
         )
@@ -82,8 +84,9 @@ class SopsTaskSensor(SopsBaseSensor):
         with airflow_errors(in_sensor=True):
             sops_task_id = read_task_id(self.sops_task_id)
             if self._follower is None:
-                self._announce(context, sops_task_id)
-                self._follower = TaskFollower(self.hook, sops_task_id, self._policy(deadline=None), self.log)
+                detail = self._announce(context, sops_task_id)
+                policy = self._policy(deadline=None)
+                self._follower = TaskFollower(self.hook, sops_task_id, policy, self.log, detail=detail)
             result = self._follower.once()
             if result is None:
                 return PokeReturnValue(is_done=False)
@@ -102,20 +105,19 @@ class SopsTaskSensor(SopsBaseSensor):
                 raise AirflowSensorTimeout(str(error))
             return self._conclude(context, trigger.sops_task_id, result)
 
-    def _announce(self, context: Context, sops_task_id: int) -> dict[str, str] | None:
-        """Make the task known in Airflow and return its nodes that wait for people, if it can be read."""
-        human_nodes = None
+    def _announce(self, context: Context, sops_task_id: int) -> TaskDetail | None:
+        """Make the task known in Airflow and return it, if it can be read."""
+        detail = None
         try:
             detail = self.hook.get_task_detail(sops_task_id, fresh=True)
             self._task_url = detail.task_url
-            human_nodes = nodes_to_tell_apart(detail)
         except SopsError as error:
             if not (error.temporary or error.outcome_unknown):
                 raise
             self.log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, self._task_url)
         self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS gives no address for it")
-        return human_nodes
+        return detail
 
     def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:
         push_state(context, result.state)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import XComArg
 
-    from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
+    from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
 class SopsBaseSensor(SopsAccess, BaseSensorOperator):
@@ -72,7 +72,7 @@ class SopsBaseSensor(SopsAccess, BaseSensorOperator):
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
         # Only a running task needs it, not a DAG file.
-        from airflow_provider_sops.sops.waiting import WaitPolicy
+        from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         return WaitPolicy(
             on_failed=self.on_failed,

@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
 
 from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
-from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_location import locate_node
 from airflow_provider_sops.sops.node_outcome import node_error
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.sops_looks import SopsLooks
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
 from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
+from airflow_provider_sops.waiting.follow import follow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_sops.sops.errors import SopsError
+    from airflow_provider_sops.sops.models import TaskDetail
 
 _WENT_ON = (NodeOutcome.FINISHED, NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED)
 
@@ -71,8 +75,7 @@ class SopsNodeSensor(SopsBaseSensor):
         super().__init__(**kwargs)
         # Airflow's own operators have an attribute `node_id`.
         self.sops_node_id = node_id
-        self._place: _Place | None = None
-        self._watch: NodeWatch | None = None
+        self._following: tuple[_Place, NodeWait, SopsLooks] | None = None
         self._secrets: TaskSecrets | None = None
 
     def execute(self, context: Context) -> Any:
@@ -85,7 +88,7 @@ class SopsNodeSensor(SopsBaseSensor):
         from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 
         with self._before_deferral():
-            place = self._locate(context)
+            place, _ = self._locate(context)
         self.defer(
             trigger=SopsNodeTrigger(
                 **self.site.arguments,
@@ -100,11 +103,10 @@ class SopsNodeSensor(SopsBaseSensor):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the node once, and again as long as an answer needs confirmation within seconds."""
         with airflow_errors(in_sensor=True):
-            place = self._place = self._place or self._locate(context)
-            watch = self._watch = self._watch or self._new_watch(place)
-            result = self._look(place, watch, wait=False)
-            while result is None and watch.is_undecided:
-                result = self._look(place, watch, wait=True)
+            if self._following is None:
+                self._following = self._begin(context)
+            place, wait, looks = self._following
+            result = follow(wait, looks, looks.tell, once=True)
             if result is None:
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(place, result))
@@ -122,7 +124,13 @@ class SopsNodeSensor(SopsBaseSensor):
                 raise AirflowSensorTimeout(str(self._error(place, result)))
             return self._conclude(place, result)
 
-    def _locate(self, context: Context) -> _Place:
+    def _begin(self, context: Context) -> tuple[_Place, NodeWait, SopsLooks]:
+        place, detail = self._locate(context)
+        wait = NodeWait(place.node, self._policy(deadline=None), time.time())
+        looks = SopsLooks(self.hook, place.sops_task_id, wait, self.log, detail=detail, secrets=self._secrets)
+        return place, wait, looks
+
+    def _locate(self, context: Context) -> tuple[_Place, TaskDetail]:
         sops_task_id = read_task_id(self.sops_task_id)
         detail = self.hook.get_task_detail(sops_task_id)
         self._task_url = detail.task_url
@@ -130,32 +138,8 @@ class SopsNodeSensor(SopsBaseSensor):
         node = locate_node(PipelineTree(detail.pipeline_tree), str(self.sops_node_id).strip())
         self.log.info("Waiting for node %s of SOPS task %s: %s", node.id, sops_task_id, self._task_url)
         self._secrets = TaskSecrets([detail])
-        return _Place(sops_task_id, replace(node, secrets_of=(sops_task_id,) if self._secrets.exist else ()))
-
-    def _new_watch(self, place: _Place) -> NodeWatch:
-        watch = NodeWatch(place.node, self._policy(deadline=None), time.time())
-        watch.learn_tree(self._secrets_of(place).index())
-        return watch
-
-    def _look(self, place: _Place, watch: NodeWatch, *, wait: bool) -> NodeResult | None:
-        look = watch.next_look(time.time())
-        if wait:
-            time.sleep(look.delay_seconds)
-        try:
-            status = self.hook.get_task_status(
-                place.sops_task_id,
-                with_ex_data=look.with_details,
-                with_failed_node_info=look.with_details,
-                with_auto_retry_status=look.with_details,
-                fresh=look.fresh,
-            )
-        except SopsError as error:
-            sight = watch.miss(error, look, time.time())
-        else:
-            sight = watch.see(self._secrets_of(place).status(status), look, time.time())
-        for line in sight.lines:
-            self.log.log(line.level, "SOPS task %s: %s", place.sops_task_id, line.text)
-        return sight.result
+        node = replace(node, secrets_of=(sops_task_id,) if self._secrets.exist else ())
+        return _Place(sops_task_id, node), detail
 
     def _conclude(self, place: _Place, result: NodeResult) -> dict[str, Any] | None:
         if result.outcome == NodeOutcome.NEVER_RUNS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.node_waiting import NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.node_waiting import NodeInTask
+from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 
 if TYPE_CHECKING:

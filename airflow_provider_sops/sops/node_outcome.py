@@ -12,7 +12,7 @@ from airflow_provider_sops.sops.errors import (
     SopsTaskRevokedError,
 )
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.node_waiting import NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.next_steps import NextSteps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ _STEP = {
     TaskState.FINISHED: 3,
     TaskState.REVOKED: 4,
 }
+
+#: Of a node's state in ``Progress.told``. That two are alike costs at worst a line of the log.
+_MARK_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,18 @@ class Progress:
     Ignores answers that go back in time. It shows neither start and end events nor gateways, unless one failed.
 
     :param tree: the task's tree, for names that the status lacks and for nodes that wait for people.
+    :param told: what another one has told of the same task, by its ``told``.
     """
 
-    def __init__(self, tree: TreeIndex | None = None) -> None:
+    def __init__(self, tree: TreeIndex | None = None, *, told: str = "") -> None:
         self.tree = tree or TreeIndex({})
         self._seen: dict[str, NodeStatus] = {}
+        self._told_before = {told[begin : begin + _MARK_LENGTH] for begin in range(0, len(told), _MARK_LENGTH)}
+
+    @property
+    def told(self) -> str:
+        """What was told, as short text: eight characters for each node."""
+        return "".join(sorted(map(_mark, self._seen.values())))
 
     def update(self, status: TaskStatus, *, with_failed: bool = True) -> tuple[NodeChange, ...]:
         """Return the changes since the last call, in the order in which the nodes began.
@@ -94,7 +105,9 @@ class Progress:
     def _newer(self, status: TaskStatus) -> Iterator[NodeStatus]:
         for _, node in status.walk():
             seen = self._seen.get(node.id)
-            if seen is None or _is_newer(node, seen):
+            if seen is None and _mark(node) in self._told_before:
+                self._seen[node.id] = node
+            elif seen is None or _is_newer(node, seen):
                 yield node
 
     def _change(self, node: NodeStatus, status: TaskStatus) -> NodeChange:
@@ -111,6 +124,11 @@ class Progress:
             return True
         known = self.tree.get(node.id)
         return bool(known.plugin or known.type == "SubProcess") if known else bool(node.name)
+
+
+def _mark(node: NodeStatus) -> str:
+    state = f"{node.id}:{node.state}:{node.loop}:{node.retry}"
+    return hashlib.blake2b(state.encode(), digest_size=_MARK_LENGTH // 2).hexdigest()
 
 
 def _is_newer(node: NodeStatus, seen: NodeStatus) -> bool:

@@ -12,7 +12,7 @@ from airflow_provider_sops.sops.errors import (
     SopsTaskFailedError,
     SopsTaskRevokedError,
 )
-from airflow_provider_sops.sops.waiting import Outcome, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.next_steps import NextSteps

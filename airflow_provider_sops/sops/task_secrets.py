@@ -57,10 +57,18 @@ class TaskSecrets:
             _ = self.known, self._flow, self._is_unknown_around
         return self
 
-    def index(self) -> TreeIndex:
-        """Return the nodes of the task, whose names hold no password."""
-        index = TreeIndex(self._details[-1].pipeline_tree) if self._details else TreeIndex({})
-        return index.renamed(self.known.hide_in) if self.exist else index
+    @property
+    def are_known(self) -> bool:
+        """Whether the tasks could be read."""
+        return self._is_readable
+
+    def tree(self) -> TreeIndex | None:
+        """Return the nodes of the task, whose names hold no password, if it was read."""
+        return self.named(TreeIndex(self._details[-1].pipeline_tree)) if self._details else None
+
+    def named(self, tree: TreeIndex) -> TreeIndex:
+        """Return the nodes of the task with names that hold no password."""
+        return tree.renamed(self.known.hide_in) if self.exist else tree
 
     def status(self, status: TaskStatus) -> TaskStatus:
         """Return a status whose error texts and names hold no password."""

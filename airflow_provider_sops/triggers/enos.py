@@ -7,24 +7,28 @@ import importlib
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import tenacity
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
+from airflow_provider_sops.enos.instance_wait import InstanceWait
 from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, snapshot_of_flow, snapshot_of_task
-from airflow_provider_sops.enos.waiting import InstanceKind, WaitPolicy, WaitResult
-from airflow_provider_sops.enos.watch import InstanceWatch
+from airflow_provider_sops.enos.wait_result import InstanceKind, WaitPolicy, WaitResult
 from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.enos.models import TaskInstance
     from airflow_provider_sops.hooks.enos_async import AsyncEnosClient
+    from airflow_provider_sops.waiting.model import LogLine, Look
 
 #: Before each further attempt to stop an instance; Airflow allows a trigger's ``on_kill`` 30 seconds by default.
 _CANCEL_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -92,18 +96,16 @@ class _EnosInstanceTrigger(BaseTrigger):
         yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
 
     async def _follow(self) -> WaitResult:
-        watch = InstanceWatch(self.policy, time.time())
         async with await self._client() as client:
-            while True:
-                await asyncio.sleep(watch.delay_seconds(time.time()))
-                try:
-                    sight = watch.see(await self._look(client), time.time())
-                except EnosError as error:
-                    sight = watch.miss(error, time.time())
-                for line in sight.lines:
-                    self.log.log(line.level, "EnOS %s %s: %s", self.kind.value, self.instance_id, line.text)
-                if sight.result is not None:
-                    return sight.result
+
+            async def ask(look: Look) -> Snapshot:
+                await asyncio.sleep(look.delay_seconds)
+                return await self._look(client)
+
+            return await follow_async(InstanceWait(self.policy, time.time()), ask, self._tell)
+
+    def _tell(self, line: LogLine) -> None:
+        self.log.log(line.level, "EnOS %s %s: %s", self.kind.value, self.instance_id, line.text)
 
     async def _look(self, client: AsyncEnosClient) -> Snapshot:
         raise NotImplementedError
@@ -186,16 +188,14 @@ class EnosFlowInstanceTrigger(_EnosInstanceTrigger):
 
     async def _cancel(self, client: AsyncEnosClient) -> None:
         """Stop the instance, again while the answer is lost; twice does no harm."""
-        for pause_seconds in (*_CANCEL_PAUSES_SECONDS, None):
+
+        async def cancel() -> None:
             try:
                 await client.cancel_flow_instance(self.instance_id)
             except EnosError as error:
-                if not (error.temporary or error.outcome_unknown):
-                    if (await client.get_flow_instance(self.instance_id)).status.is_end:
-                        return
+                if error.temporary or error.outcome_unknown:
                     raise
-                if pause_seconds is None:
+                if not (await client.get_flow_instance(self.instance_id)).status.is_end:
                     raise
-            else:
-                return
-            await asyncio.sleep(pause_seconds)
+
+        await tenacity.AsyncRetrying(**again_while_lost(_CANCEL_PAUSES_SECONDS))(cancel)

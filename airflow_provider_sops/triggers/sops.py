@@ -6,17 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import tenacity
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.polling.shared import open_client, shared_wait
-from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.revocation import end_despite_refusal
 from airflow_provider_sops.sops.site import AtSite
-from airflow_provider_sops.sops.task_secrets import TaskSecrets
-from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.sops.task_wait import TaskWait
+from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
@@ -24,12 +25,13 @@ from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTr
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
-    from airflow_provider_sops.polling.status_poller import StatusWait
 
 __all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
@@ -128,40 +130,14 @@ class SopsTaskTrigger(AtSite, BaseTrigger):
 
     async def _follow(self) -> WaitResult:
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
-        watch = TaskWatch(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
+        wait = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
         async with shared_wait(
             self.site,
             self.sops_task_id,
             interval_seconds=self.policy.poll_interval_seconds,
-        ) as wait:
-            secrets: TaskSecrets | None = None
-            while True:
-                if watch.wants_tree:
-                    secrets = await self._read_tree(wait, watch) or secrets
-                look = watch.next_look(time.time())
-                try:
-                    status = await wait.look(look)
-                except SopsError as error:
-                    sight = watch.miss(error, look, time.time())
-                else:
-                    hidden = secrets or await shared_secrets(wait, [self.sops_task_id] if status.ex_data else [])
-                    sight = watch.see(hidden.status(status), look, time.time())
-                for line in sight.lines:
-                    self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, line.text)
-                if sight.result is not None:
-                    return sight.result
-
-    async def _read_tree(self, wait: StatusWait, watch: TaskWatch) -> TaskSecrets | None:
-        """Read the tree for names, passwords and nodes that wait for people; the wait goes on without it."""
-        try:
-            detail = await wait.detail()
-        except SopsError as error:
-            watch.tree = watch.tree or TreeIndex({})
-            self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
-            return None
-        secrets = await asyncio.to_thread(TaskSecrets([detail]).work_out)
-        watch.learn_tree(secrets.index())
-        return secrets
+        ) as part:
+            looks = SharedLooks(part, wait, self.log)
+            return await follow_async(wait, looks, looks.tell)
 
     async def _revoke_if_ended(self) -> None:
         if not self.revoke_on_kill:
@@ -182,21 +158,15 @@ class SopsTaskTrigger(AtSite, BaseTrigger):
 
     async def _revoke(self, client: AsyncSopsClient) -> None:
         """Revoke the task, again while the answer is lost or the task is still CREATED; twice does no harm."""
-        for pause_seconds in (*_REVOKE_PAUSES_SECONDS, None):
+
+        async def revoke() -> None:
             try:
                 await client.operate_task(self.sops_task_id, "revoke")
-            except SopsInvalidOperationError:
-                status = await client.get_task_status(self.sops_task_id, fresh=True)
-                if status.state.is_terminal:
-                    return
-                if pause_seconds is None:
-                    raise
-            except SopsError as error:
-                if pause_seconds is None or not (error.temporary or error.outcome_unknown):
-                    raise
-            else:
-                return
-            await asyncio.sleep(pause_seconds)
+            except SopsInvalidOperationError as refusal:
+                end_despite_refusal(refusal, await client.get_task_status(self.sops_task_id, fresh=True))
+
+        rules = again_while_lost(_REVOKE_PAUSES_SECONDS, also=(SopsInvalidOperationError,))
+        await tenacity.AsyncRetrying(**rules)(revoke)
 
     def _arguments(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in _ARGUMENTS}, "policy": self.policy.to_json()}

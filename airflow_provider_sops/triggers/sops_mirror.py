@@ -15,9 +15,9 @@ from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.node_waiting import NodeOutcome
+from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.sops.site import AtSite
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.polling.status_poller import StatusWait
-    from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
+    from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
 
 _ARGUMENTS = (
     "sops_conn_id",
@@ -137,7 +137,7 @@ class SopsNodeMirrorTrigger(AtSite, BaseTrigger):
             interval_seconds=self.poll_interval_seconds,
         ) as wait:
             await self._push_link(task)
-            result = await follow_node(wait, node, policy, self.log.log)
+            result = await follow_node(wait, node, policy, self.log)
             try:
                 if result.outcome == NodeOutcome.NEVER_RUNS:
                     await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.polling.shared import shared_wait
-from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id, read_mapping
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.site import AtSite
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
+from airflow_provider_sops.waiting.follow import follow_async
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_sops.polling.status_poller import StatusWait
-    from airflow_provider_sops.sops.task_secrets import TaskSecrets
+    from airflow_provider_sops.task_instance.log import TaskLog
 
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
 
@@ -95,43 +95,20 @@ class SopsNodeTrigger(AtSite, BaseTrigger):
             self.site,
             self.sops_task_id,
             interval_seconds=self.policy.poll_interval_seconds,
-        ) as wait:
-            return await follow_node(wait, self.node, self.policy, self.log.log)
+        ) as part:
+            return await follow_node(part, self.node, self.policy, self.log)
 
     def _arguments(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in _ARGUMENTS}
         return {**plain, "node": self.node.to_json(), "policy": self.policy.to_json()}
 
 
-async def follow_node(wait: StatusWait, node: NodeInTask, policy: WaitPolicy, log: Callable[..., None]) -> NodeResult:
+async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog) -> NodeResult:
     """Follow a node of a task to its end.
 
-    :param wait: the part in the poll of whoever waits.
-    :param log: tells what changes; a logger's ``log``.
+    :param part: the part in the poll of whoever waits.
+    :param log: told of what changes.
     """
-    watch = NodeWatch(node, policy, time.time())
-    while True:
-        look = watch.next_look(time.time())
-        try:
-            status = await wait.look(look)
-        except SopsError as error:
-            sight = watch.miss(error, look, time.time())
-        else:
-            has_texts = bool(status.ex_data or status.at(node.path))
-            secrets = await shared_secrets(wait, node.secrets_of if has_texts else ())
-            if watch.wants_tree(status, look):
-                await _read_tree(wait, watch, secrets, log)
-            sight = watch.see(secrets.status(status), look, time.time())
-        for line in sight.lines:
-            log(line.level, "SOPS task %s: %s", wait.task_id, line.text)
-        if sight.result is not None:
-            return sight.result
-
-
-async def _read_tree(wait: StatusWait, watch: NodeWatch, secrets: TaskSecrets, log: Callable[..., None]) -> None:
-    """Read the task's tree; without it the watch allows for whatever it may hold, and asks for it again."""
-    try:
-        tree = await wait.tree()
-        watch.learn_tree(tree.renamed(secrets.known.hide_in) if secrets.exist else tree)
-    except SopsError as error:
-        log(logging.DEBUG, "the tree of SOPS task %s cannot be read: %s", wait.task_id, error)
+    wait = NodeWait(node, policy, time.time())
+    looks = SharedLooks(part, wait, log, node=node)
+    return await follow_async(wait, looks, looks.tell)

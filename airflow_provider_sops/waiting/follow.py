@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.waiting.model import DeadlineReachedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 _Status = TypeVar("_Status")
 _Result = TypeVar("_Result")
-
-
-class DeadlineReachedError(ServiceError):
-    """The wait's own deadline came before the answer to its last request."""
 
 
 @overload

@@ -23,13 +23,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.service.errors import ServiceError
 
 Status = TypeVar("Status", contravariant=True)
 Result = TypeVar("Result", covariant=True)
+
+
+#: How long after the deadline of a wait the answer to its last look may still come.
+LAST_ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,15 @@ class Update(Generic[Result]):
 
     lines: tuple[LogLine, ...] = ()
     result: Result | None = None
+
+
+def last_answer_by(deadline: float | None) -> float | None:
+    """Return ``Look.deadline`` for a wait whose last look is due at its deadline: the answer needs a moment more."""
+    return None if deadline is None else deadline + LAST_ANSWER_SECONDS
+
+
+class DeadlineReachedError(ServiceError):
+    """``Look.deadline`` came before the answer to the look."""
 
 
 class Wait(Protocol[Status, Result]):

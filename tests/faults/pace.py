@@ -10,7 +10,7 @@ import tenacity
 
 from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions, revoking, tasks_to_revoke
 from airflow_provider_sops.service import retrying
-from airflow_provider_sops.sops import watch
+from airflow_provider_sops.sops import task_wait
 from airflow_provider_sops.task_instance import outputs
 from airflow_provider_sops.triggers import sops as triggers
 from airflow_provider_sops.triggers import worker_exit
@@ -39,8 +39,8 @@ def hurried() -> Iterator[None]:
             (triggers, "_REVOKE_PAUSES_SECONDS", (0.05, 0.1, 0.2, 0.4)),
             (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
             (earlier_tasks, "_START_SHOWS_SECONDS", 0.5),
-            (watch, "CONFIRMATION_SECONDS", 0.4),
-            (watch, "OLDEST_ANSWER_SECONDS", 1.5),
+            (task_wait, "CONFIRMATION_SECONDS", 0.4),
+            (task_wait, "OLDEST_ANSWER_SECONDS", 1.5),
             (outputs, "_PAUSE_SECONDS", 0.6),
             (outputs, "_STALE_SECONDS", 6.6),
             (worker_exit, "WORKER_EXIT_SECONDS", 0.15),

@@ -12,10 +12,10 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, AirflowTaskTimeout
 
-from airflow_provider_sops.enos_following import InstanceFollower
 from airflow_provider_sops.operators import enos_cancelling, enos_triggering
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.task_instance import state as task_instance_state
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
 from tests.dag_run import run_dag
 from tests.enos_server import EnosServer, Fault, Play, TaskPlay
 from tests.enos_server.plays import CANCEL, FAIL, INIT, RUNNING, SKIP, SUCCESS

@@ -13,7 +13,7 @@ from airflow_provider_sops.polling import shared as shared_polls
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.site import Site
-from airflow_provider_sops.sops.waiting import Look
+from airflow_provider_sops.waiting.model import Look
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

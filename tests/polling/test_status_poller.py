@@ -21,8 +21,9 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.waiting import Look, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.sops.task_wait import TaskWait
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.waiting.model import Look
 from tests.triggers.simulated_sops import Request, SimulatedSops
 from tests.triggers.simulated_time import run_in_simulated_time
 
@@ -44,16 +45,16 @@ async def wait_for_end(
 ) -> tuple[WaitResult, float]:
     """Wait as a trigger does; return the result and when it came."""
     policy = policy or WaitPolicy()
-    watch = TaskWatch(policy, now(), TreeIndex({}))
+    watch = TaskWait(policy, now(), TreeIndex({}))
     async with poller.wait_for(task_id, policy.poll_interval_seconds) as wait:
         while True:
             look = watch.next_look(now())
             try:
-                sight = watch.see(await wait.look(look), look, now())
+                update = watch.see(await wait.look(look), look, now())
             except SopsError as error:
-                sight = watch.miss(error, look, now())
-            if sight.result is not None:
-                return sight.result, now()
+                update = watch.miss(error, look, now())
+            if update.result is not None:
+                return update.result, now()
 
 
 def wait_for_all(

@@ -16,9 +16,9 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
-from airflow_provider_sops.enos.waiting import WaitPolicy as EnosWaitPolicy
-from airflow_provider_sops.sops.node_waiting import NodeInTask
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.enos.wait_result import WaitPolicy as EnosWaitPolicy
+from airflow_provider_sops.sops.node_result import NodeInTask
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger, EnosTaskInstanceTrigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskFinishedTrigger, SopsTaskTrigger

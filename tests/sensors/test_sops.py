@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
-from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.models import TaskDetail, TaskState, TaskStatus
 from tests.dag_run import FinishedRun, run_dag
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_sops.hooks.sops import SopsHook
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db")]
 
@@ -79,6 +81,25 @@ def test_a_timeout_fails_or_skips_and_revokes_nothing(
     run = sense("timeout", sops_task_id=sops_task_id, timeout=1, soft_fail=soft_fail, **way)
     assert run.state_of("wait") == state
     assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.RUNNING
+
+
+def test_a_poke_reads_the_task_once_and_the_next_one_of_the_same_sensor_not_at_all() -> None:
+    sops = mock.create_autospec(SopsHook, instance=True)
+    sops.get_task_detail.return_value = TaskDetail.read({"id": 7, "pipeline_tree": {}})
+    sops.get_task_status.return_value = TaskStatus.read({"id": "7", "state": "RUNNING", "children": {}})
+
+    def sensor() -> SopsTaskSensor:
+        made = SopsTaskSensor(task_id="wait", sops_task_id=7, mode="reschedule")
+        made.hook = sops
+        return made
+
+    for _ in range(3):
+        assert not sensor().poke(PlainTaskInstance().context)
+    assert (sops.get_task_detail.call_count, sops.get_task_status.call_count) == (3, 3)
+    lasting = sensor()
+    for _ in range(3):
+        assert not lasting.poke(PlainTaskInstance().context)
+    assert (sops.get_task_detail.call_count, sops.get_task_status.call_count) == (4, 6)
 
 
 @pytest.mark.parametrize("way", WAYS)

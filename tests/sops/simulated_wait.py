@@ -1,4 +1,4 @@
-"""A wait whose clock moves only as far as the watch asks for: the course of hours in no time."""
+"""A wait whose clock moves only as far as the wait asks for: the course of hours in no time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskStatus
-from airflow_provider_sops.sops.node_waiting import NodeInTask
-from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.node_result import NodeInTask
+from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.sops.watch import TaskWatch
+from airflow_provider_sops.sops.task_wait import TaskWait
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_sops.sops.waiting import Look, Sight, WaitResult
+    from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.sops.wait_result import WaitResult
+    from airflow_provider_sops.waiting.model import Look, Update
 
 #: When every simulated wait begins, in seconds since the epoch.
 BEGIN = 1_000_000.0
@@ -24,7 +26,7 @@ BEGIN = 1_000_000.0
 
 @dataclass
 class SimulatedWait:
-    """Feeds a ``TaskWatch`` with answers and keeps what it asked, said and decided.
+    """Feeds a ``TaskWait`` with answers and keeps what it asked, said and decided.
 
     :param policy: the rules of the wait.
     :param tree: the task's tree, as SOPS gives it.
@@ -41,22 +43,22 @@ class SimulatedWait:
 
     def __post_init__(self) -> None:
         tree = None if self.tree is None else TreeIndex(self.tree)
-        self.watch = TaskWatch(self.policy, self.now, tree, self.task_url)
+        self.wait = TaskWait(self.policy, self.now, tree, self.task_url)
 
     @property
     def seconds(self) -> float:
         """How long the wait has lasted."""
         return self.now - BEGIN
 
-    def answer(self, data: Any) -> Sight:
+    def answer(self, data: Any) -> Update[WaitResult]:
         """Answer the next look with the ``data`` of a get_task_status."""
         look = self._next_look()
-        return self._keep(self.watch.see(TaskStatus.read(data), look, self.now))
+        return self._keep(self.wait.see(TaskStatus.read(data), look, self.now))
 
-    def fail(self, error: SopsError) -> Sight:
+    def fail(self, error: ServiceError) -> Update[WaitResult]:
         """Let the next look bring no answer."""
         look = self._next_look()
-        return self._keep(self.watch.miss(error, look, self.now))
+        return self._keep(self.wait.miss(error, look, self.now))
 
     def run(self, server: Callable[[float, Look], Any], *, at_most: int = 10_000) -> WaitResult:
         """Wait to the end.
@@ -68,11 +70,11 @@ class SimulatedWait:
             try:
                 status = TaskStatus.read(server(self.seconds, look))
             except SopsError as error:
-                sight = self._keep(self.watch.miss(error, look, self.now))
+                update = self._keep(self.wait.miss(error, look, self.now))
             else:
-                sight = self._keep(self.watch.see(status, look, self.now))
-            if sight.result is not None:
-                return sight.result
+                update = self._keep(self.wait.see(status, look, self.now))
+            if update.result is not None:
+                return update.result
         raise AssertionError(f"no end after {at_most} looks in {self.seconds} s")
 
     def answers(self, answers: Iterable[Any]) -> list[WaitResult | None]:
@@ -80,26 +82,26 @@ class SimulatedWait:
         return [self.answer(data).result for data in answers]
 
     def _next_look(self) -> Look:
-        look = self.watch.next_look(self.now)
+        look = self.wait.next_look(self.now)
         self.looks.append(look)
         self.now += look.delay_seconds
         return look
 
-    def _keep(self, sight: Sight) -> Sight:
-        self.lines += [line.text for line in sight.lines]
-        self.warnings += [line.text for line in sight.lines if line.level >= 30]
-        self.result = sight.result
-        return sight
+    def _keep(self, update: Update[WaitResult]) -> Update[WaitResult]:
+        self.lines += [line.text for line in update.lines]
+        self.warnings += [line.text for line in update.lines if line.level >= 30]
+        self.result = update.result
+        return update
 
 
 @dataclass
 class SimulatedNodeWait:
-    """Feeds a ``NodeWatch`` with answers, and with the task's tree where it wants that.
+    """Feeds a ``NodeWait`` with answers, and with the task's tree where it wants that.
 
     :param tree: the task's tree; ``None`` for one that cannot be read.
     """
 
-    watch: NodeWatch
+    wait: NodeWait
     tree: Any = None
     now: float = BEGIN
     tree_readings: int = 0
@@ -107,7 +109,7 @@ class SimulatedNodeWait:
     @classmethod
     def of(cls, node_id: str, *, tree: Any = None) -> SimulatedNodeWait:
         """Begin to wait for a node of the top level."""
-        return cls(NodeWatch(NodeInTask((node_id,)), WaitPolicy(), BEGIN), tree)
+        return cls(NodeWait(NodeInTask((node_id,)), WaitPolicy(), BEGIN), tree)
 
     @property
     def seconds(self) -> float:
@@ -120,14 +122,14 @@ class SimulatedNodeWait:
         :param server: is given the seconds since the wait began, and ``with_details``; returns the ``data``.
         """
         for _ in range(at_most):
-            look = self.watch.next_look(self.now)
+            look = self.wait.next_look(self.now)
             self.now += look.delay_seconds
             status = TaskStatus.read(server(self.seconds, with_details=look.with_details))
-            if self.watch.wants_tree(status, look):
+            if self.wait.wants_tree(status, look):
                 self.tree_readings += 1
                 if self.tree is not None:
-                    self.watch.learn_tree(TreeIndex(self.tree))
-            result = self.watch.see(status, look, self.now).result
+                    self.wait.learn_tree(TreeIndex(self.tree))
+            result = self.wait.see(status, look, self.now).result
             if result is not None:
                 return result.outcome.value
         raise AssertionError(f"no end after {at_most} looks in {self.seconds} s")

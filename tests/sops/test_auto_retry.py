@@ -15,8 +15,8 @@ from airflow_provider_sops.sops.auto_retry import (
 )
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from tests.sops.auto_retrying_sops import AGES, AutoRetryingSops
 from tests.sops.builders import activity, node, pipeline_tree, status_of_2019, subprocess, task_status
 from tests.sops.simulated_wait import SimulatedNodeWait, SimulatedWait

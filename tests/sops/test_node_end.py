@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
 from airflow_provider_sops.sops.node_end import detail_arguments, end_in, node_result
-from airflow_provider_sops.sops.node_waiting import NodeOutcome
+from airflow_provider_sops.sops.node_result import NodeOutcome
 
 
 def status(state: str = "FINISHED", task_state: str = "FINISHED", **row: Any) -> TaskStatus:

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_location import locate_node
-from airflow_provider_sops.sops.node_waiting import NodeInTask
+from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from tests.sops.builders import activity, pipeline_tree
 from tests.sops.builders import subprocess as sub

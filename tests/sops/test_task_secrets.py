@@ -199,6 +199,13 @@ def test_the_nodes_that_wait_for_people_are_told_unless_a_name_holds_a_password(
     assert nodes_to_tell_apart(task(password("${pw}"), a=waiting, b=node("login as hunter2"))) is None
 
 
-def test_the_index_of_a_task_has_no_password_in_names() -> None:
-    index = TaskSecrets([task(password("${pw}"), a=node("login as hunter2"))]).index()
-    assert [each.name for each in index if each.id == "a"] == ["login as ***"]
+def test_the_tree_of_a_task_has_no_password_in_names() -> None:
+    tree = TaskSecrets([task(password("${pw}"), a=node("login as hunter2"))]).tree()
+    assert tree is not None
+    assert [each.name for each in tree if each.id == "a"] == ["login as ***"]
+
+
+@pytest.mark.parametrize(("details", "known"), [((), True), (None, False)])
+def test_there_is_no_tree_of_what_was_not_read(details: Any, known: bool) -> None:
+    secrets = TaskSecrets(details)
+    assert (secrets.tree(), secrets.are_known) == (None, known)

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
-from airflow_provider_sops.enos.waiting import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.enos.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.triggers import enos as trigger_module
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger, EnosTaskInstanceTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS

@@ -33,8 +33,8 @@ from airflow_provider_sops.sensors.enos import EnosFlowInstanceSensor, EnosTaskI
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskState
-from airflow_provider_sops.sops.node_waiting import NodeInTask
-from airflow_provider_sops.sops.waiting import WaitPolicy
+from airflow_provider_sops.sops.node_result import NodeInTask
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers import enos, sops, sops_mirror, unknown_arguments
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 from tests.plain_task_instance import PlainTaskInstance

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from airflow_provider_sops.service.errors import ServiceError
-from airflow_provider_sops.waiting.follow import DeadlineReachedError, follow, follow_async
-from airflow_provider_sops.waiting.model import LogLine, Look, Update
+from airflow_provider_sops.waiting.follow import follow, follow_async
+from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update
 
 BROKEN = ServiceError("the connection was lost")
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import OnFailed, WaitResult
+    from airflow_provider_sops.sops.wait_result import OnFailed, WaitResult
     from airflow_provider_sops.task_instance.log import TaskLog
 
 #: How often a worker asks about a piece that only evaluates expressions, which takes SOPS a moment.

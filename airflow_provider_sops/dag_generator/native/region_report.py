@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeData, NodeStatus, TaskStatus
-    from airflow_provider_sops.sops.node_waiting import NodePath
+    from airflow_provider_sops.sops.node_result import NodePath
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.task_instance.log import TaskLog

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-    from airflow_provider_sops.sops.waiting import OnFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed
 
 #: How long a retry by Airflow takes to reach SOPS, its delay left out.
 _RETRY_LATENCY_SECONDS = 120.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.node_waiting import NodeInTask
+from airflow_provider_sops.sops.node_result import NodeInTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

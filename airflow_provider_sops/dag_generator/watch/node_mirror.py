@@ -14,20 +14,22 @@ from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.service.reading import read_id
-from airflow_provider_sops.sops.errors import SopsError, SopsTaskFailedError
+from airflow_provider_sops.sops.errors import SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_outcome import node_error
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
-from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.sops.watch import failure_mark
+from airflow_provider_sops.sops.task_wait import failure_mark
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.task_instance.sops_looks import SopsLooks
 from airflow_provider_sops.task_instance.task_secrets import read_secrets
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
+from airflow_provider_sops.waiting.follow import follow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
-    from airflow_provider_sops.sops.waiting import OnFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed
+    from airflow_provider_sops.waiting.model import LogLine
 
 
 class NodeMirrorOperator(SopsBaseOperator):
@@ -185,18 +188,18 @@ class NodeMirrorOperator(SopsBaseOperator):
         )
 
     def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
-        """Look once before handing over, since many nodes are done by then."""
-        watch = NodeWatch(node, policy, time.time())
-        look = watch.next_look(time.time())
-        try:
-            status = self.hook.get_task_status(task.sops_task_id, fresh=look.fresh)
-        except SopsError as error:
-            self.log.debug("the trigger will look again: %s", error)
-            return None
-        sight = watch.see(self._secrets_of(node.secrets_of).status(status), look, time.time())
-        for line in sight.lines if sight.result else ():
-            self.log.log(line.level, "SOPS task %s: %s", task.sops_task_id, line.text)
-        return sight.result
+        """Look before handing over, since many nodes are done by then; a failure is confirmed within seconds.
+
+        Where the trigger goes on, it tells the log what has changed.
+        """
+        wait = NodeWait(node, policy, time.time())
+        secrets = self._secrets_of(node.secrets_of)
+        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, secrets=secrets)
+        lines: list[LogLine] = []
+        result = follow(wait, looks, lines.append, once=True)
+        for line in lines if result else ():
+            looks.tell(line)
+        return result
 
     def _conclude(
         self, context: Context, task: FlowTask, node: NodeInTask, result: NodeResult

@@ -13,8 +13,8 @@ from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationErr
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.sops.verdict import nodes_at_work
-from airflow_provider_sops.sops.watch import failure_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

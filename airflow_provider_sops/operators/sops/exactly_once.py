@@ -10,16 +10,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import tenacity
+
 from airflow_provider_sops.sops.election import FoundTasks, elect
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
 from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
+    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.task_key import TaskKey
     from airflow_provider_sops.task_instance.log import TaskLog
@@ -130,19 +134,17 @@ def start_task(hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callab
 
     :raises SopsError: if SOPS refuses or cannot be reached in four tries.
     """
-    for attempt in range(1, _START_TRIES + 1):
+
+    def start() -> None:
         try:
             hook.start_task(sops_task_id)
         except SopsInvalidOperationError:
             # "Already started" and "too many starts at once" have the same code: only the state tells them apart.
-            if hook.get_task_status(sops_task_id, fresh=True).state != TaskState.CREATED:
-                return
-            if attempt == _START_TRIES:
+            if hook.get_task_status(sops_task_id, fresh=True).state == TaskState.CREATED:
                 raise
-        except SopsError as error:
-            if not (error.temporary or error.outcome_unknown) or attempt == _START_TRIES:
-                raise
-            log.warning("The answer to start_task was lost, starting SOPS task %s again.", sops_task_id)
-        else:
-            return
-        sleep(_PAUSE_SECONDS * attempt)
+
+    def tell(error: ServiceError) -> None:
+        log.warning("SOPS task %s is not known to be started, starting it again: %s", sops_task_id, error)
+
+    pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _START_TRIES)]
+    tenacity.Retrying(**again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep))(start)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import tenacity
+
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
@@ -39,15 +41,13 @@ def operate_node(
     :raises SopsInvalidOperationError: SOPS refused it every time.
     :raises SopsError: otherwise; not sent again, since it may have been done.
     """
-    for attempt in range(1, _TRIES + 1):
-        try:
-            hook.operate_node(sops_task_id, node_id, action, **parameters)
-        except SopsInvalidOperationError:
-            if attempt == _TRIES:
-                raise
-            sleep(_PAUSE_SECONDS)
-        else:
-            return
+    tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(SopsInvalidOperationError),
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_fixed(_PAUSE_SECONDS),
+        sleep=sleep,
+        reraise=True,
+    )(hook.operate_node, sops_task_id, node_id, action, **parameters)
 
 
 def retries_by_itself(hook: SopsHook, sops_task_id: int, status: TaskStatus) -> bool:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
+import tenacity
+
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.revocation import end_despite_refusal
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.task_instance.log import TaskLog
 
 _TRIES = 5
@@ -28,20 +34,30 @@ def revoke_task(
 
     :raises SopsError: if SOPS refuses or cannot be reached; then the task may still run.
     """
-    for attempt in range(1, _TRIES + 1):
-        try:
-            hook.operate_task(sops_task_id, "revoke")
-        except SopsInvalidOperationError:
-            state = hook.get_task_status(sops_task_id, fresh=True).state
-            if state.is_terminal:
-                return state
-            if attempt == _TRIES:
-                raise
-        except SopsError as error:
-            if not (error.temporary or error.outcome_unknown) or attempt == _TRIES:
-                raise
+
+    def tell(error: ServiceError) -> None:
+        if not isinstance(error, SopsInvalidOperationError):
             log.warning("The revoke of SOPS task %s got no usable answer, trying again: %s", sops_task_id, error)
-        else:
-            return TaskState.REVOKED
-        sleep(_PAUSE_SECONDS * attempt)
-    raise AssertionError("the last try returns or raises")
+
+    pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _TRIES)]
+    rules = again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep)
+    state: TaskState = tenacity.Retrying(**rules)(
+        revoke_once,
+        lambda: hook.operate_task(sops_task_id, "revoke"),
+        lambda: hook.get_task_status(sops_task_id, fresh=True),
+    )
+    return state
+
+
+def revoke_once(revoke: Callable[[], object], read_status: Callable[[], TaskStatus]) -> TaskState:
+    """Revoke a task in one attempt, and return the state in which it ended.
+
+    :param revoke: sends the revoke.
+    :param read_status: asks for the task's status, past the server's cache.
+    :raises SopsError: it may still run.
+    """
+    try:
+        revoke()
+    except SopsInvalidOperationError as refusal:
+        return end_despite_refusal(refusal, read_status())
+    return TaskState.REVOKED

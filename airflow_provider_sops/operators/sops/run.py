@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.sops.waiting import OnFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed
 
 
 class SopsRunTaskOperator(SopsTemplateOperator):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow_provider_sops.operators.sops.base import retries_left
 from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
 from airflow_provider_sops.operators.sops.next_steps import next_steps
-from airflow_provider_sops.sops.waiting import OnFailed, WaitPolicy
+from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,11 +22,11 @@ from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.waiting import Outcome, WaitResult
-from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from airflow_provider_sops.task_instance.xcom import push_state
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.election import FoundTasks
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
-    from airflow_provider_sops.sops.waiting import WaitPolicy
+    from airflow_provider_sops.sops.wait_result import WaitPolicy
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -182,16 +182,14 @@ class SopsTaskRun:
         policy = self._settings.policy(self._ti, time.time(), self._overcome)
         if deferrable:
             self.defer(policy, nodes_to_tell_apart(detail))
-        return self.follow(policy)
+        return self.follow(policy, detail)
 
-    def follow(self, policy: WaitPolicy) -> WaitResult:
+    def follow(self, policy: WaitPolicy, detail: TaskDetail) -> WaitResult:
         """Wait here, and call for a person each time one is needed."""
-        while True:
-            result = TaskFollower(self._hook, self.sops_task_id, policy, self._log).to_the_end()
-            if result.outcome != Outcome.PERSON_NEEDED:
-                return result
+        follower = TaskFollower(self._hook, self.sops_task_id, policy, self._log, detail=detail)
+        while (result := follower.to_the_end()).outcome == Outcome.PERSON_NEEDED:
             self._call_for_person(result)
-            policy = policy.after_announcing(result)
+        return result
 
     def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> None:
         """Wait in the triggerer, and go on in the operator's ``execute_complete``.

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import tenacity
+
+from airflow_provider_sops.operators.sops.revoking import revoke_once
 from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.election import FoundTasks
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.models import TaskListItem, TaskStatus
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,21 +90,12 @@ class TasksToRevoke:
     def _revoke(self, sops_task_id: int) -> None:
         """Revoke a task, again after what fails quickly: a lost connection, or a start that does not show yet."""
         deadline = self._clock() + _TRY_SECONDS
-        while True:
-            try:
-                self._hook.revoke_at_once(sops_task_id)
-            except SopsInvalidOperationError:
-                answer = self._hook.call_at_once("get_task_status", fresh=True, task_id=sops_task_id)
-                if TaskStatus.read(answer.data).state.is_terminal:
-                    return
-                if self._clock() >= deadline:
-                    raise
-            except SopsError as error:
-                if not (error.temporary or error.outcome_unknown) or self._clock() >= deadline:
-                    raise
-            else:
-                return
-            self._sleep(_PAUSE_SECONDS)
+        rules = again_while_lost((_PAUSE_SECONDS,), also=(SopsInvalidOperationError,), sleep=self._sleep)
+        tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})(
+            revoke_once,
+            lambda: self._hook.revoke_at_once(sops_task_id),
+            lambda: TaskStatus.read(self._hook.call_at_once("get_task_status", fresh=True, task_id=sops_task_id).data),
+        )
 
     def _look_up(self) -> FoundTasks:
         items = self._hook.call_at_once("get_task_list", keyword=self._key.keyword, limit=PAGE_SIZE).data

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode, key_text
-from airflow_provider_sops.sops.node_waiting import NodeInTask
+from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.pipeline_tree.mapping import TaskMapping
 
 NODE = MirroredNode(

@@ -93,6 +93,13 @@ def test_it_is_sent_again_while_an_accepted_start_does_not_show(deaf_hook: mock.
     assert revoke_task(deaf_hook, 7, LOG, sleep=FakeTime().sleep) == TaskState.REVOKED
 
 
+def test_it_is_sent_again_while_nobody_knows_why_it_was_refused(deaf_hook: mock.Mock) -> None:
+    deaf_hook.operate_task.side_effect = [REFUSED, None]
+    deaf_hook.get_task_status.side_effect = LOST
+
+    assert revoke_task(deaf_hook, 7, LOG, sleep=FakeTime().sleep) == TaskState.REVOKED
+
+
 @pytest.mark.parametrize("error", [LOST, REFUSED])
 def test_it_gives_up_after_about_ten_seconds(deaf_hook: mock.Mock, error: SopsError) -> None:
     deaf_hook.operate_task.side_effect = error

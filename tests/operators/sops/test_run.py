@@ -14,9 +14,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
-from airflow_provider_sops.sops.waiting import WaitPolicy, WaitResult
-from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance import state as task_instance_state
+from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_node, wait_for_state
@@ -64,6 +64,14 @@ class TestRunning:
         operator.name = "d" * 300
         key = TaskKey("a" * 13, 0)
         assert operator.keyed_name(key) == f"{'d' * 79}… #{'a' * 13}-0"
+
+    def test_reads_the_task_once_before_its_end_and_once_after_it(self, run_operator: MakeOperator) -> None:
+        operator = run_operator("quick")
+        with mock.patch.object(
+            operator.hook, "get_task_detail", autospec=True, side_effect=operator.hook.get_task_detail
+        ) as read:
+            operator.execute(PlainTaskInstance().context)
+        assert read.call_count == 2
 
     def test_does_not_wait_when_told_not_to(self, run_operator: MakeOperator, hook: SopsHook) -> None:
         ti = PlainTaskInstance()

@@ -23,7 +23,7 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import CreatedTask, TaskDetail, TaskListItem, TaskStatus
 from airflow_provider_sops.sops.task_key import TaskKey
-from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.plain_task_instance import PlainTaskInstance
 

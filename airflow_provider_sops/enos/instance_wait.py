@@ -1,7 +1,22 @@
 """Waiting for an instance, without the waiting: what an answer means, when to ask again, when to give up.
 
-The same rules serve a worker that blocks, a sensor that pokes and a trigger in an event loop. The caller sends the
-requests, sleeps and logs; an ``InstanceWatch`` decides. Time is passed in, as seconds since the epoch.
+What the last answer has led to, and the look that follows:
+
+============ ========================================== ===============================================================
+State        Next look                                  Goes on to
+============ ========================================== ===============================================================
+first        at once                                    any other
+going on     after ``poll_interval_seconds``            *settling* once tasks have failed and nothing runs; *over* once
+                                                        EnOS says that it has ended, or lets an automatic rerun wait for
+                                                        more than ``rerun_wait_seconds``
+settling     when ``settle_seconds`` are over, or after *over* if it has stood still; *going on* if something has
+             ``poll_interval_seconds``                  happened
+refused      after ``_CONFIRMATION_SECONDS``            *over* if EnOS refuses again; else *going on*
+over         none                                       nothing
+============ ========================================== ===============================================================
+
+A missing answer leads to *going on*. The deadline and ``max_outage_seconds`` without an answer end the wait from each
+state.
 """
 
 from __future__ import annotations
@@ -10,23 +25,25 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError, EnosNotFoundError
+from airflow_provider_sops.enos.errors import EnosInvalidParameterError, EnosNotFoundError
 from airflow_provider_sops.enos.verdict import Snapshot, Verdict
-from airflow_provider_sops.enos.waiting import LogLine, Outcome, Sight, WaitPolicy, WaitResult
+from airflow_provider_sops.enos.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.models import InstanceStatus
+    from airflow_provider_sops.service.errors import ServiceError
 
 #: An instance cannot be read once two answers this far apart say so.
 _CONFIRMATION_SECONDS = 3.0
 
+_OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNREADABLE}
+
 
 @dataclass
-class InstanceWatch:
-    """Follows one instance to its end.
-
-    Wait for ``delay_seconds``, ask, then give the answer to ``see`` or the error to ``miss``; repeat until one of them
-    returns a result.
+class InstanceWait:
+    """Follows one instance to its end; a ``waiting.model.Wait``.
 
     :param policy: the rules.
     :param now: when waiting begins.
@@ -34,73 +51,65 @@ class InstanceWatch:
 
     policy: WaitPolicy
     now: float
-    _last_answer: float = field(init=False)
+    _outage: Outage = field(init=False, repr=False)
     _status: InstanceStatus | None = None
     _nodes: dict[str, InstanceStatus] = field(default_factory=dict)
     _told: Verdict | None = None
     _standstill: tuple[tuple[object, ...], float] | None = None
-    _outage_told: bool = False
-    _unreadable: int = 0
     _begun: bool = False
-    #: Whether the last answer needs another one soon before it means anything.
-    is_undecided: bool = False
+    _settling: bool = False
 
     def __post_init__(self) -> None:
-        self._last_answer = self.now
+        refusals = (EnosNotFoundError, EnosInvalidParameterError)
+        self._outage = Outage("EnOS", "instance", self.now, self.policy.max_outage_seconds, refusals)
 
-    def delay_seconds(self, now: float) -> float:
-        """Return how long to wait before the next request."""
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the last answer needs another one soon before it means anything."""
+        return self._settling or self._outage.needs_confirmation
+
+    def next_look(self, now: float) -> Look:
+        """Return what to ask next, and when."""
+        return Look(self._delay_seconds(now), deadline=last_answer_by(self.policy.deadline))
+
+    def _delay_seconds(self, now: float) -> float:
         if not self._begun:
             return 0.0
         delay = self.policy.poll_interval_seconds
-        if self._unreadable:
+        if self._outage.needs_confirmation:
             delay = min(delay, _CONFIRMATION_SECONDS)
-        elif self.is_undecided and self._standstill is not None:
+        elif self._settling and self._standstill is not None:
             delay = min(delay, max(0.0, self._standstill[1] + self.policy.settle_seconds - now))
         deadline = self.policy.deadline
         return delay if deadline is None else min(delay, max(0.0, deadline - now))
 
-    def see(self, snapshot: Snapshot, now: float) -> Sight:
+    def see(self, snapshot: Snapshot, _look: Look, now: float) -> Update[WaitResult]:
         """Take in an answer."""
-        lines = [*self._end_of_outage(now), *self._changes(snapshot)]
-        self._begun, self._last_answer, self._unreadable = True, now, 0
-        self.is_undecided = False
+        lines = [*self._outage.end(now), *self._changes(snapshot)]
+        self._begun, self._settling = True, False
         if snapshot.verdict == Verdict.ENDED:
-            return Sight(tuple(lines), self._ended(snapshot))
+            return Update(tuple(lines), self._ended(snapshot))
         if self._standstill is None or self._standstill[0] != snapshot.progress:
             self._standstill = (snapshot.progress, now)
         stood_still = now - self._standstill[1]
         if snapshot.verdict == Verdict.FAILED:
             if stood_still >= self.policy.settle_seconds:
-                return Sight(tuple(lines), self._ended(snapshot))
-            self.is_undecided = True
+                return Update(tuple(lines), self._ended(snapshot))
+            self._settling = True
         if snapshot.verdict == Verdict.RERUN_DUE and stood_still >= self.policy.rerun_wait_seconds:
             reason = f"EnOS has not run it again within {stood_still:.0f} s although automatic reruns are left"
-            return Sight(tuple(lines), self._ended(snapshot, reason))
+            return Update(tuple(lines), self._ended(snapshot, reason))
         lines += self._about_verdict(snapshot)
-        return Sight(tuple(lines), self._out_of_time(now))
+        return Update(tuple(lines), self._out_of_time(now))
 
-    def miss(self, error: EnosError, now: float) -> Sight:
-        """Take in that a request brought no answer.
-
-        Whatever the error, waiting goes on until ``max_outage_seconds`` without an answer: the instance itself runs on
-        in EnOS. Only if EnOS says twice in a row that it does not know the instance, or does not accept the question,
-        the wait ends at once.
-        """
-        self._begun, self.is_undecided = True, False
-        lines: list[LogLine] = []
-        if isinstance(error, (EnosNotFoundError, EnosInvalidParameterError)):
-            self._unreadable += 1
-            if self._unreadable > 1:
-                return Sight(result=WaitResult(Outcome.UNREADABLE, self._word, str(error)))
-            self.is_undecided = True
-        else:
-            self._unreadable = 0
-            lines += self._begin_of_outage(error)
-        if now - self._last_answer >= self.policy.max_outage_seconds:
-            reason = f"no usable answer for {now - self._last_answer:.0f} s; the last error: {error}"
-            return Sight(tuple(lines), WaitResult(Outcome.UNREACHABLE, self._word, reason))
-        return Sight(tuple(lines), self._out_of_time(now))
+    def miss(self, error: ServiceError, _look: Look, now: float) -> Update[WaitResult]:
+        """Take in that a request brought no answer."""
+        self._begun, self._settling = True, False
+        if isinstance(error, DeadlineReachedError):
+            return Update(result=WaitResult(Outcome.TIMED_OUT, self._word))
+        lines, end, reason = self._outage.go_on(error, now)
+        result = WaitResult(_OUTCOMES[end], self._word, reason) if end else self._out_of_time(now)
+        return Update(tuple(lines), result)
 
     @property
     def _word(self) -> str:
@@ -128,19 +137,6 @@ class InstanceWatch:
             Verdict.RERUN_DUE: "EnOS has automatic reruns left for what failed; waiting for them",
         }
         return [LogLine(texts[snapshot.verdict])] if snapshot.verdict in texts else []
-
-    def _begin_of_outage(self, error: EnosError) -> list[LogLine]:
-        if self._outage_told:
-            return []
-        self._outage_told = True
-        text = "EnOS gives no usable answer, the instance itself runs on; asking again for up to "
-        return [LogLine(f"{text}{self.policy.max_outage_seconds:.0f} s: {error}", logging.WARNING)]
-
-    def _end_of_outage(self, now: float) -> list[LogLine]:
-        if not self._outage_told:
-            return []
-        self._outage_told = False
-        return [LogLine(f"EnOS answers again after {now - self._last_answer:.0f} s")]
 
     def _ended(self, snapshot: Snapshot, reason: str = "") -> WaitResult:
         return WaitResult(Outcome.ENDED, snapshot.status.value, reason, snapshot.failed)

@@ -1,7 +1,25 @@
 """Waiting for a task, without the waiting: what to ask next, what an answer means, when to give up.
 
-The same rules serve a worker that blocks, a sensor that pokes and a trigger in an event loop. The caller sends the
-requests, sleeps and logs; a ``TaskWatch`` decides. Time is passed in, as seconds since the epoch.
+What the last answer has led to, and the look that follows:
+
+================= ============================================ ======================================================
+State             Next look                                    Goes on to
+================= ============================================ ======================================================
+first             at once                                      any other
+next              after ``poll_interval_seconds``; past the    *details* once nodes have failed; *over* once SOPS says
+                  cache once nodes have failed                 that the task has ended
+details           at once, with error texts and automatic      *confirmation* if the task is FAILED, no branch runs
+                  retries                                      and SOPS will not retry; else *next*
+confirmation      after ``CONFIRMATION_SECONDS``, with details *over* if the same nodes are failed and the failure has
+                                                               rested; with ``on_failed="wait"`` *next*, where details
+                                                               are asked for again only after a change
+over              none                                         nothing; only after PERSON_NEEDED the same wait may be
+                                                               gone on with, as in *next*
+================= ============================================ ======================================================
+
+A missing answer leads to *next*. Four things end the wait from each state: the deadline; for a task that stays
+CREATED, the start's deadline; ``max_outage_seconds`` without an answer; SOPS's word, twice in a row, that it does not
+know the task.
 """
 
 from __future__ import annotations
@@ -14,27 +32,20 @@ from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
-    SopsError,
     SopsGatewayError,
     SopsNotFoundError,
     SopsRateLimitError,
 )
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import NodeChange, Progress
-from airflow_provider_sops.sops.silence import Silence
 from airflow_provider_sops.sops.verdict import Verdict, judge
-from airflow_provider_sops.sops.waiting import (
-    FailedNode,
-    LogLine,
-    Look,
-    Outcome,
-    Sight,
-    WaitPolicy,
-    WaitResult,
-)
+from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+    from airflow_provider_sops.service.errors import ServiceError
 
 #: A failure counts once two answers this far apart agree on it: a node that the server forces to fail and then skips
 #: is FAILED in between, and a branch is between two nodes for a moment.
@@ -43,16 +54,14 @@ CONFIRMATION_SECONDS = 3.0
 #: How old an answer can be: SOPS caches for 10 seconds, and the clocks that count them are not exact.
 OLDEST_ANSWER_SECONDS = 15.0
 
+_OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNKNOWN_TASK}
 _HTTP_OK = 200
 _REFUSED_DETAILS = 2
 
 
 @dataclass
-class TaskWatch:
-    """Follows one task to its end.
-
-    Ask for ``next_look``, wait and send it, then give the answer to ``see`` or the error to ``miss``; repeat until
-    one of them returns a result.
+class TaskWait:
+    """Follows one task to its end; a ``waiting.model.Wait``.
 
     :param policy: the rules.
     :param now: when waiting begins.
@@ -66,8 +75,8 @@ class TaskWatch:
     tree: TreeIndex | None = None
     task_url: str = ""
     tree_is_whole: bool = True
-    _progress: Progress = field(default_factory=Progress, repr=False)
-    _silence: Silence = field(init=False, repr=False)
+    _progress: Progress = field(init=False, repr=False)
+    _outage: Outage = field(init=False, repr=False)
     _state: str = ""
     _verdict: Verdict | None = None
     _fresh: bool = field(init=False)
@@ -83,11 +92,12 @@ class TaskWatch:
     #: The nodes as they were when details said that the failure has come to rest; as long as they stay so, details
     #: would say the same again.
     _settled: frozenset[str] | None = None
-    _nameless: bool = False
 
     def __post_init__(self) -> None:
-        self._silence = Silence(self.now, self.policy.max_outage_seconds)
-        self._fresh = self.policy.always_fresh
+        self._outage = sops_outage(self.policy, self.now)
+        self._progress = Progress(told=self.policy.told)
+        # An answer out of an older cache would tell anew what was told before.
+        self._fresh = self.policy.always_fresh or bool(self.policy.told)
         self._announced = set(self.policy.announced)
 
     def next_look(self, now: float) -> Look:
@@ -104,19 +114,25 @@ class TaskWatch:
         if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
             delay = min(delay, start_deadline - now)
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
-        return Look(delay_seconds=delay, fresh=self._fresh, with_details=with_details)
+        return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy.deadline))
 
-    @property
-    def wants_tree(self) -> bool:
-        """Whether the whole tree should be read now: for a name that the status lacks, or to judge a failure."""
+    def wants_tree(self, status: TaskStatus, _look: Look) -> bool:
+        """Whether the whole tree should be read before ``see`` gets an answer.
+
+        That is for a name that the status lacks, or to judge a failure.
+        """
         if self.tree is None:
             return True
         failing = self._verdict in (Verdict.FAILING, Verdict.FAILED)
-        return not self.tree_is_whole and (failing or self._nameless)
+        return not self.tree_is_whole and (failing or _has_nameless(status))
 
-    def learn_tree(self, tree: TreeIndex) -> None:
-        """Take the whole tree."""
-        self.tree, self.tree_is_whole = tree, True
+    def learn_tree(self, tree: TreeIndex | None, task_url: str = "") -> None:
+        """Take the whole tree, and the task's address if that is new; ``None`` for a tree that cannot be read."""
+        if tree is not None:
+            self.tree, self.tree_is_whole = tree, True
+        elif self.tree is None:
+            self.tree = TreeIndex({})
+        self.task_url = self.task_url or task_url
 
     @property
     def is_undecided(self) -> bool:
@@ -127,22 +143,21 @@ class TaskWatch:
     def _asks_for_details(self) -> bool:
         return self._verdict in (Verdict.FAILING, Verdict.FAILED) and self._details_refused < _REFUSED_DETAILS
 
-    def see(self, status: TaskStatus, look: Look, now: float) -> Sight:
+    def see(self, status: TaskStatus, look: Look, now: float) -> Update[WaitResult]:
         """Take in an answer.
 
         :param status: the answer.
         :param look: the request that it answers.
         """
-        lines = self._silence.end(now)
+        lines = self._outage.end(now)
         if look.with_details:
             self._details_refused = 0
         if self._is_as_settled(status, look):
             self._wants = "next"
-            return Sight(tuple(lines), self._out_of_time(now))
+            return Update(tuple(lines), self._out_of_time(now))
         self._settled = None
         verdict = self._judge(status, look, now)
         self._verdict, self._state = verdict, status.state.value
-        self._nameless = any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
         lines += [self._line_about(change) for change in self._progress.update(status, with_failed=has_errors)]
@@ -153,28 +168,30 @@ class TaskWatch:
             Verdict.WAITING_FOR_PERSON,
         )
         if verdict.is_final:
-            return Sight(tuple(lines), self._final(status))
+            return Update(tuple(lines), self._final(status))
         if verdict == Verdict.FAILED:
             result = self._failed(status, lines, now)
             if result is not None:
-                return Sight(tuple(lines), result)
+                return Update(tuple(lines), result)
         else:
             self._failure = None
             needs_details = verdict == Verdict.FAILING and not look.with_details and self._asks_for_details
             self._wants = "details" if needs_details else "next"
         if look.with_details and self._wants == "next" and self._rests(status, now):
             self._settled = _marks(status)
-        return Sight(tuple(lines), self._out_of_time(now) or self._not_started(now))
+        return Update(tuple(lines), self._out_of_time(now) or self._not_started(now))
 
-    def miss(self, error: SopsError, look: Look, now: float) -> Sight:
+    def miss(self, error: ServiceError, look: Look, now: float) -> Update[WaitResult]:
         """Take in that a request brought no answer."""
         self._wants = "next"
+        if isinstance(error, DeadlineReachedError):
+            return Update(result=WaitResult(Outcome.TIMED_OUT, self._state))
         if look.with_details and _is_refusal(error) and not isinstance(error, SopsNotFoundError):
             self._details_refused += 1
-            return Sight(result=self._out_of_time(now))
-        lines, outcome, reason = self._silence.go_on(error, now)
-        result = WaitResult(outcome, self._state, reason) if outcome else self._out_of_time(now)
-        return Sight(tuple(lines), result)
+            return Update(result=self._out_of_time(now))
+        lines, end, reason = self._outage.go_on(error, now)
+        result = WaitResult(_OUTCOMES[end], self._state, reason) if end else self._out_of_time(now)
+        return Update(tuple(lines), result)
 
     def _is_as_settled(self, status: TaskStatus, look: Look) -> bool:
         return (
@@ -276,6 +293,7 @@ class TaskWatch:
                 result.state,
                 failed_nodes=result.failed_nodes,
                 failure_marks=tuple(sorted(self._announced)),
+                told=self._progress.told,
             )
         names = ", ".join(node.label for node in result.failed_nodes)
         lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}", logging.WARNING))
@@ -293,11 +311,20 @@ class TaskWatch:
         return WaitResult(Outcome.NOT_STARTED, self._state)
 
 
-def _is_refusal(error: SopsError) -> bool:
+def sops_outage(policy: WaitPolicy, now: float) -> Outage:
+    """Return the account of missing answers for a wait that begins now."""
+    return Outage("SOPS", "task", now, policy.max_outage_seconds, (SopsNotFoundError,))
+
+
+def _is_refusal(error: ServiceError) -> bool:
     """Whether SOPS itself refused the question; ESB says with HTTP 200 too that it could not ask SOPS at all."""
     return error.http_status == _HTTP_OK and not isinstance(
         error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
     )
+
+
+def _has_nameless(status: TaskStatus) -> bool:
+    return any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
 
 
 def _marks(status: TaskStatus) -> frozenset[str]:

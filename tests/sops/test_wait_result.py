@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import ANY_JSON, answer_with
 
 POLICY = WaitPolicy(

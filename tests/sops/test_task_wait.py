@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsNotFoundError
-from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.waiting.model import LAST_ANSWER_SECONDS, DeadlineReachedError
 from tests.sops.builders import activity, created_status, node, pipeline_tree, status_of_2019, task_status
 from tests.sops.simulated_wait import BEGIN, SimulatedWait
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.waiting import Look
+    from airflow_provider_sops.waiting.model import Look
 
 RUNNING = task_status("RUNNING", {"start": node(), "a": node("RUNNING", "copy")})
 FINISHED = task_status("FINISHED", {"start": node(), "a": node("FINISHED", "copy"), "end": node()})
@@ -194,7 +195,7 @@ class TestOutages:
         wait.answer(RUNNING)
 
         assert wait.lines[1:] == [
-            "SOPS gives no usable answer, the task itself runs on; asking again for up to 3600 s: no route to host",
+            "SOPS gives no usable answer; the task itself runs on. Asking again for up to 3600 s: no route to host",
             "SOPS answers again after 60 s",
         ]
         assert wait.warnings == wait.lines[1:2]
@@ -210,7 +211,7 @@ class TestOutages:
         assert sum("answers again" in line for line in wait.lines) == 2
 
     @pytest.mark.parametrize("error", [SopsConnectionError("refused"), SopsError("odd", http_status=500, code="50000")])
-    def test_it_ends_the_wait_after_the_time_that_is_borne_counted_from_the_last_answer(self, error: SopsError) -> None:
+    def test_it_ends_the_wait_after_max_outage_seconds_counted_from_the_last_answer(self, error: SopsError) -> None:
         wait = SimulatedWait(WaitPolicy(max_outage_seconds=60))
 
         def server(seconds: float, _look: Look) -> Any:
@@ -230,6 +231,15 @@ class TestOutages:
             raise SopsConnectionError("no route to host")
 
         assert (wait.run(server).outcome, wait.seconds) == (Outcome.TIMED_OUT, 25)
+
+    def test_a_last_look_that_brings_no_answer_in_time_ends_the_wait_as_the_deadline_does(self) -> None:
+        wait = SimulatedWait(WaitPolicy(deadline=BEGIN + 25))
+        wait.answer(RUNNING)
+
+        update = wait.fail(DeadlineReachedError("no answer"))
+
+        assert wait.looks[-1].deadline == BEGIN + 25 + LAST_ANSWER_SECONDS
+        assert (update.lines, update.result) == ((), WaitResult(Outcome.TIMED_OUT, "RUNNING"))
 
     def test_a_task_that_sops_does_not_know_twice_in_a_row_ends_the_wait(self) -> None:
         wait = SimulatedWait()

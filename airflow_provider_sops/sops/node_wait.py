@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.auto_retry import needs_tree
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult, NodeSight
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
-from airflow_provider_sops.sops.silence import Silence
-from airflow_provider_sops.sops.waiting import LogLine, Look, Outcome, WaitPolicy
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, TaskWatch, failure_mark
+from airflow_provider_sops.sops.task_wait import (
+    CONFIRMATION_SECONDS,
+    OLDEST_ANSWER_SECONDS,
+    TaskWait,
+    failure_mark,
+    sops_outage,
+)
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
+from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.errors import SopsError
+    from airflow_provider_sops.service.errors import ServiceError
+
+_OUTCOMES = {OutageEnd.UNREACHABLE: NodeOutcome.UNREACHABLE, OutageEnd.REFUSED: NodeOutcome.UNKNOWN_TASK}
 
 
 @dataclass
-class NodeWatch:
-    """Follows one node to its end; to be used as ``TaskWatch`` is.
+class NodeWait:
+    """Follows one node to its end; a ``waiting.model.Wait``.
 
     :param node: the node.
     :param policy: ``on_failed="fail"`` ends the wait once the node has failed and SOPS will not retry it by itself, or
@@ -31,8 +40,8 @@ class NodeWatch:
     node: NodeInTask
     policy: WaitPolicy
     now: float
-    _silence: Silence = field(init=False, repr=False)
-    _task: TaskWatch = field(init=False, repr=False)
+    _outage: Outage = field(init=False, repr=False)
+    _task: TaskWait = field(init=False, repr=False)
     _progress: Progress = field(default_factory=Progress, repr=False)
     _seen: NodeStatus | None = None
     _task_state: str = ""
@@ -47,8 +56,8 @@ class NodeWatch:
     _task_failing: bool = False
 
     def __post_init__(self) -> None:
-        self._silence = Silence(self.now, self.policy.max_outage_seconds)
-        self._task = TaskWatch(self.policy, self.now, TreeIndex({}))
+        self._outage = sops_outage(self.policy, self.now)
+        self._task = TaskWait(self.policy, self.now, TreeIndex({}))
         self._fresh = self.policy.always_fresh
         if self.node.waits_for_person:
             self._progress.tree = TreeIndex.of_plugins({self.node.id: "pause_node"})
@@ -61,7 +70,7 @@ class NodeWatch:
             delay = 0.0 if self._is_first else self.policy.poll_interval_seconds
             if self.policy.deadline is not None:
                 delay = min(delay, max(0.0, self.policy.deadline - now))
-            look = Look(delay_seconds=delay, fresh=self._fresh, with_details=False)
+            look = Look(delay, fresh=self._fresh, deadline=last_answer_by(self.policy.deadline))
         if self._failure is None:
             return look
         delay = look.delay_seconds if self._retry_pending else min(CONFIRMATION_SECONDS, look.delay_seconds)
@@ -73,9 +82,9 @@ class NodeWatch:
         """Whether the task's tree should be read before ``see`` gets an answer: it alone tells whether SOPS retries."""
         return self.policy.on_failed == "fail" and look.with_details and needs_tree(status, self._task.tree)
 
-    def learn_tree(self, tree: TreeIndex) -> None:
-        """Take the task's whole tree."""
-        self._task.learn_tree(tree)
+    def learn_tree(self, tree: TreeIndex | None, task_url: str = "") -> None:
+        """Take the task's whole tree; without it the wait allows for whatever it may hold, and wants it again."""
+        self._task.learn_tree(tree, task_url)
 
     @property
     def is_undecided(self) -> bool:
@@ -84,10 +93,10 @@ class NodeWatch:
             return not self._retry_pending
         return self._task_failing and self._task.is_undecided
 
-    def see(self, status: TaskStatus, look: Look, now: float) -> NodeSight:
+    def see(self, status: TaskStatus, look: Look, now: float) -> Update[NodeResult]:
         """Take in an answer."""
         self._is_first = False
-        lines = self._silence.end(now)
+        lines = self._outage.end(now)
         node = status.at(self.node.path)
         self._task_state = status.state.value
         if node is not None:
@@ -96,14 +105,16 @@ class NodeWatch:
         result = self._ended(status, node, look, now) or self._over(status, node)
         if result is None and self.policy.on_failed == "fail":
             result = self._failed_elsewhere(status, node, look, now)
-        return NodeSight(tuple(lines), result or self._out_of_time(now))
+        return Update(tuple(lines), result or self._out_of_time(now))
 
-    def miss(self, error: SopsError, _look: Look, now: float) -> NodeSight:
+    def miss(self, error: ServiceError, look: Look, now: float) -> Update[NodeResult]:
         """Take in that a request brought no answer."""
         self._is_first = False
-        lines, outcome, reason = self._silence.go_on(error, now)
-        result = self._result(NodeOutcome(outcome.value), reason=reason) if outcome else self._out_of_time(now)
-        return NodeSight(tuple(lines), result)
+        if isinstance(error, DeadlineReachedError):
+            return Update(result=self._result(NodeOutcome.TIMED_OUT))
+        lines, end, reason = self._outage.go_on(error, now)
+        result = self._result(_OUTCOMES[end], reason=reason) if end else self._out_of_time(now)
+        return Update(tuple(lines), result)
 
     def _changes(self, status: TaskStatus, node: NodeStatus, look: Look) -> list[LogLine]:
         alone = replace(status, nodes={node.id: replace(node, children={})})

@@ -1,4 +1,4 @@
-"""The words of waiting for one node: which node, and how it ended.
+"""Which node of a task a wait is for, and how it ended; both as JSON too, for triggers and their events.
 
 A node that a task passes by has no row in its status, now or later, just like one that it has not reached yet. What
 tells them apart is the arrival of other nodes. A node in a loop is FINISHED once in each round; there too, the arrival
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.waiting import newer_triggerer
-
-if TYPE_CHECKING:
-    from airflow_provider_sops.sops.waiting import LogLine
+from airflow_provider_sops.sops.wait_result import newer_triggerer
 
 NodePath = tuple[str, ...]
 
@@ -25,7 +22,7 @@ _NUMBERS = ("loop", "retry", "elapsed_seconds")
 
 
 class NodeOutcome(StrEnum):
-    """How waiting for a node ended. For a new word the same holds as for one of ``waiting.Outcome``."""
+    """How waiting for a node ended. For a new word the same holds as for one of ``wait_result.Outcome``."""
 
     FINISHED = "finished"
     #: The task has reached it; the end of a wait for no more than that.
@@ -158,14 +155,6 @@ class NodeResult:
         known |= {name: read_text(data.get(name)) for name in _TEXTS}
         known |= {name: read_int(data.get(name)) for name in _NUMBERS}
         return cls(**known)
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSight:
-    """What one answer, or its absence, means for a node."""
-
-    lines: tuple[LogLine, ...] = ()
-    result: NodeResult | None = None
 
 
 def _read_path(value: Any) -> NodePath:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +13,10 @@ import pytest
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
-from airflow_provider_sops.sops.waiting import Outcome, WaitPolicy
-from airflow_provider_sops.task_following import TaskFollower
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
+from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from tests.sops.auto_retrying_sops import AutoRetryingSops
-from tests.sops.builders import running_task, task_status
+from tests.sops.builders import failed_task, node, running_task, task_status
 
 DOWN = SopsConnectionError("connection refused", request_sent=False)
 
@@ -27,11 +28,13 @@ class Course:
     :param sops: how the task goes.
     :param runs_seconds: how long it runs before its first failure.
     :param tree_comes_at: from when on the task's tree can be read.
+    :param is_read: whether whoever follows the task has read it before.
     """
 
     sops: AutoRetryingSops
     runs_seconds: float = 0.0
     tree_comes_at: float = 0.0
+    is_read: bool = False
     now: float = 0.0
     tree_requests: list[float] = field(default_factory=list)
 
@@ -41,7 +44,8 @@ class Course:
         hook.get_task_status.side_effect = self._status
         hook.get_task_detail.side_effect = self._detail
         log = logging.getLogger(__name__)
-        follower = TaskFollower(hook, 7, WaitPolicy(), log, sleep=self._sleep, clock=lambda: self.now)
+        detail = TaskDetail.read({"id": 7, "pipeline_tree": self.sops.tree}) if self.is_read else None
+        follower = TaskFollower(hook, 7, WaitPolicy(), log, detail=detail, sleep=self._sleep, clock=lambda: self.now)
         return follower.to_the_end().outcome
 
     def _status(self, _task_id: int, *, with_auto_retry_status: bool, **_options: Any) -> TaskStatus:
@@ -82,6 +86,29 @@ def test_the_wait_ends_without_the_tree_too() -> None:
     course = Course(AutoRetryingSops(times=0), tree_comes_at=1000)
     assert course.follow() == Outcome.FAILED
     assert course.now < 1000
+
+
+def test_a_task_that_the_caller_has_read_is_not_read_again() -> None:
+    course = Course(AutoRetryingSops(failures=2), is_read=True)
+    assert course.follow() == Outcome.FINISHED
+    assert course.tree_requests == []
+
+
+def test_a_wait_goes_on_after_a_call_for_a_person_and_tells_nothing_twice(caplog: pytest.LogCaptureFixture) -> None:
+    answers = [*[failed_task()] * 4, *[task_status("FINISHED", {"a": node("FINISHED", "boom", retry=1)})] * 4]
+    hook = mock.create_autospec(SopsHook, instance=True)
+    hook.get_task_status.side_effect = map(TaskStatus.read, answers)
+    hook.get_task_detail.side_effect = DOWN
+    clock = mock.Mock(side_effect=itertools.count(0, 5))
+    policy = WaitPolicy(on_failed="wait", announce_failures=True)
+    follower = TaskFollower(hook, 7, policy, logging.getLogger(__name__), sleep=lambda _seconds: None, clock=clock)
+    with caplog.at_level(logging.INFO):
+        ends = [follower.to_the_end().outcome, follower.to_the_end().outcome]
+    assert ends == [Outcome.PERSON_NEEDED, Outcome.FINISHED]
+    assert [message.split(",")[0] for message in caplog.messages] == [
+        'SOPS task 7: node "boom" FAILED',
+        'SOPS task 7: node "boom" FINISHED',
+    ]
 
 
 def test_a_status_that_is_no_failure_needs_no_tree() -> None:

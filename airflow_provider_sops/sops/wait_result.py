@@ -1,8 +1,7 @@
-"""The words of waiting: its rules, the next request, and how it ended."""
+"""The rules of a wait for a SOPS task, and how it ended; both as JSON too, for triggers and their events."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,11 +42,12 @@ class WaitPolicy:
     :param poll_interval_seconds: time between two looks. SOPS caches answers for 10 seconds: less gains nothing.
     :param deadline: when to give up, in seconds since the epoch; ``None`` for never.
     :param start_deadline: when a task must have left CREATED, in seconds since the epoch; ``None`` for never.
-    :param max_outage_seconds: how long no answer at all is borne.
+    :param max_outage_seconds: how long the wait goes on without an answer.
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts; for whoever leaves
         time to somebody else to retry the nodes.
     :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
     :param announced: the failures that were announced before, as ``WaitResult.failure_marks`` gave them.
+    :param told: what was told of the nodes before, as ``WaitResult.told`` gave it.
     :param overcome: marks of failures whose nodes were retried just before the wait: an answer that still shows only
         these is old, for as long as SOPS can give old answers.
     :param always_fresh: never let the server answer from its cache; needed after a retry or a skip.
@@ -63,14 +63,18 @@ class WaitPolicy:
     announced: tuple[str, ...] = ()
     overcome: tuple[str, ...] = ()
     always_fresh: bool = False
+    told: str = ""
 
     def after_announcing(self, result: WaitResult) -> WaitPolicy:
         """Return the policy to go on with once somebody was told of the failures in ``result``."""
-        return replace(self, announced=result.failure_marks)
+        return replace(self, announced=result.failure_marks, told=result.told)
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain JSON data."""
-        return {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
+        data = {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
+        if not self.told:
+            del data["told"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
@@ -79,21 +83,6 @@ class WaitPolicy:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         marks = {name: tuple(map(str, data.get(name) or ())) for name in ("announced", "overcome")}
         return cls(**{**known, **marks})
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The next request.
-
-    :param delay_seconds: how long to wait before it.
-    :param fresh: whether the server's cache must be bypassed.
-    :param with_details: whether to ask for error texts, failed nodes and automatic retries too. SOPS refuses that
-        for a task that is CREATED or EXPIRED.
-    """
-
-    delay_seconds: float
-    fresh: bool
-    with_details: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +105,7 @@ class WaitResult:
     :param state: the last state word that SOPS gave; empty where it never answered.
     :param reason: what else there is to know, in a sentence.
     :param failure_marks: identify these failures, for ``WaitPolicy.announced``.
+    :param told: what the log has told of the nodes, for ``WaitPolicy.told``; only with PERSON_NEEDED.
     """
 
     outcome: Outcome
@@ -123,6 +113,7 @@ class WaitResult:
     reason: str = ""
     failed_nodes: tuple[FailedNode, ...] = ()
     failure_marks: tuple[str, ...] = ()
+    told: str = ""
 
     def to_event(self) -> dict[str, Any]:
         """Return the result as plain JSON data."""
@@ -132,6 +123,7 @@ class WaitResult:
             "reason": self.reason,
             "failed_nodes": [asdict(node) for node in self.failed_nodes],
             "failure_marks": list(self.failure_marks),
+            **({"told": self.told} if self.told else {}),
         }
 
     @classmethod
@@ -161,6 +153,7 @@ class WaitResult:
                 for node in map(read_mapping, read_list(data.get("failed_nodes")))
             ),
             failure_marks=tuple(map(read_text, read_list(data.get("failure_marks")))),
+            told=read_text(data.get("told")),
         )
 
 
@@ -174,23 +167,3 @@ def newer_triggerer(outcome: str) -> SopsError:
         "triggerer runs a newer one than this worker",
         advice="Upgrade airflow-provider-sops on the workers, then let this task be retried or clear it.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A line for the task's log; ``level`` is one of the logging module's."""
-
-    text: str
-    level: int = logging.INFO
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What one answer, or its absence, means.
-
-    :param lines: what to log now.
-    :param result: how waiting ended, or ``None`` while it goes on.
-    """
-
-    lines: tuple[LogLine, ...] = ()
-    result: WaitResult | None = None

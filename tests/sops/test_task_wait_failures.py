@@ -1,4 +1,4 @@
-"""When ``TaskWatch`` takes a FAILED task for one that has failed, and when not."""
+"""When ``TaskWait`` takes a FAILED task for one that has failed, and when not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, TaskWatch, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, TaskWait, failure_marks
+from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     activity,
     failed_task,
@@ -31,7 +31,7 @@ from tests.sops.builders import (
 from tests.sops.simulated_wait import SimulatedWait
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.waiting import Look
+    from airflow_provider_sops.waiting.model import Look
 
 REFUSED = SopsError("iam authentication exception", code=3599999, http_status=200)
 TWO_BRANCHES = pipeline_tree(
@@ -239,7 +239,7 @@ class TestRefusedDetails:
         for _ in range(4):
             wait.fail(error)
 
-        assert wait.watch.next_look(wait.now).with_details
+        assert wait.wait.next_look(wait.now).with_details
         assert wait.answers([failed_task(pending=True)] * 3) == [None] * 3
         assert sum("SOPS gives no usable answer" in line for line in wait.lines) == 1
 
@@ -249,7 +249,7 @@ class TestRefusedDetails:
         for _ in range(2):
             wait.fail(SopsInvalidParameterError("unknown parameter", code=3540000, http_status=200))
 
-        assert not wait.watch.next_look(wait.now).with_details
+        assert not wait.wait.next_look(wait.now).with_details
 
 
 class TestDetailsOnceAFailureHasSettled:
@@ -302,26 +302,32 @@ class TestDetailsOnceAFailureHasSettled:
 
 
 class TestTheTreeIsReadWhenItMatters:
-    def watch(self, tree: TreeIndex | None) -> TaskWatch:
-        return TaskWatch(WaitPolicy(), 0.0, tree, tree_is_whole=False)
+    def wait(self, tree: TreeIndex | None) -> TaskWait:
+        return TaskWait(WaitPolicy(), 0.0, tree, tree_is_whole=False)
 
-    def see(self, watch: TaskWatch, status: Any) -> bool:
-        watch.see(TaskStatus.read(status), watch.next_look(0.0), 0.0)
-        return watch.wants_tree
+    def wanted(self, wait: TaskWait, *answers: Any) -> list[bool]:
+        """Return for each answer whether the tree is wanted before it is taken in."""
+        wanted = []
+        for answer in answers:
+            status, look = TaskStatus.read(answer), wait.next_look(0.0)
+            wanted.append(wait.wants_tree(status, look))
+            wait.see(status, look, 0.0)
+        return wanted
 
     def test_at_once_if_nothing_is_known(self) -> None:
-        assert self.watch(None).wants_tree
+        assert self.wanted(self.wait(None), running_task()) == [True]
 
     def test_not_as_long_as_named_nodes_run(self) -> None:
-        watch = self.watch(TreeIndex({}))
-        assert not watch.wants_tree
-        assert not self.see(watch, running_task())
+        assert self.wanted(self.wait(TreeIndex({})), running_task(), running_task()) == [False, False]
 
-    @pytest.mark.parametrize(
-        "status", [without_details(failed_task()), task_status("RUNNING", {"a": node("RUNNING", "")})]
-    )
-    def test_for_a_failure_and_for_a_name_that_the_status_lacks(self, status: Any) -> None:
-        watch = self.watch(TreeIndex({}))
-        assert self.see(watch, status)
-        watch.learn_tree(TreeIndex(TWO_BRANCHES))
-        assert not watch.wants_tree
+    def test_for_a_name_that_the_status_lacks(self) -> None:
+        nameless = task_status("RUNNING", {"a": node("RUNNING", "")})
+        assert self.wanted(self.wait(TreeIndex({})), running_task(), nameless) == [False, True]
+
+    def test_for_a_failure_with_the_look_at_its_details(self) -> None:
+        assert self.wanted(self.wait(TreeIndex({})), without_details(failed_task()), failed_task()) == [False, True]
+
+    def test_no_more_once_it_is_known(self) -> None:
+        wait = self.wait(TreeIndex({}))
+        wait.learn_tree(TreeIndex(TWO_BRANCHES))
+        assert self.wanted(wait, without_details(failed_task()), failed_task()) == [False, False]

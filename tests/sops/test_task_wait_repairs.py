@@ -1,12 +1,13 @@
-"""How ``TaskWatch`` waits for the repair of a failed task, by people or by a retry from Airflow."""
+"""How ``TaskWait`` waits for the repair of a failed task, by people or by a retry from Airflow."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_sops.sops.models import TaskStatus
-from airflow_provider_sops.sops.waiting import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, failure_marks
+from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     failed_task,
     node,
@@ -61,18 +62,35 @@ class TestWaitingForARepair:
 
 class TestAnnouncements:
     def announce(self, policy: WaitPolicy, server: Any) -> tuple[WaitResult, WaitPolicy]:
-        """Wait as the operator does: from one announcement to the next with a new watch."""
+        """Wait as the operator does: from one announcement to the next with a new wait."""
         result = SimulatedWait(policy).run(server)
         return result, policy.after_announcing(result)
 
     def test_a_failure_is_announced_with_its_nodes(self) -> None:
         result, _ = self.announce(ANNOUNCE, lambda *_: failed_task())
 
-        assert result == WaitResult(
+        assert replace(result, told="") == WaitResult(
             Outcome.PERSON_NEEDED, "FAILED", "", (FailedNode("a", '"boom"', "disk full"),), marks_of(failed_task())
         )
 
-    def test_it_is_announced_once_also_across_watches(self) -> None:
+    def test_what_was_told_before_it_is_not_told_again_after_it_across_json(self) -> None:
+        result, policy = self.announce(ANNOUNCE, lambda *_: failed_task())
+        assert policy.told == WaitResult.from_event(result.to_event()).told
+        wait = SimulatedWait(WaitPolicy.from_json(policy.to_json()))
+        wait.answers([failed_task(), failed_task(), failed_task(retry=1), failed_task(retry=1)])
+
+        assert wait.lines == ['node "boom" FAILED, retry 1, after 7 s: disk full']
+        assert wait.looks[0].fresh
+
+    def test_a_policy_out_of_an_older_version_tells_all_again(self) -> None:
+        _, policy = self.announce(ANNOUNCE, lambda *_: failed_task())
+        older = {name: value for name, value in policy.to_json().items() if name != "told"}
+        wait = SimulatedWait(WaitPolicy.from_json(older))
+        wait.answers([failed_task()] * 4)
+
+        assert wait.lines == ['node "boom" FAILED, after 7 s: disk full']
+
+    def test_it_is_announced_once_also_across_waits(self) -> None:
         _, policy = self.announce(ANNOUNCE, lambda *_: failed_task())
         wait = SimulatedWait(WaitPolicy.from_json(policy.to_json()))
 

@@ -9,16 +9,16 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskStatus
-from airflow_provider_sops.sops.node_waiting import NodeInTask, NodeOutcome, NodeResult
-from airflow_provider_sops.sops.node_watch import NodeWatch
-from airflow_provider_sops.sops.waiting import WaitPolicy
-from airflow_provider_sops.sops.watch import CONFIRMATION_SECONDS, failure_marks
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, failure_marks
+from airflow_provider_sops.sops.wait_result import WaitPolicy
 from tests.sops.builders import created_status, failed_task, node, running_task, task_status, without_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_sops.sops.waiting import Look
+    from airflow_provider_sops.waiting.model import Look
 
 BEGIN = 1_000_000.0
 BOOM = NodeInTask(path=("a",))
@@ -26,7 +26,7 @@ BOOM = NodeInTask(path=("a",))
 
 @dataclass
 class Wait:
-    """Feeds a ``NodeWatch`` with answers until it has a result."""
+    """Feeds a ``NodeWait`` with answers until it has a result."""
 
     node: NodeInTask = BOOM
     policy: WaitPolicy = field(default_factory=WaitPolicy)
@@ -36,22 +36,22 @@ class Wait:
     result: NodeResult | None = None
 
     def __post_init__(self) -> None:
-        self.watch = NodeWatch(self.node, self.policy, self.now)
+        self.wait = NodeWait(self.node, self.policy, self.now)
 
     def answers(self, answers: Iterable[Any]) -> NodeResult | None:
         """Answer look after look; an error is raised in place of an answer."""
         for answer in answers:
             assert self.result is None
-            look = self.watch.next_look(self.now)
+            look = self.wait.next_look(self.now)
             self.looks.append(look)
             self.now += look.delay_seconds
             if isinstance(answer, SopsError):
-                sight = self.watch.miss(answer, look, self.now)
+                update = self.wait.miss(answer, look, self.now)
             else:
                 answer = answer if look.with_details else without_details(answer)
-                sight = self.watch.see(TaskStatus.read(answer), look, self.now)
-            self.lines += [line.text for line in sight.lines]
-            self.result = sight.result
+                update = self.wait.see(TaskStatus.read(answer), look, self.now)
+            self.lines += [line.text for line in update.lines]
+            self.result = update.result
         return self.result
 
     @property

@@ -1,8 +1,7 @@
-"""The words of waiting for an instance: its rules, and how it ended."""
+"""The rules of a wait for an EnOS instance, and how it ended; both as JSON too, for triggers and their events."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,7 @@ class WaitPolicy:
 
     :param poll_interval_seconds: time between two looks.
     :param deadline: when to give up, in seconds since the epoch; ``None`` for never.
-    :param max_outage_seconds: how long no answer at all is borne.
+    :param max_outage_seconds: how long the wait goes on without an answer.
     :param rerun_wait_seconds: how long a failure with automatic reruns left may stand still before it is the end.
     :param settle_seconds: how long a failed flow in which nothing runs, but some nodes have not begun, must stand still
         before that is the end.
@@ -117,23 +116,3 @@ class WaitResult:
                 for task in map(read_mapping, read_list(data.get("failed")))
             ),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A line for the task's log; ``level`` is one of the logging module's."""
-
-    text: str
-    level: int = logging.INFO
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What one answer, or its absence, means.
-
-    :param lines: what to log now.
-    :param result: how waiting ended, or ``None`` while it goes on.
-    """
-
-    lines: tuple[LogLine, ...] = ()
-    result: WaitResult | None = None

@@ -1,0 +1,73 @@
+"""Asking SOPS, through a shared poll, what a wait for a task or for one of its nodes wants to know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.sops.errors import SopsError
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.sops.models import TaskStatus
+    from airflow_provider_sops.sops.node_result import NodeInTask
+    from airflow_provider_sops.sops.node_wait import NodeWait
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
+    from airflow_provider_sops.sops.task_wait import TaskWait
+    from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.waiting.model import LogLine, Look
+
+
+class SharedLooks:
+    """Answers the looks of a wait, without passwords; to be called as the ``ask`` of ``follow_async``.
+
+    :param part: the wait's part in the poll.
+    :param wait: the wait; it is given the tree where it wants it, and goes on without one that cannot be read.
+    :param log: the log of the Airflow task.
+    :param node: the node that is waited for, if it is one.
+    """
+
+    def __init__(
+        self, part: StatusWait, wait: TaskWait | NodeWait, log: TaskLog, *, node: NodeInTask | None = None
+    ) -> None:
+        self._part = part
+        self._wait = wait
+        self._log = log
+        self._node = node
+        self._secrets: TaskSecrets | None = None
+
+    async def __call__(self, look: Look) -> TaskStatus:
+        """Return the answer to a look.
+
+        :raises SopsError: there is none.
+        """
+        status = await self._part.look(look)
+        wants_tree = self._wait.wants_tree(status, look)
+        secrets = await self._secrets_for(status, wants_tree=wants_tree)
+        if wants_tree:
+            await self._read_tree(secrets)
+        return secrets.status(status)
+
+    def tell(self, line: LogLine) -> None:
+        """Write a line of the wait to the log."""
+        self._log.log(line.level, "SOPS task %s: %s", self._part.task_id, line.text)
+
+    async def _secrets_for(self, status: TaskStatus, *, wants_tree: bool) -> TaskSecrets:
+        if self._secrets is not None:
+            return self._secrets
+        node = self._node
+        is_needed = wants_tree or bool(status.ex_data) or (node is not None and status.at(node.path) is not None)
+        if not is_needed:
+            return await shared_secrets(self._part, ())
+        secrets = await shared_secrets(self._part, (self._part.task_id,) if node is None else node.secrets_of)
+        if secrets.are_known:
+            self._secrets = secrets
+        return secrets
+
+    async def _read_tree(self, secrets: TaskSecrets) -> None:
+        tree = secrets.tree()
+        try:
+            self._wait.learn_tree(secrets.named(await self._part.tree()) if tree is None else tree)
+        except SopsError as error:
+            self._wait.learn_tree(None)
+            self._log.debug("the tree of SOPS task %s cannot be read: %s", self._part.task_id, error)

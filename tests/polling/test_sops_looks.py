@@ -1,0 +1,58 @@
+"""SharedLooks: what the waits of a triggerer cost besides the poll that they share."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_sops.polling.sops_looks import SharedLooks
+from airflow_provider_sops.polling.status_poller import StatusPoller
+from airflow_provider_sops.sops.errors import SopsConnectionError
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome
+from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_wait import TaskWait
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
+from airflow_provider_sops.waiting.follow import follow_async
+from tests.triggers.simulated_sops import SimulatedSops
+
+if TYPE_CHECKING:
+    from tests.triggers.simulated_sops import Request
+
+LOG = logging.getLogger(__name__)
+
+
+async def follow_task(sops: SimulatedSops, tree: TreeIndex | None) -> Outcome:
+    """Follow task 7 as its trigger does."""
+    wait = TaskWait(WaitPolicy(), 0.0, tree, tree_is_whole=False)
+    async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as part:
+        looks = SharedLooks(part, wait, LOG)
+        return (await follow_async(wait, looks, looks.tell)).outcome
+
+
+@pytest.mark.parametrize(("tree", "readings"), [(None, 1), (TreeIndex({}), 0)])
+async def test_a_task_is_read_once_if_nothing_is_known_of_its_nodes(tree: TreeIndex | None, readings: int) -> None:
+    sops = SimulatedSops({7: 0})
+    assert await follow_task(sops, tree) == Outcome.FINISHED
+    assert len(sops.asked("get_task_detail")) == readings
+
+
+async def test_the_wait_goes_on_without_a_tree_that_cannot_be_read() -> None:
+    def fault(request: Request) -> SopsConnectionError | None:
+        is_tree = request.api == "get_task_detail"
+        return SopsConnectionError("connection refused", request_sent=False) if is_tree else None
+
+    assert await follow_task(SimulatedSops({7: 0}, fault=fault), None) == Outcome.FINISHED
+
+
+@pytest.mark.parametrize("secrets_of", [(), (7,)])
+async def test_a_node_that_has_no_texts_to_tell_costs_nothing_but_the_poll(secrets_of: tuple[int, ...]) -> None:
+    sops, node = SimulatedSops({7: 0}), NodeInTask(("a",), secrets_of=secrets_of)
+    wait = NodeWait(node, WaitPolicy(), 0.0)
+    async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as part:
+        looks = SharedLooks(part, wait, LOG, node=node)
+        result = await follow_async(wait, looks, looks.tell)
+    assert result.outcome == NodeOutcome.NEVER_RUNS
+    assert sops.asked("get_task_detail") == []
