@@ -42,7 +42,9 @@ def again_while_lost(
     rules: dict[str, Any] = {
         "retry": tenacity.retry_if_exception(is_lost),
         "stop": tenacity.stop_after_attempt(len(pauses_seconds) + 1),
-        "wait": tenacity.wait_chain(*map(tenacity.wait_fixed, pauses_seconds)),
+        "wait": tenacity.wait_chain(*map(tenacity.wait_fixed, pauses_seconds))
+        if pauses_seconds
+        else tenacity.wait_none(),
         "before_sleep": before_sleep,
         "reraise": True,
     }

@@ -193,7 +193,8 @@ class TestWait:
         (context,) = called.call_args.args
         assert isinstance(context["exception"], SopsTaskFailedError)
         assert context["sops_failure_marks"] == NEEDED.failure_marks
-        assert follower.call_args.args[2].announced == NEEDED.failure_marks
+        follower.assert_called_once()
+        assert follower.return_value.to_the_end.call_count == 2
 
 
 class TestResume:
