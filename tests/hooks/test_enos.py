@@ -358,7 +358,7 @@ class TestConnectionTest:
         [
             ({}, True, "for user u1 of o1"),
             ({"extra": {}}, True, "user_id or org_id is not set"),
-            ({"password": "wrong"}, False, "Access is refused"),
+            ({"password": "wrong"}, False, "Access was denied"),
             ({"login": "nobody"}, False, "did not accept the app"),
             ({"extra": {"user_id": "u2", "org_id": "o1"}}, False, "does not belong to the organisation"),
             ({"extra": {"user_id": "u1", "org_id": "o1", "api_version": "v2.0"}}, False, "is not a gateway to EnOS"),
