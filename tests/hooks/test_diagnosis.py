@@ -90,7 +90,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             200,
             {"result": False, "code": 20101, "message": "APP authentication failed"},
             (
-                'Access was denied: ESB did not accept the app; it says: "APP authentication failed" '
+                'Access was denied: ESB rejected the app; it says: "APP authentication failed" '
                 "(Check bk_app_code and bk_app_secret of the connection)"
             ),
         ),
@@ -107,7 +107,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
         (
             500,
             {"result": False, "code": "50000", "message": "系统异常"},
-            'SOPS cannot be called (HTTP 500): SOPS met an error that it does not handle; it says: "系统异常"',
+            'SOPS cannot be called (HTTP 500): SOPS failed with an internal error; it says: "系统异常"',
         ),
         (
             502,
@@ -118,7 +118,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             429,
             gateway_error(1642902, "slow down"),
             (
-                "SOPS cannot be called (HTTP 429): the gateway refused the call because there were too many; "
+                "SOPS cannot be called (HTTP 429): the gateway rejected the call because of its rate limit; "
                 'it says: "slow down"'
             ),
         ),
