@@ -1,4 +1,4 @@
-"""Whether the template in SOPS is still the one that a DAG was built from."""
+"""Check whether the template in SOPS still matches a DAG's snapshot."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MOST_CHANGES = 10
 def tell_template_change(
     hook: SopsHook, snapshot: Snapshot, template_id: int | str, template_source: str, *, fail: bool, log: TaskLog
 ) -> None:
-    """Compare a template with its snapshot, and say what has changed.
+    """Compare a template with its snapshot, and report the changes.
 
     Calls get_template_info.
 
-    :param fail: raise for a change, instead of logging it.
+    :param fail: raise an error for a change instead of logging it.
     :raises SopsInvalidParameterError: the template has changed.
     """
     template = hook.get_template_info(template_id, template_source=template_source, unfold_subprocess=True)
@@ -35,5 +35,5 @@ def tell_template_change(
         f"template {template_id} has changed since its snapshot: {'; '.join(changes[:_MOST_CHANGES]) or 'a password'}"
     )
     if fail:
-        raise SopsInvalidParameterError(text, advice="Write the snapshot anew with `airflow-sops snapshot`.")
+        raise SopsInvalidParameterError(text, advice="Write the snapshot again with `airflow-sops snapshot`.")
     log.warning("%s", text)
