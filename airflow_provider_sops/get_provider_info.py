@@ -1,4 +1,4 @@
-"""What Airflow's provider discovery reads: the package's parts and the form of its connection type."""
+"""The package's description for Airflow's provider discovery: its parts and its connection forms."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ENOS = "EnOS"
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, as Airflow's ``provider_info.schema.json`` defines it.
 
-    Airflow calls this through the entry point ``apache_airflow_provider``, so nothing heavy is imported here.
-    ``conn-fields`` and ``ui-field-behaviour`` are read by Airflow 3.2 and newer; older versions ask the hook
-    class's methods of the same meaning.
+    Airflow calls this through the entry point ``apache_airflow_provider``, so it must import nothing heavy.
+    ``conn-fields`` and ``ui-field-behaviour`` are read by Airflow 3.2 and newer; older versions call the corresponding
+    methods of the hook class.
     """
     return {
         "package-name": "airflow-provider-sops",
@@ -87,16 +87,16 @@ _SOPS_FIELD_BEHAVIOUR = {
 
 
 def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
-    """Describe one field of the form; its type defaults to an optional text."""
+    """Describe one field of the form; its type defaults to an optional string."""
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
 _WAY_FIELDS = {
-    "verify": _field("Verify TLS", "true, false, or the path of a file with CA certificates.", default="true"),
-    "proxy": _field("Proxy", "Address of an HTTP proxy on the way to the gateway."),
+    "verify": _field("Verify TLS", "true, false, or the path of a CA certificate file.", default="true"),
+    "proxy": _field("Proxy", "Address of an HTTP proxy for the gateway."),
     "timeout_seconds": _field(
         "Timeout (seconds)",
-        "How long one request may take before it counts as lost.",
+        "How long one request may take before it fails.",
         type=["number", "null"],
         minimum=1,
         default=30,
@@ -113,15 +113,15 @@ _SOPS_FIELDS = {
     "stage": _field("Stage", "Stage of the API Gateway; not used with ESB.", default="prod"),
     "bk_username": _field(
         "User (bk_username)",
-        "The user that SOPS records as creator and executor. The gateway must trust the app to name it; "
-        "otherwise give a bk_token or an access_token.",
+        "The user that SOPS records as creator and executor. The gateway must trust the app to set it; "
+        "otherwise set a bk_token or an access_token.",
     ),
     "bk_token": _field("User token (bk_token)", "Login token of the user.", format="password"),
     "access_token": _field("Access token (access_token)", "Access token of the user.", format="password"),
-    "bk_biz_id": _field("Business id (bk_biz_id)", "Default for everything that names no business of its own."),
+    "bk_biz_id": _field("Business id (bk_biz_id)", "The default business for operators and hooks."),
     "scope": _field(
         "Scope",
-        "What the business id is: a CMDB business (cmdb_biz) or a SOPS project (project).",
+        "What the business id refers to: a CMDB business (cmdb_biz) or a SOPS project (project).",
         enum=["cmdb_biz", "project"],
         default="cmdb_biz",
     ),
@@ -139,8 +139,8 @@ _ENOS_FIELD_BEHAVIOUR = {
 }
 
 _ENOS_FIELDS = {
-    "user_id": _field("User (userId)", "The user that the app acts for, such as u15426865866571."),
-    "org_id": _field("Organisation (orgId)", "The user's organisation, such as o15632609593521."),
+    "user_id": _field("User (userId)", "The user that the app acts for, for example u15426865866571."),
+    "org_id": _field("Organisation (orgId)", "The user's organisation, for example o15632609593521."),
     "api_version": _field(
         "API version",
         "v2.1: batch-processing-service; v2.0: dataflow-batch-service, of EnOS before 2.1.2.",

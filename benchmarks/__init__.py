@@ -1,1 +1,1 @@
-"""Every figure that the documentation claims, measured beside its peers in one run. See ``python -m benchmarks -h``."""
+"""Every figure in the documentation, measured next to its peers in one run. See ``python -m benchmarks -h``."""

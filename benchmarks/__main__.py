@@ -1,4 +1,4 @@
-"""Measure what waiting in Airflow for SOPS tasks costs, each figure beside its peers.
+"""Measure the cost of waiting in Airflow for SOPS tasks, each figure next to its peers.
 
 Names, and minutes of a full run on two cores:
 
@@ -16,8 +16,8 @@ Names, and minutes of a full run on two cores:
   native     13  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
   crowd      38  the waits again, but more than one triggerer takes
 
-Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Programs
-that are busy beside it spoil the figures. Tables go to stdout, progress to stderr, every single figure to a JSON file.
+Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Other busy
+programs distort the figures. Tables go to stdout, progress to stderr, every single figure to a JSON file.
 """
 
 from __future__ import annotations
@@ -117,10 +117,10 @@ def _scope(arguments: argparse.Namespace) -> Scope:
 
 
 def main() -> int:
-    """Run the benchmarks that the command line names; return the exit code."""
+    """Run the benchmarks named on the command line; return the exit code."""
     arguments = _arguments()
     scope = _scope(arguments)
-    # `kill` ends the benchmarks like Ctrl-C does: with everything that they started.
+    # `kill` ends the benchmarks like Ctrl-C: with everything that they started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     circumstances = Circumstances()
     print(circumstances, flush=True)

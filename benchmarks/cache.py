@@ -1,4 +1,4 @@
-"""How late the end of a task is noticed where SOPS answers from its caches, as production does."""
+"""How late the end of a task is noticed if SOPS answers from its caches, as in production."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A door in front of a server that counts who comes in."""
+"""A proxy that counts requests to a server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOP_BY_HOP = {"connection", "content-encoding", "content-length", "date", "host
 
 @dataclass
 class CountingProxy:
-    """Hands every request on, in a thread of its own; a context manager.
+    """Forwards every request, in its own thread; a context manager.
 
     :param target: the server's address.
     """

@@ -29,7 +29,7 @@ _FASTER_THAN_GENERATORS = 3
 
 @dataclass(frozen=True)
 class Costs:
-    """What one process found out about one DAG file."""
+    """One process's measurements of one DAG file."""
 
     parse_seconds: float
     build_seconds: float
@@ -41,7 +41,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class _Summary:
-    """What several processes found out about one DAG file, in medians."""
+    """Medians of several processes' measurements of one DAG file."""
 
     parse_ms: float
     build_ms: float

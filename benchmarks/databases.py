@@ -1,4 +1,4 @@
-"""Reading the SQLite databases of running programs."""
+"""Read the SQLite databases of running programs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def read_rows(path: Path, query: str, *parameters: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query, which can change nothing."""
+    """Return the rows of a read-only query."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as database:
         return database.execute(query, parameters).fetchall()
 
 
 def epoch_seconds(text: str) -> float:
-    """Read a time, which both Airflow and local_sops keep as UTC without saying so."""
+    """Read a time, which both Airflow and local_sops store in UTC without a zone."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

@@ -1,4 +1,4 @@
-"""What a flow costs that Airflow runs by itself, beside the same flow watched."""
+"""The cost of a flow run by Airflow, next to the same flow watched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of waits while SOPS is away, and how soon after it they go on."""
+"""What happens to waits during a SOPS outage, and how soon they continue after it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Outage:
 
 
 def run(homes: PreparedHomes, scope: Scope) -> Result:
-    """Let all sides live through an outage, some times."""
+    """Expose all sides to an outage, several times."""
     measured = []
     for repeat in range(scope.repeats):
         say(f"outage: {repeat + 1} of {scope.repeats}")
@@ -60,7 +60,7 @@ def run(homes: PreparedHomes, scope: Scope) -> Result:
 
 
 def _measure(homes: PreparedHomes, scope: Scope) -> list[Outage]:
-    """Take the server away from all sides at the same time; all tasks end in the moment it comes back."""
+    """Stop the server for all sides at the same time; all tasks end at the moment it returns."""
     cases = [Case(side, scope.many) for side in SIDES]
     with trials(homes, cases, scope.interval_seconds) as running:
         time.sleep(scope.interval_seconds)

@@ -1,4 +1,4 @@
-"""What a DAG file's parse takes more because it uses the package."""
+"""The additional parse time of a DAG file that uses the package."""
 
 from __future__ import annotations
 

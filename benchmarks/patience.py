@@ -1,4 +1,4 @@
-"""Waiting for something that other programs do."""
+"""Wait for other programs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _LOOK_AGAIN_SECONDS = 0.2
 
 
 class OutOfPatienceError(Exception):
-    """Something has not happened in time."""
+    """A condition was not met in time."""
 
 
 def happens(what: Callable[[], bool], *, within_seconds: float, check: Callable[[], None]) -> bool:
-    """Look until something has happened; return whether it did in time.
+    """Poll until a condition is met; return whether it was in time.
 
-    :param check: raises if a program that is needed for it has died.
+    :param check: raises if a required program has died.
     """
     deadline = time.monotonic() + within_seconds
     while not what():
@@ -32,8 +32,8 @@ def happens(what: Callable[[], bool], *, within_seconds: float, check: Callable[
 def wait_until(what: Callable[[], bool], name: str, *, within_seconds: float, check: Callable[[], None]) -> None:
     """Wait for something.
 
-    :param name: says what, for the error.
-    :raises OutOfPatienceError: it has not happened in time.
+    :param name: names it in the error.
+    :raises OutOfPatienceError: it was not met in time.
     """
     if not happens(what, within_seconds=within_seconds, check=check):
         raise OutOfPatienceError(f"{name}: not within {within_seconds:g} s")

@@ -1,4 +1,4 @@
-"""What is going on, for whoever watches; figures do not come this way."""
+"""Progress messages; results are not printed here."""
 
 from __future__ import annotations
 

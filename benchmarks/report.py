@@ -1,4 +1,4 @@
-"""What a benchmark hands over, as text for people and as JSON for programs."""
+"""A benchmark's results, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Table:
     """Figures.
 
     :param rows: all have the same headings, which name the units.
-    :param notes: what a reader must know to read the figures.
+    :param notes: explanations of the figures.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Target:
-    """A promise, and whether this run kept it.
+    """A target, and whether this run met it.
 
     :param limit: what ``value`` must not exceed.
     """

@@ -1,4 +1,4 @@
-"""How much of everything is measured."""
+"""The size of the measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waiting costs, and how late the end of a task is noticed: three ways to wait for the same tasks."""
+"""The cost of waiting, and the delay until a task's end is noticed, for three ways to wait for the same tasks."""
 
 from __future__ import annotations
 

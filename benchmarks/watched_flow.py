@@ -1,4 +1,4 @@
-"""What it costs a whole Airflow to show a large flow node by node while SOPS runs it."""
+"""The cost for a whole Airflow of showing a large flow node by node while SOPS runs it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def run(scope: Scope) -> Result:
 
 
 def _write_template(folder: Path) -> None:
-    """Write the flow where local_sops finds it."""
+    """Write the flow to where local_sops finds it."""
     tree = web_tree(_FLOW)
     (fork,) = (number for number, kind in enumerate(_FLOW.kinds) if kind == PARALLEL)
     for source, target in _FLOW.edges:

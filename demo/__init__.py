@@ -1,3 +1,3 @@
-"""The demonstration: a real SOPS flow, run from a real Airflow, both on this machine."""
+"""The demo: a real SOPS flow run from a real Airflow, both on this machine."""
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Run a real SOPS flow from a real Airflow, show its progress and its outputs, and stop everything again.
 
-With ``--keep-running`` both stay for whoever follows ``docs/walk-through.md`` in a browser.
+With ``--keep-running`` both keep running, to follow ``docs/walk-through.md`` in a browser.
 
-Called by ``make demo`` and ``make demo-ui``, which set up the two environments first. All that is written goes
-into ``.demo/``, which is emptied at the start.
+Called by ``make demo`` and ``make demo-ui``, which set up the two environments first. All files are written to
+``.demo/``, which is emptied at the start.
 """
 
 from __future__ import annotations
@@ -45,16 +45,18 @@ class AnotherDemoRunsError(Exception):
 
 @contextmanager
 def own_folder() -> Iterator[None]:
-    """Hold the demonstration's folder, empty, for as long as the block runs.
+    """Lock and empty the demo's folder for the duration of the block.
 
-    :raises AnotherDemoRunsError: another demonstration holds it.
+    :raises AnotherDemoRunsError: another demo is using it.
     """
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AnotherDemoRunsError("Another demo runs in this checkout: stop it with Ctrl-C first.") from error
+            raise AnotherDemoRunsError(
+                "Another demo is running in this checkout: stop it with Ctrl-C first."
+            ) from error
         for name in ("airflow", "local_sops"):
             shutil.rmtree(FOLDER / name, ignore_errors=True)
         yield
@@ -77,7 +79,7 @@ def plain_environment() -> dict[str, str]:
 
 def follow_run(airflow: AirflowProcesses, sops: LocalSops) -> None:
     """Run the example DAG and print its progress, its node table and the addresses."""
-    # The hook is Airflow's too: it looks for the connection where this Airflow's programs look.
+    # The hook finds the connection where this Airflow's programs find it.
     os.environ.update(airflow.settings.environment)
     from airflow_provider_sops.hooks.sops import SopsHook
 
@@ -91,7 +93,7 @@ def follow_run(airflow: AirflowProcesses, sops: LocalSops) -> None:
 
 
 def print_addresses(airflow: AirflowProcesses, sops: LocalSops) -> None:
-    """Print where both are, and how to log in."""
+    """Print both addresses and the login."""
     settings = airflow.settings
     print(f"  Airflow  {settings.url}  (user {settings.user}, password {settings.password})")
     print(f"  SOPS     {sops.url}")
@@ -132,7 +134,7 @@ def demonstrate(*, airflow_port: int, sops_port: int, keep: bool) -> None:
             port=airflow_port,
             more_dags_folders={"walk-through": ROOT / "demo/dags"},
             dags_are_paused=True,
-            # A busy scheduler takes a task for dead that is back from the triggerer before it has seen it go there.
+            # A busy scheduler considers a task dead that returns from the triggerer before it has seen it deferred.
             retries=1,
             connections={"sops_default": sops.connection_json(), "enos_default": enos.connection_json()},
         )
@@ -145,13 +147,13 @@ def demonstrate(*, airflow_port: int, sops_port: int, keep: bool) -> None:
 
 
 def main() -> int:
-    """Run the demonstration that the command line asks for; return the exit code."""
+    """Run the demo with the command line's options; return the exit code."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--keep-running", action="store_true", help="leave Airflow and local_sops running")
     parser.add_argument("--port", type=int, default=0, help="port of Airflow's UI; 0 takes any free one")
     parser.add_argument("--sops-port", type=int, default=0, help="port of local_sops; 0 takes any free one")
     arguments = parser.parse_args()
-    # `kill` ends the demonstration like Ctrl-C does: with everything that it started.
+    # `kill` ends the demo like Ctrl-C: with everything that it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         demonstrate(airflow_port=arguments.port, sops_port=arguments.sops_port, keep=arguments.keep_running)

@@ -19,13 +19,13 @@ class AirflowApi:
     """A logged-in session with an Airflow whose auth manager is the SimpleAuthManager.
 
     :param url: the API server's address.
-    :raises requests.RequestException: the server does not answer, or refuses; so for every call below.
+    :raises requests.RequestException: the server does not answer, or refuses; also raised by every call below.
     """
 
     def __init__(self, url: str, *, user: str, password: str) -> None:
         self.url = url
         self._session = requests.Session()
-        # A proxy of the machine has no business between two programs on it.
+        # Two programs on this machine need no proxy in between.
         self._session.trust_env = False
         login = {"username": user, "password": password}
         token = self._read(self._session.post(f"{url}/auth/token", json=login, timeout=_TIMEOUT_SECONDS))
@@ -49,7 +49,7 @@ class AirflowApi:
         return [item["stack_trace"] for item in self._get("importErrors")["import_errors"]]
 
     def unpause(self, dag_id: str) -> None:
-        """Switch a DAG on; one that is not is never run, not even when it is triggered."""
+        """Unpause a DAG; a paused one never runs, even if it is triggered."""
         url = f"{self.url}/api/v2/dags/{dag_id}"
         self._read(self._session.patch(url, json={"is_paused": False}, timeout=_TIMEOUT_SECONDS))
 
@@ -65,12 +65,12 @@ class AirflowApi:
         return str(self._get(f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """Return the state of every task instance by task id; ``none`` where the scheduler has not seen it."""
+        """Return the state of every task instance by task id; ``none`` if the scheduler has not seen it."""
         answer = self._get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
         return {item["task_id"]: item["state"] or "none" for item in answer["task_instances"]}
 
     def mark_failed(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """End a task instance as somebody does who marks it failed in the UI."""
+        """End a task instance as marking it failed in the UI does."""
         response = self._session.patch(
             f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}",
             json={"new_state": "failed"},
@@ -79,7 +79,7 @@ class AirflowApi:
         self._read(response)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
-        """Return a value that a task pushed, or ``None`` as long as there is none."""
+        """Return a value that a task pushed, or ``None`` if there is none yet."""
         response = self._session.get(
             f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}",
             params={"deserialize": "true"},

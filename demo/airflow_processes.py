@@ -27,7 +27,7 @@ _LOOK_AGAIN_SECONDS = 0.5
 
 
 class PortTakenError(Exception):
-    """Another program listens on the port that was asked for."""
+    """Another program listens on the requested port."""
 
 
 def choose_port(wanted: int) -> int:
@@ -46,15 +46,15 @@ def choose_port(wanted: int) -> int:
 
 @dataclass(frozen=True)
 class AirflowSettings:
-    """What an Airflow is started with.
+    """The settings of an Airflow.
 
     :param home: its AIRFLOW_HOME, which also takes the programs' own logs.
     :param dags_folder: folder of the DAG files.
     :param more_dags_folders: others, by the names of their bundles.
-    :param dags_are_paused: whether DAGs have to be switched on; else those with a schedule run at once.
-    :param retries: of tasks that do not say how many they have.
+    :param dags_are_paused: whether DAGs start paused; otherwise those with a schedule run at once.
+    :param retries: default retries of tasks.
     :param port: port of the API server, which is the UI too.
-    :param connections: connections as JSON, by id; they stay in the environment and reach no database.
+    :param connections: connections as JSON, by id; they stay in the environment and are not stored in a database.
     """
 
     home: Path
@@ -145,7 +145,7 @@ class AirflowProcesses:
         self._running.close()
 
     def check(self) -> None:
-        """Make sure that all four still run.
+        """Check that all four are still running.
 
         :raises ChildFailedError: one has ended.
         """
@@ -203,6 +203,6 @@ class AirflowProcesses:
         return next((name for name in names if parts[name]["status"] != "healthy"), "")
 
     def _ask_all_to_stop(self) -> None:
-        # Each takes some seconds to end: they do it at the same time.
+        # Each takes some seconds to end, so stop them in parallel.
         for process in self._processes:
             process.ask_to_stop()

@@ -1,4 +1,4 @@
-"""Starting other programs, waiting until they are ready, and ending them whole."""
+"""Start other programs, wait until they are ready, and end them with all their children."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ChildFailedError(Exception):
 class ChildProcess:
     """A program in a process group of its own, its output in a log file.
 
-    Used as a context manager it is ended on the way out, with everything that it started: SIGTERM first,
-    SIGKILL for what is left after a grace period.
+    As a context manager it ends the program on exit, with everything that it started: SIGTERM first, SIGKILL for the
+    rest after a grace period.
 
-    :param name: what to call it in messages.
-    :param command: program and arguments; no shell takes part.
+    :param name: its name in messages.
+    :param command: program and arguments; no shell is used.
     :param log_path: file that takes both output streams.
     :param environment: the whole environment of the program.
     :param stop_seconds: the grace period.
@@ -77,7 +77,7 @@ class ChildProcess:
                 raise ChildFailedError(f"{self.name} could not be started: {error}") from error
 
     def check(self) -> None:
-        """Make sure that the program still runs.
+        """Check that the program is still running.
 
         :raises ChildFailedError: it has ended.
         """
@@ -88,7 +88,7 @@ class ChildProcess:
     def wait_for_line(self, pattern: re.Pattern[str], timeout_seconds: float) -> re.Match[str]:
         """Wait until a line of the output matches ``pattern``.
 
-        :raises ChildFailedError: the program ended first, or the time is over.
+        :raises ChildFailedError: the program ended first, or the time limit passed.
         """
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:

@@ -22,8 +22,8 @@ _READY_SECONDS = 60
 class LocalSops:
     """A running local_sops.
 
-    :param url: its address, which serves as the gateway's root.
-    :param process: the program; ``check()`` tells whether it still runs.
+    :param url: its address, which is the gateway's root.
+    :param process: the program; ``check()`` raises if it has ended.
     """
 
     url: str

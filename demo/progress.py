@@ -1,4 +1,4 @@
-"""Following one DAG run and the SOPS task inside it: a line for every change, a table at the end."""
+"""Follow one DAG run and its SOPS task: a line for every change, a table at the end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FollowedRun:
     """One run of the example DAG.
 
     :param hook: reaches the SOPS that the DAG uses.
-    :param processes: looked after while waiting: a run whose Airflow has died would never end.
+    :param processes: checked while waiting: a run whose Airflow has died would never end.
     """
 
     def __init__(self, api: AirflowApi, hook: SopsHook, processes: AirflowProcesses) -> None:
@@ -95,7 +95,7 @@ class FollowedRun:
         return self._hook.get_task_status(self.sops_task_id, fresh=True)
 
     def summary(self) -> str:
-        """Return the node table and the outputs, as SOPS and Airflow hold them at the end."""
+        """Return the node table and the outputs, from SOPS and Airflow at the end."""
         status = self.sops_status()
         nodes = [] if status is None else named_nodes(status)
         outputs: Any = self._api.xcom(DAG_ID, self.run_id, TASK_ID, "return_value")

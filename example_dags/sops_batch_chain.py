@@ -1,8 +1,8 @@
-"""A nightly batch over SOPS and EnOS: each step is a flow, and the next one works with its outputs.
+"""A nightly batch over SOPS and EnOS: each step is a flow, and the next one uses its outputs.
 
 ``release`` runs a SOPS flow. Its outputs become the constants of one flow for each host, at most two of them at a time.
-Then an EnOS flow computes the report. If any step fails, ``repair`` runs a flow that mends what can be mended, and a
-notification flow in SOPS tells the people on duty. When all has gone well, the asset ``sops_batch`` starts the second
+Then an EnOS flow computes the report. If any step fails, ``repair`` runs a repair flow, and a notification flow in SOPS
+alerts the people on duty. If all steps succeed, the asset ``sops_batch`` starts the second
 DAG.
 
 Set templates and hosts with the DAG's params; the defaults are for the templates of local_sops.

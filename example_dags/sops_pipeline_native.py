@@ -1,8 +1,8 @@
-"""Let Airflow run a SOPS flow by itself: the same flow, and the same few lines, as in ``sops_pipeline_watch``.
+"""Let Airflow run a SOPS flow: the same flow, and the same few lines, as in ``sops_pipeline_watch``.
 
-Order, branches, retries and subprocesses are Airflow's. The two deployments and the decision are SOPS tasks of their
-own; the messages, and the wait in the subprocess, run in Airflow alone, since converters for these come with the
-package. The flow comes from the snapshot beside this file, written by ``airflow-sops snapshot 38``, so that nothing
+Order, branches, retries and subprocesses are Airflow's. The two deployments and the decision are separate SOPS tasks;
+the messages, and the wait in the subprocess, run in Airflow alone, since the package includes converters for them. The
+flow comes from the snapshot beside this file, written by ``airflow-sops snapshot 38``, so that nothing
 calls SOPS while this file is parsed. "Trigger DAG" asks for the flow's constants. The flow is the ``rollout`` template
 of local_sops.
 """

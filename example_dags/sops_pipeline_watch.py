@@ -1,6 +1,6 @@
 """Watch a running SOPS flow node by node in Airflow's grid and graph.
 
-SOPS runs the flow as one task; every node of it has an Airflow task that runs as long as the node and ends as it. The
+SOPS runs the flow as one task; every node has an Airflow task that runs as long as the node and ends like it. The
 flow comes from the snapshot beside this file, written by ``airflow-sops snapshot 38``, so that nothing calls SOPS
 while this file is parsed. "Trigger DAG" asks for the flow's constants. The flow is the ``rollout`` template of
 local_sops.

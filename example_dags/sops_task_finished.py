@@ -1,6 +1,6 @@
-"""Run a DAG when a SOPS task ends that somebody else has started (Airflow 3).
+"""Run a DAG when a SOPS task that someone else started ends (Airflow 3).
 
-People start the flow by hand in SOPS, or SOPS starts it by its own plan. The asset's watcher sees each of its tasks
+People start the flow by hand in SOPS, or SOPS starts it by its own schedule. The asset's watcher sees each of its tasks
 end; the DAG then reads the outputs. Several ends may come as one DAG run, and after a crash of the triggerer one may
 come twice, so the ids are made unique first.
 """
@@ -35,7 +35,7 @@ with DAG(
 
     @task
     def ended_tasks(triggering_asset_events: Any = None) -> list[int]:
-        """Return the ids of the SOPS tasks that have ended."""
+        """Return the ids of the ended SOPS tasks."""
         events = triggering_asset_events[nightly] if triggering_asset_events else []
         return sorted({event.extra["payload"]["sops_task_id"] for event in events})
 

@@ -1,8 +1,8 @@
-"""Run the parts of ``make lint`` or ``make test``, two at a time, and sum them up.
+"""Run the parts of ``make lint`` or ``make test``, two at a time, and summarise the results.
 
-Most tests wait more than they compute, so that two parts take little longer than one. What a part prints is shown when
-it has ended. Every part runs even when an earlier one failed, so that one run shows everything; a part whose
-environment could not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
+Most tests wait more than they compute, so that two parts take little longer than one. A part's output is shown when it
+has ended. Every part runs even if an earlier one failed, so one run shows everything; a part whose environment could
+not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
 reported, not failed: machines differ.
 """
 
@@ -27,7 +27,7 @@ LOCAL_SOPS = "local-sops"
 UNIT = "not integration and not contract"
 
 TYPED = ("airflow_provider_sops", "benchmarks", "browser", "demo", "example_dags", "scripts", "tests")
-# Airflow 2.11 has few types: much of it is `Any` there, and fewer of our `type: ignore` are needed.
+# Airflow 2.11 has few types: much of it is `Any`, so fewer of our `type: ignore` are needed.
 LENIENT = (
     "--allow-subclassing-any",
     "--no-warn-return-any",
@@ -40,9 +40,9 @@ LENIENT = (
 class Part:
     """One command of a run.
 
-    :param environment: the folder in ``.venvs/`` that the program is from; it is installed first, by ``make``.
+    :param environment: the program's folder in ``.venvs/``; ``make`` installs it first.
     :param program: a program of that environment.
-    :param budget_seconds: how long the part may take on 2 cores beside another one, its installation left out.
+    :param budget_seconds: how long the part may take on 2 cores next to another one, without its installation.
     :param folder: where it runs, below the project's root.
     :param also_needs: other environments that are installed first.
     """
@@ -122,7 +122,7 @@ SIDE_BY_SIDE = 2
 
 
 def _has_python(environment: str) -> bool:
-    """Whether the interpreter that the environment is made of can be found."""
+    """Whether the environment's interpreter can be found."""
     version = environment.partition("-py")[2] or "3.11"
     command = [str(ROOT / "scripts/find-python"), version]
     return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
@@ -143,7 +143,7 @@ def _timed(name: str, command: list[str], budget_seconds: int, folder: str = "."
         output.seek(0)
         text = output.read().decode(errors="backslashreplace")
     outcome = Outcome(name, "FAILED" if failed else "passed", time.monotonic() - started, budget_seconds, bool(failed))
-    # One write, so that the texts of two parts do not mix.
+    # One write, so that the output of two parts does not mix.
     print(f"$ {' '.join(command).replace(f'{ROOT}/', '')}\n{text}{outcome}", flush=True)
     return outcome
 
@@ -175,13 +175,13 @@ def run(parts: tuple[Part, ...], *, pythons_required: bool) -> list[Outcome]:
 
 
 def main() -> int:
-    """Run the parts of the run that the command line names; return the exit code."""
+    """Run the parts requested on the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", choices=sorted(PARTS))
     outcomes = run(PARTS[parser.parse_args().run], pythons_required=os.environ.get("CI") == "true")
     print("\nSummary:", *outcomes, sep="\n")
     if any(outcome.verdict == "NOT RUN" for outcome in outcomes):
-        print("  NOT RUN: no interpreter, or no environment; the reason stands above.")
+        print("  NOT RUN: no interpreter, or no environment; see the reason above.")
     return int(any(outcome.failed for outcome in outcomes))
 
 

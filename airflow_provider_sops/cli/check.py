@@ -1,4 +1,4 @@
-"""``airflow-sops check``: whether snapshots still agree with the server."""
+"""``airflow-sops check``: compare snapshots with the server."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Compare all snapshots, tell each result, and return whether all agree.
+    """Compare all snapshots, print each result, and return whether all match.
 
-    :raises SopsError: a file is no snapshot, or the server could not be asked.
+    :raises SopsError: a file is not a snapshot, or the server could not be read.
     """
     all_agree = True
     for path in _files(options.paths):
@@ -44,7 +44,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if path.is_dir():
             found = sorted(path.glob("*.json"))
             if not found:
-                raise SopsInvalidParameterError(f"{path}: there is no snapshot in this folder")
+                raise SopsInvalidParameterError(f"{path}: no snapshots in this folder")
             yield from found
         else:
             yield path
@@ -53,9 +53,9 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
     if snapshot.template_id is None:
         raise SopsInvalidParameterError(
-            "this file does not say which template it shows", advice="Write it with `airflow-sops snapshot`."
+            "this file does not contain a template id", advice="Write it with `airflow-sops snapshot`."
         )
-    # A snapshot knows where it comes from; the command line may know better.
+    # A snapshot records its origin; the command line overrides it.
     where = argparse.Namespace(
         conn_id=options.conn_id,
         bk_biz_id=options.bk_biz_id or snapshot.bk_biz_id or None,
@@ -65,12 +65,12 @@ def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
         try:
             current = server.snapshot(snapshot.template_id, snapshot.template_source)
         except SopsNotFoundError:
-            return ["the template is not there any more"]
+            return ["the template no longer exists"]
     if content_hash(snapshot.tree) != snapshot.content_hash:
         return [
-            "the snapshot was changed by hand: it does not have the hash that it names",
+            "the snapshot was edited by hand: its content does not match its hash",
             *differences(snapshot.tree, current.tree),
         ]
     if current.content_hash == snapshot.content_hash:
         return []
-    return differences(snapshot.tree, current.tree) or ["something that no rule of this program names"]
+    return differences(snapshot.tree, current.tree) or ["an unrecognised difference"]

@@ -14,30 +14,30 @@ from airflow_provider_sops.sops.gateway import SCOPES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What the program ends with: nothing differs, something does, it could not be found out.
+#: Exit codes: no difference, a difference, an error.
 SAME, DIFFERENT, FAILED = 0, 1, 2
 
 _DESCRIPTION = """\
-Snapshots of SOPS templates, from which DAG files build Airflow DAGs without asking SOPS.
+Snapshots of SOPS templates, from which DAG files build Airflow DAGs without calling SOPS.
 """
 _EPILOG = """\
 Examples:
   airflow-sops snapshot 8 --output dags/deploy.json     one template into one file
   airflow-sops snapshot --all dags/flows                all templates of the project into a folder
-  airflow-sops check dags/flows                         do they still agree with the server?
+  airflow-sops check dags/flows                         do they still match the server?
   airflow-sops show dags/deploy.json --svg deploy.svg   what is in it
 
-SOPS is reached through an Airflow connection of type "sops", out of AIRFLOW_CONN_<ID>, a secrets backend or Airflow's
-database, as on any machine where Airflow is configured.
+SOPS is reached through an Airflow connection of type "sops" from AIRFLOW_CONN_<ID>, a secrets backend or Airflow's
+database, as configured on this machine.
 
-Exit code: 0 all is well; 1 (check only) something differs; 2 it could not be done.
+Exit code: 0 success; 1 (check only) a difference; 2 an error.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
-    :param arguments: without the program's name; default: those of the process.
+    :param arguments: without the program's name; default: the process's.
     :return: the exit code.
     """
     options = _parser().parse_args(arguments)
@@ -84,13 +84,13 @@ def _add_snapshot(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         type=Path,
         metavar="FOLDER",
         dest="folder",
-        help="write all templates into this folder; one that has a file there keeps it when it is renamed",
+        help="write all templates into this folder; a renamed template keeps its file",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="where to write the one template; default: <name>_<id>.json here"
+        "--output", type=Path, metavar="FILE", help="where to write the template; default: <name>_<id>.json here"
     )
-    parser.add_argument("--name", metavar="TEXT", help="with --all: only templates with this in their name")
-    parser.add_argument("--common", action="store_true", help="common templates, which all projects share")
+    parser.add_argument("--name", metavar="TEXT", help="with --all: only templates whose name contains this")
+    parser.add_argument("--common", action="store_true", help="use common templates, which all projects share")
     _add_connection(parser)
 
 
@@ -98,8 +98,8 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check",
         help="compare snapshots with the server",
-        description="Compare snapshots with the templates on the server and say what differs. Positions in the editor"
-        " do not matter. Exit code 0: nothing differs; 1: something does; 2: it could not be found out.",
+        description="Compare snapshots with the templates on the server and print the differences. Positions in the"
+        " editor do not matter. Exit code 0: no difference; 1: a difference; 2: an error.",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="snapshots, or folders of them")
@@ -110,7 +110,7 @@ def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = commands.add_parser(
         "show",
         help="show a tree as text, or as a picture",
-        description="Show what is in a snapshot, in any JSON file that holds a tree, or in a template on the server.",
+        description="Show a snapshot, any JSON file that contains a tree, or a template on the server.",
         allow_abbrev=False,
     )
     what = parser.add_mutually_exclusive_group(required=True)
@@ -121,9 +121,9 @@ def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--subprocess",
         default="",
         metavar="ID",
-        help="only what is inside this subprocess: its node id, behind those of the subprocesses around it and slashes",
+        help="only this subprocess: its node id, preceded by those of its enclosing subprocesses, separated by slashes",
     )
-    parser.add_argument("--common", action="store_true", help="with --template: a common one")
+    parser.add_argument("--common", action="store_true", help="with --template: it is a common template")
     _add_connection(parser)
 
 
@@ -133,4 +133,4 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
         "--conn-id", default="sops_default", metavar="ID", help="the Airflow connection (default: %(default)s)"
     )
     group.add_argument("--bk-biz-id", metavar="ID", help="the business or project; default: the connection's")
-    group.add_argument("--scope", choices=SCOPES, help="what that id is; default: as the connection says")
+    group.add_argument("--scope", choices=SCOPES, help="the meaning of that id; default: the connection's")

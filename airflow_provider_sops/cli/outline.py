@@ -1,4 +1,4 @@
-"""A tree as text for people: one line for each node, in the order in which the flow may reach them."""
+"""Print a tree as readable text: one line per node, in the order in which the flow may reach them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LONGEST_VALUE = 80
 
 
 def outline(snapshot: Snapshot, path: NodeKey = ()) -> str:
-    """Return a text that shows the nodes, flows and variables of a tree, and what is wrong with it.
+    """Return a text with a tree's nodes, sequence flows, variables and faults.
 
-    Values of password variables are not shown.
+    Values of password variables are hidden.
 
-    :param path: key of the subprocess whose inside to show; empty for everything.
+    :param path: key of the subprocess to show; empty for everything.
     """
     tree = snapshot.tree
     return "\n".join([*_heading(snapshot), "", *_nodes(tree, path), *_variables(tree, path), *_findings(tree), ""])

@@ -1,4 +1,4 @@
-"""The SOPS hook for scripts that no Airflow process has started."""
+"""The SOPS hook for scripts that run outside an Airflow process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class ScriptSopsHook(SopsHook):
-    """Finds connections in Airflow's database too, as the console script of Airflow itself does.
+    """Also finds connections in Airflow's database, as Airflow's console script does.
 
-    On Airflow 3 a hook looks there only inside a task, where a supervisor does it for the hook.
+    On Airflow 3 a hook can do that only inside a task, through its supervisor.
     """
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:
         """Return an Airflow connection.
 
-        :raises SopsInvalidParameterError: there is none of this id.
+        :raises SopsInvalidParameterError: there is no such connection.
         """
         from airflow.models import Connection as StoredConnection
 

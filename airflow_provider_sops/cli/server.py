@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 BUSINESS, COMMON = "business", "common"
 
 _PAGE = 200
-#: As deep as SOPS itself lets subprocesses be nested.
+#: SOPS's own limit for nested subprocesses.
 _DEEPEST = 200
 
 
 @contextmanager
 def open_server(options: argparse.Namespace) -> Iterator[Server]:
-    """Open the server that the command line names.
+    """Open a reader for the server named on the command line.
 
     :raises SopsInvalidParameterError: there is no such connection, or it is malformed.
     """
-    # Importing Airflow takes seconds, which --help and files do without.
+    # Importing Airflow takes seconds; --help and commands on files do not need it.
     from airflow_provider_sops.cli.script_hook import ScriptSopsHook
 
     with ScriptSopsHook(options.conn_id, bk_biz_id=options.bk_biz_id, scope=options.scope) as hook:
@@ -39,20 +39,20 @@ def open_server(options: argparse.Namespace) -> Iterator[Server]:
 
 
 class Server:
-    """Reads templates, whole ones.
+    """Reads complete templates.
 
-    :param hook: how to call SOPS.
+    :param hook: the hook that calls SOPS.
     """
 
     def __init__(self, hook: SopsHook) -> None:
         self._hook = hook
 
     def snapshot(self, template_id: int, template_source: str) -> Snapshot:
-        """Read a template with everything inside its subprocesses.
+        """Read a template, its subprocesses included.
 
         :param template_source: ``business`` or ``common``.
         :raises SopsNotFoundError: there is no such template.
-        :raises SopsError: the call did not succeed.
+        :raises SopsError: the call failed.
         """
         template = self._read(template_id, template_source)
         connection = self._hook.connection
@@ -63,7 +63,7 @@ class Server:
     def templates(self, template_source: str, name_keyword: str | None) -> list[TemplateListItem]:
         """List templates.
 
-        :param name_keyword: only those with this in their name.
+        :param name_keyword: only templates whose name contains this.
         """
         found: dict[int, TemplateListItem] = {}
         while True:
@@ -72,10 +72,10 @@ class Server:
             )
             new = {item.id: item for item in page if item.id is not None and item.id not in found}
             found.update(new)
-            # Old servers know no pages and give everything each time.
+            # Old servers ignore paging and return everything each time.
             if len(page) < _PAGE or not new:
                 break
-        # Old servers do not look for names either.
+        # Old servers ignore the name filter, too.
         wanted = (name_keyword or "").lower()
         return [item for _, item in sorted(found.items()) if wanted in item.name.lower()]
 
@@ -89,9 +89,9 @@ class Server:
         return type(template)(id=template.id, name=template.name, pipeline_tree=tree, raw=template.raw)
 
     def _unfolded(self, tree: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Put into each subprocess its flow, where the server has not done so: old ones cannot."""
+        """Add each subprocess's tree if the server has not: old servers cannot."""
         if depth > _DEEPEST:
-            raise SopsInvalidParameterError(f"subprocesses are nested more than {_DEEPEST} deep")
+            raise SopsInvalidParameterError(f"subprocesses are nested deeper than {_DEEPEST} levels")
         for activity in read_mapping(tree.get("activities")).values():
             if read_mapping(activity).get("type") != SUBPROCESS:
                 continue

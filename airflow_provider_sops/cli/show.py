@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Show the tree that the command line names.
+    """Show the tree named on the command line.
 
     :raises SopsError: there is no such template or subprocess.
     """
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     if path not in snapshot.tree.levels:
         known = ", ".join("/".join(each) for each in snapshot.tree.levels if each)
         raise SopsInvalidParameterError(
-            f"there is no subprocess {options.subprocess!r}", advice=f"There are: {known or 'none'}."
+            f"there is no subprocess {options.subprocess!r}", advice=f"Known subprocesses: {known or 'none'}."
         )
     if options.svg is None:
         sys.stdout.write(outline(snapshot, path))

@@ -1,4 +1,4 @@
-"""``airflow-sops snapshot``: templates into files."""
+"""``airflow-sops snapshot``: write templates into files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Identity = tuple[str, str, int | None]
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the snapshots that the command line asks for.
+    """Write the snapshots requested on the command line.
 
-    :raises SopsError: a template could not be read; what was read before has been written.
+    :raises SopsError: a template could not be read; the others have been written.
     """
     source = COMMON if options.common else BUSINESS
     if options.folder is None:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
         _write(snapshot, options.output or Path(_file_name(snapshot)))
         return
     if options.output is not None:
-        raise SopsInvalidParameterError("--output is for one template; --all names its folder itself")
+        raise SopsInvalidParameterError("--output is for a single template; --all takes the folder itself")
     known = _known_files(options.folder)
     failed: list[str] = []
     with open_server(options) as server:
@@ -57,7 +57,7 @@ def _write(snapshot: Snapshot, path: Path) -> None:
 
 
 def _known_files(folder: Path) -> dict[Identity, Path]:
-    """Return which file of a folder is whose snapshot; other JSON files are left alone."""
+    """Return the snapshot files of a folder by template; other JSON files are ignored."""
     known = {}
     for path in sorted(folder.glob("*.json")):
         try:

@@ -1,6 +1,6 @@
-"""SOPS flows as Airflow DAGs, made from snapshots of their trees.
+"""Build Airflow DAGs from snapshots of SOPS flows.
 
-Names are imported when they are first used: reading a snapshot needs no Airflow, and `airflow-sops` starts at once.
+Names are imported on first use: reading a snapshot needs no Airflow, so `airflow-sops` starts quickly.
 """
 
 from __future__ import annotations

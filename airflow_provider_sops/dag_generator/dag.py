@@ -52,51 +52,52 @@ def _builder(snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> Wa
 
 
 class SopsDag(DAG):
-    """A DAG that runs a SOPS flow: as one SOPS task, which it shows node by node, or node by node by Airflow itself.
+    """A DAG that runs a SOPS flow, either as one SOPS task shown node by node, or node by node in Airflow.
 
     In ``mode="watch"`` SOPS runs the flow.
-    ``start`` creates and starts the SOPS task. ``flow`` lives as long as it, gives the run its outcome and the flow's
-    outputs, and revokes it if a person ends the run. Every node of the flow has a task of its own that runs as long as
-    the node and ends as it; a branch that the flow does not take is skipped. A retry or a clear of a failed node's task
+    ``start`` creates and starts the SOPS task. ``flow`` runs as long as the SOPS task, gives the run its outcome and
+    the flow's outputs, and revokes the SOPS task if a person ends the run. Every node of the flow has its own task,
+    which runs as long as the node and ends like it; a branch that the flow does not take is skipped. A retry or a clear
+    of a failed node's task
     retries the node inside the same SOPS task; clear ``flow`` with it, as Airflow's "clear failed tasks" does.
 
-    In ``mode="native"`` Airflow runs the flow: each node, each gateway that decides and each loop runs as a SOPS task
-    of its own, or as an Airflow operator. Order, branches, retries and pools are Airflow's; outputs travel as XCom.
-    ``start`` works out what the run was given, ``end`` returns the flow's outputs, subprocesses are task groups.
+    In ``mode="native"`` Airflow runs the flow: each node, each deciding gateway and each loop runs as its own SOPS
+    task, or as an Airflow operator. Airflow handles order, branches, retries and pools; outputs are XComs.
+    ``start`` evaluates the run's constants, ``end`` returns the flow's outputs, subprocesses are task groups.
 
-    What is not passed is taken from ``default_args``, of the task group before those of the DAG, where an operator for
-    SOPS would take it from there: connection, business, scope, ``constants``, ``on_failed`` and the waiting times.
+    Arguments that SOPS operators share default to ``default_args`` of the task group, then of the DAG: connection,
+    business, scope, ``constants``, ``on_failed`` and the waiting times.
 
-    The constants that the flow shows are params of the DAG, and so are its optional nodes (``exclude_task_nodes_id``).
+    The flow's shown constants become params of the DAG, as do its optional nodes (``exclude_task_nodes_id``).
     Nothing here calls SOPS while the DAG file is parsed.
 
     :param dag_id: id of the DAG.
-    :param pipeline: the flow: the path of a snapshot that ``airflow-sops snapshot`` has written, or the tree that
-        ``load_pipeline_tree`` has read from one.
+    :param pipeline: the flow: the path of a snapshot written by ``airflow-sops snapshot``, or the tree that
+        ``load_pipeline_tree`` read from one.
     :param mode: ``"watch"`` (default) or ``"native"``.
-    :param template_id: id of the SOPS template from which tasks are made. Default: the one in the snapshot.
+    :param template_id: id of the SOPS template for new tasks. Default: the snapshot's.
     :param sops_conn_id: the Airflow connection of type ``sops``.
-    :param bk_biz_id: the business; default: the one of the connection.
-    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection.
-    :param template_source: ``business`` or ``common``. Default: the one in the snapshot.
-    :param constants: values for the flow's constants, ``{"${key}": value}``; they are not asked for. (templated)
-    :param exclude: ids of optional nodes to leave out unless the run's params say otherwise.
+    :param bk_biz_id: the business; default: the connection's.
+    :param scope: ``cmdb_biz`` or ``project``; default: the connection's.
+    :param template_source: ``business`` or ``common``. Default: the snapshot's.
+    :param constants: values for the flow's constants, ``{"${key}": value}``; they do not appear in the trigger form.
+        (templated)
+    :param exclude: ids of optional nodes to leave out; the run's params override this.
     :param node_args: arguments for the tasks of some nodes (``retries``, ``owner``, ``pool``, callbacks, ...), by the
         node's name (``*`` and ``?`` allowed), id, plugin code or stage.
     :param converters: for ``mode="native"``: which plugins' nodes become which Airflow operators. Default:
         ``shipped_converters()``.
     :param subprocess_as_task: for ``mode="native"``: subprocesses that run as one SOPS task each, by name, id or stage.
-    :param pace: for ``mode="watch"``. ``"flow"`` (default): a node's task begins after those before it, so that the
-        grid shows where the flow is. ``"free"``: all begin at once, for long or fast flows, since every hop costs
-        Airflow some seconds. In a loop all but the first begin at once anyway, since the ones before them end only
-        with the loop.
-    :param stages: whether the nodes of each stage are a task group. Default ``False``.
+    :param pace: for ``mode="watch"``. ``"flow"`` (default): a node's task starts after those before it, so the grid
+        shows where the flow is. ``"free"``: all start at once, for long or fast flows, since every hop costs Airflow
+        some seconds. In a loop all but the first start at once anyway, since their predecessors end only with the loop.
+    :param stages: whether the nodes of each stage form a task group. Default ``False``.
     :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
-    :param poll_interval_seconds: time between two looks; one request per interval for the whole flow. Default 10.
-    :param timeout_seconds: how long the flow may take until it is revoked. Default 7 days; ``None`` for no limit.
-    :param max_outage_seconds: how long SOPS may be out of reach. Default 3600.
-    :param on_template_change: what a run does if the template in SOPS is no longer as in the snapshot: ``"warn"``
-        (default) says so and goes on as long as the nodes are the same, ``"fail"`` starts nothing.
+    :param poll_interval_seconds: time between two polls; one request per interval for the whole flow. Default 10.
+    :param timeout_seconds: how long the flow may take before it is revoked. Default 7 days; ``None`` for no limit.
+    :param max_outage_seconds: how long SOPS may be unreachable. Default 3600.
+    :param on_template_change: what a run does if the template in SOPS differs from the snapshot: ``"warn"`` (default)
+        logs a warning and continues if the nodes are the same, ``"fail"`` starts nothing.
     :param dag_kwargs: everything else that a ``DAG`` takes.
     """
 
@@ -128,24 +129,23 @@ class SopsDag(DAG):
         given = given_options(locals())
         own_params = dag_kwargs.pop("params", None) or {}
         super().__init__(dag_id, **dag_kwargs)
-        # Airflow takes the file from its caller, which would be this one.
+        # Airflow takes the DAG's file from its caller, which would be this module.
         self.fileloc = sys._getframe(1).f_code.co_filename
         snapshot = _read(pipeline)
         options = FlowOptions.of(given, self.default_args, snapshot)
         asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
         with self:
             _builder(snapshot, options).build(asked.constants)
-        # Only now, since every task that is added to a DAG gets a copy of all its params.
+        # Set last, since every task added to a DAG copies all its params.
         self.params.update({**asked.params, **own_params})
 
 
 class SopsTaskGroup(TaskGroup):
-    """The same tasks as of ``SopsDag``, as a group inside a DAG of one's own.
+    """The tasks of ``SopsDag`` as a task group for your own DAG.
 
-    The flow's constants are not params of the DAG here; pass them as ``constants``, templated or as outputs of other
-    tasks. In a mapped task group each map index has a flow of its own; ``constants`` may hold the group's arguments.
-
-    All arguments but these are as of ``SopsDag``.
+    The flow's constants do not become params of the DAG; pass them as ``constants``, templated or as outputs of other
+    tasks. In a mapped task group each map index runs its own flow; ``constants`` may contain the group's arguments. All
+    other arguments are those of ``SopsDag``.
 
     :param group_id: id of the group.
     :param group_kwargs: everything else that a ``TaskGroup`` takes.

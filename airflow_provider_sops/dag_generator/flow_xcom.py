@@ -1,10 +1,10 @@
-"""Reading what another task of the same flow has pushed to XCom.
+"""Read the XComs of other tasks in the same flow.
 
 All tasks of a flow are in the same mapped task group, or in none, so they share their map index: each map index is a
-flow of its own. Without it Airflow gives the values of all map indexes as one list.
+separate flow. Without it Airflow returns the values of all map indexes as one list.
 
-What was pulled has to have the form in which it was pushed. Anything else is an error: a flow that goes on without a
-value runs with another one.
+A pulled value must have the type that was pushed. Anything else is an error: without it the flow would continue with a
+wrong value.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FLOW_TASK_KEYS = (TASK_ID_XCOM_KEY, TASK_URL_XCOM_KEY, NODE_PATHS_XCOM_KEY, INDE
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a task of a flow has pushed under a key.
+    """The value that a task of a flow pushed under a key.
 
     :param map_index: of the task instance that pushed it; -1 outside mapped task groups.
-    :param value: as it came out of XCom; ``None`` if there is nothing.
+    :param value: the XCom's value; ``None`` if there is none.
     """
 
     task_id: str
@@ -45,7 +45,7 @@ class Pulled:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the task has pushed nothing, since it was skipped or has not run."""
+        """Whether the task pushed nothing because it was skipped or has not run."""
         return self.value is None
 
     def mapping(self) -> Mapping[str, Any]:
@@ -63,11 +63,11 @@ class Pulled:
         return self.value if isinstance(self.value, (list, tuple)) else self._refuse("a list")
 
     def text(self) -> str:
-        """Return the value, which must be a text.
+        """Return the value, which must be a string.
 
         :raises SopsInvalidParameterError: it is missing or something else.
         """
-        return self.value if isinstance(self.value, str) else self._refuse("a text")
+        return self.value if isinstance(self.value, str) else self._refuse("a string")
 
     def sops_task_id(self) -> int:
         """Return the value, which must be the id of a SOPS task.
@@ -82,12 +82,12 @@ class Pulled:
         where = f"XCom {self.key!r} of task {self.task_id!r}{index}"
         if self.is_missing:
             raise SopsInvalidParameterError(
-                f"{where} is missing, which must be {wanted}",
-                advice=f"Clear {self.task_id!r} and the tasks behind it: it has to run before this task.",
+                f"{where} is missing; it must be {wanted}",
+                advice=f"Clear {self.task_id!r} and its downstream tasks: it must run before this task.",
             )
         raise SopsInvalidParameterError(
             f"{where} is of type {type(self.value).__name__}, but must be {wanted}",
-            advice=f"Clear {self.task_id!r} and the tasks behind it. If that does not help, look for what else pushes"
+            advice=f"Clear {self.task_id!r} and its downstream tasks. If that does not help, find out what else pushes"
             " to this key, or for an XCom backend that changes values.",
         )
 
@@ -96,7 +96,7 @@ def pull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
     """Pull from a task of the same flow.
 
     :param ti: the running task instance.
-    :param task_id: the task that has pushed.
+    :param task_id: the task that pushed the value.
     """
     value = ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
     return Pulled(task_id, key, ti.map_index, value)
@@ -105,8 +105,8 @@ def pull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
 async def apull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
     """Pull from a task of the same flow, in the triggerer; for Airflow 3.
 
-    :param ti: the task instance that waits.
-    :param task_id: the task that has pushed.
+    :param ti: the waiting task instance.
+    :param task_id: the task that pushed the value.
     """
     from airflow.sdk.execution_time.xcom import XCom
 
@@ -115,15 +115,15 @@ async def apull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
 
 
 def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
-    """Return the SOPS task that ``start`` of a watched flow has started.
+    """Return the SOPS task that ``start`` of a watched flow started.
 
-    :param pulled: what it has pushed, by ``FLOW_TASK_KEYS``.
-    :raises SopsInvalidParameterError: it has not started one, or something else has written there.
+    :param pulled: its XComs, by ``FLOW_TASK_KEYS``.
+    :raises SopsInvalidParameterError: it has not started one, or something else wrote the XCom.
     """
     url, independent = pulled[TASK_URL_XCOM_KEY], pulled[INDEPENDENT_XCOM_KEY]
     return FlowTask(
         pulled[TASK_ID_XCOM_KEY].sops_task_id(),
-        # SOPS may give no address, and most flows have no such subprocess.
+        # SOPS may not return a URL, and most flows have no such subprocess.
         "" if url.is_missing else url.text(),
         pulled[NODE_PATHS_XCOM_KEY].mapping(),
         () if independent.is_missing else independent.sequence(),

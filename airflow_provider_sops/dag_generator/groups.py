@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def task_group(group_id: str, display_name: str) -> TaskGroup:
-    """Return a new task group, shown by a name of any characters."""
+    """Return a new task group with a display name of any characters."""
     if AIRFLOW_V_3_0_PLUS:
         return TaskGroup(group_id, group_display_name=display_name)
     return TaskGroup(group_id, tooltip=display_name)
@@ -27,7 +27,7 @@ def task_group(group_id: str, display_name: str) -> TaskGroup:
 class StageGroups:
     """The task groups of the stages of a flow's nodes.
 
-    :param wanted: whether there are any.
+    :param wanted: whether to create them.
     """
 
     def __init__(self, *, wanted: bool) -> None:
@@ -35,7 +35,7 @@ class StageGroups:
         self._groups: dict[tuple[str, ...], TaskGroup] = {}
 
     def of(self, node: Node) -> AbstractContextManager[Any]:
-        """Return the group in which a node's task is built, if there is one."""
+        """Return the group of a node's task, if there is one."""
         group_id = stage_id(node) if self._wanted else ""
         if not group_id or not isinstance(node, Activity):
             return nullcontext()
@@ -46,7 +46,7 @@ class StageGroups:
 
 
 def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
-    """Return what to write beside an edge; empty for those that have no condition."""
+    """Return an edge's label; empty for an edge without a condition."""
     node = tree.nodes[edge.source]
     condition = node.conditions.get(edge.sequence_flow.id) if isinstance(node, Gateway) else None
     if condition is None:

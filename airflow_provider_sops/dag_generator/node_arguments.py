@@ -1,4 +1,4 @@
-"""Which of the arguments that a DAG's author gives for some nodes are those of a node."""
+"""Select the arguments in ``node_args`` that apply to a node."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def arguments_of(node: Node, node_args: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the arguments for a node.
 
-    :param node_args: arguments by the node's name (``*`` and ``?`` allowed), id, key, plugin code or stage; later ones
-        win.
+    :param node_args: arguments by the node's name (``*`` and ``?`` allowed), id, key, plugin code or stage; later
+        entries win.
     """
     found: dict[str, Any] = {}
     for pattern, arguments in node_args.items():
@@ -27,7 +27,7 @@ def arguments_of(node: Node, node_args: Mapping[str, Mapping[str, Any]]) -> dict
 
 
 def is_meant(node: Node, patterns: Iterable[str]) -> bool:
-    """Whether one of some patterns is a node's name, id, key, plugin code or stage."""
+    """Whether one of the patterns matches a node's name, id, key, plugin code or stage."""
     words = {node.id, "/".join(node.key)}
     if isinstance(node, Activity):
         words |= {node.plugin, node.stage_name} - {""}

@@ -1,4 +1,4 @@
-"""What ``SopsDag`` and ``SopsTaskGroup`` can be told of a flow, and what stands in for what they are not told."""
+"""The options of ``SopsDag`` and ``SopsTaskGroup``, and their defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.durations import Duration
     from airflow_provider_sops.sops.wait_result import OnFailed
 
-#: What a flow can be given as: its snapshot or the path of one, its tree, or any answer of SOPS that holds it.
+#: How a flow can be passed: a snapshot or its path, a tree, or any answer of SOPS that contains one.
 Pipeline = Snapshot | PipelineTree | Mapping[str, Any] | str | PathLike[str]
 Mode = Literal["watch", "native"]
 Pace = Literal["flow", "free"]
@@ -35,10 +35,10 @@ class _NotGiven:
         return "NOT_GIVEN"
 
 
-#: Stands for an argument that was not passed, where ``None`` is a value.
+#: Marks an argument that was not passed, since ``None`` is a value.
 NOT_GIVEN: Final[Any] = _NotGiven()
 
-#: Options that are arguments of the operators for SOPS too, so that ``default_args`` are meant for both.
+#: Options that SOPS operators have too, so ``default_args`` apply to both.
 SHARED_WITH_OPERATORS = (
     "sops_conn_id",
     "bk_biz_id",
@@ -53,10 +53,10 @@ SHARED_WITH_OPERATORS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FlowOptions(AtSite):
-    """The options of ``SopsDag``, where they are described.
+    """The options of ``SopsDag``; described there.
 
-    :param deferrable: for ``mode="native"``: whether tasks wait for SOPS in the triggerer. Not an option of its own; it
-        comes from ``default_args``.
+    :param deferrable: for ``mode="native"``: whether tasks wait for SOPS in the triggerer. Taken from ``default_args``
+        only.
     """
 
     mode: Mode
@@ -81,34 +81,34 @@ class FlowOptions(AtSite):
 
     @classmethod
     def of(cls, given: Mapping[str, Any], default_args: Mapping[str, Any], snapshot: Snapshot) -> FlowOptions:
-        """Return the options of a flow: as given, else as in ``default_args``, else the usual ones.
+        """Return the options of a flow: as passed, or else from ``default_args``, or else the defaults.
 
-        Which template it is the snapshot says, before ``default_args`` do.
+        For the template, the snapshot comes before ``default_args``.
 
-        :param given: what was passed, by name; ``NOT_GIVEN`` for what was not.
+        :param given: the arguments, by name; ``NOT_GIVEN`` for those not passed.
         :param default_args: of the DAG and the task group.
-        :raises SopsInvalidParameterError: an option has no such value, or options contradict each other.
+        :raises SopsInvalidParameterError: an option has an invalid value, or options contradict each other.
         """
         known = {name: default_args[name] for name in (*SHARED_WITH_OPERATORS, "deferrable") if name in default_args}
         known |= {name: value for name, value in given.items() if value is not NOT_GIVEN}
         fallback = default_args if snapshot.template_id is None else {}
         for name in ("template_id", "template_source"):
             known[name] = known.get(name) or fallback.get(name) or getattr(snapshot, name)
-        # None was always taken for "nothing" where there is no such value.
+        # For options without a None value, None has always meant "not passed".
         empty: dict[str, Any] = {"constants": {}, "exclude": (), "node_args": {}, "subprocess_as_task": ()}
         options = cls(**{**known, **{name: known.get(name) or nothing for name, nothing in empty.items()}})
         options.check()
         return options
 
     def check(self) -> None:
-        """Refuse what cannot be.
+        """Validate the options.
 
-        :raises SopsInvalidParameterError: an option has no such value, or options contradict each other.
+        :raises SopsInvalidParameterError: an option has an invalid value, or options contradict each other.
         """
         if self.template_id is None:
             raise SopsInvalidParameterError(
-                "template_id is missing: the flow is given as a tree alone",
-                advice="Pass template_id, or a snapshot as `airflow-sops snapshot` writes it.",
+                "template_id is missing: only a tree was passed",
+                advice="Pass template_id, or a snapshot written by `airflow-sops snapshot`.",
             )
         for name, kind in (("mode", Mode), ("on_template_change", OnTemplateChange), ("pace", Pace)):
             value, allowed = getattr(self, name), get_args(kind)
@@ -117,21 +117,21 @@ class FlowOptions(AtSite):
         if not isinstance(self.constants, Mapping):
             raise SopsInvalidParameterError(
                 f"constants must be a dict of ${{key}} to value, not {type(self.constants).__name__}",
-                advice='Outputs of other tasks and arguments of mapped groups can be its values: {"${key}": output}.',
+                advice='Its values may be outputs of other tasks and arguments of mapped groups: {"${key}": output}.',
             )
         if self.mode == "watch" and (self.converters is not None or self.subprocess_as_task):
             raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
         if self.mode == "native" and self.pace != "flow":
-            raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow itself keeps the order')
+            raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow orders the tasks')
 
     @property
     def template(self) -> dict[str, Any]:
-        """The arguments of tasks that make SOPS tasks."""
+        """The arguments of operators that create SOPS tasks."""
         return {"template_id": self.template_id, "template_source": self.template_source}
 
     @property
     def waiting(self) -> dict[str, Any]:
-        """The arguments of tasks that wait for SOPS."""
+        """The arguments of operators that wait for SOPS."""
         return {
             "on_failed": self.on_failed,
             "poll_interval_seconds": self.poll_interval_seconds,
@@ -141,6 +141,6 @@ class FlowOptions(AtSite):
 
 
 def given_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options among the arguments of a function, such as ``locals()``."""
+    """Return the options among a function's arguments, ``locals()``."""
     names = {each.name for each in fields(FlowOptions)}
     return {name: value for name, value in arguments.items() if name in names}

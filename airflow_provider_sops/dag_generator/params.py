@@ -1,7 +1,7 @@
-"""DAG params out of a flow's constants, so that Airflow's "Trigger DAG" is a form for them.
+"""Turn a flow's constants into DAG params, so Airflow's "Trigger DAG" form shows them.
 
-SOPS keeps a constant's value as any JSON, whatever its kind of field. What the form shows of it has to be valid and
-storable, and what comes back untouched has to become the same value again.
+SOPS stores a constant's value as any JSON, whatever its field type. The form's value must be valid and storable, and an
+unchanged one must convert back to the same constant.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 
-#: DAG param that holds the template's nodes to leave out.
+#: The DAG param for the template's nodes to leave out.
 EXCLUDE_PARAM = "exclude_task_nodes_id"
 _PASSWORD = "password"  # noqa: S105 - SOPS's word for such a constant
 _INT = "int"
 _TEXTAREA = "textarea"
 _ANY_TYPE = ["null", "string", "number", "boolean", "array", "object"]
-#: What the fields of SOPS's form give that have one type.
+#: The types of SOPS form fields that always return one type.
 _TYPES = {"input": "string", _TEXTAREA: "string", "datetime": "string", _INT: "integer"}
-#: The largest integer that a browser keeps as it is.
+#: The largest integer that a browser represents exactly.
 _LARGEST_IN_FORM = 2**53 - 1
 
 
@@ -47,12 +47,12 @@ class FlowParams:
 
 
 def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Sequence[str] = ()) -> FlowParams:
-    """Return a param for each constant that the flow shows, and one for the nodes to leave out.
+    """Return a param for each shown constant, and one for the nodes to leave out.
 
     Password-type constants get none: params are stored and shown as plain text.
 
-    :param given: constants that the DAG's author has set; they are not asked for.
-    :param exclude: ids of the nodes that are left out unless somebody chooses otherwise.
+    :param given: constants set by the DAG's author; they get no param.
+    :param exclude: ids of the nodes left out by default.
     """
     params: dict[str, Param] = {}
     constants: dict[str, str] = {}
@@ -63,7 +63,7 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
         params[name] = Param(
             _default(raw),
             title=read_text(raw.get("name")) or name,
-            # Plain text to Airflow, which would render a description_md.
+            # Airflow shows description as plain text, but would render description_md.
             description=read_text(raw.get("desc")),
             **_schema(raw),
         )
@@ -72,7 +72,7 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
     if optional:
         params[EXCLUDE_PARAM] = Param(
             list(exclude),
-            # Airflow 2 gives null where none is chosen.
+            # Airflow 2 sends null if nothing is selected.
             type=["array", "null"],
             title="Nodes to leave out",
             description="These nodes of the flow are optional.",
@@ -83,7 +83,7 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
 
 
 def constants_from_params(tree: PipelineTree, names: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that the params of a run have for the flow's constants.
+    """Return the flow's constants from a run's params.
 
     :param names: the name of the param by the constant's ``${key}``.
     """
@@ -92,12 +92,12 @@ def constants_from_params(tree: PipelineTree, names: Mapping[str, str], params: 
 
 
 def _constant_value(raw: Mapping[str, Any], value: Any) -> Any:
-    """Return what SOPS is given for the value of a param: what it keeps itself, unless somebody has changed that."""
+    """Return a param's value for SOPS: the stored constant, unless someone changed it."""
     kept = _kept(raw)
     if _is_same(value, _default(raw)):
         return kept
     if value is None:
-        # An emptied field; Airflow 2 gives this for empty values too, and for false.
+        # A cleared field; Airflow 2 also sends this for empty values and for false.
         return kept if isinstance(kept, bool) or kept == [] else "" if isinstance(kept, str) else None
     if isinstance(value, str):
         return kept if _reads_as(value, kept) else value
@@ -107,7 +107,7 @@ def _constant_value(raw: Mapping[str, Any], value: Any) -> Any:
 
 
 def _reads_as(text: str, kept: Any) -> bool:
-    """Whether a text out of a form is what the form shows of a value that nobody has changed."""
+    """Whether a form's text is the unchanged form of a value."""
     if isinstance(kept, str):
         return _in_form(text) == _in_form(kept)
     try:
@@ -117,7 +117,7 @@ def _reads_as(text: str, kept: Any) -> bool:
 
 
 def _in_form(text: str) -> str:
-    """Return a text as a browser's text area keeps it."""
+    """Return a text as a browser's text area normalises it."""
     return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\n")
 
 
@@ -135,13 +135,13 @@ def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:
 
 
 def _kept(raw: Mapping[str, Any]) -> Any:
-    """Return the constant's value; a template keeps that of a select beside its choices."""
+    """Return the constant's value; a template stores a select's value next to its choices."""
     value = raw.get("value")
     return value.get("default", "") if raw.get("is_meta") and isinstance(value, dict) else value
 
 
 def _default(raw: Mapping[str, Any]) -> Any:
-    """Return what the form shows of the constant's value: where SOPS keeps a number as text, the number."""
+    """Return the form's value of a constant; a number that SOPS stores as a string becomes a number."""
     value = _kept(raw)
     if read_text(raw.get("custom_type")) == _INT and isinstance(value, str):
         try:
@@ -155,15 +155,15 @@ def _default(raw: Mapping[str, Any]) -> Any:
 
 
 def _schema(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a param may hold, which is at least its default."""
+    """Return a param's schema, which always allows its default."""
     kind, default = read_text(raw.get("custom_type")), _default(raw)
     schema: dict[str, Any] = {"type": _types(kind, default)}
     is_text = isinstance(default, str)
     if (kind == _TEXTAREA and (is_text or default is None)) or (is_text and not {"\n", "\r"}.isdisjoint(default)):
-        # A field of one line loses the others.
+        # A single-line field would drop the other lines.
         schema["format"] = "multiline"
     if isinstance(default, list) and not all(map(_is_one_line, default)):
-        # Without the type of its items an array is asked for as JSON, else as lines of text.
+        # Airflow shows an array without an item type as JSON, otherwise as lines of text.
         schema["items"] = {"title": "any JSON value"}
     return schema
 
@@ -179,7 +179,7 @@ def _types(kind: str, default: Any) -> str | list[str]:
         return _ANY_TYPE
     if AIRFLOW_V_3_0_PLUS:
         return [own, *(each for each in _ANY_TYPE if each != own)]
-    # Airflow 2 chooses the form's field by any type that it finds, and writes the value anew by that.
+    # Airflow 2 picks the form field by any type it finds, and converts the value to it.
     return own if own == "boolean" else [own, "null"]
 
 

@@ -1,4 +1,4 @@
-"""Snapshots as JSON files beside DAG files."""
+"""Read and write snapshots as JSON files next to DAG files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def load_pipeline_tree(path: str | os.PathLike[str]) -> PipelineTree:
-    """Read the tree in a JSON file; nothing else is read, and no server is asked.
+    """Read the tree in a JSON file, without any network call.
 
-    :param path: a snapshot as ``airflow-sops snapshot`` writes it, or any other JSON file that holds a tree. Relative
-        paths begin at the current folder, which in Airflow is not the DAG file's: write
+    :param path: a snapshot written by ``airflow-sops snapshot``, or any other JSON file that contains a tree. Relative
+        paths start at the working directory, which in Airflow is not the DAG file's folder: use
         ``Path(__file__).with_name(...)``.
     :raises FileNotFoundError: there is no such file.
-    :raises SopsInvalidParameterError: it holds no tree; the error names the file.
+    :raises SopsInvalidParameterError: it contains no tree; the error names the file.
     """
     return load_snapshot(path).tree
 
@@ -31,7 +31,7 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     """Read a snapshot file.
 
     :raises FileNotFoundError: there is no such file.
-    :raises SopsInvalidParameterError: it holds no tree; the error names the file.
+    :raises SopsInvalidParameterError: it contains no tree; the error names the file.
     """
     content = Path(path).read_bytes()
     try:
@@ -39,17 +39,17 @@ def load_snapshot(path: str | os.PathLike[str]) -> Snapshot:
     except SopsInvalidParameterError as error:
         raise SopsInvalidParameterError(f"{os.fspath(path)}: {error.reason}", advice=error.advice) from error
     except ValueError as error:
-        raise SopsInvalidParameterError(f"{os.fspath(path)}: this is no JSON file: {error}") from error
+        raise SopsInvalidParameterError(f"{os.fspath(path)}: not a JSON file: {error}") from error
 
 
 def write_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> bool:
-    """Write a snapshot file, whole or not at all; tell whether that changed it.
+    """Write a snapshot file atomically; return whether its content changed.
 
-    The same snapshot always gives the same bytes: keys are sorted, texts stay readable. Missing folders are made.
+    The same snapshot always gives the same bytes: keys are sorted, texts stay readable. Missing folders are created.
     """
     target = Path(path)
     text = json.dumps(snapshot.to_dict(), ensure_ascii=False, indent=2, sort_keys=True)
-    # Half a surrogate pair, which JSON can carry, cannot be written otherwise.
+    # JSON can contain a lone surrogate, which UTF-8 cannot encode.
     content = f"{text}\n".encode(errors="backslashreplace")
     if target.exists() and target.read_bytes() == content:
         return False

@@ -1,9 +1,9 @@
-"""What the nodes of a tree are called in Airflow.
+"""Choose the Airflow task ids of a tree's nodes.
 
-A task id is made of the node's name, as far as it can be read in ``A-Z a-z 0-9 _ . -``, and the end of its id in SOPS:
-``deploy_web__abae2494``. It depends on nothing else, so it stays the same whatever is added around the node, and the
-history of the task with it. Of a name in another script nothing readable may remain; then the plugin or the kind of
-gateway stands in its place: ``bk_display__abae2494``. People see the name itself, which is kept as the display name.
+A task id consists of the node's name, reduced to ``A-Z a-z 0-9 _ . -``, and the end of its id in SOPS:
+``deploy_web__abae2494``. It depends on nothing else, so it and the task's history survive changes around the node. If
+nothing readable remains of a name in another script, the plugin or the kind of gateway replaces it:
+``bk_display__abae2494``. People see the full name, which is the display name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 
-#: What Airflow's metadata database holds: of a task id with the ids of all groups around it, and of a display name.
+#: The limits of Airflow's metadata database: for a task id including the ids of its groups, and for a display name.
 LONGEST_TASK_ID = 250
 LONGEST_DISPLAY_NAME = 2000
 
@@ -37,11 +37,11 @@ _WORD_BORDER = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class TaskName:
-    """What one node is called.
+    """The names of one node.
 
-    :param task_id: its id within the task group of the subprocess around it; of a subprocess that of its own group.
-    :param full_task_id: the same behind the ids of all groups around it, as Airflow's UI and API show it.
-    :param display_name: its name in SOPS; of a nameless gateway or event its kind.
+    :param task_id: its id within the task group of its enclosing subprocess; for a subprocess, the id of its own group.
+    :param full_task_id: the same with the ids of all groups as prefix, as Airflow's UI and API show it.
+    :param display_name: its name in SOPS; for an unnamed gateway or event, its kind.
     """
 
     task_id: str
@@ -50,14 +50,14 @@ class TaskName:
 
 
 def name_tasks(tree: PipelineTree, group_id: str = "", *, stages: bool = False) -> dict[NodeKey, TaskName]:
-    """Return the names of all nodes of a tree, those inside subprocesses included.
+    """Return the names of all nodes of a tree, including those in subprocesses.
 
-    :param group_id: full id of the task group that will hold them; empty for none.
-    :param stages: whether each stage has a task group of its own.
+    :param group_id: full id of the task group that will contain them; empty for none.
+    :param stages: whether each stage has its own task group.
     :raises SopsInvalidParameterError: the groups around a node leave too little of Airflow's 250 characters.
     """
     names: dict[NodeKey, TaskName] = {}
-    # Every level comes after the one around it.
+    # Every level comes after its enclosing one.
     for path, level in tree.levels.items():
         around = names[path].full_task_id if path else group_id
         prefix = f"{around}." if around else ""
@@ -65,9 +65,9 @@ def name_tasks(tree: PipelineTree, group_id: str = "", *, stages: bool = False) 
         longest = _longest_part(left)
         if longest < _ID_CHARACTERS:
             raise SopsInvalidParameterError(
-                f"subprocess {' > '.join(path)}: with all groups around them its tasks' ids would have more than"
+                f"subprocess {' > '.join(path)}: with the ids of all their groups its tasks' ids would exceed"
                 f" {LONGEST_TASK_ID} characters",
-                advice="Give the task group a shorter id, or nest it less deep.",
+                advice="Give the task group a shorter id, or nest it less deeply.",
             )
         taken = {names[key].full_task_id for key in names if len(key) == 1 and key in tree.levels}
         for key, task_id in _unique_ids(level.nodes.values(), longest, taken).items():
@@ -78,7 +78,7 @@ def name_tasks(tree: PipelineTree, group_id: str = "", *, stages: bool = False) 
 
 
 def stage_id(node: Node) -> str:
-    """Return the id, within the level, of the task group of a node's stage; empty for a node without a stage."""
+    """Return the id, within the level, of the task group of a node's stage; empty if the node has no stage."""
     name = node.stage_name if isinstance(node, Activity) else ""
     if not name:
         return ""
@@ -87,7 +87,7 @@ def stage_id(node: Node) -> str:
 
 
 def _longest_part(left: int) -> int:
-    """Return how long an id may be, so that what is inside it has room as well."""
+    """Return how long an id may be so that ids nested inside it still fit."""
     wanted = min(_LONGEST_PART, left * 2 // 5)
     return max(wanted, min(_ID_CHARACTERS, left))
 
@@ -95,13 +95,13 @@ def _longest_part(left: int) -> int:
 def _unique_ids(nodes: Iterable[Node], longest: int, taken: Collection[str]) -> dict[NodeKey, str]:
     """Choose ids of the nodes of one level.
 
-    :param taken: ids of groups at the top. Airflow 2 refuses a group deeper down whose own id is one of these.
+    :param taken: ids of top-level groups. Airflow 2 rejects a nested group with the same id.
     """
     chosen: defaultdict[str, list[Node]] = defaultdict(list)
     for node in nodes:
         chosen[_task_id(node, _end_of_id(node), longest)].append(node)
     return {
-        # The ends of two ids are hardly ever alike; digests never are.
+        # The ends of two ids hardly ever match; digests never do.
         node.key: task_id if len(alike) == 1 and task_id not in taken else _task_id(node, _digest(node), longest)
         for task_id, alike in chosen.items()
         for node in alike
@@ -115,7 +115,7 @@ def _task_id(node: Node, mark: str, longest: int) -> str:
 
 
 def readable_part(name: str) -> str:
-    """Return what of a name can stand in an id or a file name; empty if nothing can."""
+    """Return the part of a name that is valid in an id or a file name; empty if nothing is."""
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     return _ILLEGAL.sub("_", plain).strip("_-")
@@ -138,6 +138,6 @@ def _kind(node: Node) -> str:
 
 
 def _display_name(node: Node) -> str:
-    # PostgreSQL takes any character but this one.
+    # PostgreSQL accepts any character but this one.
     name = node.name.replace("\0", "\N{SYMBOL FOR NULL}") or _kind(node).replace("_", " ")
     return name if len(name) <= LONGEST_DISPLAY_NAME else f"{name[: LONGEST_DISPLAY_NAME - 1]}…"

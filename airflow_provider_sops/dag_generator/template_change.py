@@ -1,4 +1,4 @@
-"""Whether the template in SOPS is still the one that a DAG was built from."""
+"""Check whether the template in SOPS still matches a DAG's snapshot."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class FlowStart(Protocol):
 
 
 def tell_template_change(start: FlowStart) -> None:
-    """Compare a flow's template with its snapshot, and say what has changed.
+    """Compare a flow's template with its snapshot, and report the changes.
 
     Calls get_template_info.
 
-    :raises SopsInvalidParameterError: the template has changed, and that is to fail.
+    :raises SopsInvalidParameterError: the template has changed and ``on_template_change`` is ``"fail"``.
     """
     source = start.template_source
     template = start.hook.get_template_info(start.template_id, template_source=source, unfold_subprocess=True)
@@ -49,8 +49,8 @@ def tell_template_change(start: FlowStart) -> None:
     if content_hash(tree) == start.snapshot.content_hash:
         return
     changes = differences(start.snapshot.tree, tree)
-    told = "; ".join(changes[:_MOST_CHANGES]) or "a password"
-    text = f"template {start.template_id} has changed since its snapshot: {told}"
+    shown = "; ".join(changes[:_MOST_CHANGES]) or "a password"
+    text = f"template {start.template_id} has changed since its snapshot: {shown}"
     if start.on_template_change == "fail":
-        raise SopsInvalidParameterError(text, advice="Write the snapshot anew with `airflow-sops snapshot`.")
+        raise SopsInvalidParameterError(text, advice="Write the snapshot again with `airflow-sops snapshot`.")
     start.log.warning("%s", text)

@@ -1,1 +1,1 @@
-"""EnOS's batch processing: its calls, answers and rules. Imports no Airflow and does no I/O."""
+"""EnOS's batch processing: calls, answers and rules. Imports no Airflow and does no I/O."""

@@ -1,8 +1,7 @@
-"""What comes back: an HTTP response becomes the answer's data, or one error that says what is wrong.
+"""Turn an HTTP response into the answer's data, or into one error that says what is wrong.
 
-v2.1 tells success by ``code``, v2.0 and the token service by ``status``, and all of them by 0. Which HTTP status comes
-with another code is not documented, so code and status are both looked at, the code first. Texts are passed on and
-never looked at.
+v2.1 marks success by ``code`` 0, v2.0 and the token service by ``status`` 0. Which HTTP status comes with another code
+is not documented, so both are checked, the code first. Message texts are passed on, never interpreted.
 """
 
 from __future__ import annotations
@@ -32,42 +31,41 @@ if TYPE_CHECKING:
     from airflow_provider_sops.enos.endpoints import Endpoint
     from airflow_provider_sops.service.http import HttpResponse
 
-#: Where answers carry their code. The last one is a slip that the documents of the token service show.
+#: Where answers carry their code. The last one is a typo in the token service's documentation.
 _CODE_KEYS = ("code", "status", "stauts")
 
 
 _TOKEN_REFUSED = Kind(
     EnosTokenRefusedError,
-    "the gateway did not accept the access token or the signature",
+    "the gateway rejected the access token or the signature",
     "Check the SecretKey in the connection's password, and this machine's clock.",
 )
 _APP_REFUSED = Kind(
     EnosAuthError,
-    "EnOS did not accept the app",
-    "Check AccessKey and SecretKey (login and password of the connection) and that the app is registered.",
+    "EnOS rejected the app",
+    "Check AccessKey and SecretKey (login and password of the connection) and whether the app is registered.",
 )
-_INVALID_PARAMETER = Kind(EnosInvalidParameterError, "a parameter is missing or wrong")
+_INVALID_PARAMETER = Kind(EnosInvalidParameterError, "a parameter is missing or invalid")
 _NO_INSTANCE = Kind(
     EnosNotFoundError,
     "there is no such instance",
-    "Check the id (ids of task and flow instances look alike) and that it belongs to the organisation org_id.",
+    "Check the id (ids of task and flow instances look alike) and whether it belongs to the organisation org_id.",
 )
 _NO_LOG = Kind(EnosNoLogError, "the task instance has no log, or does not exist")
 _TRIGGER_REFUSED = Kind(
     EnosTriggerRefusedError,
-    "EnOS made no instance of the flow",
-    "It has one code for all of these: the flow or task does not exist, or the flow was triggered less than a minute "
-    "ago.",
+    "EnOS created no instance of the flow",
+    "One code covers all of these: the flow or task does not exist, or the flow was triggered less than a minute ago.",
 )
-_SERVER_ERROR = Kind(EnosServerError, "EnOS met an internal error", "It may have acted: read its state.")
+_SERVER_ERROR = Kind(EnosServerError, "EnOS failed with an internal error", "It may have acted: check the state there.")
 _UNREACHABLE = Kind(
-    EnosGatewayError, "the gateway could not get an answer from EnOS", "EnOS may have acted: read its state."
+    EnosGatewayError, "the gateway could not get an answer from EnOS", "EnOS may have acted: check the state in EnOS."
 )
 _REFUSED = Kind(EnosError, "EnOS refused the call")
 _FOREIGN = Kind(
     EnosGatewayError,
-    "this is not an answer of EnOS",
-    "Check the connection's host and api_version; something else may stand before EnOS.",
+    "the answer did not come from EnOS",
+    "Check the connection's host and api_version; a proxy may have answered instead of EnOS.",
 )
 
 _BY_CODE: Mapping[int, Kind] = {
@@ -79,13 +77,15 @@ _BY_CODE: Mapping[int, Kind] = {
     62102: _INVALID_PARAMETER,
     62103: Kind(
         EnosAuthError,
-        "the user has no privilege for this",
-        "Triggering and stopping a flow is its owner's alone: check user_id, or the flow's owners in EnOS.",
+        "the user has no permission for this",
+        "Only a flow's owner may trigger or stop it: check user_id, or the flow's owners in EnOS.",
     ),
-    62104: Kind(EnosInvalidOperationError, "EnOS does not do this with the flow: it has no task, or others rely on it"),
+    62104: Kind(
+        EnosInvalidOperationError, "EnOS refuses this for the flow: it has no task, or other flows depend on it"
+    ),
     62105: Kind(EnosAuthError, "the user's account is locked", "Ask EnOS's administrators."),
     62109: _SERVER_ERROR,
-    1001: Kind(EnosRepeatedRequestError, "the token service has seen this very request before"),
+    1001: Kind(EnosRepeatedRequestError, "the token service has already seen this request"),
     1002: _APP_REFUSED,
     1003: _APP_REFUSED,
     1004: _INVALID_PARAMETER,
@@ -95,7 +95,7 @@ _BY_CODE: Mapping[int, Kind] = {
     1204: Kind(EnosAuthError, "the token service did not replace the access token"),
 }
 
-#: One code has many meanings: where the call decides which.
+#: Codes with several meanings: the call decides which.
 _BY_CALL_AND_CODE: Mapping[tuple[str, int], Kind] = {
     ("get_task_instance", 62102): _NO_INSTANCE,
     ("get_flow_instance", 62102): _NO_INSTANCE,
@@ -106,13 +106,13 @@ _BY_CALL_AND_CODE: Mapping[tuple[str, int], Kind] = {
     ("update_and_trigger_flow", 62102): _TRIGGER_REFUSED,
 }
 
-#: Where there is no code of EnOS's.
+#: HTTP statuses, used if there is no EnOS code.
 _BY_STATUS: Mapping[int, Kind] = {
     400: Kind(EnosInvalidParameterError, "the gateway cannot read the request"),
     401: _TOKEN_REFUSED,
-    403: Kind(EnosAuthError, "the gateway refused access", "It may not accept calls from this machine's address."),
-    413: Kind(EnosGatewayError, "the request is too big for the gateway", "Send smaller parameters."),
-    429: Kind(EnosRateLimitError, "the gateway refused the call because there were too many", "It was not executed."),
+    403: Kind(EnosAuthError, "the gateway denied access", "It may reject calls from this machine's address."),
+    413: Kind(EnosGatewayError, "the request is too large for the gateway", "Send smaller parameters."),
+    429: Kind(EnosRateLimitError, "the gateway rejected the call because of its rate limit", "It was not executed."),
     500: _SERVER_ERROR,
     502: _UNREACHABLE,
     503: _UNREACHABLE,
@@ -132,8 +132,8 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's words; a page in between may echo the request's headers.
-    :raises EnosError: the call did not succeed; see the module ``errors`` for what each class means.
+    :param conceal: removes secrets from the server's message; a proxy's page may echo the request's headers.
+    :raises EnosError: the call failed; the module ``errors`` explains each class.
     """
     payload = read_object(response)
     said = payload or {}

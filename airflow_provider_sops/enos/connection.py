@@ -1,4 +1,4 @@
-"""An Airflow connection of type ``enos``, checked and typed. Needs no Airflow: any object of that shape will do."""
+"""An Airflow connection of type ``enos``, checked and typed; works without Airflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.service.settings import Limits, TransportSettings
 
-#: The keys of the extra that mean something; all others are left alone.
+#: The known keys of the extra; others are ignored.
 EXTRA_KEYS = ("user_id", "org_id", "api_version", *TRANSPORT_KEYS)
 
 
@@ -29,9 +29,9 @@ EXTRA_KEYS = ("user_id", "org_id", "api_version", *TRANSPORT_KEYS)
 class EnosConnection:
     """How to reach one EnOS, and as whom.
 
-    :param transport: the way there.
-    :param limits: what one exchange may cost.
-    :param unused_extra: keys in the extra that mean nothing, perhaps misspelt.
+    :param transport: how to reach the service.
+    :param limits: the limits of one request.
+    :param unused_extra: unknown keys of the extra, perhaps misspelt.
     """
 
     address: Address
@@ -42,7 +42,7 @@ class EnosConnection:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must not be shown anywhere, also in the form that a URL holds them in."""
+        """The values that must never be shown, also URL-encoded."""
         return in_every_form((self.credentials.secret_key, *self.transport.secrets))
 
     def request(self, api: str, parameters: Mapping[str, Any], *, token: AccessToken, timestamp: str) -> HttpRequest:
@@ -80,12 +80,12 @@ def read_enos_connection(
 ) -> EnosConnection:
     """Read an Airflow connection.
 
-    Host is the API gateway's address, with ``https://`` unless it says otherwise; port is used where the host has
-    none. Login is the AccessKey, password the SecretKey. The extra may hold what ``EXTRA_KEYS`` lists.
+    Host is the API gateway's address, ``https://`` if it has no scheme; port is used if the host has none. Login is the
+    AccessKey, password the SecretKey. The extra may hold what ``EXTRA_KEYS`` lists.
 
-    :param user_id: instead of the connection's.
-    :param org_id: instead of the connection's.
-    :raises EnosInvalidParameterError: the text names the field or key, and never a secret.
+    :param user_id: overrides the connection's.
+    :param org_id: overrides the connection's.
+    :raises EnosInvalidParameterError: the connection is malformed; the text names the field or key, never a secret.
     """
     fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
     version = fields.choice("api_version", API_VERSIONS, default="v2.1")

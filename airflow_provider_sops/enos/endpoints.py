@@ -1,11 +1,11 @@
 """The calls of EnOS's batch processing service, one row each: the 22 of its API v2.1.
 
-A call is a resource and an action: ``GET taskInstances?action=get``. v2.0 of the API has the same calls but for those
-that are marked ``since_v21``. There is no call that runs an instance again, pauses it or stops one task of it.
+A call is a resource and an action: ``GET taskInstances?action=get``. v2.0 of the API has the same calls except those
+marked ``since_v21``. No call reruns or pauses an instance, or stops a single task of it.
 
-``repeatable`` says whether a call may be sent again when its answer was lost, not knowing whether it was executed:
-everything that only reads, also by POST, and what sets something to a given value. Not so a trigger (it makes an
-instance), nor a cancel and a delete, whose repeat is refused and hides that the first one worked.
+``repeatable`` says whether a call may be sent again if its answer was lost and nobody knows whether it was executed:
+everything that only reads, even by POST, and everything that sets a given value. Not a trigger, which creates an
+instance, nor cancel and delete, whose repeat fails and hides that the first one worked.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Endpoint:
     :param name: the call's name in this package.
     :param resource: the path's last part.
     :param action: the query's ``action``.
-    :param repeatable: whether it is safe to send the call again after a lost answer.
+    :param repeatable: whether the call may be sent again after a lost answer.
     :param doc: what it does.
-    :param for_user: whether it is made for a user of an organisation, ``userId`` and ``orgId``.
+    :param for_user: whether it needs a user and an organisation (``userId`` and ``orgId``).
     :param since_v21: whether v2.0 lacks it.
     """
 
@@ -74,13 +74,13 @@ _FLOWS = (
     Endpoint("get_flow", "GET", "flows", "get", True, "Read a flow."),
     Endpoint("get_my_flow", "GET", "flows", "getMyFlow", True, "List the flows of the user."),
     Endpoint("search_flow", "POST", "flows", "search", True, "List flows."),
-    Endpoint("load_flow_for_edit", "GET", "flows", "loadForEdit", True, "Read a flow as its editor does."),
+    Endpoint("load_flow_for_edit", "GET", "flows", "loadForEdit", True, "Read a flow for editing."),
     Endpoint("save_flow", "POST", "flows", "save", False, "Create or change a flow."),
     Endpoint("import_flow", "POST", "flows", "import", False, "Create or change a flow from an exported one."),
-    Endpoint("export_flow", "GET", "flows", "export", True, "Read a flow in the form that can be imported."),
+    Endpoint("export_flow", "GET", "flows", "export", True, "Read a flow in its importable form."),
     Endpoint("delete_flow", "GET", "flows", "delete", False, "Delete a flow. EnOS does this by GET."),
-    Endpoint("enable_flow", "POST", "flows", "enable", True, "Let a flow run by its schedule."),
-    Endpoint("disable_flow", "POST", "flows", "disable", True, "Keep a flow from running by its schedule."),
+    Endpoint("enable_flow", "POST", "flows", "enable", True, "Enable a flow's schedule."),
+    Endpoint("disable_flow", "POST", "flows", "disable", True, "Disable a flow's schedule."),
 )
 
 _OTHERS = (
@@ -99,7 +99,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
 def endpoint(name: str) -> Endpoint:
     """Return the row of a call.
 
-    :param name: the call's name, ``get_flow_instance``.
+    :param name: the call's name, for example ``get_flow_instance``.
     :raises EnosInvalidParameterError: there is no such call; the text names similar ones.
     """
     return look_up(name, ENDPOINTS, service="EnOS's batch processing", error=EnosInvalidParameterError)

@@ -1,8 +1,8 @@
-"""One tree of errors for everything that can go wrong with EnOS.
+"""The error hierarchy for EnOS.
 
-What each of them carries, and what ``temporary`` and ``outcome_unknown`` mean, is said in ``service.errors``.
+``service.errors`` explains their attributes, and what ``temporary`` and ``outcome_unknown`` mean.
 
-Errors are told apart by HTTP status and code, never by the text of a message.
+Errors are distinguished by HTTP status and code, never by message text.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from airflow_provider_sops.service.errors import (
 
 
 class EnosError(ServiceError):
-    """Something went wrong with EnOS. Directly of this class where no closer one fits, as for unknown codes.
+    """Something went wrong with EnOS. Raised itself if no subclass fits, for example for unknown codes.
 
     :param reason: what went wrong, in English.
     :param request_id: EnOS's id of the request, to quote to EnOS's support.
-    :param details: ``api``, the call's name as in the endpoint table, ``trigger_flow``; ``ids``, the ids that the call
-        named, ``{"flowId": "3377"}``; ``code``, the code in the answer as it came, ``None`` where there was none;
-        ``http_status``, ``None`` where no answer came; ``server_message``, the server's own words in full; ``advice``,
+    :param details: ``api``, the call's name in the endpoint table, for example ``trigger_flow``; ``ids``, the ids in
+        the call, for example ``{"flowId": "3377"}``; ``code``, the code in the answer as it came, ``None`` if there was
+        none;
+        ``http_status``, ``None`` if no answer came; ``server_message``, the server's full message; ``advice``,
         what to do next.
     """
 
@@ -43,46 +44,46 @@ class EnosError(ServiceError):
 
 
 class EnosConnectionError(EnosError, ConnectionFailedError):
-    """No usable answer reached us: name not found, connection refused, TLS, timeout, connection lost."""
+    """No usable answer arrived: name not found, connection refused, TLS failure, timeout, connection lost."""
 
 
 class EnosGatewayError(EnosError, UnusableAnswerError):
-    """An answer that is not EnOS's own: a redirect, HTML, broken JSON, an empty body, or a gateway's refusal."""
+    """An answer that did not come from EnOS: a redirect, HTML, broken JSON, an empty body, or a gateway's refusal."""
 
 
 class EnosServerError(EnosError):
-    """EnOS, or the gateway before it, met an error of its own (62109, 1005, HTTP 500)."""
+    """EnOS, or the gateway in front of it, failed with an internal error (62109, 1005, HTTP 500)."""
 
     @property
     def temporary(self) -> bool:
-        """Always: it has nothing to do with the request."""
+        """Always: the request is not the cause."""
         return True
 
     @property
     def outcome_unknown(self) -> bool:
-        """Always: it may have come after the deed."""
+        """Always: EnOS may have acted before it failed."""
         return True
 
 
 class EnosRepeatedRequestError(EnosError):
-    """The token service has seen the same request before (1001); another timestamp makes it another request."""
+    """The token service has already seen this request (1001); a new timestamp makes it a new request."""
 
     @property
     def temporary(self) -> bool:
-        """Always: time goes on."""
+        """Always: the next attempt has a new timestamp."""
         return True
 
 
 class EnosAuthError(EnosError):
-    """The app or the user was refused: unknown app, wrong secret, no privilege, locked account."""
+    """The app or the user was rejected: unknown app, wrong secret, no permission, locked account."""
 
 
 class EnosTokenRefusedError(EnosAuthError):
-    """The gateway did not accept the access token or the signature; the call was not executed."""
+    """The gateway rejected the access token or the signature; the call was not executed."""
 
 
 class EnosRateLimitError(EnosError, RateLimitError):
-    """The gateway refused the call because there were too many; it was not executed."""
+    """The gateway rejected the call because of its rate limit; it was not executed."""
 
 
 class EnosNotFoundError(EnosError):
@@ -90,33 +91,33 @@ class EnosNotFoundError(EnosError):
 
 
 class EnosNoLogError(EnosNotFoundError):
-    """The task instance has no log (yet), or does not exist: EnOS does not tell these apart."""
+    """The task instance has no log (yet), or does not exist: EnOS does not distinguish these."""
 
 
 class EnosInvalidParameterError(EnosError, InvalidParameterError):
-    """A parameter is missing or wrong, found by EnOS or here before anything was sent."""
+    """A parameter is missing or invalid; found by EnOS, or by this package before anything was sent."""
 
 
 class EnosInvalidOperationError(EnosError):
-    """EnOS does not do this with the flow as it is, such as triggering one that has no task."""
+    """The flow's state does not allow it: for example, triggering a flow without tasks."""
 
 
 class EnosTriggerRefusedError(EnosInvalidOperationError):
-    """EnOS made no instance: the flow or task does not exist, or the flow was triggered less than a minute ago.
+    """EnOS created no instance: the flow or task does not exist, or the flow was triggered less than a minute ago.
 
-    EnOS has one code for all of these.
+    One code covers all of these.
     """
 
 
 class EnosTriggerTimeTakenError(EnosInvalidOperationError):
-    """The flow has an instance for this trigger time that somebody else has made."""
+    """Someone else has created the flow's instance for this trigger time."""
 
 
 class _EnosInstanceOutcomeError(EnosError):
-    """An instance ended otherwise than well; the call about it did not fail.
+    """An instance did not end successfully; no call failed.
 
     :param instance_id: the flow's or task's instance.
-    :param status: the word of the status in which it ended.
+    :param status: its final status, as a word.
     """
 
     def __init__(self, reason: str, *, instance_id: str = "", status: str = "", **details: Any) -> None:
@@ -126,12 +127,12 @@ class _EnosInstanceOutcomeError(EnosError):
 
 
 class EnosInstanceFailedError(_EnosInstanceOutcomeError):
-    """The instance ended with a status that does not count as success."""
+    """The instance ended in a status that does not count as success."""
 
 
 class EnosInstanceCancelledError(_EnosInstanceOutcomeError):
-    """Somebody stopped the instance."""
+    """Someone stopped the instance."""
 
 
-#: What a transport raises on the way to EnOS.
+#: The errors that a transport to EnOS raises.
 TRANSPORT_ERRORS = TransportErrors(EnosConnectionError, EnosGatewayError, EnosInvalidParameterError)

@@ -1,6 +1,6 @@
-"""What is sent to EnOS: a call, its parameters, the app's credentials and a token become one signed HTTP request.
+"""Build the signed HTTP request for a call from its parameters, the app's credentials and a token.
 
-Nothing here sends anything. The answer is read by ``read_response`` (module ``answer``).
+Nothing here sends anything. ``read_response`` (module ``answer``) reads the answer.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _SERVICES: Mapping[ApiVersion, str] = {"v2.1": "batch-processing-service", "v2.0
 _FIRST_PAGE: Mapping[ApiVersion, int] = {"v2.1": 1, "v2.0": 0}
 
 USER_AGENT = f"airflow-provider-sops/{__version__}"
-#: Parameters by which errors and logs say what a call was about.
+#: Parameters that errors and logs show as the call's ids.
 _ID_PARAMETERS = ("taskInstId", "flowInstId", "flowId", "taskId", "dirId", "id")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An app that is registered with EnOS, and the user it acts for.
+    """An app registered with EnOS, and the user it acts for.
 
     :param access_key: the app's AccessKey.
     :param secret_key: the app's SecretKey. It is never sent.
-    :param user_id: the user, for every call but those about the time.
+    :param user_id: the user, for every call except those about the time.
     :param org_id: the user's organisation.
     """
 
@@ -55,9 +55,9 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a batch processing service is.
+    """The address of a batch processing service.
 
-    :param root: address of the API gateway without a closing slash, ``https://apim-cn5.enos-iot.com``.
+    :param root: address of the API gateway without a trailing slash, for example ``https://apim-cn5.enos-iot.com``.
     :param version: of the API.
     """
 
@@ -80,17 +80,17 @@ def build_request(
 ) -> HttpRequest:
     """Return the signed request for a call.
 
-    :param parameters: everything the call takes besides ``action``, ``userId`` and ``orgId``, by EnOS's names: of a
-        GET in the query, of a POST in the body. Those that are ``None`` are left out; a ``Page`` is written as the
-        API's version counts.
-    :param access_token: as the token service gave it.
+    :param parameters: all parameters of the call except ``action``, ``userId`` and ``orgId``, by EnOS's names: sent in
+        the query of a GET or the body of a POST. ``None`` is left out; a ``Page`` is written as the API's version
+        counts pages.
+    :param access_token: from the token service.
     :param timestamp: now, in milliseconds since the epoch; every request needs a fresh one.
     :raises EnosInvalidParameterError: the user or organisation is missing, the API's version lacks the call, or a
         value cannot be written as JSON.
     """
     if endpoint.since_v21 and address.version == "v2.0":
         raise EnosInvalidParameterError(
-            "v2.0 of the API has no such call", api=endpoint.name, advice="Set the connection's extra 'api_version'."
+            "v2.0 of the API lacks this call", api=endpoint.name, advice="Set the connection's extra 'api_version'."
         )
     given = {name: _plain(value, address.version) for name, value in parameters.items() if value is not None}
     ids = {name: str(given[name]) for name in _ID_PARAMETERS if name in given}
@@ -147,5 +147,5 @@ def _query_text(endpoint: Endpoint, value: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise EnosInvalidParameterError(f"a parameter is no proper text: {error}", api=endpoint.name) from error
+        raise EnosInvalidParameterError(f"a parameter cannot be encoded as text: {error}", api=endpoint.name) from error
     return text

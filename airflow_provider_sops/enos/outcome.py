@@ -1,4 +1,4 @@
-"""What to tell people when an instance ended otherwise than well."""
+"""The error for an instance that did not end successfully."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """What a clear and a retry of the waiting Airflow task do, after each bad end of its wait; in whole sentences.
+    """What a clear and a retry of the waiting Airflow task do after each unsuccessful outcome, in whole sentences.
 
-    :param failed: the instance ended with a status that does not count as success.
-    :param stopped: somebody has stopped it.
-    :param timed_out: the time allowed for the wait is over.
-    :param unreachable: EnOS gave no answer for too long; the instance goes on.
+    :param failed: the instance ended in a status that does not count as success.
+    :param stopped: someone stopped it.
+    :param timed_out: the wait timed out.
+    :param unreachable: EnOS did not answer for too long; the instance continues.
     """
 
     failed: str
@@ -36,39 +36,39 @@ class NextSteps:
     unreachable: str
 
 
-#: Of a sensor, which never acts on what it waits for.
+#: For a sensor, which never changes what it waits for.
 SENSOR_STEPS = NextSteps(
-    failed="Run what failed again in EnOS, then clear this sensor: it waits for the same instance.",
-    stopped="To run it anew, clear the Airflow task that has triggered it together with this sensor.",
-    timed_out="Raise the sensor's timeout if it needs longer. A clear of this sensor waits again.",
-    unreachable="A retry or a clear of this sensor waits again.",
+    failed="Rerun the failed tasks in EnOS, then clear this sensor: it waits for the same instance.",
+    stopped="To run it again, clear the Airflow task that triggered it together with this sensor.",
+    timed_out="Raise the sensor's timeout if it needs longer. Clear this sensor to wait again.",
+    unreachable="Retry or clear this sensor to wait again.",
 )
 
 
 def flow_steps(*, stops_when_out_of_time: bool) -> NextSteps:
-    """Return what is true of the operator that triggers a flow.
+    """Return the steps for the operator that triggers a flow.
 
-    :param stops_when_out_of_time: whether the instance was stopped when its time was over.
+    :param stops_when_out_of_time: whether the instance was stopped after the timeout.
     """
-    anew = "A retry or a clear of this task triggers the flow anew."
+    anew = "A retry or a clear of this task triggers the flow again."
     going_on = (
-        "A retry of this task joins the instance, or takes it once it has succeeded; a clear triggers the flow anew "
-        "and leaves this instance as it is."
+        "A retry of this task joins the instance, or takes over its result if it has succeeded; a clear triggers the "
+        "flow again and leaves this instance alone."
     )
     longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
     return NextSteps(
-        failed=f"{anew} An instance that goes on because somebody has run what failed again in EnOS is joined by a "
+        failed=f"{anew} If someone reran the failed tasks in EnOS, the instance that continues is joined by a "
         "retry, not by a clear.",
-        stopped="A clear of this task triggers the flow anew.",
+        stopped="A clear of this task triggers the flow again.",
         timed_out=f"It was stopped. {longer} {anew}" if stops_when_out_of_time else f"{longer} {going_on}",
         unreachable=going_on,
     )
 
 
 def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str, steps: NextSteps) -> EnosError:
-    """Return the error that a wait's result means, if it is not a success.
+    """Return the error for a wait's result, which must not be a success.
 
-    :param steps: what can be done about it.
+    :param steps: advice for the error.
     """
     where = f"EnOS {kind} {instance_id}"
     if result.outcome == Outcome.ENDED and result.status == InstanceStatus.CANCEL:
@@ -85,7 +85,7 @@ def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str, step
             f"{where} ended as {result.status}{f': {told}' if told else ''}",
             instance_id=instance_id,
             status=result.status,
-            advice=f"Its logs, where EnOS has any, are above. {steps.failed}",
+            advice=f"Its logs, if EnOS has any, are above. {steps.failed}",
         )
     if result.outcome == Outcome.UNREADABLE:
         return EnosNotFoundError(
@@ -95,7 +95,7 @@ def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str, step
     if result.outcome == Outcome.UNREACHABLE:
         return EnosConnectionError(
             f"{where} cannot be followed: {result.reason}",
-            advice=f"The instance itself goes on in EnOS. {steps.unreachable}",
+            advice=f"The instance itself continues in EnOS. {steps.unreachable}",
         )
     return EnosError(
         f"{where} is still {result.status or 'without an answer'} after the time allowed for it",
@@ -104,11 +104,11 @@ def outcome_error(result: WaitResult, kind: InstanceKind, instance_id: str, step
 
 
 def read_success_statuses(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the words that count as success.
+    """Return the statuses that count as success.
 
-    :raises ValueError: a word is none that an instance can end with, or there is none.
+    :raises ValueError: a status is not a final one, or the list is empty.
     """
     known = tuple(str(word).upper() for word in ([words] if isinstance(words, str) else words))
     if not known or not set(known) <= set(END_WORDS):
-        raise ValueError(f"success_statuses is {words!r}; it must be some of {', '.join(END_WORDS)}")
+        raise ValueError(f"success_statuses is {words!r}; it must contain only: {', '.join(END_WORDS)}")
     return known

@@ -1,4 +1,4 @@
-"""Reading a list to its end, page by page."""
+"""Read a list to its end, page by page."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which page of a list is wanted.
+    """A page of a list.
 
-    :param number: counted from 0; the versions of the API count differently, which the gateway sees to.
+    :param number: counted from 0; the gateway converts it to the API version's numbering.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Page:
     def to_parameter(self, first_page: int) -> dict[str, Any]:
         """Return the ``pagination`` of a request.
 
-        :param first_page: the number that EnOS gives to a list's first page.
+        :param first_page: EnOS's number for a list's first page.
         """
         return {"pageNo": first_page + self.number, "pageSize": self.size}
 
@@ -40,11 +40,11 @@ def all_pages(
 ) -> Steps[list[Item]]:
     """Return the items of all pages, each once.
 
-    Ends with the first page that is not full, or that brings nothing new: a server that ignores the page's number gives
-    the same page for ever. ``count`` is not trusted, since it may count the page alone.
+    Ends with the first page that is not full or has nothing new: a server that ignores the page number returns the same
+    page for ever. ``count`` is not used, since it may count only the page.
 
     :param page_of: the call that reads a page.
-    :param identity: what tells items apart; between two pages the list may have moved.
+    :param identity: what identifies an item; the list may shift between two pages.
     """
     found: dict[Hashable, Item] = {}
     for number in itertools.count():

@@ -1,4 +1,4 @@
-"""Moments as EnOS takes them: milliseconds since the epoch."""
+"""Times in EnOS's format: milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 
 
 def milliseconds(moment: datetime.datetime | int) -> int:
-    """Return a moment in milliseconds since the epoch; a number is taken for that already.
+    """Return a time in milliseconds since the epoch; a number is passed through.
 
-    :raises EnosInvalidParameterError: the moment has no time zone: EnOS would take its own.
+    :raises EnosInvalidParameterError: the time has no zone: EnOS would assume its own.
     """
     if isinstance(moment, int):
         return moment
@@ -23,10 +23,10 @@ def milliseconds(moment: datetime.datetime | int) -> int:
 
 
 def read_moment(value: Any, name: str) -> pendulum.DateTime:
-    """Return a moment as it comes out of a template: a time, its ISO 8601 text, or milliseconds since the epoch.
+    """Return a time from a rendered template: a datetime, an ISO 8601 string, or milliseconds since the epoch.
 
     :param name: the parameter's name, for the error.
-    :raises EnosInvalidParameterError: it is none of them, or has no time zone.
+    :raises EnosInvalidParameterError: it is none of these, or has no time zone.
     """
     text = str(value).strip()
     try:
@@ -38,8 +38,8 @@ def read_moment(value: Any, name: str) -> pendulum.DateTime:
             moment = datetime.datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         raise EnosInvalidParameterError(
-            f"{name} is {value!r}, which is no time",
-            advice="It must be a time with its zone, such as {{ data_interval_end }}, or milliseconds since the epoch.",
+            f"{name} is {value!r}, which is not a time",
+            advice="Pass a time with a zone, for example {{ data_interval_end }}, or milliseconds since the epoch.",
         ) from None
     if moment.utcoffset() is None:
         raise EnosInvalidParameterError(f"{name} is {value!r}, which has no time zone")

@@ -1,7 +1,7 @@
-"""Access tokens: asking for one, and knowing when to ask again.
+"""Access tokens: request one, and decide when to request the next.
 
-Follows the pages on ``apim-token-service`` of EnOS API management. ``get`` gives the same token until it expires;
-``refresh`` gives a new one before that.
+Follows the pages on ``apim-token-service`` of EnOS API management. ``get`` returns the same token until it expires;
+``refresh`` returns a new one earlier.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from airflow_provider_sops.service.reading import read_int, read_mapping
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.gateway import Credentials
 
-#: How long before its end a token is replaced.
+#: How long before it expires a token is replaced.
 _EARLY_SECONDS = 600.0
 
-#: The two calls of the token service. They need no token, and a repeat with a new timestamp does no harm.
+#: The two calls of the token service. They need no token and may be repeated with a new timestamp.
 GET_TOKEN: Final = Endpoint("get_token", "POST", "token", "get", True, "Get an access token.", for_user=False)
 REFRESH_TOKEN: Final = Endpoint("refresh_token", "POST", "token", "refresh", True, "Get a new token.", for_user=False)
 
@@ -31,14 +31,14 @@ REFRESH_TOKEN: Final = Endpoint("refresh_token", "POST", "token", "refresh", Tru
 class AccessToken:
     """A token and when to replace it.
 
-    :param replace_at: on the clock that ``read_token`` was given the time of.
+    :param replace_at: on the same clock as ``asked_at`` of ``read_token``.
     """
 
     value: str = field(repr=False)
     replace_at: float
 
     def is_fresh(self, now: float) -> bool:
-        """Whether the token need not be replaced yet."""
+        """Whether the token does not need to be replaced yet."""
         return now < self.replace_at
 
 
@@ -48,8 +48,8 @@ def token_request(
     """Return the request for a token.
 
     :param root: address of the API gateway.
-    :param timestamp: now, in milliseconds since the epoch; EnOS refuses one that was used before.
-    :param to_replace: a token that still lives, to be replaced before its time.
+    :param timestamp: now, in milliseconds since the epoch; EnOS refuses a repeated one.
+    :param to_replace: a valid token to replace before it expires.
     """
     endpoint = GET_TOKEN if to_replace is None else REFRESH_TOKEN
     content: dict[str, Any] = {
@@ -76,10 +76,10 @@ def token_request(
 def read_token(data: Any, *, asked_at: float) -> AccessToken:
     """Return the token in an answer's ``data``.
 
-    It is to be replaced ten minutes before it expires, or after half of what is left of it if that is later.
+    It is due for replacement ten minutes before it expires, or after half of its remaining life if that is later.
 
     :param asked_at: when the request was sent, in seconds on any clock.
-    :raises EnosGatewayError: there is no token in it.
+    :raises EnosGatewayError: the answer has no token.
     """
     content = read_mapping(data)
     value = content.get("accessToken")

@@ -1,9 +1,9 @@
-"""The one place that decides from an answer: is this instance over, and how did it end.
+"""Decide from an answer whether an instance has ended, and how.
 
-A failure is not an end by itself. A task that failed may have automatic reruns left. A flow is FAIL as soon as one of
-its nodes is, while other nodes still run; EnOS does not stop them. A failed flow has ended once each of its nodes has.
-The nodes behind a failed one never begin, though, and those of another branch may only not have begun yet: an answer
-does not tell these apart, so such a flow counts as *failed*, and has ended if it stays like that.
+A failure alone is not an end. A failed task may have automatic reruns left. A flow is FAIL as soon as one of its nodes
+is, while other nodes still run; EnOS does not stop them. A failed flow has ended once all its nodes have. But nodes
+after a failed one never start, while nodes of another branch may just not have started yet. An answer does not
+distinguish these, so such a flow counts as *failed*, and has ended if nothing changes.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from airflow_provider_sops.enos.models import FlowInstance, GraphNode, InstanceS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: How many failed nodes of a flow are asked about.
+#: How many failed nodes of a flow are looked up.
 _MOST_NODES_ASKED = 20
 
 
 class Verdict(StrEnum):
-    """What an answer says about the course of an instance."""
+    """The state of an instance according to one answer."""
 
     GOING_ON = "going on"
     PAUSED = "paused"
-    #: It failed; nodes still run.
+    #: It failed; nodes are still running.
     FAILING = "failing"
-    #: It failed and EnOS may run it again by itself.
+    #: It failed and EnOS may rerun it automatically.
     RERUN_DUE = "rerun due"
-    #: It failed and nothing runs in it at this moment; some nodes have not begun.
+    #: It failed and nothing is running; some nodes have not started.
     FAILED = "failed"
     ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class FailedTask:
-    """A task that did not succeed, for messages and for its log."""
+    """A task that did not succeed, for messages and to read its log."""
 
     instance_id: str
     label: str
@@ -46,11 +46,11 @@ class FailedTask:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one answer says.
+    """The verdict on one answer.
 
     :param nodes: the statuses of a flow's nodes, by their labels; empty for a task.
     :param failed: the tasks that failed.
-    :param progress: equal in two answers between which nothing has happened.
+    :param progress: equal for two answers if nothing happened in between.
     """
 
     status: InstanceStatus
@@ -61,7 +61,7 @@ class Snapshot:
 
 
 def snapshot_of_task(instance: TaskInstance) -> Snapshot:
-    """Return what an answer says of a task instance."""
+    """Return the verdict on a task instance."""
     failed: tuple[FailedTask, ...] = ()
     if not instance.status.is_failure:
         verdict = _plain_verdict(instance.status)
@@ -72,7 +72,7 @@ def snapshot_of_task(instance: TaskInstance) -> Snapshot:
 
 
 def nodes_to_ask_about(instance: FlowInstance) -> tuple[str, ...]:
-    """Return the ids of the failed task instances; whether a failed flow has ended depends on their reruns."""
+    """Return the ids of the failed task instances; their reruns decide whether a failed flow has ended."""
     if not instance.status.is_failure or _at_work(instance.nodes):
         return ()
     failed = [node.task_instance_id for node in instance.nodes if node.status.is_failure]
@@ -80,9 +80,9 @@ def nodes_to_ask_about(instance: FlowInstance) -> tuple[str, ...]:
 
 
 def snapshot_of_flow(instance: FlowInstance, asked: Sequence[TaskInstance] = ()) -> Snapshot:
-    """Return what an answer says of a flow instance.
+    """Return the verdict on a flow instance.
 
-    :param asked: the task instances of ``nodes_to_ask_about``, as far as EnOS gave them.
+    :param asked: the task instances of ``nodes_to_ask_about`` that EnOS returned.
     """
     if not instance.status.is_failure:
         verdict = _plain_verdict(instance.status)
@@ -126,7 +126,7 @@ def _progress_of(task: TaskInstance) -> tuple[object, ...]:
 
 
 def _by_label(nodes: Sequence[GraphNode]) -> dict[str, InstanceStatus]:
-    """Return statuses by label; a label that several nodes share is told apart by the task's id."""
+    """Return statuses by label; a label shared by several nodes gets the task's id."""
     labels = [node.label for node in nodes]
     return {
         node.label if labels.count(node.label) == 1 else f"{node.label} (task {node.task_id})": node.status

@@ -1,3 +1,3 @@
-"""Connections of Airflow to SOPS, blocking and asynchronous."""
+"""Hooks and asynchronous clients for SOPS and EnOS."""
 
 from __future__ import annotations

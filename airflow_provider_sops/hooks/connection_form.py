@@ -1,4 +1,4 @@
-"""A connection type's form for Airflow before 3.2; later ones read the provider info themselves."""
+"""A connection type's form for Airflow before 3.2; later versions read the provider info."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_sops.get_provider_info import get_provider_info
 
 
 def form_widgets(connection_type: str) -> dict[str, Any]:
-    """Return the form's fields of one's own."""
+    """Return the connection type's own form fields."""
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from wtforms import PasswordField, StringField
 
@@ -27,7 +27,7 @@ def form_widgets(connection_type: str) -> dict[str, Any]:
 
 
 def field_behaviour(connection_type: str) -> dict[str, Any]:
-    """Return how the fields are shown that every connection has."""
+    """Return how the standard connection fields are shown."""
     behaviour = _declared(connection_type)["ui-field-behaviour"]
     return {
         "hidden_fields": behaviour["hidden-fields"],

@@ -1,4 +1,4 @@
-"""What is questionable about a connection, said once in a process."""
+"""Warn about a questionable connection, once per process."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ log = logging.getLogger(__name__)
 
 
 def warn_about(service: str, secret: str, transport: TransportSettings, unused_extra: tuple[str, ...]) -> None:
-    """Log what is questionable.
+    """Log a warning for plain-text transport and for unknown extra keys.
 
-    :param service: its name in words.
-    :param secret: what every request carries that nobody else should see.
-    :param unused_extra: keys of the connection's extra that mean nothing.
+    :param service: its name.
+    :param secret: the name of the secret that every request carries.
+    :param unused_extra: unknown keys of the connection's extra.
     """
     if transport.is_plain_text:
-        _warn_once("%s is no https:// address: the %s crosses the network in plain text.", transport.root, secret)
+        _warn_once("%s does not use https://: the %s crosses the network in plain text.", transport.root, secret)
     if unused_extra:
-        _warn_once("The extra of the %s connection holds keys that mean nothing: %s.", service, ", ".join(unused_extra))
+        _warn_once("The extra of the %s connection has unknown keys: %s.", service, ", ".join(unused_extra))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What the connection form's "Test" button says: one sentence, with what is wrong if something is."""
+"""The result of the connection form's "Test" button: one sentence that names the problem, if there is one."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class Caller(Protocol):
-    """The part of ``SopsHook`` that is used here."""
+    """The part of ``SopsHook`` used here."""
 
     @property
     def connection(self) -> SopsConnection:
         """How to reach SOPS, and as whom."""
 
     def call_once(self, api: str, **parameters: Any) -> object:
-        """Call SOPS without ever sending the request again."""
+        """Call SOPS without retries."""
 
 
 def diagnose(hook: Caller) -> tuple[bool, str]:
-    """Call SOPS once or twice, reading only and never again after a failure.
+    """Call SOPS once or twice, read-only and without retries.
 
-    With a ``bk_biz_id``, a list of one template tells whether gateway, app, user and business are right.
-    Without one, the list of projects tells all but the business.
+    With a ``bk_biz_id``, listing one template checks gateway, app, user and business. Without one, listing the projects
+    checks everything but the business.
 
     :return: whether it worked, and one sentence.
     """
@@ -44,7 +44,7 @@ def diagnose(hook: Caller) -> tuple[bool, str]:
         return False, _what_is_wrong(error, hook)
     app = connection.credentials.bk_app_code or "the access token's app"
     if connection.bk_biz_id is None:
-        return True, f"SOPS answers {app}; no bk_biz_id is set, so every operator has to name one."
+        return True, f"SOPS answers {app}; no bk_biz_id is set, so every operator must set it."
     return True, f"SOPS answers {app} for {_business(connection)}."
 
 
@@ -65,10 +65,10 @@ def _what_is_wrong(error: SopsError, hook: Caller) -> str:
         return f"SOPS has no {_business(hook.connection)}{server_words(error)}"
     if isinstance(error, SopsAuthError) and code_number(error.code) == BAD_CREDENTIALS_CODE:
         return (
-            "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
+            "The gateway rejected the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
             f"token, or an app that may not name a bk_username without a token{server_words(error)}"
         )
-    # Without an answer the connection itself may be what is wrong.
+    # Without an answer the connection itself may be malformed.
     root = "" if error.http_status is None else hook.connection.gateway.root
     return what_is_wrong(error, "SOPS", root, SopsAuthError)
 

@@ -35,24 +35,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: For ``call_at_once``, which may need a token first: whoever kills a worker's process waits for 5 seconds.
+#: For ``call_at_once``, which may need a token first: a worker's process has 5 seconds before it is killed.
 _HURRIED = Limits(total_seconds=2.5, connect_seconds=1.0)
 
 
 class EnosHook(SessionHook):
     """Call the batch processing service of EnOS through its API gateway.
 
-    The calls of ``enos.calls`` are methods here; ``call`` does any call of the service by name. Each request is signed;
-    the access token is kept for the whole process, replaced before it expires, and replaced at once when the gateway
-    refuses it. Calls that may be repeated are sent again when their answer was lost (module ``service.retrying``);
-    redirects are not followed; certificates are verified. Nothing is read or sent before the first call, so making a
-    hook costs nothing. Not for several threads at once.
+    The calls of ``enos.calls`` are methods here; ``call`` makes any call of the service by name. Each request is
+    signed;
+    the access token is shared by the whole process, replaced before it expires, and replaced at once if the gateway
+    rejects it. Repeatable calls are retried if their answer was lost (module ``service.retrying``);
+    redirects are not followed; certificates are verified. Nothing is read or sent before the first call, so creating a
+    hook is free. Not thread-safe.
 
     Also a context manager, which closes the session.
 
     :param enos_conn_id: the Airflow connection, of type ``enos``.
-    :param user_id: the user to act for, instead of the connection's.
-    :param org_id: the user's organisation, instead of the connection's.
+    :param user_id: the user to act for; default: the connection's.
+    :param org_id: the user's organisation; default: the connection's.
     """
 
     conn_name_attr = "enos_conn_id"
@@ -88,40 +89,40 @@ class EnosHook(SessionHook):
 
     @property
     def api_version(self) -> ApiVersion:
-        """The version of the API that is called."""
+        """The API's version."""
         return self.connection.address.version
 
     def call(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS.
 
         :param api: the call's name in ``ENDPOINTS``.
-        :param parameters: what the call takes, by EnOS's names. ``None`` is left out. ``action``, ``userId`` and
+        :param parameters: the call's parameters, by EnOS's names. ``None`` is left out. ``action``, ``userId`` and
             ``orgId`` are added.
-        :return: the answer, whose ``data`` is as EnOS gave it.
-        :raises EnosInvalidParameterError: there is no such call, or a parameter is wrong; nothing was sent.
-        :raises EnosError: the call did not succeed.
+        :return: the answer; ``data`` is unchanged.
+        :raises EnosInvalidParameterError: there is no such call, or a parameter is invalid; nothing was sent.
+        :raises EnosError: the call failed.
         """
         rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
         return self._retrying(rules)(self.call_once, api, **parameters)
 
     def do(self, call: Call[T]) -> T:
-        """Do a call of ``enos.calls`` as ``call`` does, and return what it brought."""
+        """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
         return call.read(self.call(call.api, **call.parameters))
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
-        """Call EnOS without sending the request again, but for one time with another token if it is refused."""
+        """Call EnOS without retries, except once with a new token if the token was rejected."""
         token = self._token()
         try:
             return self._call(api, parameters, token)
         except EnosTokenRefusedError as error:
-            log.info("Asking for another access token: %s", error)
+            log.info("Requesting a new access token: %s", error)
             return self._call(api, parameters, self._token(refused=token))
 
     def call_at_once(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS within about five seconds, in one attempt over a new session.
 
-        For a process that is being killed: the session in use may be in the middle of a call, and so may be whoever
-        asks for a token.
+        For a process that is being killed: the session in use may be in the middle of a call, and another thread may be
+        requesting a token.
         """
         with new_session() as session:
             token = enos_tokens.kept_token(enos_tokens.TokenKey.of(self.connection))
@@ -130,17 +131,17 @@ class EnosHook(SessionHook):
             return self._call(api, parameters, token, session=session, limits=_HURRIED)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether EnOS can be called, and in one sentence what is wrong if not."""
+        """Return whether EnOS can be called, and one sentence that explains the result."""
         return diagnose(self)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later ones read the provider info."""
+        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
         return form_widgets(cls.conn_type)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the form's own fields are shown, for Airflow before 3.2."""
+        """Return how the standard form fields are shown, for Airflow before 3.2."""
         return field_behaviour(cls.conn_type)
 
     get_task_instance = blocking(instances.get_task_instance)

@@ -1,4 +1,4 @@
-"""EnOS without blocking, for triggers. Never imported by a DAG file: aiohttp takes long to import."""
+"""EnOS without blocking, for triggers. Never imported by a DAG file: importing aiohttp is slow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: In each event loop, one trigger alone asks for a token.
+#: Only one trigger per event loop requests a token.
 _obtaining: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[TokenKey, asyncio.Lock]] = WeakKeyDictionary()
 
 
@@ -45,8 +45,8 @@ async def aget_enos_connection(
     """Read an Airflow connection of type ``enos`` inside the triggerer; its secrets are masked in logs.
 
     :param conn_id: the connection.
-    :param user_id: the user to act for, instead of the connection's.
-    :param org_id: the user's organisation, instead of the connection's.
+    :param user_id: the user to act for; default: the connection's.
+    :param org_id: the user's organisation; default: the connection's.
     :raises EnosInvalidParameterError: the connection is malformed.
     """
     connection = read_enos_connection(await get_async_connection(conn_id), user_id=user_id, org_id=org_id)
@@ -57,12 +57,12 @@ async def aget_enos_connection(
 
 
 async def _mask(secret: str) -> None:
-    """Mask a secret in logs; Airflow tells its supervisor of it, which must not happen in the event loop's thread."""
+    """Mask a secret in logs; Airflow sends it to the supervisor, which must not block the event loop."""
     await sync_to_async(mask_secret)(secret)
 
 
 class AsyncEnosClient:
-    """What triggers need of ``EnosHook``, without blocking. Same calls, same answers, same rules for repeats.
+    """The asynchronous part of ``EnosHook`` for triggers: same calls, same answers, same retries.
 
     An asynchronous context manager, which opens and closes one HTTP session::
 
@@ -85,16 +85,16 @@ class AsyncEnosClient:
 
     @property
     def api_version(self) -> ApiVersion:
-        """The version of the API that is called."""
+        """The API's version."""
         return self.connection.address.version
 
     async def call(self, api: str, **parameters: Any) -> Answer:
-        """Call EnOS; parameters, answer and errors as of ``EnosHook.call``."""
+        """Call EnOS; same parameters, answer and errors as ``EnosHook.call``."""
         rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
         return await tenacity.AsyncRetrying(**rules)(self._call_once, api, parameters)
 
     async def do(self, call: Call[T]) -> T:
-        """Do a call of ``enos.calls`` as ``call`` does, and return what it brought."""
+        """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
         return call.read(await self.call(call.api, **call.parameters))
 
     get_task_instance = asynchronous(instances.get_task_instance)
@@ -106,11 +106,11 @@ class AsyncEnosClient:
         try:
             return await self._call(api, parameters, token)
         except EnosTokenRefusedError as error:
-            log.info("Asking for another access token: %s", error)
+            log.info("Requesting a new access token: %s", error)
             return await self._call(api, parameters, await self._token(refused=token))
 
     async def _token(self, refused: AccessToken | None = None) -> AccessToken:
-        """Return a usable token; see ``enos_tokens.obtain``, whose lock would stop the event loop."""
+        """Return a usable token like ``enos_tokens.obtain``, whose lock would block the event loop."""
         key = TokenKey.of(self.connection)
         locks = _obtaining.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))
         async with locks[key]:

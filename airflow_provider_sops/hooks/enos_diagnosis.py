@@ -1,4 +1,4 @@
-"""What the connection form's "Test" button says of EnOS: one sentence, with what is wrong if something is."""
+"""The result of the "Test" button for EnOS: one sentence that names the problem, if there is one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 class Caller(Protocol):
-    """The part of ``EnosHook`` that is used here."""
+    """The part of ``EnosHook`` used here."""
 
     @property
     def connection(self) -> EnosConnection:
         """How to reach EnOS, and as whom."""
 
     def call_once(self, api: str, **parameters: Any) -> object:
-        """Call EnOS without sending the request again."""
+        """Call EnOS without retries."""
 
 
 def diagnose(hook: Caller) -> tuple[bool, str]:
-    """Ask for a token and call EnOS once, reading only and never again after a failure.
+    """Request a token and call EnOS once, read-only and without retries.
 
-    With a user and an organisation, the list of the user's flows tells whether app, user and organisation are right.
-    Without them, the server's clock tells about the app.
+    With a user and an organisation, listing the user's flows checks app, user and organisation. Without them, reading
+    the server's clock checks the app.
 
     :return: whether it worked, and one sentence.
     """
@@ -35,11 +35,11 @@ def diagnose(hook: Caller) -> tuple[bool, str]:
         known = credentials.user_id and credentials.org_id
         hook.call_once("get_my_flow" if known else "get_current_time")
     except EnosError as error:
-        # Without an answer the connection itself may be what is wrong.
+        # Without an answer the connection itself may be malformed.
         root = "" if error.http_status is None else hook.connection.address.root
         return False, what_is_wrong(error, "EnOS", root, EnosAuthError)
     if not known:
         return True, (
-            f"EnOS answers {credentials.access_key}; user_id or org_id is not set, so every operator has to name both."
+            f"EnOS answers {credentials.access_key}; user_id or org_id is not set, so every operator must set both."
         )
     return True, f"EnOS answers {credentials.access_key} for user {credentials.user_id} of {credentials.org_id}."

@@ -1,7 +1,7 @@
-"""The access tokens of this process: one for each app and gateway, whatever the number of hooks and triggers.
+"""The access tokens of this process: one per app and gateway, shared by all hooks and triggers.
 
-A token is replaced ten minutes before it expires. One that the gateway refuses earlier is replaced at once: by what the
-token service has now, and if that is the very token that was refused, by a refreshed one.
+A token is replaced ten minutes before it expires. One that the gateway rejects earlier is replaced at once: by the
+token service's current token or, if that is the rejected one, by a refreshed one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TokenKey(NamedTuple):
-    """What a token belongs to. The secret key is there as a digest: a changed one makes another token."""
+    """What a token belongs to. It includes a digest of the secret key: a new key needs a new token."""
 
     root: str
     access_key: str
@@ -42,12 +42,12 @@ _last_timestamp = 0
 
 
 def now() -> float:
-    """Return the time by which tokens are kept, in seconds."""
+    """Return the time on the clock used for tokens, in seconds."""
     return time.monotonic()
 
 
 def fresh_timestamp() -> str:
-    """Return the present in milliseconds since the epoch, never twice the same: EnOS refuses that for a token."""
+    """Return the time in milliseconds since the epoch, never the same twice: EnOS rejects repeats."""
     global _last_timestamp
     with _counting:
         _last_timestamp = max(time.time_ns() // 1_000_000, _last_timestamp + 1)
@@ -55,7 +55,7 @@ def fresh_timestamp() -> str:
 
 
 def kept_token(key: TokenKey, refused: AccessToken | None = None) -> AccessToken | None:
-    """Return the token that is at hand, unless it is the refused one or due to be replaced."""
+    """Return the stored token unless it was rejected or is due for replacement."""
     token = _tokens.get(key)
     if token is None or not token.is_fresh(now()):
         return None
@@ -63,12 +63,12 @@ def kept_token(key: TokenKey, refused: AccessToken | None = None) -> AccessToken
 
 
 def token_to_refresh(key: TokenKey, refused: AccessToken | None) -> AccessToken | None:
-    """Return the token at hand that is due to be replaced; ``None`` if there is none or it was refused."""
+    """Return the stored token that is due for replacement; ``None`` if there is none or it was rejected."""
     return None if refused is not None else _tokens.get(key)
 
 
 def keep_token(key: TokenKey, token: AccessToken) -> None:
-    """Keep a token for every hook and trigger of this process."""
+    """Store a token for every hook and trigger of this process."""
     _tokens[key] = token
 
 
@@ -80,11 +80,11 @@ def forget_tokens() -> None:
 def obtain(
     key: TokenKey, ask: Callable[[AccessToken | None], AccessToken], refused: AccessToken | None = None
 ) -> AccessToken:
-    """Return a usable token, asking for one where there is none; at the same time one thread alone asks.
+    """Return a usable token, requesting one if necessary; only one thread requests at a time.
 
-    :param ask: asks the token service for a token, or for one in place of the given one.
-    :param refused: a token that the gateway has just refused.
-    :raises EnosError: the token service gave none.
+    :param ask: requests a token from the token service, or a replacement for the given one.
+    :param refused: a token that the gateway has just rejected.
+    :raises EnosError: the token service returned none.
     """
     with _obtaining:
         token = kept_token(key, refused)
@@ -101,7 +101,7 @@ def _ask(
         try:
             return ask(to_refresh)
         except EnosError:
-            # It may have expired meanwhile; what there is to say, the next request says.
+            # It may have expired meanwhile; the next request will show that.
             return ask(None)
     token = ask(None)
     return ask(token) if refused is not None and token.value == refused.value else token

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class SessionHook(BaseHook):
-    """A hook with one pooled HTTP session, opened with the first call. A context manager, which closes it."""
+    """A hook with one pooled HTTP session, opened by the first call; as a context manager it closes the session."""
 
     _session: requests.Session | None = None
     _deadline: float | None = None
 
     def get_conn(self) -> requests.Session:
-        """Return the session, which keeps connections open between calls."""
+        """Return the session; it keeps connections open between calls."""
         if self._session is None:
             self._session = new_session()
         return self._session

@@ -29,24 +29,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: For ``call_at_once``: whoever kills a worker's process waits for 5 seconds.
+#: For ``call_at_once``: a worker's process has 5 seconds before it is killed.
 _HURRIED = Limits(total_seconds=3.0, connect_seconds=1.0)
 
 
 class SopsHook(SessionHook):
     """Call BlueKing SOPS through its API gateway or through ESB.
 
-    Every call of SOPS's API is a method here, described in ``sops.calls``; ``call`` does any of them by name. Calls
-    that may be repeated are sent again when their answer was lost (module ``service.retrying``); redirects are not
-    followed; certificates are verified. Nothing is read or sent before the first call, so making a hook costs nothing.
-    Not for several threads at once.
+    Every call of SOPS's API is a method here, described in ``sops.calls``; ``call`` makes any of them by name.
+    Repeatable
+    calls are retried if their answer was lost (module ``service.retrying``); redirects are not
+    followed; certificates are verified. Nothing is read or sent before the first call, so creating a hook is free. Not
+    thread-safe.
 
     Also a context manager, which closes the session.
 
     :param sops_conn_id: the Airflow connection, of type ``sops``.
-    :param bk_biz_id: the business, instead of the connection's.
-    :param scope: ``cmdb_biz`` if ``bk_biz_id`` is a CMDB business, ``project`` if it is a SOPS project;
-        instead of the connection's.
+    :param bk_biz_id: the business; default: the connection's.
+    :param scope: ``cmdb_biz`` if ``bk_biz_id`` is a CMDB business, ``project`` if it is a SOPS project; default: the
+        connection's.
     """
 
     conn_name_attr = "sops_conn_id"
@@ -83,23 +84,22 @@ class SopsHook(SessionHook):
 
         :param api: the call's name in ``ENDPOINTS``.
         :param fresh: bypass SOPS's caches.
-        :param parameters: what the call takes, by SOPS's names, the ids of its path among it. ``None`` is
-            left out. ``bk_biz_id`` and ``scope`` default to the hook's.
-        :return: the answer, whose ``data`` is as SOPS gave it.
-        :raises SopsInvalidParameterError: there is no such call, or an id is missing or wrong; nothing was
-            sent.
-        :raises SopsError: the call did not succeed.
+        :param parameters: the call's parameters, by SOPS's names, including the ids in its path. ``None`` is left out.
+            ``bk_biz_id`` and ``scope`` default to the hook's.
+        :return: the answer; ``data`` is unchanged.
+        :raises SopsInvalidParameterError: there is no such call, or an id is missing or invalid; nothing was sent.
+        :raises SopsError: the call failed.
         """
         request = self.connection.request(api, parameters, fresh=fresh)
         rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
         return self._retrying(rules)(self._send, request)
 
     def do(self, call: Call[T]) -> T:
-        """Do a call of ``sops.calls`` as ``call`` does, and return what it brought."""
+        """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
         return call.read(self.call(call.api, fresh=call.fresh, **call.parameters))
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
-        """Call SOPS without ever sending the request again."""
+        """Call SOPS without retries."""
         return self._send(self.connection.request(api, parameters))
 
     def call_at_once(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
@@ -112,24 +112,24 @@ class SopsHook(SessionHook):
             return self._send(request, session=session, limits=_HURRIED)
 
     def revoke_at_once(self, task_id: int | str) -> None:
-        """Revoke a task as ``call_at_once`` does it.
+        """Revoke a task with ``call_at_once``.
 
-        :raises SopsError: the task may still run.
+        :raises SopsError: the task may still be running.
         """
         self.call_at_once("operate_task", task_id=task_id, action="revoke")
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether SOPS can be called, and in one sentence what is wrong if not."""
+        """Return whether SOPS can be called, and one sentence that explains the result."""
         return diagnose(self)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later ones read the provider info."""
+        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
         return form_widgets(cls.conn_type)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the form's own fields are shown, for Airflow before 3.2."""
+        """Return how the standard form fields are shown, for Airflow before 3.2."""
         return field_behaviour(cls.conn_type)
 
     create_task = blocking(tasks.create_task)
@@ -183,7 +183,7 @@ class SopsHook(SessionHook):
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
-        """Send a request once and read what comes back."""
+        """Send a request once and read the answer."""
         connection = self.connection
         limits = limits or self._limited(connection.limits)
         response = send(session or self.get_conn(), request, connection.transport, limits)

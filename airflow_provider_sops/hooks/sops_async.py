@@ -1,4 +1,4 @@
-"""SOPS without blocking, for triggers. Never imported by a DAG file: aiohttp takes long to import."""
+"""SOPS without blocking, for triggers. Never imported by a DAG file: importing aiohttp is slow."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ async def aget_sops_connection(
     """Read an Airflow connection of type ``sops`` inside the triggerer; its secrets are masked in logs.
 
     :param conn_id: the connection.
-    :param bk_biz_id: the business, instead of the connection's.
-    :param scope: ``cmdb_biz`` or ``project``, instead of the connection's.
+    :param bk_biz_id: the business; default: the connection's.
+    :param scope: ``cmdb_biz`` or ``project``; default: the connection's.
     :raises SopsInvalidParameterError: the connection is malformed.
     """
     airflow_connection = await get_async_connection(conn_id)
@@ -43,7 +43,7 @@ async def aget_sops_connection(
 
 
 class AsyncSopsClient:
-    """What triggers need of ``SopsHook``, without blocking. Same calls, same answers, same rules for repeats.
+    """The asynchronous part of ``SopsHook`` for triggers: same calls, same answers, same retries.
 
     An asynchronous context manager, which opens and closes one HTTP session::
 
@@ -51,7 +51,7 @@ class AsyncSopsClient:
             status = await client.get_task_status(25)
 
     :param connection: from ``aget_sops_connection``.
-    :param repeats: whether requests are sent again as of ``SopsHook``; ``False`` for who has rules of his own.
+    :param repeats: whether to retry as ``SopsHook`` does; ``False`` for callers with their own rules.
     """
 
     def __init__(self, connection: SopsConnection, *, repeats: bool = True) -> None:
@@ -67,7 +67,7 @@ class AsyncSopsClient:
         await self._transport.__aexit__(*exc_info)
 
     async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
-        """Call SOPS; parameters, answer and errors as of ``SopsHook.call``."""
+        """Call SOPS; same parameters, answer and errors as ``SopsHook.call``."""
         request = self.connection.request(api, parameters, fresh=fresh)
         if not self._repeats:
             return await self._send(request)
@@ -75,7 +75,7 @@ class AsyncSopsClient:
         return await tenacity.AsyncRetrying(**rules)(self._send, request)
 
     async def do(self, call: Call[T]) -> T:
-        """Do a call of ``sops.calls`` as ``call`` does, and return what it brought."""
+        """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
         return call.read(await self.call(call.api, fresh=call.fresh, **call.parameters))
 
     operate_task = asynchronous(tasks.operate_task)
@@ -88,7 +88,7 @@ class AsyncSopsClient:
     get_task_node_log = asynchronous(nodes.get_task_node_log)
 
     async def _send(self, request: HttpRequest) -> Answer:
-        """Send a request once and read what comes back."""
+        """Send a request once and read the answer."""
         response = await self._transport.send(request, self.connection.limits)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
         return self.connection.read(request, response)

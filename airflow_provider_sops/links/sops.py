@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 
 
 class SopsTaskLink(BaseOperatorLink):
-    """Opens the SOPS task's page.
+    """Open the SOPS task's page.
 
-    The address is what SOPS itself gave for the task, pushed to XCom as soon as the task is known, so the button
-    works while the task runs.
+    The URL comes from SOPS and is pushed to XCom as soon as the task is known, so the button works while the task runs.
     """
 
     name = "SOPS task"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, or an empty text while there is none."""
+        """Return the URL, or an empty string if there is none yet."""
         url: Any = XCom.get_value(ti_key=ti_key, key=TASK_URL_XCOM_KEY)
         return url if isinstance(url, str) else ""

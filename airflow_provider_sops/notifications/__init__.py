@@ -1,1 +1,1 @@
-"""Notifiers: telling people through SOPS."""
+"""Notifiers that send notifications through SOPS flows."""

@@ -1,8 +1,8 @@
-"""By which key the SOPS task of a notification is found again, so that a callback that comes twice tells once.
+"""The key that finds a notification's SOPS task again, so that a callback called twice notifies once.
 
 Airflow calls a callback on the worker, and once more in its DAG processor if the worker dies before it has reported the
-task's end. The second context knows less than the first: no exception, and in Airflow 3 no state. So the key is made of
-what both know: the task instance, the try, and the notifier as it is written in the DAG file, before its templates are
+task's end. The second context has less than the first: no exception, and in Airflow 3 no state. So the key is built
+from what both have: the task instance, the try, and the notifier as written in the DAG file, before its templates are
 rendered.
 """
 
@@ -17,7 +17,7 @@ from airflow_provider_sops.sops.task_key import TaskKey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Set by ``SopsRunTaskOperator`` for ``on_node_failed``: tell one failure of a node from the next.
+#: Set by ``SopsRunTaskOperator`` for ``on_node_failed``: distinguish one failure of a node from the next.
 FAILURE_MARKS_KEY = "sops_failure_marks"
 
 _ENDED_WELL = ("success", "skipped")
@@ -27,14 +27,14 @@ _ENDED_BADLY = ("failed", "up_for_retry")
 def notification_key(context: Mapping[str, Any], definition: Mapping[str, Any]) -> TaskKey:
     """Return the key of one notification.
 
-    :param context: Airflow's context, of a task's callback or of a DAG run's.
-    :param definition: the notifier's arguments, not rendered.
-    :raises SopsInvalidParameterError: for a context that names no DAG run.
+    :param context: Airflow's context of a task's or a DAG run's callback.
+    :param definition: the notifier's unrendered arguments.
+    :raises SopsInvalidParameterError: the context has no DAG run.
     """
     dag, run_id = context.get("dag"), context.get("run_id")
     if dag is None or not run_id:
         raise SopsInvalidParameterError(
-            "Airflow's context names no DAG run, so a notification that comes twice could not be told from another one",
+            "Airflow's context has no DAG run, so a repeated notification could not be recognised",
             advice="Use the notifier as a callback of a task or of a DAG.",
         )
     purpose = ["notification", json.dumps(definition, sort_keys=True, default=lambda value: type(value).__name__)]
@@ -60,12 +60,12 @@ def notification_key(context: Mapping[str, Any], definition: Mapping[str, Any]) 
 
 
 def is_about_run(context: Mapping[str, Any]) -> bool:
-    """Whether a context is that of a DAG run's callback; it may hold any of the run's task instances, or none."""
+    """Whether a context belongs to a DAG run's callback; it may contain any of the run's task instances, or none."""
     return "reason" in context or context.get("ti") is None
 
 
 def described(context: Mapping[str, Any]) -> str:
-    """Return what a context is about, for the log."""
+    """Describe a context for the log."""
     dag, ti = context.get("dag"), context.get("ti")
     run = f"DAG {getattr(dag, 'dag_id', None)}, run {context.get('run_id')}"
     if is_about_run(context):
@@ -80,7 +80,7 @@ def _map_index(ti: Any) -> int:
 
 
 def _event(context: Mapping[str, Any], ti: Any) -> str:
-    """Return what has happened, as far as every context of the same callback tells it."""
+    """Return the event, from what every context of the same callback contains."""
     state = getattr(ti, "state", None)
     word = str(getattr(state, "value", state))
     if word in _ENDED_WELL:

@@ -1,4 +1,4 @@
-"""Telling people what happened in Airflow by way of a SOPS flow."""
+"""A notifier that runs a SOPS flow."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _DEFAULT_NAME = "{{ dag.dag_id }}{% if ti is defined and reason is not defined %
 
 
 class SopsTaskNotifier(AtSite, BaseNotifier):
-    """Create and start a SOPS task from a template, for example a flow that writes to people on duty.
+    """Create and start a SOPS task from a template, for example a flow that messages the people on duty.
 
     For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback``, ``on_skipped_callback`` and
     ``on_execute_callback`` of tasks, for the callbacks of DAGs, and for ``on_node_failed`` of ``SopsRunTaskOperator``.
-    Not for deadlines, nor for ``sla_miss_callback`` of Airflow 2.
+    Not for deadlines or for ``sla_miss_callback`` of Airflow 2.
 
     Airflow may call a callback twice. Each try, each failure of nodes and each notifier has one SOPS task, found by the
-    key in its name, as for the operators; it is created once and started once. Two notifiers count as one if they are
-    written alike: to use one as both ``on_execute_callback`` and ``on_failure_callback``, name them differently.
+    key in its name, as with the operators; it is created and started once. Two notifiers with the same arguments count
+    as one: to use one as both ``on_execute_callback`` and ``on_failure_callback``, name them differently.
 
-    It does not wait for the flow and does not know how it ends. What goes wrong is written to the log and raised
-    nowhere, so it never takes the place of what it should tell.
+    It does not wait for the flow's end. Errors are logged and never raised, so they never hide the event that the
+    notification is about.
 
     Calls get_task_list, get_template_info (if there are constants), create_task and start_task.
 
     :param template_id: id of the SOPS template. (templated)
-    :param name: the task's name in SOPS, of which 80 characters are kept. Default: DAG and task id. (templated)
-    :param constants: values for the template's constants, ``{"${key}": value}``. JSON types are kept. Those that the
-        template does not have are warned about; SOPS ignores them. If Airflow calls back in its DAG processor,
+    :param name: the task's name in SOPS, cut to 80 characters. Default: DAG and task id. (templated)
+    :param constants: values for the template's constants, ``{"${key}": value}``. JSON types are kept. Unknown constants
+        cause a warning; SOPS ignores them. If Airflow calls back in its DAG processor,
         ``exception`` is missing from the context: write ``{{ exception | default("unknown") }}``. (templated)
     :param template_source: ``business`` (default) or ``common`` for public templates. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
-    :param bk_biz_id: the business; default: the one of the connection. (templated)
-    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection. (templated)
+    :param bk_biz_id: the business; default: the connection's. (templated)
+    :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -83,30 +83,30 @@ class SopsTaskNotifier(AtSite, BaseNotifier):
         self._definition = {field: getattr(self, field) for field in self.template_fields}
 
     def __call__(self, *args: Any) -> None:
-        """Notify; whatever goes wrong ends in the log.
+        """Send the notification; errors are only logged.
 
-        :param args: Airflow's context alone.
+        :param args: Airflow's context.
         """
         if len(args) != 1:
-            self.log.error("SopsTaskNotifier tells about tasks and DAG runs, not about missed SLAs.")
+            self.log.error("SopsTaskNotifier supports task and DAG callbacks, not missed SLAs.")
             return
         (context,) = args
-        # Rendering replaces the templates for good, and one notifier may serve many tasks of a process.
+        # Render a copy: rendering overwrites the templates, and one notifier may serve many tasks of a process.
         notifier = copy.copy(self)
         try:
             notifier.render_template_fields(context)
             notifier.notify(context)
         except Exception:
             self.log.exception(
-                "No notification about %s: SOPS template %s could not be run.",
+                "Notification about %s failed: SOPS template %s could not be run.",
                 described(context),
                 notifier.template_id,
             )
 
     def notify(self, context: Context) -> None:
-        """Create the task or find it, and start it.
+        """Find or create the task, and start it.
 
-        :raises SopsError: SOPS refuses or cannot be reached.
+        :raises SopsError: SOPS refuses the call or cannot be reached.
         """
         from airflow_provider_sops.hooks.sops import SopsHook
 
@@ -125,9 +125,9 @@ class SopsTaskNotifier(AtSite, BaseNotifier):
                 sops_task_id = once.create(lambda: self._create_task(hook, name))
             else:
                 sops_task_id = found.id
-                self.log.info("The notification about %s is there already.", described(known))
+                self.log.info("The notification about %s was already sent.", described(known))
             start_task(hook, sops_task_id, self.log)
-        self.log.info("SOPS task %s tells about %s.", sops_task_id, described(known))
+        self.log.info("SOPS task %s notifies about %s.", sops_task_id, described(known))
 
     def _create_task(self, hook: SopsHook, name: str) -> CreatedTask:
         return hook.create_task(
@@ -135,14 +135,14 @@ class SopsTaskNotifier(AtSite, BaseNotifier):
         )
 
     def _check_constants(self, hook: SopsHook) -> None:
-        """Mask secrets, and warn of what SOPS would ignore silently; half a notification is better than none."""
+        """Mask secrets, and warn about unknown constants; an incomplete notification is better than none."""
         if not self.constants:
             return
         read = hook.get_common_template_info if self.template_source == "common" else hook.get_template_info
         try:
             template = read(self.template_id)
         except SopsError as error:
-            self.log.warning("The notification's constants are not checked: %s", error)
+            self.log.warning("The notification's constants could not be checked: %s", error)
             return
         for key in template.password_keys & set(self.constants):
             mask_secret(self.constants[key])

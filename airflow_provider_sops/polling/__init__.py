@@ -1,1 +1,1 @@
-"""Many waits, few requests: the polls that the triggers of one event loop share. Knows nothing of Airflow's tasks."""
+"""Many waits, few requests: polls shared by the triggers of one event loop. Independent of Airflow's tasks."""

@@ -1,8 +1,8 @@
-"""When to ask about which of many tasks: in few requests, evenly spread, nobody late.
+"""Schedule status requests for many tasks: few requests, evenly spread, no task late.
 
-One request asks about up to 50 tasks. A thousand tasks that are asked about every 10 seconds therefore need 20 requests
-in 10 seconds, one every half second. This module decides their moments; it neither sends nor sleeps. Time is passed in,
-as seconds of any clock that never goes back.
+One request covers up to 50 tasks. A thousand tasks polled every 10 seconds need 20 requests in 10 seconds, one every
+half second. This module decides when to send them; it neither sends nor sleeps. Time is passed in, as seconds of any
+monotonic clock.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from airflow_provider_sops.sops.limits import BATCH_SIZE
 
 _Key = TypeVar("_Key")
 
-#: How long a look that is wanted at once waits for others that could share its request.
+#: How long an immediate look waits for others that could share its request.
 COLLECT_SECONDS = 0.5
-#: The least distance of requests while looks would be late otherwise.
+#: The shortest pause between requests when looks would otherwise be late.
 _CLOSEST_SECONDS = 0.05
-#: A request takes along who is due within this share of the pause to the next one. Below 1, so that few late-comers do
-#: not pull the next request forward over and over.
+#: A request includes tasks due within this fraction of the pause to the next one. Below 1, so that a few stragglers do
+#: not keep pulling the next request forward.
 _TAKEN_ALONG = 0.9
 
 
 @dataclass(slots=True)
 class PollSchedule:
-    """The looks that are waiting for their turn, at most one for each task.
+    """The pending looks, at most one per task.
 
-    ``join`` and ``leave`` tell who waits, ``add`` that a look is wanted, ``next_time`` when the next request should be
-    sent and ``take`` about whom. The rules: no look is late if that can be helped; requests keep the same distance; who
-    has nothing to be late for, because nobody has looked yet, is asked about at the next opportunity.
+    ``join`` and ``leave`` register waits, ``add`` requests a look, ``next_time`` says when to send the next request and
+    ``take`` which tasks it covers. The rules: avoid late looks; space requests evenly; include a task that has never
+    been looked at in the next possible request.
     """
 
     _members: Counter[int] = field(default_factory=Counter)
     _intervals: Counter[float] = field(default_factory=Counter)
-    #: (due, task id), in order.
+    #: (due, task id), sorted.
     _queue: list[tuple[float, int]] = field(default_factory=list)
     _due: dict[int, float] = field(default_factory=dict)
-    #: When those that are wanted at once were added, in order.
+    #: When the immediate looks were added, in order.
     _at_once: dict[int, float] = field(default_factory=dict)
     _last_request: float = -math.inf
 
     def join(self, task_id: int, interval_seconds: float) -> None:
-        """Count one more wait for a task; several may wait for the same one."""
+        """Register a wait for a task; a task may have several."""
         self._members[task_id] += 1
         self._intervals[interval_seconds] += 1
 
@@ -56,15 +56,15 @@ class PollSchedule:
 
     @property
     def pause_seconds(self) -> float:
-        """The distance of requests that are evenly spread over the shortest interval."""
+        """The pause between requests that are evenly spread over the shortest interval."""
         requests = max(1, math.ceil(len(self._members) / BATCH_SIZE))
         return min(self._intervals, default=0.0) / requests
 
     def add(self, task_id: int, now: float, delay_seconds: float) -> None:
-        """Want a look at a task; an earlier one that is still waiting stays as it is, if it is sooner.
+        """Request a look at a task; a pending look that is due sooner is kept.
 
-        :param delay_seconds: when the look is due; 0 means at once, which may be as late as one interval from now
-            while there is much to do.
+        :param delay_seconds: when the look is due; 0 means as soon as possible, which under load may be one interval
+            from now.
         """
         due = now + (delay_seconds or min(self._intervals, default=0.0))
         if delay_seconds == 0:
@@ -78,28 +78,28 @@ class PollSchedule:
         insort(self._queue, (due, task_id))
 
     def discard(self, task_id: int) -> None:
-        """Take back the look at a task, if there is one."""
+        """Cancel the pending look at a task, if any."""
         if task_id in self._due:
             self._remove(task_id)
             self._at_once.pop(task_id, None)
 
     def next_time(self) -> float | None:
-        """Return when to send the next request; ``None`` if nobody is waiting for a look."""
+        """Return when to send the next request; ``None`` if no look is pending."""
         if not self._queue:
             return None
         pause = self.pause_seconds
         dues = [due for due, _ in self._queue[::BATCH_SIZE]]
-        # The n-th request from now follows n pauses later and must not be late either.
+        # The n-th request from now is sent n pauses later and must not be late either.
         wanted = min(due - n * pause for n, due in enumerate(dues))
         for added in self._at_once.values():
             wanted = min(wanted, added + COLLECT_SECONDS)
             break
-        # Since tasks have ended, the looks that were wanted before are due closer together than the pause is now.
+        # When tasks end, the pause grows, and looks requested earlier are due closer together than that.
         needed = min((due - self._last_request) / n for n, due in enumerate(dues, 1))
         return max(wanted, self._last_request + min(pause, 2 * COLLECT_SECONDS, max(needed, _CLOSEST_SECONDS)))
 
     def take(self, now: float) -> list[int]:
-        """Return the tasks to ask about in a request that is sent now, at most 50; their looks are done with."""
+        """Remove and return the tasks for a request that is sent now, at most 50."""
         if not self._queue:
             return []
         self._last_request = now

@@ -1,4 +1,4 @@
-"""The polls that the triggers of one event loop share: one for each connection, business and scope."""
+"""The polls shared by the triggers of one event loop: one per connection, business and scope."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ async def shared_wait(
     interval_seconds: float = 10.0,
     node_states: bool = True,
 ) -> AsyncIterator[StatusWait]:
-    """Wait for a SOPS task in the poll of its connection; the last one to leave closes it.
+    """Wait for a SOPS task in the poll of its connection; the last wait to leave closes the poll.
 
     :param site: where the task is.
     :param interval_seconds: the usual time between two looks.
-    :param node_states: whether the states of the nodes are wanted.
+    :param node_states: whether to read the states of the nodes.
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     # A business may be given as a number here and as a text there.
@@ -53,11 +53,11 @@ async def shared_wait(
 
 
 async def open_client(site: Site, *, repeats: bool = True) -> AsyncSopsClient:
-    """Read a connection and return a client for it, without holding up the event loop.
+    """Read a connection and return a client for it, without blocking the event loop.
 
     :raises SopsInvalidParameterError: the connection is malformed.
     """
-    # The first import takes half a second, for which the event loop must not stand still.
+    # The first import takes half a second, which must not block the event loop.
     await asyncio.to_thread(importlib.import_module, "airflow_provider_sops.hooks.sops_async")
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
 
@@ -67,14 +67,14 @@ async def open_client(site: Site, *, repeats: bool = True) -> AsyncSopsClient:
 
 @contextlib.asynccontextmanager
 async def open_source(site: Site) -> AsyncIterator[AsyncSopsClient]:
-    """Open a client whose repeats are the business of a ``Contact``.
+    """Open a client without retries of its own: the ``SharedConnection`` retries.
 
-    :raises SopsConnectionError: the connection cannot be read or is malformed; it may be mended.
+    :raises SopsConnectionError: the connection cannot be read or is malformed; someone may fix it.
     """
     try:
         client = await open_client(site, repeats=False)
     except Exception as error:
-        # Airflow's own API or database may be down for a while, or somebody mends the connection; the tasks run on.
+        # Airflow's API or database may be down, or someone is fixing the connection; the SOPS tasks keep running.
         reason = f"the Airflow connection {site.sops_conn_id!r} cannot be used: {error}"
         raise SopsConnectionError(reason, request_sent=False) from error
     async with client:

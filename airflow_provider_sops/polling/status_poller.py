@@ -1,4 +1,4 @@
-"""One poll for many waits: up to 50 SOPS tasks in one request. Knows nothing of Airflow."""
+"""One poll for many waits: up to 50 SOPS tasks in one request. Independent of Airflow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.polling.schedule import PollSchedule
-from airflow_provider_sops.polling.server_contact import Contact, is_trouble
+from airflow_provider_sops.polling.shared_connection import SharedConnection, is_trouble
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_provider_sops.polling.server_contact import StatusSource
+    from airflow_provider_sops.polling.shared_connection import StatusSource
     from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
     from airflow_provider_sops.waiting.model import Look
 
-#: How many requests of each kind may be under way at a time.
+#: How many requests of each kind may be in flight at a time.
 _MOST_AT_ONCE = 4
-#: How long a server that lacks get_tasks_status is not asked for it again.
+#: How long to wait before trying get_tasks_status again on a server that lacks it.
 _WITHOUT_BATCHES_SECONDS = 600.0
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A look that somebody waits for."""
+    """A look that a wait has requested."""
 
     look: Look
     answer: asyncio.Future[TaskStatus]
@@ -41,14 +41,13 @@ class _Waiting:
 class StatusPoller:
     """Answers the looks of many waits with few requests.
 
-    Looks at the same task share an answer. A look that needs a failure's details is a request of its own, since
-    get_tasks_status has none. So is one at a task that a batch left out, which is how SOPS says that it does not know
-    it, and one at a task with which every batch fails. Where the server lacks get_tasks_status, each task is asked
-    about alone.
+    Looks at the same task share an answer. A look gets a request of its own if it needs a failure's details, which
+    get_tasks_status lacks, if a batch left its task out (SOPS does not know it), or if every batch with the task fails.
+    If the server lacks get_tasks_status, each task is read on its own.
 
-    :param open_source: opens the connection to the server when the first look is due.
-    :param name: who is asked, for the log.
-    :param node_states: whether answers have the states of the nodes.
+    :param open_source: opens a client when the first look is due.
+    :param name: the server's name in the log.
+    :param node_states: whether to read the states of the nodes.
     """
 
     def __init__(
@@ -58,13 +57,13 @@ class StatusPoller:
         *,
         node_states: bool = True,
     ) -> None:
-        self._contact = Contact(open_source, name)
+        self._connection = SharedConnection(open_source, name)
         self._node_states = node_states
         self._schedule = PollSchedule()
         self._waiting: dict[int, list[_Waiting]] = {}
-        #: When tasks that nobody has looked at since were answered for.
+        #: When tasks with no look since then were last answered.
         self._answered: dict[int, float] = {}
-        #: Tasks with which a batch failed.
+        #: Tasks that made a batch fail.
         self._alone: set[int] = set()
         self._trees = weakref.WeakValueDictionary[int, TreeIndex]()
         self._tree_readings = weakref.WeakValueDictionary[int, asyncio.Lock]()
@@ -77,12 +76,12 @@ class StatusPoller:
 
     @property
     def is_unused(self) -> bool:
-        """Whether nobody waits."""
+        """Whether there are no waits."""
         return self._waits == 0
 
     @contextlib.asynccontextmanager
     async def wait_for(self, task_id: int, interval_seconds: float) -> AsyncIterator[StatusWait]:
-        """Take part in the poll as long as the block runs.
+        """Join the poll for the duration of the block.
 
         :param interval_seconds: the usual time between two looks.
         """
@@ -102,15 +101,15 @@ class StatusPoller:
                 await asyncio.shield(self._close([*self._requests]))
 
     async def look(self, task_id: int, look: Look) -> TaskStatus:
-        """Return the answer to a look, which may come from a request that serves others too.
+        """Return the answer to a look, which may come from a request shared with others.
 
-        :raises SopsError: there is no answer; the same holds for everybody whose look the request was to serve.
+        :raises SopsError: there is no answer; every look that shares the request gets this error.
         """
         loop = asyncio.get_running_loop()
         waiting = _Waiting(look, loop.create_future())
         self._waiting.setdefault(task_id, []).append(waiting)
-        # On a busy machine the waits of one answer take their turns over a second. Were the delay to count from each
-        # one's turn, their next looks would no longer fit into one request.
+        # On a busy machine the waits of one answer may resume up to a second apart. If the delay counted from there,
+        # their next looks would no longer fit into one request.
         begin = self._answered.pop(task_id, loop.time())
         if look.with_details or task_id in self._alone:
             self._begin(self._ask_later(task_id, look.delay_seconds))
@@ -127,10 +126,12 @@ class StatusPoller:
 
         :raises SopsError: there is no answer.
         """
-        return await self._contact.ask(lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True)
+        return await self._connection.ask(
+            lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True
+        )
 
     async def tree(self, task_id: int) -> TreeIndex:
-        """Read a task's tree, once for all waits that want it, for as long as one of them keeps it.
+        """Read a task's tree once and share it between waits, for as long as one of them holds it.
 
         :raises SopsError: there is no answer.
         """
@@ -144,12 +145,12 @@ class StatusPoller:
     async def node_data(self, task_id: int, path: Sequence[str], plugin: str) -> NodeData:
         """Read the inputs and outputs of a node.
 
-        :param path: its id in the task, behind those of the subprocesses around it.
+        :param path: its id in the task, after those of the enclosing subprocesses.
         :param plugin: its plugin's code.
         :raises SopsError: there is no answer.
         """
         async with self._few_at_once:
-            detail = await self._contact.ask(
+            detail = await self._connection.ask(
                 lambda source: source.get_task_node_detail(task_id, **detail_arguments(path, plugin)),
                 about_one_task=True,
             )
@@ -158,18 +159,18 @@ class StatusPoller:
     async def node_log(self, task_id: int, node_id: str, version: str) -> str:
         """Read what a node's plugin wrote.
 
-        :param version: of the node's try.
+        :param version: the version of the node's attempt.
         :raises SopsError: there is no answer.
         """
         async with self._few_at_once:
-            return await self._contact.ask(
+            return await self._connection.ask(
                 lambda source: source.get_task_node_log(task_id, node_id, version=version or None),
                 about_one_task=True,
             )
 
     def _forget(self, task_id: int, waiting: _Waiting) -> None:
         if waiting.answer.done() and not waiting.answer.cancelled():
-            waiting.answer.exception()  # seen, even if the wait was given up in the same moment
+            waiting.answer.exception()  # mark as retrieved, even if the wait was cancelled at the same moment
         others = [other for other in self._waiting.pop(task_id, []) if other is not waiting]
         if others:
             self._waiting[task_id] = others
@@ -177,7 +178,7 @@ class StatusPoller:
             self._schedule.discard(task_id)
 
     def _set_timer_soon(self) -> None:
-        """Set the timer once for all looks that are added in this turn of the event loop."""
+        """Set the timer once for all looks added in this iteration of the event loop."""
         if self._timer is None or isinstance(self._timer, asyncio.TimerHandle):
             self._cancel_timer()
             self._timer = asyncio.get_running_loop().call_soon(self._set_timer)
@@ -202,7 +203,7 @@ class StatusPoller:
         self._set_timer()
 
     def _take(self, task_id: int, *, with_details: bool = False) -> list[_Waiting]:
-        """Take the looks that one request can serve."""
+        """Remove and return the looks that one request can serve."""
         looks = self._waiting.pop(task_id, [])
         left = [] if with_details else [waiting for waiting in looks if waiting.look.with_details]
         if left:
@@ -218,7 +219,7 @@ class StatusPoller:
             else:
                 await self._ask_each_alone(looks)
             return
-        except Exception as error:  # noqa: BLE001 - a wait that heard nothing would never end
+        except Exception as error:  # noqa: BLE001 - without an answer a wait would never end
             _answer_all(looks.values(), error)
             return
         finally:
@@ -231,13 +232,13 @@ class StatusPoller:
         await asyncio.gather(*(self._ask_alone(task_id, waiting) for task_id, waiting in looks.items()))
 
     async def _batch(self, looks: dict[int, list[_Waiting]]) -> dict[int, TaskStatus]:
-        """Ask about tasks in one request; nothing is known of any where the server lacks the call."""
+        """Read the states of tasks in one request; return nothing if the server lacks the call."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._without_batches_until:
             return {}
         fresh = any(waiting.look.fresh for waitings in looks.values() for waiting in waitings)
         try:
-            return await self._contact.ask(
+            return await self._connection.ask(
                 lambda source: source.get_tasks_status(looks, include_children=self._node_states, fresh=fresh)
             )
         except SopsGatewayError as error:
@@ -247,8 +248,8 @@ class StatusPoller:
             return {}
 
     async def _ask_each_alone(self, looks: dict[int, list[_Waiting]]) -> None:
-        """Find out with which tasks a batch fails; if already one alone fails, it is likely to be the server."""
-        # Any of them: were it always the same one and that the culprit, the others would never be asked about.
+        """Find the tasks that make a batch fail; if a single one fails already, suspect the server."""
+        # A random one: if it were always the same and that one the culprit, the others would never be read.
         first = random.choice(list(looks))  # noqa: S311
         error = await self._ask_alone(first, looks.pop(first))
         if isinstance(error, SopsError) and error.outcome_unknown:
@@ -266,15 +267,15 @@ class StatusPoller:
             await self._ask_alone(task_id, looks)
 
     async def _ask_alone(self, task_id: int, looks: list[_Waiting], *, stays_alone: bool = False) -> Exception | None:
-        """Ask about one task, answer its looks and return the error, if it was one.
+        """Read one task, answer its looks and return the error, if any.
 
-        :param stays_alone: whether an error keeps the task out of batches until it is answered for again.
+        :param stays_alone: whether an error keeps the task out of batches until it succeeds again.
         """
         with_details = any(waiting.look.with_details for waiting in looks)
         fresh = any(waiting.look.fresh for waiting in looks)
         try:
             async with self._few_at_once:
-                status = await self._contact.ask(
+                status = await self._connection.ask(
                     lambda source: source.get_task_status(
                         task_id,
                         with_ex_data=with_details,
@@ -294,25 +295,25 @@ class StatusPoller:
         return None
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        # Without a context of its own, its log lines would go to the Airflow task that happened to ask first.
+        # Without its own context, its log lines would go to the Airflow task that asked first.
         request = asyncio.create_task(work, context=contextvars.Context())
         self._requests.add(request)
         request.add_done_callback(self._requests.discard)
 
     async def _close(self, requests: Iterable[asyncio.Task[None]]) -> None:
         await asyncio.gather(*requests, return_exceptions=True)
-        await self._contact.close()
+        await self._connection.close()
 
 
 @dataclass(frozen=True, slots=True)
 class StatusWait:
-    """One wait's part in a poll."""
+    """One wait in a poll."""
 
     poller: StatusPoller
     task_id: int
 
     async def look(self, look: Look) -> TaskStatus:
-        """Return the task's status as of ``look.delay_seconds`` from its last answer, or a little earlier.
+        """Return the task's status, read ``look.delay_seconds`` after its last answer or a little earlier.
 
         :raises SopsError: there is no answer.
         """

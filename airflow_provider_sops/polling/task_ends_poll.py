@@ -1,4 +1,4 @@
-"""One poll of a business for all that watch the ends of its tasks."""
+"""One poll of a business, shared by all asset watchers for the ends of its tasks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_sops.polling.server_contact import Contact
 from airflow_provider_sops.polling.shared import open_source, shared_wait
+from airflow_provider_sops.polling.shared_connection import SharedConnection
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A page begins with the last ones of the page before: tasks that leave the list meanwhile move the others up.
+#: Pages overlap, because tasks that leave the list in between move the others up.
 _PAGE_OVERLAP = 20
-#: In how many polls running a task without an end may be missing from the list of unfinished ones.
+#: How many polls in a row a task without an end may be missing from the list of unfinished tasks.
 _MOST_ABSENCES = 3
 
-#: How many failed tasks are looked into in one poll; each takes requests of its own.
+#: How many failed tasks are examined in one poll; each needs requests of its own.
 _MOST_JUDGED = 20
 
 _CACHED_LOOK = Look(delay_seconds=0, fresh=False, with_details=False)
@@ -54,11 +54,11 @@ _ENDS = {
 class _Known:
     """A task of the business.
 
-    :param is_absent: whether the list of unfinished tasks did not have it in the last poll.
-    :param absences: in how many polls running that was so although the task had no end.
+    :param is_absent: whether it was missing from the list of unfinished tasks in the last poll.
+    :param absences: how many polls in a row that was so although the task had no end.
     :param over_since: when it was first seen to be over, as the event loop's time.
-    :param judged_at: when its failure was last looked into.
-    :param failed_since: since when nothing goes on in it, as far as was seen; that has to be confirmed.
+    :param judged_at: when its failure was last examined.
+    :param failed_since: since when it appears to have settled; that has to be confirmed.
     """
 
     task: WatchedTask
@@ -71,19 +71,18 @@ class _Known:
 
 
 class TaskEndsPoll:
-    """Knows every recent task of a business, and how it stands.
+    """Tracks every recent task of a business and its state.
 
-    The first poll reads the list of all tasks that were created in the last ``follow_days``, 200 in each request. Each
-    further one reads its newest page and the list of unfinished tasks, and asks for the states of those that have been
-    started; for up to 50 in each request, and together with other waits for this business. So it finds the end of a
-    task that took less than one interval and of one that runs for days. A task that is older than that while it still
-    runs is given up.
+    The first poll lists all tasks created in the last ``follow_days``, 200 per request. Each further poll reads the
+    newest page and the list of unfinished tasks, and then the states of those that have started, up to 50 per request,
+    shared with other waits for this business. So it finds the end of a task that took less than one interval as well as
+    of one that runs for days. A task still running after ``follow_days`` is dropped.
 
-    Tasks that an independent subprocess has started are left out: they are parts of another task.
+    Tasks started by an independent subprocess are left out: they are part of another task.
 
     :param site: where its tasks are.
-    :param interval_seconds: time from the begin of one poll to the begin of the next.
-    :param follow_days: for how many days a task is followed, from its creation.
+    :param interval_seconds: time from the start of one poll to the start of the next.
+    :param follow_days: how many days a task is tracked, from its creation.
     """
 
     def __init__(
@@ -97,13 +96,15 @@ class TaskEndsPoll:
         self._interval_seconds = interval_seconds
         self._follow_days = follow_days
         self._name = site.server_name
-        self._contact: Contact[AsyncSopsClient] = Contact(lambda: open_source(self._site), self._name)
+        self._connection: SharedConnection[AsyncSopsClient] = SharedConnection(
+            lambda: open_source(self._site), self._name
+        )
         self._known: dict[int, _Known] = {}
         self._is_complete = False
         self._told_error = ""
 
     async def pictures(self) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
-        """Yield all known tasks by id, once for each interval in which the server answers. Never ends."""
+        """Yield all known tasks by id, once per interval in which the server answers. Never ends."""
         clock = asyncio.get_running_loop().time
         try:
             while True:
@@ -117,10 +118,10 @@ class TaskEndsPoll:
                     yield {task_id: known.task for task_id, known in self._known.items()}
                 await asyncio.sleep(max(0.0, began + self._interval_seconds - clock()))
         finally:
-            await self._contact.close()
+            await self._connection.close()
 
     def _tell(self, error: SopsError) -> None:
-        """Write an error to the log, unless it is the same as before."""
+        """Log an error, unless it is the same as before."""
         if str(error) != self._told_error:
             log.error("The tasks of %s cannot be watched; trying again: %s", self._name, error)
             self._told_error = str(error)
@@ -140,8 +141,8 @@ class TaskEndsPoll:
         failing.sort(key=lambda task_id: (self._known[task_id].judged_at, -task_id))
         errors += await asyncio.gather(*(self._ask(task_id, self._judge) for task_id in failing[:_MOST_JUDGED]))
         self._forget()
-        # Were the first picture without what was not answered, its watchers would take old ends for news. A refusal
-        # about one task alone, though, may last for ever.
+        # If the first picture lacked unanswered tasks, watchers would take old ends for news. But a refusal for one
+        # task alone may last for ever.
         if not self._is_complete:
             for error in errors:
                 if error is not None and error.temporary:
@@ -149,12 +150,12 @@ class TaskEndsPoll:
         self._is_complete = True
 
     async def _list(self, *, down_to: int = 0, **filters: Any) -> dict[int, TaskListItem]:
-        """Read a list page by page, newest first, until it ends or an id is reached; one page at least."""
+        """Read a list page by page, newest first, until it ends or an id is reached; at least one page."""
         since = pendulum.now("UTC").subtract(seconds=int(self._follow_days * 86400))
         found: dict[int, TaskListItem] = {}
         offset = 0
         while True:
-            page = await self._contact.ask(
+            page = await self._connection.ask(
                 lambda client, offset=offset: client.get_task_list(  # type: ignore[misc]
                     create_time_start=since,
                     is_child_taskflow=False,
@@ -165,7 +166,7 @@ class TaskEndsPoll:
             )
             new = {item.id: item for item in page if item.id > 0 and item.id not in found}
             found |= new
-            # A server that ignores the offset gives the same page for ever.
+            # A server that ignores the offset returns the same page for ever.
             if len(page) < PAGE_SIZE or not new or min(new) <= down_to:
                 return found
             offset += PAGE_SIZE - _PAGE_OVERLAP
@@ -180,7 +181,7 @@ class TaskEndsPoll:
     async def _ask(
         self, task_id: int, question: Callable[[StatusWait, _Known], Coroutine[Any, Any, None]]
     ) -> SopsError | None:
-        """Put a question about a task; without an answer it is put again in the next poll."""
+        """Send a request about a task; if it fails, the next poll sends it again."""
         try:
             async with shared_wait(
                 self._site, task_id, interval_seconds=self._interval_seconds, node_states=False
@@ -202,7 +203,7 @@ class TaskEndsPoll:
         self._set(known, FAILED if end == FAILING and known.task.end == FAILED else end, status.finish_time)
 
     async def _judge(self, wait: StatusWait, known: _Known) -> None:
-        """Find out whether anything goes on in a task in which nodes have failed."""
+        """Find out whether anything is still running in a task with failed nodes."""
         known.judged_at = asyncio.get_running_loop().time()
         if known.tree is None:
             known.tree = await wait.tree()
@@ -225,13 +226,13 @@ class TaskEndsPoll:
             known.over_since = asyncio.get_running_loop().time()
 
     def _forget(self) -> None:
-        """Forget what ended long ago, and give up what has left the list without an end."""
+        """Forget tasks that ended long ago, and drop those that left the list without an end."""
         longest_ago = asyncio.get_running_loop().time() - self._follow_days * 86400
         for task_id, known in list(self._known.items()):
             is_lost = not known.task.is_over and known.absences >= _MOST_ABSENCES
             if is_lost:
                 log.info(
-                    "SOPS task %s is followed no longer: it was created more than %s days ago, or was deleted.",
+                    "SOPS task %s is no longer watched: it was created more than %s days ago, or was deleted.",
                     task_id,
                     self._follow_days,
                 )

@@ -1,4 +1,4 @@
-"""Learning the passwords of SOPS tasks in the triggerer: once for all that wait for the same task."""
+"""Read the passwords of SOPS tasks in the triggerer, once for all waits for the same task."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Known:
-    """What is known of one task.
+    """What is known about one task.
 
-    :param reading: held by whoever reads it; the others wait.
+    :param reading: the lock held while it is read.
     """
 
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     secrets: TaskSecrets | None = None
 
 
-#: By the poll that the waits share, hence by connection and business. Nothing of it is ever stored or sent.
+#: Keyed by the shared poll, hence by connection and business. Never stored or sent.
 _known: WeakKeyDictionary[StatusPoller, dict[tuple[int, ...], _Known]] = WeakKeyDictionary()
 _MOST_KNOWN = 64
 _NO_SECRETS = TaskSecrets(())
 
 
 async def shared_secrets(wait: StatusWait, sops_task_ids: Sequence[int]) -> TaskSecrets:
-    """Return what is to be hidden of a task.
+    """Return what must be hidden of a task.
 
-    :param wait: the part in the poll of whoever waits.
-    :param sops_task_ids: the task, and before it the tasks around it; none for a flow without passwords.
+    :param wait: the caller's wait in the poll.
+    :param sops_task_ids: the task, preceded by the tasks around it; empty for a flow without passwords.
     """
     if not sops_task_ids:
         return _NO_SECRETS
@@ -51,6 +51,6 @@ async def shared_secrets(wait: StatusWait, sops_task_ids: Sequence[int]) -> Task
                 details = [await wait.poller.detail(sops_task_id) for sops_task_id in key]
             except SopsError:
                 return TaskSecrets(None)
-            # Takes long for a large flow.
+            # Slow for a large flow.
             known.secrets = await asyncio.to_thread(TaskSecrets(details).work_out)
         return known.secrets

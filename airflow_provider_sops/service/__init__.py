@@ -2,8 +2,8 @@
 
 A call is described as data (``calls``), made a method of a client (``methods``), and built by the service itself into
 a request (``http``). A transport sends that, within limits (``settings``), blocking (``transport``) or not
-(``transport_async``). What fails is told in words (``failures``), raised as one of the service's own errors
-(``errors``), and sent again where that does no harm (``retrying``). The service reads the answer (``answer``,
+(``transport_async``). A failure is put into words (``failures``), raised as one of the service's own errors
+(``errors``), and retried where that is safe (``retrying``). The service reads the answer (``answer``,
 ``reading``).
 """
 

@@ -1,7 +1,7 @@
-"""From an HTTP response to what a service says in it: what the answers of all services have in common.
+"""Turn an HTTP response into a service's answer or an error: the part that all services share.
 
-What decides about an answer is its code and its HTTP status, which each service reads in its own way. Texts are passed
-on and never looked at.
+Only the code in the body and the HTTP status decide; each service has its own table of them. Message texts are passed
+on, never interpreted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpResponse
 
 _MARKUP = re.compile(r"<[^>]*>")
-#: Characters of a body that is not the service's that an error keeps.
+#: How many characters of a foreign body (a proxy's page, for example) an error keeps.
 _EXCERPT_CHARACTERS = 500
 
 
@@ -28,7 +28,7 @@ _EXCERPT_CHARACTERS = 500
 class Answer:
     """What a service answered to a call that succeeded.
 
-    :param data: the answer's ``data``; what stands there where there is nothing to say depends on the service.
+    :param data: the answer's ``data``; an empty answer looks different in each service.
     :param raw: the whole answer.
     """
 
@@ -54,7 +54,7 @@ def read_object(response: HttpResponse) -> Mapping[str, Any] | None:
 
 
 def read_code(value: Any) -> int | str | None:
-    """Return a code as it came; ``None`` for what can be none."""
+    """Return a code as it came; ``None`` for a value that cannot be a code."""
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
@@ -69,15 +69,15 @@ def refusal(
     wait_headers: tuple[str, ...] = ("Retry-After",),
     **details: Any,
 ) -> ServiceError:
-    """Return the error for an answer that is no success.
+    """Return the error for an answer that reports a failure.
 
-    :param kind: what the answer means. Its reason is told with a description of a body that is no JSON object.
+    :param kind: what the answer means. If the body is not a JSON object, the reason also describes the body.
     :param payload: the body, if it is a JSON object.
-    :param message: the server's words in it.
-    :param conceal: removes secrets from the server's words; a page in between may echo the request.
-    :param other_words: what the server says elsewhere, where the body says nothing.
-    :param wait_headers: where a rate limit says for how many seconds, the first one that does counts.
-    :param details: what else the error is to hold.
+    :param message: the server's message in it.
+    :param conceal: removes secrets from the server's message; a proxy's page may echo the request.
+    :param other_words: the server's message from elsewhere, used if the body has none.
+    :param wait_headers: headers that may hold the seconds to wait after a rate limit; the first one present counts.
+    :param details: more attributes for the error.
     """
     if issubclass(kind.error, RateLimitError):
         details["retry_after_seconds"] = _seconds_to_wait(response, wait_headers)
@@ -94,13 +94,13 @@ def refusal(
 
 
 def _seconds_to_wait(response: HttpResponse, headers: tuple[str, ...]) -> float | None:
-    """Return when calls are accepted again; a ``Retry-After`` that is a date is not read."""
+    """Return when calls are accepted again; a ``Retry-After`` date is ignored."""
     values = ((response.header(name) or "").strip() for name in headers)
     return next((float(value) for value in values if value.isascii() and value.isdigit()), None)
 
 
 def _words(message: Any) -> str | None:
-    """Return the server's own words; a message that is not a text, as of a form's validation, as JSON."""
+    """Return the server's message; one that is not a string (from form validation) as JSON."""
     if message is None or message == "":
         return None
     return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
@@ -119,5 +119,5 @@ def _describe_body(response: HttpResponse) -> str:
         return "an empty body"
     content_type = (response.header("Content-Type") or "").partition(";")[0].strip()
     if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
-        return f"JSON that is broken or no object, {len(response.body)} bytes"
+        return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

@@ -1,4 +1,4 @@
-"""The body of an answer, collected piece by piece within a limit, and decompressed on the way.
+"""Collect the body of an answer piece by piece, decompress it, and stop at a size limit.
 
 A few compressed bytes can stand for gigabytes, so what counts is the decompressed size, and no piece is decompressed
 further than the limit.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-#: What transports ask for; a server may also send what it was not asked for.
+#: What transports ask for; a server may send something else.
 ACCEPTED_ENCODING = "gzip"
 _COMPRESSED = ("gzip", "x-gzip", "deflate")
 #: Recognises both gzip and zlib by their beginning.
@@ -17,9 +17,9 @@ _MEBIBYTE = 1024**2
 
 
 class BodyError(Exception):
-    """A body cannot be had.
+    """The body cannot be read.
 
-    :param cut: whether it may come better the next time.
+    :param cut: whether another attempt may succeed.
     """
 
     def __init__(self, reason: str, *, cut: bool = False) -> None:
@@ -32,19 +32,19 @@ class BodyCollector:
 
     :param encoding: the header ``Content-Encoding``.
     :param largest_bytes: how large the body may be, decompressed.
-    :raises BodyError: it is compressed in an unknown way.
+    :raises BodyError: the encoding is unknown.
     """
 
     def __init__(self, encoding: str | None, largest_bytes: int) -> None:
         word = (encoding or "").strip().lower()
         if word not in ("", "identity", *_COMPRESSED):
-            raise BodyError(f"the answer is compressed in a way that was not asked for ({word})")
+            raise BodyError(f"the answer has an unexpected Content-Encoding ({word})")
         self._decoder = zlib.decompressobj(_ANY_HEADER) if word in _COMPRESSED else None
         self._largest_bytes = largest_bytes
         self._content = bytearray()
 
     def add(self, piece: bytes) -> None:
-        """Take in what has come.
+        """Add a piece.
 
         :raises BodyError: the body is too large, or cannot be decompressed.
         """
@@ -61,7 +61,7 @@ class BodyCollector:
             raise BodyError("the answer cannot be decompressed", cut=True) from None
 
     def content(self) -> bytes:
-        """Return what has come so far."""
+        """Return what has arrived so far."""
         return bytes(self._content)
 
     def _keep(self, piece: bytes) -> None:

@@ -1,8 +1,8 @@
-"""Calls of a service as data: written once, done by the blocking hook and by the asynchronous client.
+"""Calls of a service as data: written once, used by the blocking hook and by the asynchronous client.
 
-A function that describes a call returns a ``Call``: its name, its parameters and how to read the answer. What needs
-several calls, because the service takes only so much at once or gives it page by page, is a generator of calls: it
-yields one, is sent what the call brought, and returns the whole.
+A function that describes a call returns a ``Call``: its name, its parameters and how to read the answer. An operation
+that needs several calls (batches, pages) is a generator of calls: it yields one, receives its result, and finally
+returns the whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Call(Generic[T]):
     :param api: its name in the service's table of endpoints.
     :param parameters: by the service's own names; those that are ``None`` are not sent.
     :param read: reads the answer.
-    :param fresh: whether it is to bypass the service's caches.
+    :param fresh: whether to bypass the service's caches.
     """
 
     api: str
@@ -54,7 +54,7 @@ def call(api: str, read: Callable[[Any], T], /, *, fresh: bool = False, **parame
 
 
 def as_it_is(data: Any) -> Any:
-    """Return what came."""
+    """Return the data unchanged."""
     return data
 
 
@@ -70,12 +70,12 @@ def list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
 def look_up(name: str, endpoints: Mapping[str, T], *, service: str, error: type[InvalidParameterError]) -> T:
     """Return a call's row of a service's table.
 
-    :param service: its name in words.
-    :param error: raised where there is no such call; its text names similar ones.
+    :param service: its name, for the error text.
+    :param error: raised if there is no such call; its text names similar ones.
     """
     row = endpoints.get(name)
     if row is not None:
         return row
     similar = difflib.get_close_matches(str(name), endpoints, n=3)
-    advice = f"Did you mean {', '.join(similar)}?" if similar else f"There are: {', '.join(sorted(endpoints))}."
+    advice = f"Did you mean {', '.join(similar)}?" if similar else f"Its calls: {', '.join(sorted(endpoints))}."
     raise error(f"{service} has no call named {name!r}", advice=advice)

@@ -1,4 +1,4 @@
-"""Reading the fields of an Airflow connection, whichever way they were filled in: a form, JSON or a URI."""
+"""Read the fields of an Airflow connection, whether it came from a form, JSON or a URI."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class AirflowConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFields:
-    """The fields of one connection. Forms send texts and empty texts, JSON sends any type: both are read alike.
+    """The fields of one connection. Forms send strings, often empty ones, and JSON sends any type; both are accepted.
 
-    Every method raises ``errors.invalid_parameter`` for a value that is missing or that it cannot read. The text names
-    the field, and never a secret.
+    Every method raises ``errors.invalid_parameter`` for a missing or malformed value. The text names the field and
+    never contains a secret.
 
-    :param errors: the service's own classes.
+    :param errors: the service's error classes.
     """
 
     connection: AirflowConnection = field(repr=False)
@@ -55,7 +55,7 @@ class ConnectionFields:
             extra = None
         fields = cls(connection, extra if isinstance(extra, dict) else {}, errors)
         if not isinstance(extra, dict):
-            raise fields.malformed("extra is no JSON object")
+            raise fields.malformed("extra must be a JSON object")
         return fields
 
     def malformed(self, reason: str) -> InvalidParameterError:
@@ -63,18 +63,18 @@ class ConnectionFields:
         return self.errors.invalid_parameter(f"connection {text_of(self.connection.conn_id)!r}: {reason}")
 
     def transport(self) -> TransportSettings:
-        """Return the way to the service."""
+        """Return how to reach the service."""
         return TransportSettings(
             root=self.root(), errors=self.errors, verify=self.switch_or_path("verify"), proxy=self.url("proxy")
         )
 
     def limits(self) -> Limits:
-        """Return what one exchange may cost."""
+        """Return the limits for one request."""
         seconds = self.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS)
         return Limits(total_seconds=seconds, connect_seconds=min(CONNECT_SECONDS, seconds))
 
     def unused(self, known: Container[str]) -> tuple[str, ...]:
-        """Return the keys of the extra that mean nothing, perhaps misspelt."""
+        """Return the unknown keys of the extra; they may be misspelt."""
         return tuple(sorted(key for key in self.extra if key not in known))
 
     def required(self, name: str, meaning: str) -> str:
@@ -85,44 +85,44 @@ class ConnectionFields:
         return value
 
     def root(self) -> str:
-        """Return the address in ``host`` without a closing slash; ``https://`` unless it says otherwise."""
+        """Return the address in ``host`` without a trailing slash; ``https://`` if it has no scheme."""
         host = text_of(self.connection.host)
         if not host:
-            raise self.malformed("host is empty; it is the gateway's address")
+            raise self.malformed("host is empty; set the gateway's address")
         if "://" not in host:
             host = f"{'http' if text_of(self.connection.schema).lower() == 'http' else 'https'}://{host}"
         parts = _split_url(host.rstrip("/"))
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise self.malformed("host is no http:// or https:// address")
+            raise self.malformed("host must start with http:// or https://")
         if parts.query or parts.fragment or "@" in parts.netloc:
-            raise self.malformed("host holds a query, a fragment or a user; it is only the gateway's address")
+            raise self.malformed("host must be the gateway's address alone, without a query, a fragment or a user")
         if self.connection.port and parts.port is None:
             parts = parts._replace(netloc=f"{parts.netloc}:{self.connection.port}")
         return str(parts.geturl())
 
     def text(self, key: str) -> str | None:
-        """Return a text of the extra."""
+        """Return a string of the extra."""
         value = self.extra.get(key)
         if value is None or isinstance(value, str):
             return (value or "").strip() or None
-        raise self.malformed(f"extra {key!r} is no text")
+        raise self.malformed(f"extra {key!r} must be a string")
 
     def choice(self, key: str, choices: tuple[str, ...], *, default: str) -> str:
-        """Return one of a few words of the extra."""
+        """Return a string of the extra that must be one of ``choices``."""
         value = self.text(key) or default
         if value in choices:
             return value
-        raise self.malformed(f"extra {key!r} is {value!r}, not one of {', '.join(choices)}")
+        raise self.malformed(f"extra {key!r} is {value!r}; it must be one of {', '.join(choices)}")
 
     def whole_number(self, key: str) -> str | None:
         """Return a positive whole number of the extra, as text."""
         value = text_of(self.extra.get(key))
         if not value or (value.isascii() and value.isdigit() and int(value) > 0):
             return value or None
-        raise self.malformed(f"extra {key!r} is {value!r}, not a positive whole number")
+        raise self.malformed(f"extra {key!r} is {value!r}; it must be a positive whole number")
 
     def switch_or_path(self, key: str) -> bool | str:
-        """Return a switch of the extra, on by default, or the path that stands in its place."""
+        """Return a boolean of the extra, true by default, or the path given instead."""
         value = self.extra.get(key)
         if isinstance(value, bool):
             return value
@@ -138,7 +138,7 @@ class ConnectionFields:
             return None
         parts = _split_url(value)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise self.malformed(f"extra {key!r} is no http:// or https:// address")
+            raise self.malformed(f"extra {key!r} must start with http:// or https://")
         return value
 
     def seconds(self, key: str, *, default: float) -> float:
@@ -152,19 +152,19 @@ class ConnectionFields:
             number = 0.0
         if 0 < number < float("inf"):
             return number
-        raise self.malformed(f"extra {key!r} is {value!r}, not a number of seconds above 0")
+        raise self.malformed(f"extra {key!r} is {value!r}; it must be a number of seconds above 0")
 
 
 def text_of(value: Any) -> str:
-    """Return a field as text, without blanks around it."""
+    """Return a field as a string, stripped."""
     return "" if value is None else str(value).strip()
 
 
 def _split_url(url: str) -> Any:
-    """Return the parts of an address; ``None`` where it is none, such as one with a port that is no number."""
+    """Return the parts of an address; ``None`` for a malformed one, for example with a port that is not a number."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is the check
+        parts.port  # noqa: B018 - accessing it validates it
     except ValueError:
         return None
     return parts

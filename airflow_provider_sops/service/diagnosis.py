@@ -1,4 +1,4 @@
-"""What a failed try of a connection says to whoever has just filled in its form: one sentence."""
+"""Explain in one sentence why the test of a connection failed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 def server_words(error: ServiceError) -> str:
-    """Return the server's own words as the end of a sentence; empty where it said nothing."""
+    """Return the server's message as the end of a sentence; empty if there is none."""
     return f'; it says: "{shown_words(error.server_message)}"' if error.server_message else ""
 
 
 def what_is_wrong(error: ServiceError, service: str, root: str, refused: type[ServiceError]) -> str:
-    """Return an error of a first call in one sentence.
+    """Return the error of a first call as one sentence.
 
     :param service: the service's name.
     :param root: the gateway's address.
-    :param refused: the service's class for refused credentials.
+    :param refused: the service's error class for rejected credentials.
     """
     words = server_words(error)
     status = f" (HTTP {error.http_status})" if error.http_status not in (None, 200) else ""
     if isinstance(error, refused):
         advice = f" ({error.advice.rstrip('.')})" if error.advice else ""
-        return f"Access is refused{status}: {error.reason}{words}{advice}"
+        return f"Access was denied{status}: {error.reason}{words}{advice}"
     if isinstance(error, UnusableAnswerError) and not error.temporary:
         return f"{root} is not a gateway to {service}{status}: {error.reason}{words}"
     if isinstance(error, ConnectionFailedError) or error.http_status is None:

@@ -1,4 +1,4 @@
-"""Durations as a DAG's author gives them: a number of seconds or a timedelta."""
+"""Read durations given by a DAG's author: a number of seconds or a timedelta."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
-#: What an argument for a duration may be.
+#: The type of an argument for a duration.
 Duration = float | timedelta
 
 
@@ -15,9 +15,9 @@ def seconds(name: str, value: Any, *, above_zero: bool = False) -> float:
 
     :param name: the argument's name, for the error.
     :param value: a number of seconds or a ``timedelta``.
-    :param above_zero: whether no time at all makes no sense.
-    :raises TypeError: it is something else, such as a text, a template or the output of another task: these are known
-        only when a task runs.
+    :param above_zero: whether zero is invalid.
+    :raises TypeError: it is anything else, for example a template or another task's output, whose value is known only
+        when the task runs.
     :raises ValueError: it is negative, infinite or NaN, or zero with ``above_zero``.
     """
     return _read(name, value, above_zero=above_zero, or_none="")
@@ -30,13 +30,13 @@ def seconds_or_none(name: str, value: Any, *, above_zero: bool = False) -> float
 
 def _read(name: str, value: Any, *, above_zero: bool, or_none: str) -> float:
     limit = "above 0" if above_zero else "of 0 or more"
-    wanted = f"{name} is {value!r}; it must be a number of seconds {limit} or such a timedelta{or_none}"
+    wanted = f"{name} is {value!r}; it must be a number of seconds {limit} or a timedelta{or_none}"
     if isinstance(value, timedelta):
         number = value.total_seconds()
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         number = float(value)
     else:
-        raise TypeError(f"{wanted}. Templates and outputs of other tasks cannot be durations")
+        raise TypeError(f"{wanted}. Templates and other tasks' outputs cannot be used here")
     if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
         raise ValueError(wanted)
     return number

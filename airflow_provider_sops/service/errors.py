@@ -1,9 +1,9 @@
-"""What all errors of a remote service have in common. Each service derives its own tree of errors from these.
+"""The base classes for errors of a remote service. Each service derives its own error hierarchy from them.
 
-Each error carries what a person needs in order to act: which call failed, the service's or the gateway's own code, the
-HTTP status, the id by which the service's people find the call, the server's own words and, in English, why it failed
-and what to do next. Two properties answer what code needs to know: ``temporary`` (may the same call succeed later
-unaided) and ``outcome_unknown`` (may the server have acted although an error came back).
+Each error carries what a person needs to act: the call that failed, the service's or gateway's code, the HTTP status,
+the id under which the service's operators find the call, the server's message and, in English, why it failed and what
+to do next. Two properties are for code: ``temporary`` (may the same call succeed later, without anyone changing
+anything) and ``outcome_unknown`` (may the server have acted despite the error).
 
 All of them can be pickled, and none ever holds a secret.
 """
@@ -18,7 +18,7 @@ from airflow_provider_sops.service.text import shown_words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: No code is longer; Python refuses to read some thousand digits.
+#: No code is longer, and Python refuses to parse thousands of digits.
 _MOST_CODE_DIGITS = 18
 
 
@@ -28,14 +28,14 @@ class ServiceError(Exception):
     :param reason: what went wrong, in English.
     :param api: the call's name as in the service's endpoint table.
     :param ids: the ids that the call named.
-    :param code: the code in the answer as it came; ``None`` where there was none.
-    :param http_status: the answer's HTTP status; ``None`` where no answer came.
-    :param trace: the id by which the service's people find the call.
-    :param server_message: the server's own words in full.
+    :param code: the code in the answer as it came; ``None`` if there was none.
+    :param http_status: the answer's HTTP status; ``None`` if no answer came.
+    :param trace: the id under which the service's operators find the call.
+    :param server_message: the server's full message.
     :param advice: what to do next.
     """
 
-    #: What the service calls ``trace``, and who the server's words are from.
+    #: What the service calls ``trace``, and who is quoted as the author of ``server_message``.
     trace_name: ClassVar[str] = "trace id"
     speaker: ClassVar[str] = "The server"
 
@@ -68,7 +68,7 @@ class ServiceError(Exception):
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether the server may have done what was asked although this error came back."""
+        """Whether the server may have carried out the request despite this error."""
         return self.http_status is not None and self.http_status >= 500
 
     def __str__(self) -> str:
@@ -87,10 +87,9 @@ class ServiceError(Exception):
 
 
 class ConnectionFailedError(ServiceError):
-    """No usable answer reached us: name not found, connection refused, TLS, timeout, connection lost.
+    """No usable answer arrived: name not found, connection refused, TLS failure, timeout, connection lost.
 
-    :param request_sent: ``False`` where it is certain that the request never left, so that nothing can have
-        happened.
+    :param request_sent: ``False`` if the request certainly never left, so nothing can have happened.
     """
 
     def __init__(self, reason: str, *, request_sent: bool = True, **details: Any) -> None:
@@ -109,9 +108,9 @@ class ConnectionFailedError(ServiceError):
 
 
 class UnusableAnswerError(ServiceError):
-    """An answer that is not the service's own: a redirect, HTML, broken JSON, an empty body, far too large a one.
+    """An answer that did not come from the service: a redirect, HTML, broken JSON, an empty or oversized body.
 
-    :param answer_cut: the answer began like one of the service's and broke off, or was empty.
+    :param answer_cut: the answer began like one of the service's and was cut off, or was empty.
     """
 
     def __init__(self, reason: str, *, answer_cut: bool = False, **details: Any) -> None:
@@ -120,21 +119,21 @@ class UnusableAnswerError(ServiceError):
 
     @property
     def temporary(self) -> bool:
-        """Whether the service was out of reach (HTTP 502, 503, 504) or its answer broke off."""
+        """Whether the service was unreachable (HTTP 502, 503, 504) or its answer was cut off."""
         if self.http_status in (502, 503, 504):
             return True
         return self.answer_cut and self.http_status is not None and self.http_status < 300
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether the service may have acted: it was asked, and something else than its answer came back."""
+        """Whether the service may have acted: the request was sent, but the answer is not the service's."""
         return self.http_status is not None and (self.http_status < 300 or self.http_status >= 500)
 
 
 class RateLimitError(ServiceError):
-    """The gateway refused the call because there were too many; it was not executed.
+    """The gateway rejected the call because of its rate limit; it was not executed.
 
-    :param retry_after_seconds: when the gateway will accept calls again; ``None`` where it does not say.
+    :param retry_after_seconds: when the gateway will accept calls again; ``None`` if it does not say.
     """
 
     def __init__(self, reason: str, *, retry_after_seconds: float | None = None, **details: Any) -> None:
@@ -153,7 +152,7 @@ class InvalidParameterError(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class TransportErrors:
-    """A service's own classes for what can go wrong on the way, so that a transport raises these and no others."""
+    """The service's classes for the errors that a transport raises."""
 
     connection_failed: type[ConnectionFailedError]
     unusable_answer: type[UnusableAnswerError]

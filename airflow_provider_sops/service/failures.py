@@ -1,4 +1,4 @@
-"""Failures on the way to a service, in words. The blocking and the asynchronous transport share them.
+"""Describe transport failures in words. The blocking and the asynchronous transport share this.
 
 Neither the exception's own text nor the whole URL is passed on: with ESB the URL holds secrets.
 """
@@ -21,25 +21,25 @@ _WORDS_BY_CAUSE: tuple[tuple[type[BaseException], str, str], ...] = (
     (socket.gaierror, "the host name cannot be resolved", "Check the connection's host and this machine's DNS."),
     (
         ssl.SSLCertVerificationError,
-        "the TLS certificate is not accepted",
-        "Give the CA's file as extra 'verify', or check the connection's host.",
+        "the TLS certificate was not accepted",
+        "Set extra 'verify' to the CA's file, or check the connection's host.",
     ),
     (
         ssl.SSLError,
         "TLS failed",
-        "Check that the connection's host speaks HTTPS on this port, and TLS settings in between.",
+        "Check that the connection's host serves HTTPS on this port, and the TLS settings of any proxy.",
     ),
     (ConnectionRefusedError, "the connection was refused", "Check the connection's host and port."),
     (
         ConnectionResetError,
         _LOST,
-        "Something in between or the server closed it; if it happens again, ask who runs the gateway.",
+        "The server or a proxy closed it; if it happens again, ask the gateway's operators.",
     ),
     (TimeoutError, "there was no answer in time", "Check the network, or raise extra 'timeout_seconds'."),
 )
 _ADVICE = "Check the connection's host and proxy, and the network in between."
 
-#: A TLS connection that ended where it should not have: the request may have been read before.
+#: A TLS connection that ended unexpectedly: the server may already have read the request.
 _TLS_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
@@ -55,8 +55,8 @@ def connection_error(
 
     :param failed: the service's class for it.
     :param error: what the HTTP library raised.
-    :param request_sent: ``False`` where it is certain that the request never left.
-    :param reason: what happened, where the transport knows it better than the exception's causes tell.
+    :param request_sent: ``False`` if the request certainly never left.
+    :param reason: what happened, if the transport knows it better than the exception's causes do.
     """
     causes = tuple(_causes(error))
     found, advice = next(
@@ -74,7 +74,7 @@ def connection_error(
         f"{request.shown_url}: {reason or found}",
         api=request.api,
         ids=request.ids,
-        # A longer timeout for answers does not help where no connection came about.
+        # A longer timeout for answers does not help if no connection was made.
         advice=advice if request_sent or reason is None else _ADVICE,
         request_sent=request_sent,
     )
@@ -83,13 +83,13 @@ def connection_error(
 def unusable_answer(
     errors: TransportErrors, request: HttpRequest, error: BodyError, http_status: int
 ) -> UnusableAnswerError:
-    """Return the error for an answer whose body cannot be had."""
+    """Return the error for an answer whose body cannot be read."""
     return errors.unusable_answer(
         f"{request.shown_url}: {error}",
         api=request.api,
         ids=request.ids,
         http_status=http_status,
-        advice="Check what stands before the server, or ask for less at once.",
+        advice="Check any proxy in front of the server, or ask for less at once.",
         answer_cut=error.cut,
     )
 
@@ -103,7 +103,7 @@ def is_tls_handshake_failure(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it wraps, by whichever way libraries wrap."""
+    """Yield an exception and everything it wraps, however the library wrapped it."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

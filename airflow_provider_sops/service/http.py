@@ -23,8 +23,8 @@ class HttpRequest:
     :param url: complete, with the query. May hold secrets.
     :param headers: complete. May hold secrets.
     :param body: JSON in UTF-8; ``None`` for a GET.
-    :param repeatable: whether it may be sent again when the answer was lost.
-    :param ids: the ids that it names, for errors and logs.
+    :param repeatable: whether it may be sent again if the answer was lost.
+    :param ids: the ids in it, for errors and logs.
     """
 
     api: str
@@ -45,7 +45,7 @@ class HttpRequest:
 class HttpResponse:
     """One HTTP response, as a transport received it, redirects not followed.
 
-    :param headers: by name; ``header`` looks them up in any case.
+    :param headers: by name; ``header`` ignores the case.
     """
 
     status: int
@@ -66,8 +66,8 @@ class HttpResponse:
 def write_json(value: Any, *, api: str, error: type[InvalidParameterError]) -> bytes:
     """Return a value as JSON in UTF-8.
 
-    :param api: the call that it is for.
-    :param error: raised where the value cannot be written.
+    :param api: the call it is for.
+    :param error: raised if the value cannot be written.
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_mapping).encode()
@@ -75,11 +75,11 @@ def write_json(value: Any, *, api: str, error: type[InvalidParameterError]) -> b
         raise error(
             f"a parameter cannot be written as JSON: {reason}",
             api=api,
-            advice="Pass texts, numbers, booleans, lists and dicts of them.",
+            advice="Pass strings, numbers, booleans, and lists and dicts of them.",
         ) from reason
 
 
 def _plain_mapping(value: object) -> dict[Any, Any]:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON type")
+    raise TypeError(f"{type(value).__name__} is not a JSON type")

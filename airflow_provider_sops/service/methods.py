@@ -1,4 +1,4 @@
-"""Functions that describe calls become methods of a client that does them, with the same parameters and docstring."""
+"""Turn functions that describe calls into methods of a client, with the same parameters and docstring."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ T = TypeVar("T")
 
 
 class Client(Protocol):
-    """Does calls, and waits for them."""
+    """A blocking client."""
 
     def do(self, call: Call[T]) -> T:
-        """Do a call and return what it brought."""
+        """Make a call and return its result."""
 
 
 class AsyncClient(Protocol):
-    """Does calls in an event loop."""
+    """An asynchronous client."""
 
     async def do(self, call: Call[T]) -> T:
-        """Do a call and return what it brought."""
+        """Make a call and return its result."""
 
 
 def blocking(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
-    """Return the method of a blocking client that does one call."""
+    """Return the method of a blocking client that makes one call."""
 
     @functools.wraps(describe)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -40,7 +40,7 @@ def blocking(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P],
 
 
 def blocking_steps(describe: Callable[P, Steps[T]]) -> Callable[Concatenate[Client, P], T]:
-    """Return the method of a blocking client that does several calls."""
+    """Return the method of a blocking client that makes several calls."""
 
     @functools.wraps(describe)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -57,7 +57,7 @@ def blocking_steps(describe: Callable[P, Steps[T]]) -> Callable[Concatenate[Clie
 
 
 def asynchronous(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    """Return the method of an asynchronous client that does one call."""
+    """Return the method of an asynchronous client that makes one call."""
 
     @functools.wraps(describe)
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -69,7 +69,7 @@ def asynchronous(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncCl
 def asynchronous_steps(
     describe: Callable[P, Steps[T]],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    """Return the method of an asynchronous client that does several calls."""
+    """Return the method of an asynchronous client that makes several calls."""
 
     @functools.wraps(describe)
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -89,9 +89,9 @@ _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
 
 def _signed(method: _Method, describe: Callable[..., Any]) -> _Method:
-    """Return the method with the signature that help and mocks are to show: ``self``, and what the call brings.
+    """Return the method with the signature for help and mocks: ``self``, the parameters, and the call's result type.
 
-    Annotations are texts: ``Call[TaskStatus]`` is the method's ``TaskStatus``.
+    Annotations are strings: ``Call[TaskStatus]`` becomes the method's ``TaskStatus``.
     """
     described = inspect.signature(describe)
     brought = str(described.return_annotation).partition("[")[2].removesuffix("]")

@@ -1,4 +1,4 @@
-"""Words of a server that may bring new ones."""
+"""Enumerations that accept words a newer server may send."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class OpenEnum(StrEnum):
-    """An enumeration that keeps a word it does not list: ``TaskState("BLOCKED")`` is a value that equals its text."""
+    """An enumeration that keeps unlisted words: ``TaskState("BLOCKED")`` is a value that equals its text."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:

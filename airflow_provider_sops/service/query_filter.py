@@ -1,4 +1,4 @@
-"""Keeping what goes in the query of a URL, credentials among it, out of the lines of the HTTP libraries."""
+"""Keep the queries of URLs, which may hold credentials, out of the HTTP libraries' logs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import re
 import traceback
 
-#: The loggers that may write addresses. A filter does not hold for the loggers below the one that has it.
+#: The loggers that may write addresses. A filter does not apply to child loggers.
 _LOGGERS = (
     "asyncio",
     "aiohttp.client",
@@ -24,7 +24,7 @@ _QUERY = re.compile(r"(/[^\s?'\"<>]*)\?[^\s'\"<>]*")
 
 
 class _QueryFilter(logging.Filter):
-    """Removes the query of each URL in a record, in its traceback too."""
+    """Removes the query of each URL in a record and its traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -43,6 +43,6 @@ _FILTER = _QueryFilter()
 
 
 def keep_queries_out_of_logs() -> None:
-    """Make the HTTP libraries log addresses without queries from now on, whoever uses them; again costs nothing."""
+    """Make the HTTP libraries log addresses without queries from now on, for all users of them. Idempotent."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

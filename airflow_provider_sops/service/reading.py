@@ -1,8 +1,8 @@
 """Lenient readers for the values in SOPS answers.
 
-SOPS servers of different ages disagree on types: numbers arrive as text, absent texts as ``null`` or ``""``,
-flags as ``0``. These functions read all of them and never raise, so that an odd field costs that field and
-not the whole answer.
+SOPS servers of different ages disagree on types: numbers arrive as strings, missing strings as ``null`` or ``""``,
+flags as ``0``. These functions accept all of them and never raise, so an odd field costs that field, not the whole
+answer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_text(value: Any) -> str:
 
 
 def read_int(value: Any, default: int = 0) -> int:
-    """Return ``value`` as an integer, or ``default`` where it is no number, or one beyond 64 bits."""
+    """Return ``value`` as an integer, or ``default`` if it is not a number or exceeds 64 bits."""
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -48,7 +48,7 @@ def read_int(value: Any, default: int = 0) -> int:
 
 
 def read_id(value: Any) -> int | None:
-    """Return an id that SOPS gives as a number in one call and as text in another; ``None`` if it is neither."""
+    """Return an id that SOPS sends as a number in one call and as a string in another; ``None`` if it is neither."""
     number = read_int(value, default=-1)
     return number if number >= 0 else None
 

@@ -1,9 +1,9 @@
-"""When a request is sent again. All services, the blocking and the asynchronous transport share the rules.
+"""When a failed request is sent again; the same rules for all services and both transports.
 
-A failed request is sent again if the failure is temporary and the repeat cannot do anything twice: either the
-call is one that may be repeated, or it is certain that it was not executed (never sent, or refused by a rate
-limit). At most four times, with growing pauses; a rate limit is waited for as long as the gateway says. No
-new try is begun later than 45 seconds after the first: late enough for one that got no answer in the default time.
+A failed request is sent again if the failure is temporary and a repeat cannot act twice: the call is repeatable, or it
+was certainly not executed (never sent, or rejected by a rate limit). At most four attempts, with growing pauses; after
+a rate limit, the pause is what the gateway asks for. No attempt starts later than 45 seconds after the first, which
+leaves room to retry one that timed out.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _growing_pause = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wai
 def retry_rules(api: str, *, repeatable: bool, log: logging.Logger) -> dict[str, Any]:
     """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
 
-    :param api: the call's name. What another call met on the way, such as one for a token, was repeated there.
-    :param repeatable: whether the call may be sent again when its answer was lost.
-    :param log: told of every repeat.
+    :param api: the call's name. Errors of other calls made on the way, for example for a token, are not retried here.
+    :param repeatable: whether the call may be sent again if its answer was lost.
+    :param log: logs every retry.
     """
 
     def may_be_repeated(error: BaseException) -> bool:

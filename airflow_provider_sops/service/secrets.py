@@ -1,4 +1,4 @@
-"""Hiding known secrets in whatever is logged or handed on."""
+"""Hide known secrets in everything that is logged or passed on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: What stands in place of a secret.
+#: What replaces a secret.
 HIDDEN = "***"
-#: A shorter text says nothing, but would be found everywhere.
+#: A shorter secret would match everywhere and reveals nothing.
 _SHORTEST_WITHIN_TEXT = 3
-#: A shorter line of a secret of several lines, such as a bracket, tells nothing of it.
+#: A shorter line of a multi-line secret, for example a bracket, reveals nothing.
 _SHORTEST_LINE = 8
-#: The backslashes of an escape: one for each time that the text was escaped, doubled each time.
+#: The backslashes of an escape: each further round of escaping doubles them.
 _ESCAPES = r"(?:\\{1,8})"
 _NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
@@ -25,10 +25,10 @@ _NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 class Secrets:
     """Values that must not be shown.
 
-    A secret is found as a part of a longer text too, and in whatever way it was escaped there: for a URL, HTML or JSON,
-    or as Python writes it. One of fewer than 3 characters is hidden only where it is a whole value.
+    A secret is also found inside longer texts and in escaped form: for a URL, HTML or JSON, or as a Python literal. A
+    secret of fewer than 3 characters is hidden only where it is the whole value.
 
-    :param values: the secrets, or JSON values that are made of them.
+    :param values: the secrets, or JSON values that contain them.
     """
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
@@ -44,7 +44,7 @@ class Secrets:
         return Secrets(self._texts | other._texts)
 
     def hide(self, value: Any) -> Any:
-        """Return a JSON value with ``***`` in place of each secret; numbers and keys of objects count as well."""
+        """Return a JSON value with ``***`` in place of each secret; numbers and object keys included."""
         if not self._texts:
             return value
         if isinstance(value, str):
@@ -61,7 +61,7 @@ class Secrets:
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
     def occur_in(self, value: Any) -> bool:
-        """Whether a JSON value holds a secret."""
+        """Whether a JSON value contains a secret."""
         return bool(self.hide(value) != (list(value) if isinstance(value, tuple) else value))
 
     @cached_property
@@ -73,7 +73,7 @@ class Secrets:
 
 
 def secret_texts(value: Any) -> set[str]:
-    """Return the texts and numbers in a JSON value; of a form's ``{"tag": ..., "value": ...}`` those of the value."""
+    """Return the strings and numbers in a JSON value; of ``{"tag": ..., "value": ...}`` the value alone."""
     if isinstance(value, Mapping):
         inner = [value["value"]] if "value" in value else value.values()
         return {text for each in inner for text in secret_texts(each)}
@@ -85,14 +85,14 @@ def secret_texts(value: Any) -> set[str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield what else a secret may look like: without the space around it, and line by line."""
+    """Yield other forms of a secret: stripped, and line by line."""
     for part in (text, *text.splitlines()):
         if len(part.strip()) >= (_SHORTEST_LINE if "\n" in text.strip() else _SHORTEST_WITHIN_TEXT):
             yield part.strip()
 
 
 def _forms_of(character: str) -> str:
-    """Return a pattern for a character as it may be echoed, since each way to escape spares other characters."""
+    """Return a pattern for a character in every escaped form; each escaping leaves different characters alone."""
     if character.isascii() and character.isalnum():
         return f"(?:{character}|{_percent_encoded(character)})"
     number = ord(character)
@@ -119,12 +119,12 @@ def _percent_encoded(character: str) -> str:
 
 
 def _utf16(character: str) -> Iterator[int]:
-    """Yield the units as which JSON escapes a character: one, or two for those beyond the first 65536."""
+    """Yield the UTF-16 units by which JSON escapes a character: one, or two beyond U+FFFF."""
     encoded = character.encode("utf-16-be", errors="surrogatepass")
     for position in range(0, len(encoded), 2):
         yield int.from_bytes(encoded[position : position + 2], "big")
 
 
 def _hexadecimal(number: int, digits: int) -> str:
-    """Return a pattern for a number in either case."""
+    """Return a pattern for a hexadecimal number in upper or lower case."""
     return "".join(f"[{digit.lower()}{digit}]" if digit.isalpha() else digit for digit in f"{number:0{digits}X}")

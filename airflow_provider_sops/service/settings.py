@@ -1,4 +1,4 @@
-"""The way to a service and what one exchange with it may cost: what both transports observe."""
+"""How to reach a service and the limits of one request; both transports use these."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LARGEST_ANSWER_BYTES = 64 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request and its answer may cost at most.
+    """The limits of one request and its answer.
 
     :param total_seconds: from connecting to the answer's last byte.
-    :param connect_seconds: how long a connection may take to come about.
+    :param connect_seconds: how long connecting may take.
     :param largest_answer_bytes: how large the answer may be, decompressed.
     """
 
@@ -33,12 +33,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
-    """The way to a service.
+    """How to reach a service.
 
     :param root: the gateway's address.
-    :param errors: the service's classes for what can go wrong.
-    :param verify: whether to verify TLS certificates, or the file or folder of the CA certificates to do it with.
-    :param proxy: address of an HTTP proxy; ``None``: what the environment says (``HTTPS_PROXY`` and the like).
+    :param errors: the service's error classes.
+    :param verify: whether to verify TLS certificates, or the file or folder with the CA certificates.
+    :param proxy: address of an HTTP proxy; ``None``: use the environment (``HTTPS_PROXY`` etc.).
     """
 
     root: str
@@ -59,7 +59,7 @@ class TransportSettings:
 
     @property
     def is_plain_text(self) -> bool:
-        """Whether the way to the gateway is unencrypted and leaves this machine."""
+        """Whether the connection to the gateway is unencrypted and leaves this machine."""
         parts = urlsplit(self.root)
         if parts.scheme != "http" or parts.hostname == "localhost":
             return False
@@ -70,6 +70,6 @@ class TransportSettings:
 
 
 def in_every_form(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Return secrets as they are and in the form that a URL holds them in, which HTTP libraries log."""
+    """Return secrets as they are and URL-encoded, as HTTP libraries log them."""
     plain = tuple(secrets)
     return tuple(dict.fromkeys((*plain, *(quote(secret, safe="") for secret in plain))))

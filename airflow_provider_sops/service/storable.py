@@ -1,9 +1,9 @@
-"""Remote values in a form that everything on their way can keep.
+"""Replace remote values that logs, XComs or Airflow's database cannot store.
 
-What a server answers ends up in logs, in events, in XComs and in Airflow's database. JSON can carry what these refuse:
-PostgreSQL takes no NUL, UTF-8 no half of a surrogate pair, JSON for others no NaN, msgpack no integer beyond 64 bits,
-and everything that recurses has a depth at which it fails. One such value would end a triggerer or fail a task on every
-try, so each is replaced by the nearest value that can be kept.
+Answers end up in logs, events, XComs and Airflow's database. JSON can carry values that these refuse:
+PostgreSQL rejects NUL, UTF-8 lone surrogates, strict JSON NaN, msgpack integers beyond 64 bits, and everything
+recursive fails at some depth. One such value could crash a triggerer or fail a task on every try, so each is replaced
+by the nearest value that can be stored.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: How many lists and objects may stand inside one another. A subprocess inside another one takes three of them in a
-#: tree. Airflow's serialisation of a DAG doubles the depth and gives up at some hundreds.
+#: How deep lists and objects may be nested. A nested subprocess adds three levels to a tree. Airflow's serialisation of
+#: a DAG doubles the depth and gives up at a few hundred.
 MOST_LEVELS: Final = 100
-#: Characters that are kept of what stands deeper.
+#: How many characters are kept of anything deeper.
 LONGEST_DEEP_TEXT: Final = 2000
 
 _SMALLEST_INT, _GREATEST_INT = -(2**63), 2**64 - 1
-#: No text with fewer digits is beyond 64 bits.
+#: A number with fewer digits fits into 64 bits.
 _SAFE_DIGITS = 18
-#: How NUL and surrogates are written in JSON; a few characters beside them begin alike.
+#: How NUL and surrogates are written in JSON; a few other characters begin the same way.
 _ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD])")
 
-#: Airflow writes no object with one of these keys, and reads one with both of the others as a value of another type.
+#: Airflow refuses to write an object with one of these keys, and reads one with both of the others as another type.
 _RESERVED_KEYS = frozenset({"__classname__", "__id__"})
 _OLD_TYPE_KEY, _OLD_VALUE_KEY = "__type", "__var"
 
 
 def storable_text(text: str) -> str:
-    """Return a text without NUL, which becomes U+2400, and without halves of surrogate pairs, which become escapes."""
+    """Return a text in which NUL is replaced by U+2400 and lone surrogates by escapes."""
     has_nul = "\0" in text
     if text.isascii() and not has_nul:
         return text
@@ -48,20 +48,19 @@ def storable_text(text: str) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Return a JSON value so that it can be kept; the very same object if nothing in it has to be replaced.
+    """Return a JSON value in storable form; the same object if nothing has to be replaced.
 
-    Texts, also those that are keys, become a ``storable_text``. NaN, infinities and integers beyond 64 bits become
-    their texts. Below ``MOST_LEVELS`` lists and objects, whatever follows becomes its JSON, cut to
-    ``LONGEST_DEEP_TEXT`` characters. Where the text that replaces a key is a key already, a number is added to it, so
-    that no value is lost. Never raises; takes time in proportion to the value.
+    Strings, including keys, become a ``storable_text``. NaN, infinities and integers beyond 64 bits become strings.
+    Anything nested deeper than ``MOST_LEVELS`` becomes its JSON, cut to ``LONGEST_DEEP_TEXT`` characters. If a replaced
+    key already exists, it gets a number, so no value is lost. Never raises; takes linear time.
     """
     return _storable(value, MOST_LEVELS)
 
 
 def without_reserved_keys(value: Any) -> Any:
-    """Return a storable value in which Airflow takes no object for a record of its own; for XComs.
+    """Return a storable value in which Airflow mistakes no object for one of its own records; for XComs.
 
-    A key that it reserves gets a ``_`` at its end. The very same object is returned if there is none.
+    A reserved key gets a trailing ``_``. The same object is returned if there is none.
     """
     if isinstance(value, list):
         return _list_or_same(value, [without_reserved_keys(each) for each in value])
@@ -74,19 +73,18 @@ def without_reserved_keys(value: Any) -> Any:
 
 
 def read_json(content: bytes | str) -> Any:
-    """Return the value in a JSON text as ``storable`` makes it.
+    """Parse a JSON text and return its value in ``storable`` form.
 
-    More is read than JSON allows, so that an odd character costs that character and not the whole text: bytes that are
-    no UTF-8 become U+FFFD, control characters may stand in texts, a byte order mark may come first. Of values under
-    the same key the last one counts.
+    Lenient, so an odd character costs that character, not the whole text: invalid UTF-8 becomes U+FFFD, and control
+    characters in strings and a leading byte order mark are accepted. Of duplicate keys the last one counts.
 
-    :raises ValueError: it is no JSON, or is nested so deep that Python cannot read it.
+    :raises ValueError: it is not JSON, or is nested too deep for Python.
     """
     text = content.decode("utf-8-sig", errors="replace") if isinstance(content, bytes) else storable_text(content)
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise ValueError("the JSON is nested too deep") from None
+        raise ValueError("the JSON is nested too deeply") from None
     is_odd = "\0" in text or _ODD_ESCAPE.search(text) is not None or _is_deep(value)
     return storable(value) if is_odd else value
 
@@ -115,7 +113,7 @@ def _list_or_same(value: list[Any], kept: list[Any]) -> list[Any]:
 
 
 def _dict_or_same(value: dict[Any, Any], kept: dict[Any, Any], renamed: Mapping[str, str]) -> dict[Any, Any]:
-    """Return what is kept under the new keys, those numbered that are there already: ``name (2)``, ``name (3)``."""
+    """Return the values under their new keys; duplicates get a number: ``name (2)``, ``name (3)``."""
     if not renamed:
         return value if all(kept[key] is each for key, each in value.items()) else kept
     used = value.keys() - renamed.keys()
@@ -141,7 +139,7 @@ def _int_text(value: int) -> str:
     try:
         return str(value)
     except ValueError:
-        # Python writes no more than some thousand decimal digits.
+        # Python refuses to write more than a few thousand decimal digits.
         return hex(value)
 
 
@@ -162,7 +160,7 @@ _DECODER = json.JSONDecoder(parse_int=_read_int, parse_float=_read_float, parse_
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether more than ``MOST_LEVELS`` lists and objects stand inside one another."""
+    """Whether lists and objects are nested deeper than ``MOST_LEVELS``."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MOST_LEVELS):
         level = [
@@ -177,13 +175,13 @@ def _is_deep(value: Any) -> bool:
 
 
 class _Token(str):
-    """A piece of JSON that is written as it is."""
+    """A piece of JSON, written verbatim."""
 
     __slots__ = ()
 
 
 def _deep_text(value: Any) -> str:
-    """Return the beginning of a value's JSON, however deep it is and however long its rest."""
+    """Return the beginning of a value's JSON, however deep or long the value is."""
     text = ""
     waiting = [_pieces(value)]
     while waiting:
@@ -200,7 +198,7 @@ def _deep_text(value: Any) -> str:
 
 
 def _pieces(value: Any) -> Iterator[Any]:
-    """Yield the tokens of one list, object or leaf, and as they are the values inside it."""
+    """Yield the tokens of one list, object or leaf, and the values inside it unchanged."""
     if isinstance(value, dict):
         yield _Token("{")
         for number, (key, inner) in enumerate(value.items()):

@@ -1,4 +1,4 @@
-"""Texts of a server, made fit for a log or an error: on few lines, not too long, without what a terminal obeys."""
+"""Make a server's texts fit for logs and errors: few lines, limited length, no control characters."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 
 _LONGEST_TEXT = 2000
 _LONGEST_WORDS = 500
-#: Characters that a terminal obeys, that end a line, or that UTF-8 cannot hold; tab and newline apart.
+#: Control characters, line ends and characters that UTF-8 cannot encode, except tab and newline.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def quoted(text: str) -> str:
-    """Return a text in quotes and on one line, whatever characters it holds."""
+    """Return a text in quotes and on one line, whatever characters it contains."""
     return _without_control(json.dumps(text, ensure_ascii=False))
 
 
@@ -23,10 +23,9 @@ def shortened(text: str, limit: int = _LONGEST_TEXT) -> str:
 
 
 def shown_words(message: str) -> str:
-    """Return a server's words as they fit into an error text: on one line, at most 500 characters.
+    """Return a server's message for use in an error text: one line, at most 500 characters.
 
-    Of a Python traceback, which SOPS sends for refusals of its engine, that is the last line that is not
-    empty: it holds the reason.
+    For a Python traceback, which SOPS sends when its engine refuses, return the last non-empty line: the reason.
     """
     words = message.strip()
     if "Traceback (most recent call last)" in words:

@@ -1,8 +1,8 @@
-"""Connections of requests that bound the time of a whole answer, not only that of each silence in it.
+"""Connections for requests that limit the time of the whole answer, not only of each read.
 
-``urllib3`` gives a socket the time that is left of a request's total when it begins to wait for the answer, and then
-allows that time for every single read: a server that sends a byte now and then is never done. Here each read gets what
-is left of it at that moment, in the headers as in the body, over plain HTTP, TLS and proxies alike.
+``urllib3`` sets the socket's timeout to what is left of the total when it starts to wait for the answer, and then
+allows that time for every single read: a server that sends a byte now and then never times out. Here each read gets
+only what is left at that moment, in headers and body, over plain HTTP, TLS and proxies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _TimedReader(io.RawIOBase):
     """Reads from a socket until a deadline.
 
     :param raw: the socket's own reader.
-    :param seconds: the time from now on.
+    :param seconds: the time left, from now.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
@@ -41,7 +41,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time for the whole answer is over")
+            raise TimeoutError("the time limit for the whole answer has passed")
         self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
@@ -62,7 +62,7 @@ class _Timed(http.client.HTTPConnection):
     response_class = _TimedResponse
 
     def send(self, data: Any) -> None:
-        """Give a connection that is used again its time back; its last answer has left it little."""
+        """Reset the timeout of a reused connection; its last answer left little of it."""
         if self.sock is not None:
             self.sock.settimeout(self.timeout)
         super().send(data)
@@ -85,17 +85,17 @@ class _TimedHttpsPool(HTTPSConnectionPool):
 
 
 class TimedAdapter(HTTPAdapter):
-    """The adapter of requests, over such connections. A SOCKS proxy of the environment has connections of its own."""
+    """An adapter for requests that uses these connections, except through a SOCKS proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         _use_timed_pools(self.poolmanager)
 
     def send(
         self, request: PreparedRequest, stream: bool = False, timeout: Any = None, *args: Any, **kwargs: Any
     ) -> Response:
-        """Send a request; of a pair of timeouts the second one is for the whole answer, connecting included."""
+        """Send a request; the second of two timeouts covers everything from connecting to the last byte."""
         if isinstance(timeout, tuple):
             connect_seconds, total_seconds = timeout
             timeout = Timeout(connect=connect_seconds, total=total_seconds)

@@ -1,7 +1,7 @@
-"""Sending one request with requests, and saying what went wrong on the way. Knows no service.
+"""Send one request with requests and explain what went wrong. Independent of the service.
 
-Redirects are not followed, cookies are not kept, credentials out of a ``.netrc`` are not sent. Looking up the host's
-name takes as long as the machine's resolver takes; everything after it is within the total time.
+Redirects are not followed, cookies are not kept, credentials from a ``.netrc`` are not sent. The DNS lookup takes as
+long as the resolver takes; everything after it counts towards the total time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 def new_session() -> requests.Session:
-    """Return a session whose connections keep to the total time of ``send``."""
+    """Return a session whose connections respect the total time of ``send``."""
     session = requests.Session()
     adapter = TimedAdapter()
     session.mount("https://", adapter)
@@ -40,11 +40,11 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
 
     :param session: from ``new_session``.
     :raises ServiceError: one of ``settings.errors``: no usable answer came within the limits, or the address, the proxy
-        or the CA file is none.
+        or the CA file is invalid.
     """
     keep_queries_out_of_logs()
     try:
-        # Prepared apart from the session: no cookies, and no credentials out of a .netrc.
+        # Prepared without the session: no cookies, and no credentials from a .netrc.
         headers = {"Accept-Encoding": ACCEPTED_ENCODING, **request.headers}
         prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
         environment = session.merge_environment_settings(request.url, settings.proxies, True, settings.verify, None)
@@ -58,7 +58,7 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
         raise _failure(request, error, settings, limits) from None
     except OSError:
         raise settings.errors.invalid_parameter(
-            "extra 'verify' names no file or folder of CA certificates", api=request.api
+            "extra 'verify' must be a file or folder of CA certificates", api=request.api
         ) from None
 
 
@@ -81,7 +81,7 @@ def _failure(request: HttpRequest, error: Exception, settings: TransportSettings
         reason = f"no connection within {limits.connect_seconds:g} s"
         return connection_error(failed, request, error, request_sent=False, reason=reason)
     if isinstance(error, (known.ReadTimeout, urllib3_errors.ReadTimeoutError)):
-        reason = f"no whole answer within {limits.total_seconds:g} s"
+        reason = f"no complete answer within {limits.total_seconds:g} s"
         return connection_error(failed, request, error, request_sent=True, reason=reason)
     if isinstance(error, known.ProxyError):
         return connection_error(failed, request, error, request_sent=False, reason="the proxy cannot be used")

@@ -1,6 +1,6 @@
-"""Sending one request with aiohttp, and saying what went wrong on the way. Knows no service.
+"""Send one request with aiohttp and explain what went wrong. Independent of the service.
 
-Redirects are not followed and cookies are not kept. Never imported by a DAG file: aiohttp takes long to import.
+Redirects are not followed and cookies are not kept. Never imported by a DAG file: importing aiohttp is slow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PIECE_BYTES = 64 * 1024
 class AsyncTransport:
     """One HTTP session of aiohttp. An asynchronous context manager.
 
-    :param settings: the way to the service.
+    :param settings: how to reach the service.
     """
 
     def __init__(self, settings: TransportSettings) -> None:
@@ -45,7 +45,7 @@ class AsyncTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Decompressed here, within the limit.
+            # BodyCollector decompresses within the limit.
             auto_decompress=False,
         )
         return self
@@ -93,17 +93,17 @@ class AsyncTransport:
             reason = f"no connection within {limits.connect_seconds:g} s"
             return connection_error(failed, request, error, request_sent=False, reason=reason)
         if isinstance(error, TimeoutError):
-            reason = f"no whole answer within {limits.total_seconds:g} s"
+            reason = f"no complete answer within {limits.total_seconds:g} s"
             return connection_error(failed, request, error, request_sent=True, reason=reason)
         return connection_error(failed, request, error, request_sent=not is_tls_handshake_failure(error))
 
 
-#: aiohttp before 3.10 does not tell this timeout from the other.
+#: aiohttp before 3.10 does not distinguish this timeout from the other.
 _CONNECT_TIMEOUT: tuple[type[Exception], ...] = tuple(filter(None, [getattr(aiohttp, "ConnectionTimeoutError", None)]))
 
 
 def _read_environment(settings: TransportSettings) -> tuple[str | None, ssl.SSLContext | bool]:
-    """Return the proxy and the TLS settings, from the connection and as requests would find them around it."""
+    """Return the proxy and TLS settings of the connection, completed from the environment as requests does it."""
     with requests.Session() as session:
         found = session.merge_environment_settings(settings.root, settings.proxies, False, settings.verify, None)
     proxy = requests.utils.select_proxy(settings.root, found["proxies"])
@@ -116,5 +116,5 @@ def _read_environment(settings: TransportSettings) -> tuple[str | None, ssl.SSLC
         return proxy, ssl.create_default_context(cafile=None if folder else place, capath=place if folder else None)
     except OSError:
         raise settings.errors.invalid_parameter(
-            f"extra 'verify' names no file or folder of CA certificates: {place}"
+            f"extra 'verify' must be a file or folder of CA certificates: {place}"
         ) from None

@@ -1,1 +1,1 @@
-"""SOPS itself: protocol, models and decisions. Imports nothing of Airflow and opens no socket."""
+"""SOPS itself: protocol, models and decisions. Imports no Airflow and opens no socket."""

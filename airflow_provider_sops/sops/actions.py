@@ -1,4 +1,4 @@
-"""What can be done to a task and to a node, by SOPS's own words."""
+"""The actions on tasks and nodes, by SOPS's names."""
 
 from __future__ import annotations
 

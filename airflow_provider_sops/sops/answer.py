@@ -1,8 +1,8 @@
-"""What comes back: an HTTP response becomes the answer's data, or one error that says what is wrong.
+"""Turn an HTTP response into the answer's data, or into one error that says what is wrong.
 
-SOPS answers nearly everything with HTTP 200 and tells success by ``result``; around it stand gateways with
-codes and statuses of their own, and proxies that answer in HTML. What decides here is, in this order: the
-code in the body, then the HTTP status. Texts are passed on and never looked at.
+SOPS answers nearly everything with HTTP 200 and marks success by ``result``; in front of it are gateways with their own
+codes and statuses, and proxies that answer in HTML. The code in the body decides first, then the HTTP status. Message
+texts are passed on, never interpreted.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpResponse
     from airflow_provider_sops.sops.endpoints import Endpoint
 
-#: The API gateway's one code for everything that is wrong with the app or the user.
+#: The API gateway's only code for any problem with the app or the user.
 BAD_CREDENTIALS_CODE = 1640001
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(ServiceAnswer):
-    """What SOPS answered to a call that succeeded; ``data`` is ``None`` where there is none, as for ``operate_task``.
+    """What SOPS answered to a call that succeeded; ``data`` is ``None`` if there is none, as for ``operate_task``.
 
     :param trace_id: SOPS's trace id, ``None`` from old servers.
     """
@@ -45,8 +45,8 @@ class Answer(ServiceAnswer):
 
 _BAD_CREDENTIALS = Kind(
     SopsAuthError,
-    "the gateway did not accept the app or the user",
-    "It has one code for all of these: bk_app_code is unknown, bk_app_secret is wrong, no user was given, "
+    "the gateway rejected the app or the user",
+    "One code covers all of these: bk_app_code is unknown, bk_app_secret is wrong, no user was given, "
     "bk_token or access_token has expired, or the app may not name a bk_username without a token.",
 )
 _NO_PERMISSION = Kind(
@@ -54,9 +54,7 @@ _NO_PERMISSION = Kind(
     "the app has no permission for this call",
     "Apply for the permission in the gateway's developer centre, or ask SOPS's administrators for it.",
 )
-_ESB_APP_REFUSED = Kind(
-    SopsAuthError, "ESB did not accept the app", "Check bk_app_code and bk_app_secret of the connection."
-)
+_ESB_APP_REFUSED = Kind(SopsAuthError, "ESB rejected the app", "Check bk_app_code and bk_app_secret of the connection.")
 _NO_SUCH_CALL = Kind(
     SopsGatewayError,
     "the gateway has no such call",
@@ -64,37 +62,39 @@ _NO_SUCH_CALL = Kind(
 )
 _TOO_MANY_CALLS = Kind(
     SopsRateLimitError,
-    "the gateway refused the call because there were too many",
-    "It was not executed; call later.",
+    "the gateway rejected the call because of its rate limit",
+    "It was not executed; try again later.",
 )
 _BACKEND_FAILED = Kind(
-    SopsGatewayError, "the gateway could not get an answer from SOPS", "SOPS may have acted: read its state."
+    SopsGatewayError, "the gateway could not get an answer from SOPS", "SOPS may have acted: check the state in SOPS."
 )
-_INVALID_PARAMETER = Kind(SopsInvalidParameterError, "a parameter is missing or wrong")
+_INVALID_PARAMETER = Kind(SopsInvalidParameterError, "a parameter is missing or invalid")
 _REFUSED_OPERATION = Kind(
     SopsInvalidOperationError,
     "SOPS refused this action on the task or node",
-    "Mostly its present state does not allow it: look at the task in SOPS.",
+    "Usually its current state does not allow it: look at the task in SOPS.",
 )
-_BODY_TOO_BIG = Kind(SopsGatewayError, "the request is too big for the gateway", "Send smaller constants.")
+_BODY_TOO_BIG = Kind(SopsGatewayError, "the request is too large for the gateway", "Send smaller constants.")
 _UNHANDLED = Kind(
     SopsError,
-    "SOPS met an error that it does not handle",
-    "It may have acted: read its state. SOPS's administrators find the cause by the trace id and the time.",
+    "SOPS failed with an internal error",
+    "It may have acted: check the state there. SOPS's administrators can find the cause by the trace id and the time.",
 )
 _REFUSED = Kind(SopsError, "SOPS refused the call")
 _FOREIGN = Kind(
     SopsGatewayError,
-    "this is not an answer of SOPS",
-    "Check the connection's host, gateway and stage; something else may stand before SOPS.",
+    "the answer did not come from SOPS",
+    "Check the connection's host, gateway and stage; a proxy may have answered instead of SOPS.",
 )
 
-#: Every code with a meaning of its own: of SOPS (``gcloud/err_code.py``), of the API gateway and of ESB.
+#: Every known code: of SOPS (``gcloud/err_code.py``), of the API gateway and of ESB.
 _BY_CODE: Mapping[int, Kind] = {
     3540000: _INVALID_PARAMETER,
     3546100: _INVALID_PARAMETER,
     3540100: Kind(
-        SopsAuthError, "SOPS forbids this to the user or app", "Ask SOPS's administrators for the permission."
+        SopsAuthError,
+        "the user or app has no permission for this in SOPS",
+        "Ask SOPS's administrators for the permission.",
     ),
     3540400: Kind(
         SopsNotFoundError,
@@ -105,10 +105,10 @@ _BY_CODE: Mapping[int, Kind] = {
     50000: _UNHANDLED,
     BAD_CREDENTIALS_CODE: _BAD_CREDENTIALS,
     1640301: _NO_PERMISSION,
-    1640302: Kind(SopsAuthError, "the gateway does not accept calls from this machine's address"),
+    1640302: Kind(SopsAuthError, "the gateway rejects calls from this machine's address"),
     1640401: _NO_SUCH_CALL,
     1641301: _BODY_TOO_BIG,
-    1306401: Kind(SopsAuthError, "ESB was told no user", "Set bk_username, bk_token or access_token."),
+    1306401: Kind(SopsAuthError, "ESB got no user", "Set bk_username, bk_token or access_token."),
     1306402: Kind(SopsAuthError, "ESB says that the user has no permission"),
     1306403: _NO_PERMISSION,
     1306404: _NO_SUCH_CALL,
@@ -121,12 +121,12 @@ _BY_CODE: Mapping[int, Kind] = {
     **dict.fromkeys(range(1642900, 1643000), _TOO_MANY_CALLS),
 }
 
-#: Where the code says nothing.
+#: HTTP statuses, used if the code is unknown.
 _BY_STATUS: Mapping[int, Kind] = {
     401: _BAD_CREDENTIALS,
     403: Kind(
         SopsAuthError,
-        "access was refused",
+        "access was denied",
         "The app may lack the permission, or the connection's host is SOPS itself instead of its gateway.",
     ),
     404: _NO_SUCH_CALL,
@@ -138,9 +138,9 @@ _BY_STATUS: Mapping[int, Kind] = {
     504: _BACKEND_FAILED,
 }
 
-#: SOPS's code for everything it has no other code for.
+#: SOPS's catch-all code.
 _UNKNOWN_ERROR = 3599999
-#: Calls in which that code means that the engine refused.
+#: Calls in which the catch-all code means that the engine refused.
 _ENGINE_CALLS = frozenset({"operate_task", "operate_node", "node_callback"})
 #: Codes of the API gateway itself.
 _GATEWAY_CODES = range(1600000, 1700000)
@@ -158,9 +158,9 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's words (``Credentials.conceal``). A page in between may
-        echo the request's URL, which holds them when ESB is used.
-    :raises SopsError: the call did not succeed; see the module ``errors`` for what each class means.
+    :param conceal: removes secrets from the server's message (``Credentials.conceal``). A proxy's page may echo the
+        request's URL, which contains them with ESB.
+    :raises SopsError: the call failed; the module ``errors`` explains each class.
     """
     payload = read_object(response)
     if response.is_success and payload is not None and payload.get("result") is True:
@@ -197,7 +197,7 @@ def _classify(endpoint: Endpoint, status: int, payload: Mapping[str, Any] | None
 
 
 def _trace_id(response: HttpResponse, payload: Mapping[str, Any]) -> str | None:
-    """Return SOPS's trace id, else the id that the gateway gave the request."""
+    """Return SOPS's trace id, or else the gateway's request id."""
     found = (
         payload.get("trace_id")
         or response.header("Sops-Trace-Id")

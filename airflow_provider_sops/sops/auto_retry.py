@@ -1,15 +1,15 @@
-"""Whether SOPS is about to retry a failed node by itself. How that shows depends on the server's age.
+"""Whether SOPS will retry a failed node automatically. The signs differ between server versions.
 
 - 3.33 and newer say so in ``auto_retry_status``, 3.29 to 3.32 in ``failed_node_info``. Both are in
   ``TaskStatus.auto_retry_pending``.
-- 3.24 to 3.28 retry and say nothing of it. The task's tree has how often and after how long, the status how often the
-  node was retried and when it failed.
-- Older servers never retry by themselves; their trees have no ``auto_retry``.
+- 3.24 to 3.28 retry without reporting it. The task's tree has the number of retries and the interval, the status the
+  retries so far and the time of the failure.
+- Older servers never retry automatically; their trees have no ``auto_retry``.
 
-So silence alone means nothing. Nor does the tree prove that a retry will come: people's retries count in the status
-too, and the server keeps its own count, which may be used up. A retry is therefore expected for no longer than the
-node's interval and a margin. A node that no tree tells of, since it could not be read, may be of any kind; after
-the longest interval that a server allows, it is not going to be retried either.
+So a missing field alone proves nothing. Nor does the tree prove that a retry will come: manual retries count in the
+status too, and the server keeps its own count, which may be used up. A retry is therefore expected for at most the
+node's interval plus a margin. If the tree could not be read, the node may have any settings; after the longest interval
+that a server allows, it will not be retried either.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
-#: The most that a server allows, whatever a tree says (``TASKFLOW_NODE_AUTO_RETRY_MAX_TIMES`` and ``_MAX_INTERVAL``).
+#: The server's upper limits, whatever a tree says (``TASKFLOW_NODE_AUTO_RETRY_MAX_TIMES`` and ``_MAX_INTERVAL``).
 MOST_AUTO_RETRIES = 10
 LONGEST_INTERVAL_SECONDS = 60.0
-#: How much later than its interval a retry may show: SOPS puts it into a queue, and its times are whole seconds.
+#: How much later than its interval a retry may show: SOPS queues it, and its times are whole seconds.
 MARGIN_SECONDS = 30.0
 
 
 def expects_auto_retry(
     status: TaskStatus, tree: TreeIndex | None, failure_ages: Mapping[str, float] | None = None
 ) -> bool:
-    """Return whether SOPS will, or may, retry a failed node of a FAILED task unaided.
+    """Return whether SOPS will, or may, automatically retry a failed node of a FAILED task.
 
-    :param status: the answer to a request for details, past the server's cache.
-    :param tree: the task's tree, as far as it is known.
-    :param failure_ages: for how many seconds each failure was seen, by the node's id. Counts where the status has no
-        times that tell when a node failed.
+    :param status: the answer to a request for details that bypassed the server's cache.
+    :param tree: the task's tree, if known.
+    :param failure_ages: how many seconds ago each failure was first seen, by node id. Used if the status does not say
+        when a node failed.
     """
     if status.auto_retry_pending is not None:
         return status.auto_retry_pending
@@ -47,10 +47,10 @@ def expects_auto_retry(
 
 
 def needs_tree(status: TaskStatus, tree: TreeIndex | None) -> bool:
-    """Return whether only the task's tree can tell, and does not yet.
+    """Return whether the task's tree is needed to decide, and not known yet.
 
     :param status: the answer to a request for details.
-    :param tree: the task's tree, as far as it is known.
+    :param tree: the task's tree, if known.
     """
     if status.state != TaskState.FAILED or status.auto_retry_pending is not None:
         return False
@@ -67,10 +67,10 @@ def _may_be_retried(node: NodeStatus, tree: TreeIndex | None, age_seconds: float
 
 
 def _age(status: TaskStatus, node: NodeStatus, seen: Mapping[str, float]) -> float:
-    """Return for how many seconds a node has been FAILED, at least.
+    """Return how many seconds a node has been FAILED, at least.
 
-    The server's own clock is in its answer: the root's ``elapsed_time`` runs on until the task ends. So neither the
-    difference of the two clocks nor a wait that began late matters.
+    The answer contains the server's clock: the root's ``elapsed_time`` keeps running until the task ends. So neither
+    clock differences nor a wait that began late matter.
     """
     age = seen.get(node.id, 0.0)
     began, failed = status.start_time, node.finish_time

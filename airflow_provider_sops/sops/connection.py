@@ -1,4 +1,4 @@
-"""An Airflow connection of type ``sops``, checked and typed. Needs no Airflow: any object of that shape will do."""
+"""An Airflow connection of type ``sops``, checked and typed; works without Airflow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.settings import Limits, TransportSettings
     from airflow_provider_sops.sops.answer import Answer
 
-#: The keys of the extra that mean something; all others are left alone.
+#: The known keys of the extra; others are ignored.
 EXTRA_KEYS = ("gateway", "stage", "bk_username", "bk_token", "access_token", "bk_biz_id", "scope", *TRANSPORT_KEYS)
 
 
@@ -37,11 +37,11 @@ EXTRA_KEYS = ("gateway", "stage", "bk_username", "bk_token", "access_token", "bk
 class SopsConnection:
     """How to reach one SOPS, and as whom.
 
-    :param bk_biz_id: the business for calls that name none; ``None``: every call must name one.
+    :param bk_biz_id: the default business; ``None``: every call must name one.
     :param scope: what ``bk_biz_id`` is, ``cmdb_biz`` or ``project``.
-    :param transport: the way there.
-    :param limits: what one exchange may cost.
-    :param unused_extra: keys in the extra that mean nothing, perhaps misspelt.
+    :param transport: how to reach the service.
+    :param limits: the limits of one request.
+    :param unused_extra: unknown keys of the extra, perhaps misspelt.
     """
 
     gateway: Gateway
@@ -54,11 +54,11 @@ class SopsConnection:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must not be shown anywhere, also in the form that a URL of ESB holds them in."""
+        """The values that must never be shown, also as URL-encoded by ESB."""
         return in_every_form((*self.credentials.secrets, *self.transport.secrets))
 
     def request(self, api: str, parameters: Mapping[str, Any], *, fresh: bool = False) -> HttpRequest:
-        """Return the request for a call; the connection's business and scope stand in where none are named.
+        """Return the request for a call; the connection's business and scope are the defaults.
 
         :raises SopsInvalidParameterError: see ``endpoint`` and ``build_request``.
         """
@@ -81,12 +81,12 @@ def read_connection(
 ) -> SopsConnection:
     """Read an Airflow connection.
 
-    Host is the gateway's address, with ``https://`` unless it says otherwise; port is used where the host has
-    none. Login is ``bk_app_code``, password ``bk_app_secret``. The extra may hold what ``EXTRA_KEYS`` lists.
+    Host is the gateway's address, ``https://`` if it has no scheme; port is used if the host has none. Login is
+    ``bk_app_code``, password ``bk_app_secret``. The extra may hold what ``EXTRA_KEYS`` lists.
 
-    :param bk_biz_id: instead of the connection's.
-    :param scope: instead of the connection's.
-    :raises SopsInvalidParameterError: the text names the field or key, and never a secret.
+    :param bk_biz_id: overrides the connection's.
+    :param scope: overrides the connection's.
+    :raises SopsInvalidParameterError: the connection is malformed; the text names the field or key, never a secret.
     """
     fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
     kind = fields.choice("gateway", ("apigw", "esb"), default="apigw")

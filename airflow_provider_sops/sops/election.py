@@ -1,4 +1,4 @@
-"""Which SOPS task is the one of this task instance: decided from the tasks that carry its key."""
+"""Decide which of the SOPS tasks with a task instance's key belongs to the task instance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class FoundTasks:
     """The SOPS tasks that carry a task instance's digest, oldest first.
 
-    :param current: those of the generation that runs now, so of an earlier try or of this one.
-    :param earlier: those of other generations, so from before a clear.
+    :param current: those of the current generation, from this try or an earlier one.
+    :param earlier: those of other generations, from before a clear.
     """
 
     current: tuple[TaskListItem, ...]
@@ -26,7 +26,7 @@ class FoundTasks:
 
     @classmethod
     def of(cls, key: TaskKey, tasks: Iterable[TaskListItem]) -> FoundTasks:
-        """Sort what a search for ``key.keyword`` found; tasks that only look alike are left out."""
+        """Sort the results of a search for ``key.keyword``; tasks that merely contain it are left out."""
         keyed = [(TaskKey.in_name(task.name), task) for task in sorted(tasks, key=lambda task: task.id)]
         ours = [(found, task) for found, task in keyed if found is not None and found.digest == key.digest]
         return cls(
@@ -36,12 +36,12 @@ class FoundTasks:
 
 
 def elect(tasks: Iterable[TaskListItem], *, over: Collection[int] = ()) -> TaskListItem | None:
-    """Return the one task to start or to join; every caller that sees the same tasks elects the same one.
+    """Return the one task to start or to join; every caller with the same tasks elects the same one.
 
-    A started task wins, since it must not be doubled; otherwise the lowest id.
+    A started task wins, since it must not be duplicated; otherwise the lowest id.
 
     :param tasks: the tasks of one generation.
-    :param over: ids that are out of the question, such as revoked tasks.
+    :param over: ids to ignore, for example revoked tasks.
     """
     candidates = [task for task in tasks if task.id not in over]
     return min(candidates, key=lambda task: (not task.is_started, task.id), default=None)

@@ -1,9 +1,9 @@
-"""One tree of errors for everything that can go wrong with SOPS.
+"""The error hierarchy for SOPS.
 
-What each of them carries, and what ``temporary`` and ``outcome_unknown`` mean, is said in ``service.errors``.
+``service.errors`` explains their attributes, and what ``temporary`` and ``outcome_unknown`` mean.
 
-Errors are told apart by HTTP status and code, never by the text of a message: SOPS writes most of its texts
-in Chinese and changes them freely.
+Errors are distinguished by HTTP status and code, never by message text: most of SOPS's texts are Chinese and change
+freely.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 #: Codes of the API gateway and of ESB for "there is no such call here".
 _MISSING_CALL_CODES = frozenset({1640401, 1306404, 1306405})
-#: ESB's code for "SOPS could not be asked"; ESB answers it with HTTP 200.
+#: ESB's code for "SOPS is unreachable", sent with HTTP 200.
 _ESB_BACKEND_FAILED = 1306201
 
 
 class SopsError(ServiceError):
-    """Something went wrong with SOPS. Directly of this class where no closer one fits, as for unknown codes.
+    """Something went wrong with SOPS. Raised itself if no subclass fits, for example for unknown codes.
 
     :param reason: what went wrong, in English.
-    :param trace_id: SOPS's trace id, or the gateway's request id where SOPS was not reached.
-    :param details: ``api``, the call's name as in the endpoint table, ``create_task``; ``ids``, the ids that the call
-        named, ``{"task_id": "25", "bk_biz_id": "2"}``; ``code``, the code in the answer as it came, ``None`` where
-        there was none, as from servers of 2019; ``http_status``, ``None`` where no answer came; ``server_message``, the
-        server's own words in full; ``advice``, what to do next.
+    :param trace_id: SOPS's trace id, or the gateway's request id if SOPS was not reached.
+    :param details: ``api``, the call's name in the endpoint table, for example ``create_task``; ``ids``, the ids in the
+        call, for example ``{"task_id": "25", "bk_biz_id": "2"}``; ``code``, the code in the answer as it came, ``None``
+        if there was none, as from servers of 2019; ``http_status``, ``None`` if no answer came; ``server_message``, the
+        server's full message; ``advice``, what to do next.
     """
 
     def __init__(self, reason: str, *, trace_id: str | None = None, **details: Any) -> None:
@@ -45,22 +45,22 @@ class SopsError(ServiceError):
 
     @property
     def trace_id(self) -> str | None:
-        """SOPS's trace id, or the gateway's request id where SOPS was not reached."""
+        """SOPS's trace id, or the gateway's request id if SOPS was not reached."""
         return self.trace
 
 
 class SopsConnectionError(SopsError, ConnectionFailedError):
-    """No usable answer reached us: name not found, connection refused, TLS, timeout, connection lost."""
+    """No usable answer arrived: name not found, connection refused, TLS failure, timeout, connection lost."""
 
 
 class SopsGatewayError(SopsError, UnusableAnswerError):
-    """An answer that is not SOPS's own: a redirect, HTML, broken JSON, an empty body, or a gateway's refusal."""
+    """An answer that did not come from SOPS: a redirect, HTML, broken JSON, an empty body, or a gateway's refusal."""
 
     @property
     def api_missing(self) -> bool:
-        """Whether the server has no such call, as old servers lack ``get_tasks_status``.
+        """Whether the server lacks the call; old servers lack ``get_tasks_status``, for example.
 
-        SOPS itself redirects (HTTP 302) where it does not know a path.
+        SOPS redirects (HTTP 302) for an unknown path.
         """
         if code_number(self.code) in _MISSING_CALL_CODES:
             return True
@@ -68,21 +68,21 @@ class SopsGatewayError(SopsError, UnusableAnswerError):
 
     @property
     def temporary(self) -> bool:
-        """Whether SOPS was out of reach (HTTP 502, 503, 504, ESB 1306201) or its answer broke off."""
+        """Whether SOPS was unreachable (HTTP 502, 503, 504, ESB 1306201) or its answer was cut off."""
         return code_number(self.code) == _ESB_BACKEND_FAILED or super().temporary
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether SOPS may have acted: it was asked, and something else than its answer came back."""
+        """Whether SOPS may have acted: the request was sent, but the answer is not SOPS's."""
         return not self.api_missing and super().outcome_unknown
 
 
 class SopsAuthError(SopsError):
-    """The app or the user was refused: unknown app, wrong secret, user not verified, no permission."""
+    """The app or the user was rejected: unknown app, wrong secret, user not verified, no permission."""
 
 
 class SopsRateLimitError(SopsError, RateLimitError):
-    """The gateway refused the call because there were too many; it was not executed."""
+    """The gateway rejected the call because of its rate limit; it was not executed."""
 
 
 class SopsNotFoundError(SopsError):
@@ -90,7 +90,7 @@ class SopsNotFoundError(SopsError):
 
 
 class SopsInvalidParameterError(SopsError, InvalidParameterError):
-    """A parameter is missing or wrong, found by SOPS or here before anything was sent."""
+    """A parameter is missing or invalid; found by SOPS, or by this package before anything was sent."""
 
 
 class SopsInvalidOperationError(SopsError):
@@ -98,7 +98,7 @@ class SopsInvalidOperationError(SopsError):
 
 
 class _SopsTaskOutcomeError(SopsError):
-    """A SOPS task ended otherwise than well; the call about it did not fail.
+    """A SOPS task did not end successfully; no call failed.
 
     :param sops_task_id: the task's id.
     :param task_url: its page in SOPS.
@@ -121,16 +121,16 @@ class _SopsTaskOutcomeError(SopsError):
 
 
 class SopsTaskFailedError(_SopsTaskOutcomeError):
-    """Nodes of the task failed, and nothing goes on in it unless a person acts."""
+    """Nodes of the task failed, and nothing more happens until a person acts."""
 
 
 class SopsTaskRevokedError(_SopsTaskOutcomeError):
-    """Somebody revoked the task; it cannot be revived."""
+    """Someone revoked the task; it cannot be resumed."""
 
 
 class SopsTaskExpiredError(_SopsTaskOutcomeError):
-    """SOPS removed the task's run-time data; its state can no longer be known."""
+    """SOPS removed the task's run-time data; its state is lost."""
 
 
-#: What a transport raises on the way to SOPS.
+#: The errors that a transport to SOPS raises.
 TRANSPORT_ERRORS = TransportErrors(SopsConnectionError, SopsGatewayError, SopsInvalidParameterError)

@@ -1,15 +1,14 @@
-"""What is sent to SOPS: a call, its parameters and the app's credentials become one HTTP request.
+"""Build the HTTP request for a call from its parameters and the app's credentials.
 
-SOPS is reached through one of two gateways, which know the same calls by the same names:
+SOPS is reached through one of two gateways, which have the same calls under the same names:
 
-- the **API gateway** of BlueKing: ``{root}/{stage}/create_task/{template_id}/{bk_biz_id}/``, credentials in
-  the header ``X-Bkapi-Authorization``;
-- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids and credentials are
-  parameters like all others: in the query of a GET, in the body of a POST. Secrets are then part of the URL,
-  so the URL of an ``HttpRequest`` is kept out of its ``repr`` and must be kept out of errors; ``shown_url``
-  is what may be shown.
+- the **API gateway** of BlueKing: ``{root}/{stage}/create_task/{template_id}/{bk_biz_id}/``, with credentials in the
+  header ``X-Bkapi-Authorization``;
+- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids and credentials are ordinary
+  parameters: in the query of a GET, in the body of a POST. Secrets are then part of the URL, so the URL of an
+  ``HttpRequest`` is not in its ``repr`` and must not appear in errors; ``shown_url`` is safe to show.
 
-Nothing here sends anything. The answer is read by ``read_response`` (module ``answer``).
+Nothing here sends anything. ``read_response`` (module ``answer``) reads the answer.
 """
 
 from __future__ import annotations
@@ -33,20 +32,19 @@ if TYPE_CHECKING:
 DEFAULT_STAGE = "prod"
 #: ``bk_biz_id`` is the id of a CMDB business.
 DEFAULT_SCOPE = "cmdb_biz"
-#: The other scope, ``project``: ``bk_biz_id`` is SOPS's own project id. SOPS takes any other word for it,
-#: too.
+#: The other scope, ``project``: ``bk_biz_id`` is SOPS's own project id. SOPS treats any other word as this.
 SCOPES = (DEFAULT_SCOPE, "project")
 
 _USER_AGENT = f"airflow-provider-sops/{__version__}"
-#: SOPS ignores this parameter, but it is part of the key under which it caches answers.
+#: SOPS ignores this parameter, but it is part of its cache key.
 _CACHE_BYPASS = "_nc"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An app of BlueKing and the user it acts for.
+    """A BlueKing app and the user it acts for.
 
-    :param bk_username: the user, for apps that the gateway trusts to name any.
+    :param bk_username: the user, for apps that may act for any user.
     :param bk_token: the user's login token instead.
     :param access_token: the user's access token instead.
     """
@@ -59,11 +57,11 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must not be shown anywhere."""
+        """The values that must never be shown."""
         return tuple(filter(None, (self.bk_app_secret, self.bk_token, self.access_token)))
 
     def as_parameters(self) -> dict[str, str]:
-        """Return what is set, by BlueKing's names."""
+        """Return the fields that are set, by BlueKing's names."""
         values = {
             "bk_app_code": self.bk_app_code,
             "bk_app_secret": self.bk_app_secret,
@@ -74,18 +72,18 @@ class Credentials:
         return {name: value for name, value in values.items() if value}
 
     def conceal(self, text: str) -> str:
-        """Return ``text`` with every secret in it, however it is escaped, replaced by ``***``."""
+        """Return ``text`` with every secret, however escaped, replaced by ``***``."""
         return Secrets(self.secrets).hide_in(text)
 
 
 class Gateway(Protocol):
-    """A way to SOPS: where a call is, and where its ids and the credentials go."""
+    """A gateway to SOPS: the address of a call, and where its ids and the credentials go."""
 
     kind: ClassVar[str]
 
     @property
     def root(self) -> str:
-        """The gateway's address, without a closing slash."""
+        """The gateway's address, without a trailing slash."""
 
     def url(self, endpoint: Endpoint, ids: Mapping[str, str]) -> str:
         """Return the call's address without a query."""
@@ -94,14 +92,14 @@ class Gateway(Protocol):
         """Return the headers that carry the credentials."""
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
-        """Return what goes among the call's parameters besides its own."""
+        """Return the parameters to add to the call's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiGateway:
     """BlueKing's API gateway.
 
-    :param root: address of SOPS's gateway, ``https://bkapi.example.com/api/bk-sops``.
+    :param root: address of SOPS's gateway, for example ``https://bkapi.example.com/api/bk-sops``.
     :param stage: the gateway's stage.
     """
 
@@ -126,7 +124,7 @@ class ApiGateway:
 class Esb:
     """BlueKing's ESB.
 
-    :param root: address of the platform, ``https://paas.example.com``.
+    :param root: address of the platform, for example ``https://paas.example.com``.
     """
 
     root: str
@@ -137,7 +135,7 @@ class Esb:
         return f"{self.root}/api/c/compapi/v2/sops/{endpoint.name}/"
 
     def headers(self, credentials: Credentials) -> dict[str, str]:
-        """Return nothing: ESB of every age reads credentials among the parameters."""
+        """Return nothing: every version of ESB reads credentials from the parameters."""
         return {}
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
@@ -156,16 +154,15 @@ def build_request(
 ) -> HttpRequest:
     """Return the request for a call.
 
-    :param gateway: the way to SOPS.
+    :param gateway: the gateway to SOPS.
     :param credentials: the app and the user.
     :param endpoint: the call.
-    :param parameters: everything the call takes, the ids of its path among it, by SOPS's names. Those that
-        are ``None`` are left out. In a query, lists and objects are written as JSON, ``True`` as ``true``.
-    :param scope: what ``bk_biz_id`` means, one of ``SCOPES``. Sent only where it is not the default.
-    :param fresh: bypass SOPS's caches (10 s for a state, 60 s for a detail), which are kept per server
-        process.
-    :raises SopsInvalidParameterError: an id is missing or no positive number, the scope is unknown, or a
-        value cannot be written as JSON.
+    :param parameters: all parameters of the call, including the ids in its path, by SOPS's names. ``None`` is left out.
+        In a query, lists and objects are written as JSON, ``True`` as ``true``.
+    :param scope: what ``bk_biz_id`` means, one of ``SCOPES``. Sent only if it is not the default.
+    :param fresh: bypass SOPS's caches (10 s for a state, 60 s for a detail), which are per server process.
+    :raises SopsInvalidParameterError: an id is missing or not a positive number, the scope is unknown, or a value
+        cannot be written as JSON.
     """
     if scope not in SCOPES:
         raise SopsInvalidParameterError(
@@ -192,7 +189,7 @@ def build_request(
 
 
 def _read_id(endpoint: Endpoint, name: str, value: Any) -> str:
-    """Return an id as it goes into a path. SOPS redirects to a web page where an id is no number."""
+    """Return an id for use in a path. SOPS redirects to a web page if an id is not a number."""
     if value is None or value == "":
         advice = "Set bk_biz_id in the connection's extra, or pass it." if name == "bk_biz_id" else None
         raise SopsInvalidParameterError(f"{name} is missing", api=endpoint.name, advice=advice)

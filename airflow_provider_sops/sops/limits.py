@@ -1,8 +1,8 @@
-"""How much SOPS takes and gives in one call."""
+"""SOPS's limits for one call."""
 
 from __future__ import annotations
 
-#: Tasks that one ``get_tasks_status`` may ask about.
+#: The most tasks that one ``get_tasks_status`` accepts.
 BATCH_SIZE = 50
-#: Tasks that one ``get_task_list`` gives at most.
+#: The most tasks that one ``get_task_list`` returns.
 PAGE_SIZE = 200

@@ -1,4 +1,4 @@
-"""What a person can do about a SOPS task that did not end well, in words for the end of an error."""
+"""Advice for a person about a SOPS task that did not end successfully, appended to an error."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """What a clear and a retry of the waiting Airflow task do, after each bad end of its wait; in whole sentences.
+    """What a clear and a retry of the waiting Airflow task do after each unsuccessful outcome, in whole sentences.
 
-    :param failed: nodes have failed, and nothing goes on unless a person acts in SOPS.
-    :param revoked: somebody has revoked the SOPS task.
-    :param expired: SOPS has removed what it knew of the task.
-    :param timed_out: the time allowed for the wait is over.
-    :param unreachable: SOPS gave no answer for too long; the SOPS task goes on.
-    :param not_started: SOPS has not begun to run the task.
+    :param failed: nodes failed, and nothing more happens until a person acts in SOPS.
+    :param revoked: someone revoked the SOPS task.
+    :param expired: SOPS removed the task's run-time data.
+    :param timed_out: the wait timed out.
+    :param unreachable: SOPS did not answer for too long; the SOPS task continues.
+    :param not_started: SOPS has not started to run the task.
     """
 
     failed: str
@@ -25,12 +25,11 @@ class NextSteps:
     not_started: str = ""
 
 
-#: Of a sensor, which never acts on what it waits for.
+#: For a sensor, which never changes what it waits for.
 SENSOR_STEPS = NextSteps(
-    failed="Retry or skip the node there, then clear this sensor: it waits again. Cleared without a repair, it fails "
-    "again.",
-    revoked="To run the flow anew, clear the Airflow task that has started it together with this sensor.",
-    expired="A clear of this sensor cannot find it out either.",
-    timed_out="Raise the sensor's timeout if it needs longer. A clear of this sensor waits again.",
-    unreachable="A retry or a clear of this sensor waits again.",
+    failed="Retry or skip the node there, then clear this sensor: it waits again. Without a repair it fails again.",
+    revoked="To run the flow again, clear the Airflow task that started it together with this sensor.",
+    expired="Clearing this sensor does not help.",
+    timed_out="Raise the sensor's timeout if it needs longer. Clear this sensor to wait again.",
+    unreachable="Retry or clear this sensor to wait again.",
 )

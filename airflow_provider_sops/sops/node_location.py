@@ -1,4 +1,4 @@
-"""Finding a node in a task by the id that somebody has at hand."""
+"""Find a node in a task by its id in the task or in the template."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SHOWN_NODES = 20
 
 
 def locate_node(task: PipelineTree, node_id: str) -> NodeInTask:
-    """Return a node of a task, and what the task's other nodes say of it.
+    """Return a node of a task with its location.
 
     :param task: the task's tree.
-    :param node_id: the node's id in the task, or in the template from which the task was made: a template that is used
-        twice as a subprocess has it in two places, so that only the task's own ids tell them apart.
+    :param node_id: the node's id in the task, or in the template of the task. A template used twice as a subprocess has
+        the node twice; then only the task's own ids are unique.
     :raises SopsInvalidParameterError: no node has that id, or several have.
     """
     nodes = task.nodes.values()
@@ -29,12 +29,12 @@ def locate_node(task: PipelineTree, node_id: str) -> NodeInTask:
         known = [f"{quoted(node.name)} {node.id}" for node in nodes if isinstance(node, Activity)]
         more = f" and {len(known) - _SHOWN_NODES} more" if len(known) > _SHOWN_NODES else ""
         raise SopsInvalidParameterError(
-            f"node_id is {node_id!r}, which is no node of the task",
+            f"node_id is {node_id!r}, but the task has no such node",
             advice=f"Its nodes are: {', '.join(known[:_SHOWN_NODES])}{more}.",
         )
     if len(found) > 1:
         raise SopsInvalidParameterError(
-            f"node_id is {node_id!r}, which the task has {len(found)} times, in different subprocesses",
+            f"node_id is {node_id!r}, but {len(found)} nodes of the task, in different subprocesses, have this id",
             advice=f"Pass one of the task's own ids: {', '.join(node.id for node in found)}.",
         )
     (node,) = found

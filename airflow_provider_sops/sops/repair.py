@@ -1,7 +1,7 @@
-"""Whether a person has repaired a task: skipped or retried nodes of it that had failed.
+"""Whether a person has repaired a task by skipping or retrying failed nodes.
 
-A status does not say who did that. But it counts each node's retries, the tree says how many of them are SOPS's own,
-and which nodes SOPS skips by itself once they run too long.
+A status does not say who did it. But it counts each node's retries, and the tree says how many of them are automatic
+and which nodes SOPS skips on a timeout.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def may_be_repaired(status: TaskStatus) -> bool:
-    """Whether ``repaired_nodes`` can find any, so that it pays to read the task's tree."""
+    """Whether ``repaired_nodes`` may find any, so that reading the task's tree is worthwhile."""
     return any(node.skip or node.retry for _, node in status.walk())
 
 
 def repaired_nodes(status: TaskStatus, tree: TreeIndex) -> tuple[NodeStatus, ...]:
-    """Return the nodes that somebody has skipped or retried, those inside subprocesses too.
+    """Return the nodes that someone skipped or retried, including those in subprocesses.
 
-    A retry counts whoever has sent it by the API. In a loop a node's last round alone is seen.
+    A retry sent through the API counts, whoever sent it. In a loop only a node's last round is visible.
 
     :param tree: the *task's* tree.
     """
@@ -33,7 +33,7 @@ def repaired_nodes(status: TaskStatus, tree: TreeIndex) -> tuple[NodeStatus, ...
 def _is_skipped(node: NodeStatus, tree: TreeIndex) -> bool:
     known = tree.get(node.id)
     limit = known.timeout_skip_seconds if known else None
-    # SOPS skips a node that is running at its limit. One that was skipped sooner had failed before.
+    # SOPS skips a running node at its time limit. A node skipped earlier had failed.
     return node.skip and (limit is None or node.elapsed_seconds < limit)
 
 

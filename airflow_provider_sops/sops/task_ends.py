@@ -1,7 +1,7 @@
-"""Which ends of SOPS tasks are news to a watcher. Knows neither Airflow nor a server.
+"""Which ends of SOPS tasks are new to a watcher. Independent of Airflow and of any server.
 
-A *picture* is what is known of a business at one moment: every task of the last weeks, by id. A watcher compares each
-picture with its own progress, so it does not matter when it joins, nor which pictures it has missed.
+A *picture* is the state of a business at one moment: every task of the last weeks, by id. A watcher compares each
+picture with its own progress, so it may join at any time and miss pictures.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import TaskListItem
 
 FINISHED, FAILED, REVOKED, EXPIRED = "FINISHED", "FAILED", "REVOKED", "EXPIRED"
-#: The states in which a task may be told of.
+#: The states that a watcher may report.
 END_STATES = (FINISHED, FAILED, REVOKED, EXPIRED)
-#: Nodes have failed; whether anything goes on in the task is not known yet.
+#: Nodes have failed; whether anything is still running is not known yet.
 FAILING = "FAILING"
 
-#: How long something counts as unsure: an event that was handed to Airflow may not be in its database yet, and a task
-#: may become visible later than one with a higher id.
+#: How long progress stays provisional: an event passed to Airflow may not be in its database yet, and a task may become
+#: visible later than one with a higher id.
 _SETTLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedTask:
-    """A task and how it stands.
+    """A task and its state.
 
-    :param end: one of ``END_STATES`` or FAILING, or empty while the task goes on. FAILED means that nothing goes on in
-        it unless a person acts; such a task may still finish.
-    :param finish_time: when it ended, as far as SOPS tells; zone-aware.
+    :param end: one of ``END_STATES`` or FAILING, or empty while the task is running. FAILED means that nothing more
+        happens until a person acts; such a task may still finish.
+    :param finish_time: when it ended, if SOPS says so; zone-aware.
     """
 
     item: TaskListItem
@@ -52,12 +52,12 @@ class WatchedTask:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which tasks a watcher is about, and which ends. Tasks that this package has started itself are never meant.
+    """The tasks and ends that a watcher reports. Tasks started by this package are never included.
 
     :param template_id: only tasks of this template.
     :param template_source: ``business`` or ``common``: which kind of template ``template_id`` is.
-    :param name_pattern: only tasks whose whole name matches, with ``*``, ``?`` and ``[...]`` as in file names; upper
-        and lower case are told apart.
+    :param name_pattern: only tasks whose whole name matches, with ``*``, ``?`` and ``[...]`` as in file names;
+        case-sensitive.
     :param states: some of ``END_STATES``.
     """
 
@@ -67,7 +67,7 @@ class Selection:
     states: tuple[str, ...] = (FINISHED,)
 
     def covers(self, item: TaskListItem) -> bool:
-        """Whether a task is one of those that are watched."""
+        """Whether a task is watched."""
         if TaskKey.in_name(item.name) is not None:
             return False
         if self.name_pattern is not None and not fnmatch.fnmatchcase(item.name, self.name_pattern):
@@ -80,14 +80,14 @@ class Selection:
 
 @dataclass(slots=True)
 class WatchProgress:
-    """How far a watcher has come.
+    """A watcher's progress.
 
-    ``to_json`` gives what must outlive the process. It lags behind by a minute, so that what was told just before a
-    crash is told again rather than lost.
+    ``to_json`` returns the part to persist. It lags by a minute, so that an end reported just before a crash is
+    reported again rather than lost.
 
     :param newest: tasks with a higher id are new to the watcher.
-    :param open: ids of older tasks that have not come to their end.
-    :param failed: those of them whose failure has been told, and when, as seconds of a clock that never goes back.
+    :param open: ids of older tasks that have not ended.
+    :param failed: those of them whose failure was reported, and when, in seconds of a monotonic clock.
     """
 
     selection: Selection
@@ -106,9 +106,9 @@ class WatchProgress:
         *,
         ended_since: pendulum.DateTime | None = None,
     ) -> WatchProgress:
-        """Return the progress of a watcher that has never looked before: whatever has ended by now is no news.
+        """Return the progress of a new watcher: tasks that have already ended are not reported.
 
-        :param ended_since: tasks that ended after this moment are news all the same.
+        :param ended_since: but tasks that ended after this time are.
         """
         progress = cls(selection)
         for task in picture.values():
@@ -123,7 +123,7 @@ class WatchProgress:
 
     @classmethod
     def from_json(cls, selection: Selection, data: Any, now: float) -> WatchProgress | None:
-        """Read back what ``to_json`` gave; ``None`` if it is nothing of the kind."""
+        """Read the result of ``to_json``; ``None`` if it is malformed."""
         data = read_mapping(data)
         newest = read_id(data.get("newest"))
         if newest is None:
@@ -132,7 +132,7 @@ class WatchProgress:
         return cls(selection, newest=newest, open=set(_ids(data.get("open"))), failed=told)
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """Return what must outlive the process, without what is not settled yet."""
+        """Return the progress to persist, without its provisional part."""
         unsettled = {task_id for task_id, at in self._ended.items() if not _is_settled(at, now)}
         told = (task_id for task_id, at in self.failed.items() if _is_settled(at, now))
         return {
@@ -142,7 +142,7 @@ class WatchProgress:
         }
 
     def news(self, picture: Mapping[int, WatchedTask], now: float) -> list[WatchedTask]:
-        """Return the tasks whose end is to be told, oldest first, and note them as told."""
+        """Return the tasks whose end is to be reported, oldest first, and mark them as reported."""
         news = [task for task in self._unknown(picture, now) if self._is_news(task, now)]
         self.open.intersection_update(picture)
         for marks in (self.failed, self._first_seen, self._ended):
@@ -152,7 +152,7 @@ class WatchProgress:
         return news
 
     def _unknown(self, picture: Mapping[int, WatchedTask], now: float) -> Iterator[WatchedTask]:
-        """Yield the tasks that had not ended when they were last seen."""
+        """Yield the tasks that had not ended in the previous picture."""
         for task_id in sorted(task_id for task_id in picture if task_id > self.newest or task_id in self.open):
             if task_id not in self._ended and self.selection.covers(picture[task_id].item):
                 self._first_seen.setdefault(task_id, now)

@@ -1,9 +1,9 @@
-"""The key that ties SOPS tasks to the Airflow task instance that made them.
+"""The key that links SOPS tasks to the Airflow task instance that created them.
 
-SOPS has no client-chosen id and no deduplication, and a task can be searched by its name only. So the name of every
-task made here ends in a key, for example ``deploy web #k3vq0z2m5w8ra-2``:
+SOPS has no client-chosen id and no deduplication, and tasks can be searched only by name. So the name of every task
+created here ends in a key, for example ``deploy web #k3vq0z2m5w8ra-2``:
 
-* the digest stands for dag_id, run_id, task_id and map_index: it finds every SOPS task of this task instance;
+* the digest of dag_id, run_id, task_id and map_index finds every SOPS task of the task instance;
 * the number is Airflow's ``max_tries``, which a retry keeps and a clear raises: equal numbers are one *generation*.
 """
 
@@ -31,9 +31,9 @@ _KEY = re.compile(r" #(?P<digest>[a-z2-7]{13})-(?P<generation>\d+)$")
 class TaskKey:
     """Identifies the SOPS tasks of one generation of one Airflow task instance.
 
-    :param digest: 13 characters, the same for every try and every clear of the task instance.
-    :param generation: ``max_tries`` of the task instance as read on the worker. It must not be computed from
-        ``retries``, which may be edited between tries, nor read in the triggerer, where it is always 0.
+    :param digest: 13 characters, the same for every try and clear of the task instance.
+    :param generation: ``max_tries`` of the task instance as read on the worker. Do not compute it from ``retries``,
+        which may be edited between tries, and do not read it in the triggerer, where it is always 0.
     """
 
     digest: str
@@ -43,9 +43,9 @@ class TaskKey:
     def of(
         cls, *, dag_id: str, run_id: str, task_id: str, map_index: int, max_tries: int, purpose: Sequence[str] = ()
     ) -> TaskKey:
-        """Return the key of a task instance; ``map_index`` is -1 for a task that is not mapped.
+        """Return the key of a task instance; ``map_index`` is -1 for an unmapped task.
 
-        :param purpose: what else the SOPS task is known by, where it is not the one that the task instance runs.
+        :param purpose: distinguishes a SOPS task that is not the task instance's main one.
         """
         identity = "\0".join((dag_id, run_id, task_id, str(map_index), *purpose))
         digest = base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode().lower()
@@ -53,19 +53,19 @@ class TaskKey:
 
     @classmethod
     def in_name(cls, name: str) -> TaskKey | None:
-        """Return the key at the end of a SOPS task's name, or ``None`` for a task that was not made here."""
+        """Return the key at the end of a SOPS task's name, or ``None`` for a task that was not created here."""
         match = _KEY.search(name)
         return cls(match["digest"], int(match["generation"])) if match else None
 
     @property
     def keyword(self) -> str:
-        """What ``get_task_list`` is asked for, to find every generation."""
+        """The search text that finds every generation in ``get_task_list``."""
         return f"#{self.digest}-"
 
     def add_to(self, name: str) -> str:
-        """Return ``name`` with the key behind it.
+        """Return ``name`` followed by the key.
 
-        :param name: the part that people see, 1 to 80 characters.
+        :param name: the readable part, 1 to 80 characters.
         :raises SopsInvalidParameterError: for an empty or too long name.
         """
         if not name.strip():
@@ -74,8 +74,8 @@ class TaskKey:
             )
         if len(name) > MAX_NAME_LENGTH:
             raise SopsInvalidParameterError(
-                f"the name of a SOPS task has {len(name)} characters, at most {MAX_NAME_LENGTH} are possible: "
+                f"the name of a SOPS task has {len(name)} characters; the limit is {MAX_NAME_LENGTH}: "
                 f"{name[:MAX_NAME_LENGTH]!r}…",
-                advice="Shorten the name; SOPS takes 100 characters, 20 of which find the task again.",
+                advice="Shorten the name: SOPS allows 100 characters, 20 of which are the key.",
             )
         return f"{name} {self.keyword}{self.generation}"

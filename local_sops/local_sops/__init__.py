@@ -1,4 +1,4 @@
-"""A BlueKing SOPS for one's own machine: its HTTP API, executed by the engine that SOPS itself runs on."""
+"""A BlueKing SOPS for your own machine: its HTTP API on the engine that SOPS itself uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large templates, made rather than stored: rows of activities in parallel branches."""
+"""Large generated templates: rows of activities in parallel branches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MADE_AT = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def big_templates() -> Sequence[Template]:
-    """Make the templates of 200 and 1000 activities; each has its size as its id."""
+    """Create the templates of 200 and 1000 activities; the id is the size."""
     return [_template(size) for size in (200, 1000)]
 
 

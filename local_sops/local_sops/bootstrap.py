@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLES_VERSION = 3
-"""Goes up with every change of the tables: there are no migrations, a data folder is of one version."""
+"""Increases with every change of the tables: there are no migrations, a data folder belongs to one version."""
 APPS = ("pipeline.eri", "local_sops.store.apps.StoreConfig")
 
 
@@ -25,10 +25,10 @@ class OtherVersionError(Exception):
 
 
 def set_up_database(data_folder: Path, timezone_name: str) -> None:
-    """Open, or make, the database in a folder.
+    """Open or create the database in a folder.
 
-    :param data_folder: must be there.
-    :param timezone_name: what naive dates mean to Django.
+    :param data_folder: must exist.
+    :param timezone_name: Django's zone for naive dates.
     :raises OtherVersionError: the folder is of another version of this program.
     """
     settings.configure(
@@ -42,7 +42,7 @@ def set_up_database(data_folder: Path, timezone_name: str) -> None:
             }
         },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        # Tables are made straight from the models: the engine's many migrations would only cost time here.
+        # Tables are created straight from the models: the engine's many migrations would only take time.
         MIGRATION_MODULES={"eri": None, "local_sops": None},
         LANGUAGE_CODE="zh-hans",
         USE_TZ=True,
@@ -54,6 +54,6 @@ def set_up_database(data_folder: Path, timezone_name: str) -> None:
     with connection.cursor() as cursor:
         (version,) = cursor.execute("PRAGMA user_version").fetchone()
         if version != TABLES_VERSION and "local_sops_task" in connection.introspection.table_names(cursor):
-            raise OtherVersionError("it was made by another version of local-sops; take a new folder")
+            raise OtherVersionError("it was created by another version of local-sops; use a new folder")
         call_command("migrate", run_syncdb=True, verbosity=0)
         cursor.execute(f"PRAGMA user_version = {TABLES_VERSION}")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a server until SIGINT or SIGTERM.
 
-    :param arguments: of the command line; those of the process if left out.
-    :returns: the exit code: 0 after a signal, 2 if the server cannot be started as asked.
+    :param arguments: the command line; default: the process's.
+    :returns: the exit code: 0 after a signal, 2 if the server cannot start.
     """
     try:
         config = read_config(arguments)
@@ -46,10 +46,10 @@ def _set_up_logging(*, verbose: bool) -> None:
         stream=sys.stderr,
     )
     if not verbose:
-        # These write a traceback for every refused operation, and a line for every queued request.
+        # These log a traceback for every refused operation, and a line for every queued request.
         for name in ("pipeline", "waitress.queue"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        # What it says goes to the logs of the nodes.
+        # Its lines go to the logs of the nodes.
         logging.getLogger("bamboo_engine").propagate = False
 
 
@@ -69,7 +69,7 @@ def _serve(config: Config) -> None:
 
 
 def _serve_claimed(config: Config) -> None:
-    # Imported here: Django has to be set up before any of the server's models is imported.
+    # Imported here: Django must be set up before any of the server's models is imported.
     from local_sops.bootstrap import OtherVersionError, set_up_database
 
     try:

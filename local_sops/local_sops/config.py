@@ -1,4 +1,4 @@
-"""What one server is started with."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
+    """Whether a listen address can be reached only from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -36,7 +36,7 @@ class Project:
 
     @property
     def from_cmdb(self) -> bool:
-        """Whether a business stands behind the project."""
+        """Whether the project belongs to a business."""
         return self.bk_biz_id > 0
 
 
@@ -45,47 +45,47 @@ PROJECTS = (Project(1, 2, "local business"), Project(2, -1, "local project"))
 
 
 Api = Literal["current", "2020", "2019"]
-"""The age of the server: today's answers, or those of a SOPS of that year."""
+"""The server's version: today's answers, or those of a SOPS of that year."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What the gateway lets through.
+    """The gateway's rate limit.
 
     :param requests: how many in a window.
-    :param seconds: length of a window, which begins with the first request after the last one.
+    :param seconds: length of a window, which begins with the first request after the previous one.
     """
 
     requests: int
     seconds: float
 
 
-DEFAULT_SECRET = "airflow-secret"  # noqa: S105 - known to all, and for loopback only
-"""The secret of a server that only its own machine can reach."""
+DEFAULT_SECRET = "airflow-secret"  # noqa: S105 - public, and for loopback only
+"""The default secret of a server on loopback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Settings of a server, fixed for its life.
+    """The settings of a server, fixed for its lifetime.
 
     :param data_folder: holds the database; created if missing.
     :param host: address to listen on.
     :param port: 0 takes any free port.
-    :param app_code: the one app that the gateways know.
+    :param app_code: the only app that the gateways accept.
     :param app_secret: its secret.
-    :param user_tokens: token -> user name. With any token given, a bare ``bk_username`` is refused as unverified.
-    :param templates_folder: more templates, beside the shipped ones; on equal ids these win.
-    :param plugins_folder: plugins beside the shipped ones; on equal code and version these win.
+    :param user_tokens: token -> user name. If any token is set, a bare ``bk_username`` is rejected as unverified.
+    :param templates_folder: more templates; these override shipped ones with the same id.
+    :param plugins_folder: more plugins; these override shipped ones with the same code and version.
     :param timezone: zone of the times in answers and of ``sleep_timer`` dates.
     :param worker_threads: how many engine steps may run at once.
-    :param api: which server's answers to give.
-    :param web_processes: how many web processes to play, each with its own cache of answers; 0 caches nothing.
-    :param rate_limit: None lets everything through.
-    :param gateway_faults: share of the requests that the gateway answers with a fault of its own.
-    :param expire_after: age at which tasks lose their states and are EXPIRED; None keeps them.
+    :param api: the server version to imitate.
+    :param web_processes: how many web processes to simulate, each with its own cache of answers; 0 disables caching.
+    :param rate_limit: None means unlimited.
+    :param gateway_faults: share of requests that the gateway answers with an error of its own.
+    :param expire_after: age at which tasks lose their states and become EXPIRED; None keeps them.
     :param project_constants: project id -> name -> value of ``${_env_name}``.
     :param allow_scripts: whether script nodes run their scripts, in this machine's shell, as this process's user.
-    :param verbose: whether the engine's own log is written.
+    :param verbose: whether to write the engine's log.
     """
 
     data_folder: Path

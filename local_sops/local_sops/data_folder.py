@@ -1,4 +1,4 @@
-"""One server per data folder: two would both run what is in it."""
+"""One server per data folder: two would both run its tasks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class DataFolderInUseError(Exception):
-    """Another server runs on the folder."""
+    """Another server is using the folder."""
 
 
 def claim_data_folder(data_folder: Path) -> TextIO:
-    """Take a data folder, made if missing, for this process.
+    """Claim a data folder for this process; it is created if missing.
 
     :returns: the claim, which lasts until it is closed or the process ends, however it ends.
     :raises DataFolderInUseError: another process has it.
-    :raises OSError: it cannot be made or written.
+    :raises OSError: it cannot be created or written.
     """
     data_folder.mkdir(parents=True, exist_ok=True)
     claim = (data_folder / "local_sops.lock").open("a")
@@ -26,5 +26,5 @@ def claim_data_folder(data_folder: Path) -> TextIO:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         claim.close()
-        raise DataFolderInUseError(f"another local-sops runs on {data_folder}") from None
+        raise DataFolderInUseError(f"another local-sops is using {data_folder}") from None
     return claim

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WEB_PROCESSES = 5
 _EPILOG = """\
-Connect with app code and secret as given here and any user name, business id 2, by the API gateway
+Connect with this app code and secret, any user name and business id 2, through the API gateway
 (http://HOST:PORT/prod/...) or the ESB (http://HOST:PORT/api/c/compapi/v2/sops/...).
 When the server is ready it prints one line: local_sops listening on http://HOST:PORT
 """
@@ -27,12 +27,12 @@ When the server is ready it prints one line: local_sops listening on http://HOST
 def read_config(arguments: Sequence[str] | None) -> Config:
     """Read the command line.
 
-    :raises ValueError: one setting is wrong; the text says which and why.
+    :raises ValueError: a setting is invalid; the text says which and why.
     """
     options = _parser().parse_args(arguments)
     secret = options.app_secret or os.environ.get("LOCAL_SOPS_APP_SECRET")
     if not secret and not is_loopback(options.host):
-        raise ValueError(f"--host {options.host} can be reached from elsewhere: give --app-secret as well")
+        raise ValueError(f"--host {options.host} can be reached from elsewhere: set --app-secret as well")
     if options.templates and not options.templates.is_dir():
         raise ValueError(f"--templates {options.templates} is not a folder")
     if options.plugins and not options.plugins.is_dir():
@@ -62,14 +62,14 @@ def read_config(arguments: Sequence[str] | None) -> Config:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="local-sops",
-        description="A BlueKing SOPS for your own machine: its HTTP API, on the flow engine that SOPS runs on.",
+        description="A BlueKing SOPS for your own machine: its HTTP API, on the flow engine that SOPS uses.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--version", action="version", version=f"local-sops {__version__}")
     add("--port", type=_port, required=True, metavar="N", help="port to listen on; 0 takes any free one")
-    add("--data", type=Path, required=True, metavar="DIR", help="folder of the database; made if missing")
+    add("--data", type=Path, required=True, metavar="DIR", help="folder of the database; created if missing")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--templates", type=Path, metavar="DIR", help="more templates: a folder of JSON files (see README)")
     add("--plugins", type=Path, metavar="DIR", help="plugins of your own: a folder of Python files (see README)")
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="TOKEN=USER",
-        help="a bk_token or access_token and its user; with any given, a bare bk_username is refused",
+        help="a bk_token or access_token and its user; if any is set, a bare bk_username is rejected",
     )
     add(
         "--timezone",
@@ -101,17 +101,17 @@ def _parser() -> argparse.ArgumentParser:
         help="engine steps that may run at once (default: %(default)s)",
     )
     _add_behaviours(parser)
-    add("--verbose", action="store_true", help="write to stderr what the engine does, step by step")
+    add("--verbose", action="store_true", help="log the engine's steps to stderr")
     return parser
 
 
 def _add_behaviours(parser: argparse.ArgumentParser) -> None:
-    """Add the options that make the server behave like one that is busy, old or set up in some way."""
+    """Add the options that simulate a busy, old or specially configured server."""
     add = parser.add_argument
     add(
         "--cache-like-production",
         action="store_true",
-        help="give answers again for 10 or 60 s, as SOPS does, from the caches of several web processes in turn",
+        help="cache answers for 10 or 60 s, as SOPS does, in several web processes in turn",
     )
     add(
         "--web-processes",
@@ -123,14 +123,14 @@ def _add_behaviours(parser: argparse.ArgumentParser) -> None:
         "--rate-limit",
         type=_rate_limit,
         metavar="N/SECONDS",
-        help="let the gateway refuse more than N requests in a window of SECONDS",
+        help="make the gateway reject more than N requests in a window of SECONDS",
     )
     add(
         "--gateway-faults",
         type=_share,
         default=0.0,
         metavar="SHARE",
-        help="let the gateway answer this share of requests (0 to 1) with its own 403, 502 or 504, the last one after "
+        help="make the gateway answer this share of requests (0 to 1) with its own 403, 502 or 504, the last one after "
         "SOPS has acted",
     )
     add("--api", choices=["current", "2020", "2019"], default="current", help="answer as a SOPS of that year")
@@ -138,7 +138,7 @@ def _add_behaviours(parser: argparse.ArgumentParser) -> None:
         "--expire-after-days",
         type=_not_negative,
         metavar="DAYS",
-        help="drop the states of older tasks, which are EXPIRED then; 0 expires all there are",
+        help="drop the states of older tasks, which become EXPIRED; 0 expires all",
     )
     add(
         "--project-constants",
@@ -149,7 +149,7 @@ def _add_behaviours(parser: argparse.ArgumentParser) -> None:
     add(
         "--allow-scripts",
         action="store_true",
-        help="let script nodes run their scripts: anyone who may call can then run anything on this machine",
+        help="let script nodes run their scripts: any API caller can then run anything on this machine",
     )
 
 
@@ -157,7 +157,7 @@ def _web_processes(options: argparse.Namespace) -> int:
     if options.cache_like_production:
         return int(options.web_processes or _WEB_PROCESSES)
     if options.web_processes:
-        raise ValueError("--web-processes changes nothing without --cache-like-production")
+        raise ValueError("--web-processes has no effect without --cache-like-production")
     return 0
 
 
@@ -174,13 +174,13 @@ def _project_constants(path: Path | None) -> Mapping[int, Mapping[str, str]]:
         raise ValueError(f"--project-constants {path}: {error.strerror}") from error
     except (ValueError, AttributeError) as error:
         form = '{"<project id>": {"name": "value"}}'
-        raise ValueError(f"--project-constants {path} does not hold JSON of the form {form}: {error}") from error
+        raise ValueError(f"--project-constants {path} must contain JSON of the form {form}: {error}") from error
 
 
 def _rate_limit(text: str) -> RateLimit:
     requests, separator, seconds = text.partition("/")
     if not separator or int(requests) < 1 or float(seconds) <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not N/SECONDS, as 100/60 is")
+        raise argparse.ArgumentTypeError(f"{text} must have the form N/SECONDS, for example 100/60")
     return RateLimit(int(requests), float(seconds))
 
 
@@ -201,7 +201,7 @@ def _not_negative(text: str) -> float:
 def _port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 0 to 65535")
     return number
 
 
@@ -215,7 +215,7 @@ def _positive(text: str) -> int:
 def _user_token(text: str) -> tuple[str, str]:
     token, separator, username = text.partition("=")
     if not (token and separator and username):
-        raise argparse.ArgumentTypeError("give TOKEN=USER")
+        raise argparse.ArgumentTypeError("it must have the form TOKEN=USER")
     return token, username
 
 
@@ -223,4 +223,4 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"--timezone {name} is not the name of a time zone, as Asia/Shanghai is") from None
+        raise ValueError(f"--timezone {name} is not the name of a time zone, for example Asia/Shanghai") from None

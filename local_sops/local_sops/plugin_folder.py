@@ -1,18 +1,18 @@
-"""Plugins of one's own: plain Python files in a folder, read when the server starts.
+"""User plugins: plain Python files in a folder, read when the server starts.
 
-A file defines one plugin by module-level names, and imports nothing of this package:
+A file defines one plugin by module-level names, and imports nothing from this package:
 
 ``execute(inputs, outputs)``
-    the work; puts what it has to say into the dict ``outputs``, and raises anything to fail the node.
+    does the work: fills the dict ``outputs``, and raises any exception to fail the node.
 ``poll(inputs, outputs)``
-    if it is there, the node goes on after ``execute`` until this returns true; asked every ``POLL_SECONDS``.
+    if defined, the node keeps running after ``execute`` until this returns true; called every ``POLL_SECONDS``.
 ``callback(inputs, outputs, data)``
-    if it is there, the node waits after ``execute`` until somebody calls it back, and ends with this.
+    if defined, the node waits after ``execute`` for a callback, and ends with this function.
 
 One of the three is enough; ``poll`` and ``callback`` exclude each other. ``INPUTS`` and ``OUTPUTS`` map keys to
-``(type, description)``. ``CODE`` (the file's name if left out), ``VERSION`` (``legacy``), ``NAME`` (the code),
-``GROUP`` and the module's docstring are shown in the plugin list. ``REPEATABLE = True`` says that after a kill in the
-middle of ``execute`` it may be run again; otherwise the node is failed.
+``(type, description)``. ``CODE`` (default: the file's name), ``VERSION`` (``legacy``), ``NAME`` (the code),
+``GROUP`` and the module's docstring are shown in the plugin list. ``REPEATABLE = True`` allows running it again after a
+kill in the middle of ``execute``; otherwise the node fails.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ _TYPES: Mapping[str, Callable[[str], ItemSchema]] = {
 
 
 class PluginFileError(Exception):
-    """A file that defines no plugin; the text names the file and what is wrong with it."""
+    """An invalid plugin file; the text names the file and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a file defines.
+    """A file's definition.
 
-    :param inputs: key -> type and description, as outputs.
+    :param inputs: key -> type and description; same for outputs.
     """
 
     inputs: Mapping[str, tuple[str, str]]
@@ -76,7 +76,7 @@ class Definition:
 
 
 class OwnPluginService(Service):
-    """Runs the functions of a file; a subclass is made for each."""
+    """Runs the functions of a file; each file gets a subclass."""
 
     definition: Definition
 
@@ -95,13 +95,13 @@ class OwnPluginService(Service):
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Do the work; with nothing to do, begin to wait."""
+        """Do the work, if any, and begin to wait."""
         if self.definition.execute is None:
             return True
         return self._run(data, self.definition.execute)[0]
 
     def schedule(self, data: DataObject, parent_data: DataObject, callback_data: Any = None) -> bool:
-        """Ask whether the work is done, or take the answer that was waited for."""
+        """Check whether the work is done, or accept the callback."""
         if self.definition.callback:
             self.finish_schedule()
             return self._run(data, self.definition.callback, callback_data)[0]
@@ -112,14 +112,14 @@ class OwnPluginService(Service):
         return went_well
 
     def _run(self, data: DataObject, function: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:
-        """Call one of the functions; tell whether it went well, and what it returned."""
+        """Call one of the functions; return whether it succeeded, and its result."""
         inputs = {key: value for key, value in data.inputs.items() if not key.startswith("_")}
         outputs = {key: value for key, value in data.outputs.items() if not key.startswith("_")}
         try:
             returned = function(inputs, outputs, *arguments)
             json.dumps(outputs)
         except Exception as error:  # noqa: BLE001 - whatever it raises fails the node
-            # Without this function's own frame: what is the file's remains.
+            # Drop this function's own frame, so only the file's remain.
             own = error.__traceback__.tb_next if error.__traceback__ else None
             self.logger.error("%s", "".join(traceback.format_exception(type(error), error, own)))
             data.outputs.update({key: value for key, value in outputs.items() if _is_json(value)})
@@ -132,7 +132,7 @@ class OwnPluginService(Service):
 def read_plugins(folder: Path) -> list[Plugin]:
     """Read all ``*.py`` files of a folder.
 
-    :raises PluginFileError: one of them defines no plugin, or the same as another.
+    :raises PluginFileError: one of them defines no plugin, or a duplicate.
     """
     plugins: dict[tuple[str, str], Path] = {}
     read = []
@@ -160,7 +160,7 @@ def _read(path: Path) -> Plugin:
 def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"local_sops_own_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ImportError("Python knows no way to import it")
+        raise ImportError("Python cannot import it")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -196,14 +196,14 @@ def _plugin(path: Path, module: ModuleType) -> Plugin:
 
 def _items(module: ModuleType, name: str) -> Mapping[str, tuple[str, str]]:
     items = getattr(module, name, {})
-    form = f'{name} is not of the form {{"key": ("type", "description")}}'
+    form = f'{name} must have the form {{"key": ("type", "description")}}'
     if not isinstance(items, dict):
         raise ValueError(form)
     for key, item in items.items():
         if not (isinstance(key, str) and isinstance(item, tuple) and [type(part) for part in item] == [str, str]):
             raise ValueError(form)
         if item[0] not in _TYPES:
-            raise ValueError(f"{name}[{key!r}] has the type {item[0]!r}; there are {', '.join(_TYPES)}")
+            raise ValueError(f"{name}[{key!r}] has the type {item[0]!r}; it must be one of {', '.join(_TYPES)}")
     return items
 
 
@@ -212,7 +212,7 @@ def _function(module: ModuleType, name: str, arguments: int) -> Callable[..., An
     if function is None:
         return None
     if not callable(function):
-        raise ValueError(f"{name} is no function")
+        raise ValueError(f"{name} is not a function")
     try:
         inspect.signature(function).bind(*range(arguments))
     except TypeError as error:
@@ -225,19 +225,19 @@ def _function(module: ModuleType, name: str, arguments: int) -> Callable[..., An
 def _poll_seconds(module: ModuleType) -> float:
     seconds = getattr(module, "POLL_SECONDS", 1)
     if not isinstance(seconds, (int, float)) or seconds <= 0:
-        raise ValueError(f"POLL_SECONDS is {seconds!r}, not a number of seconds above 0")
+        raise ValueError(f"POLL_SECONDS is {seconds!r}; it must be a number of seconds above 0")
     return float(seconds)
 
 
 def _text(module: ModuleType, name: str, default: str) -> str:
     text = getattr(module, name, default)
     if not isinstance(text, str) or not text:
-        raise ValueError(f"{name} is {text!r}, not a text")
+        raise ValueError(f"{name} is {text!r}; it must be a string")
     return text
 
 
 def _line(path: Path, error: BaseException) -> str:
-    """Name the line of a file at which reading it went wrong, if it was there."""
+    """Return the line of the file that caused an error, if it was in the file."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno},"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

@@ -42,25 +42,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
-"""What is read at all: the API gateway refuses less, in its own words."""
+"""The largest body that is read; the API gateway rejects smaller ones with its own error."""
 CREATED_TEMPLATES = "templates"
-"""Sub-folder of the data folder for what create_template makes."""
+"""Sub-folder of the data folder for created templates."""
 STOP_SECONDS = 3.0
 HTTP_THREADS = 8
 CONNECTIONS = 2000
-"""How many may be open; one more is not answered until another is closed. Clients keep theirs open between calls."""
+"""The most open connections; one more waits until another is closed. Clients keep theirs open between calls."""
 CALLBACK_THREADS = 4
 
 
 class Server:
-    """A local SOPS that listens from the moment it is made, and works once it is run.
+    """A local SOPS: it listens once it is created, and answers once it runs.
 
     The database must be set up (:func:`local_sops.bootstrap.set_up_database`).
 
     :param config: what to serve.
-    :raises OSError: the port is taken, or may not be used.
-    :raises TemplateFileError: a template file is broken.
-    :raises PluginFileError: a file of a plugin is broken.
+    :raises OSError: the port is taken or not permitted.
+    :raises TemplateFileError: a template file is invalid.
+    :raises PluginFileError: a plugin file is invalid.
     """
 
     def __init__(self, config: Config) -> None:
@@ -110,7 +110,7 @@ class Server:
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until :meth:`stop`, which a signal handler may call by raising SystemExit or KeyboardInterrupt.
 
-        :param on_ready: called once, when requests are answered.
+        :param on_ready: called once, when the server answers requests.
         """
         self._state.task_life.connect()
         if self._state.config.expire_after is not None:
@@ -129,7 +129,7 @@ class Server:
             self.stop()
 
     def stop(self) -> None:
-        """Take no more requests, let running steps end for a moment, leave the rest to the next start."""
+        """Accept no more requests, give running steps a moment to end, leave the rest to the next start."""
         self._http.close()
         self._callback_dispatcher.stop(0)
         if not self._dispatcher.stop(STOP_SECONDS):
@@ -159,6 +159,6 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 
 def _in_url(host: str) -> str:
-    """Write an address as it stands in a URL; the one for all addresses is reached by loopback."""
+    """Format an address for a URL; the wildcard address becomes loopback."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"[{shown}]" if ":" in shown else shown

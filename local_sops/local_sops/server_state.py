@@ -1,4 +1,4 @@
-"""What the parts of a running server share."""
+"""The shared parts of a running server."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class ServerState:
     """The live parts of a server.
 
-    :param base_url: where clients reach it, without a trailing slash.
-    :param routes: the calls that are served, by name.
+    :param base_url: its URL for clients, without a trailing slash.
+    :param routes: the supported calls, by name.
     """
 
     config: Config

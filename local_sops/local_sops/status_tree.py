@@ -1,4 +1,4 @@
-"""The engine's states as the tree that get_task_status shows."""
+"""The engine's states as the tree that get_task_status returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NODE_SUSPENDED = "NODE_SUSPENDED"
 
 
 def created_status() -> Status:
-    """Make the status of something that has not started."""
+    """Create the status of something that has not started."""
     return {
         "start_time": None,
         "state": "CREATED",
@@ -32,7 +32,7 @@ def created_status() -> Status:
 
 
 def node_status(state: State, zone: ZoneInfo) -> Status:
-    """Make one node's own status. The key ``root_id:`` is the engine's, colon included."""
+    """Create one node's own status. The key ``root_id:`` is the engine's, colon included."""
     return {
         "id": state.node_id,
         "state": state.name,
@@ -57,7 +57,7 @@ def read_status(root_id: str, zone: ZoneInfo) -> Status | None:
 
 
 def statuses_of(root_ids: Iterable[str], zone: ZoneInfo) -> dict[str, Status]:
-    """Read the statuses of several pipelines by id, in one query; those not started are left out."""
+    """Read the statuses of several pipelines by id, in one query; unstarted ones are left out."""
     rows = State.objects.filter(root_id__in=list(root_ids)).order_by("pk")
     nodes: dict[str, Status] = {row.node_id: node_status(row, zone) for row in rows}
     roots = {row.node_id: nodes[row.node_id] for row in rows if row.node_id == row.root_id}
@@ -73,13 +73,13 @@ def statuses_of(root_ids: Iterable[str], zone: ZoneInfo) -> dict[str, Status]:
 
 
 def _last_ignored(rows: Iterable[State], root_id: str) -> bool:
-    """Tell the ``error_ignored`` of a pipeline's latest state, which the engine's own API shows for it."""
+    """Return the ``error_ignored`` of a pipeline's latest state, as the engine's API does."""
     ignored = [row.error_ignored for row in rows if row.root_id == root_id]
     return bool(ignored and ignored[-1])
 
 
 def read_subtree(root_id: str, node_id: str, zone: ZoneInfo) -> Status | None:
-    """Read the status of a subprocess of a pipeline; None if there is no such node, or it was not reached."""
+    """Read the status of a subprocess of a pipeline; None if the node does not exist or was not reached."""
     root = read_status(root_id, zone)
     found = _find(root, node_id) if root else None
     if found is not None:
@@ -88,7 +88,7 @@ def read_subtree(root_id: str, node_id: str, zone: ZoneInfo) -> Status | None:
 
 
 def with_names(status: Status, names: Mapping[str, str]) -> None:
-    """Give every node below its name; those without one get ``""``."""
+    """Set the names of all nodes below; unnamed ones get ``""``."""
     for node_id, child in status["children"].items():
         child["name"] = names.get(node_id, "")
         with_names(child, names)
@@ -106,7 +106,7 @@ def _find(status: Status, node_id: str) -> Status | None:
 
 
 def _derive_states(status: Status) -> None:
-    """Let a running pipeline show what has become of its nodes: a failure first, then a suspended one."""
+    """Derive a running pipeline's state from its nodes: a failure first, then a suspended one."""
     for child in status["children"].values():
         _derive_states(child)
     below = {child["state"] for child in status["children"].values()}

@@ -1,4 +1,4 @@
-"""Templates: JSON files in folders, read again when they change."""
+"""Templates: JSON files in folders, reloaded when they change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST_CREATED_ID = 2000
 
 
 class TemplateFileError(Exception):
-    """A template file that cannot be read; the text names the file and what is wrong with it."""
+    """An invalid template file; the text names the file and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Scheme:
     """An execution scheme of a template: the nodes to keep.
 
     :param id: unique within the template, ``"<template id>-<name>"`` in the API.
-    :param node_ids: the optional nodes that are executed.
+    :param node_ids: the optional nodes to execute.
     """
 
     id: str
@@ -45,11 +45,11 @@ class Scheme:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A flow that tasks are made from.
+    """A flow from which tasks are created.
 
     :param project_id: None for a common template.
     :param tree: its ``pipeline_tree``; not to be changed.
-    :param independent_subprocess: whether its subprocesses run as tasks of their own.
+    :param independent_subprocess: whether its subprocesses run as separate tasks.
     """
 
     id: int
@@ -71,24 +71,24 @@ class Template:
 
     @property
     def internal_id(self) -> str:
-        """The id that a task's SubProcess nodes carry as ``template_id``: stable, and not the API's."""
+        """The ``template_id`` of a task's SubProcess nodes: stable, and different from the API's."""
         source = "common" if self.project_id is None else "project"
         digest = hashlib.md5(f"{source} {self.id}".encode(), usedforsecurity=False).hexdigest()
         return "n" + digest[1:]
 
 
 class TemplateFolder:
-    """The templates of some folders, those of their sub-folders ``common`` being common ones.
+    """The templates of some folders; sub-folders ``common`` hold common templates.
 
     A file holds the ``data`` of a get_template_info answer, the whole answer, or just ``name`` and
     ``pipeline_tree``. Its ``id`` is the template's; a file without one gets a stable id from its name.
-    ``project_id`` says whose it is, project 1 otherwise. ``schemes`` maps scheme names to lists of node ids,
-    and ``independent_subprocess`` true makes the subprocesses of its tasks tasks of their own.
+    ``project_id`` sets the project, default 1. ``schemes`` maps scheme names to lists of node ids,
+    and ``independent_subprocess`` true runs the subprocesses of its tasks as separate tasks.
 
-    :param folders: on equal ids the later folder wins.
-    :param made: templates that are not in files; on equal ids a file wins.
-    :param created: one of the folders, in which :meth:`add` puts templates; made when it is needed.
-    :raises TemplateFileError: a file is not a template. Files that break later are left as they were.
+    :param folders: for equal ids the later folder wins.
+    :param made: generated templates; a file with the same id wins.
+    :param created: the folder to which :meth:`add` writes templates; created on demand.
+    :raises TemplateFileError: a file is not a template. If a file becomes invalid later, its last valid version stays.
     """
 
     def __init__(self, folders: Iterable[Path], made: Iterable[Template] = (), *, created: Path | None = None) -> None:
@@ -113,12 +113,12 @@ class TemplateFolder:
         return copy.deepcopy(template) if template else None
 
     def add(self, *, tree: Tree, **fields: Any) -> Template:
-        """Add a template of a project, under the first free id from 2000 on, for good.
+        """Add a template to a project permanently, with the first free id from 2000 on.
 
         :param fields: name, project_id, creator, category and description.
         """
         if self._created is None:
-            raise ValueError("this folder takes no new templates")
+            raise ValueError("this folder accepts no new templates")
         with self._adding:
             taken = {template_id for common, template_id in self._all() if not common}
             template_id = next(number for number in itertools.count(FIRST_CREATED_ID) if number not in taken)
@@ -131,16 +131,16 @@ class TemplateFolder:
             return self._all()[False, template_id]
 
     def name_of(self, internal_id: str) -> str:
-        """Name a template by the id that a task's nodes carry; ``""`` if there is none."""
+        """Return the name of the template with this node ``template_id``; ``""`` if there is none."""
         return next((one.name for one in self._all().values() if one.internal_id == internal_id), "")
 
     def expanded(self, tree: Tree) -> Tree:
-        """Copy a tree, with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
+        """Copy a tree with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
 
         A SubProcess that already carries a ``pipeline`` keeps it.
 
         :param tree: not changed.
-        :raises InvalidTreeError: a child template is missing, or they call each other in a circle.
+        :raises InvalidTreeError: a child template is missing, or they form a cycle.
         """
         return self._expanded(copy.deepcopy(tree), MAX_SUBPROCESS_DEPTH)
 

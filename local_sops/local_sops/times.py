@@ -1,4 +1,4 @@
-"""Times as SOPS writes them, in the zone of the server."""
+"""Times in SOPS's formats, in the server's zone."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def format_time(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def format_time_or_empty(moment: datetime | None, zone: ZoneInfo) -> str:
-    """As :func:`format_time`; ``""`` for a time that is not known yet."""
+    """Like :func:`format_time`; ``""`` for an unknown time."""
     return format_time(moment, zone) if moment else ""
 
 
 def format_iso_time(moment: datetime | None) -> str | None:
-    """``2026-11-20T10:34:13.084Z``, which get_task_list alone uses."""
+    """``2026-11-20T10:34:13.084Z``, which only get_task_list uses."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -40,7 +40,7 @@ def elapsed_seconds(start: datetime | None, finish: datetime | None) -> int:
 
 
 def time_format(units: Collection[str]) -> str:
-    """Make the format for some units of time: that of ``2026-11-20 18:34:08`` for all of them.
+    """Build the format for some units of time: that of ``2026-11-20 18:34:08`` for all of them.
 
     :param units: some of :data:`ALL_UNITS`; their order does not matter.
     """

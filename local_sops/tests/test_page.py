@@ -288,7 +288,7 @@ class TestActions:
     def test_what_is_no_json_is_refused_and_not_lost(self, sops: SopsClient) -> None:
         task_id = failed(sops)
         page = task_page(sops, task_id).link("fails")
-        for typed, words in (("{'bk_timing': 0}", "This is no JSON: "), ("[1]", "This is no JSON object")):
+        for typed, words in (("{'bk_timing': 0}", "This is not JSON: "), ("[1]", "This is not a JSON object")):
             refused = page.press("retry", typed=typed)
             assert refused.status == 409
             assert words in refused.root.words
@@ -361,9 +361,9 @@ class TestActions:
         page = task_page(sops, task_id)
         assert "waits for an answer" not in page.root.words
         deadline = time.monotonic() + 10
-        while "a task of its own" not in (node := page.link("call leaf")).root.words:
+        while "a separate task" not in (node := page.link("call leaf")).root.words:
             assert time.monotonic() < deadline, node.html
-        inner = node.link("a task of its own")
+        inner = node.link("a separate task")
         assert set(node_table(inner)) >= {"leaf says", "leaf waits"}
         sops.wait(task_id)
 

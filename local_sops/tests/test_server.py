@@ -49,11 +49,11 @@ def test_a_port_that_is_taken_is_named(data_folder: Path) -> None:
         (["--timezone", "Mars/X"], "--timezone Mars/X is not the name of a time zone"),
         (["--templates", "/nowhere"], "--templates /nowhere is not a folder"),
         (["--plugins", "/nowhere"], "--plugins /nowhere is not a folder"),
-        (["--host", "0.0.0.0"], "--host 0.0.0.0 can be reached from elsewhere: give --app-secret"),
-        (["--port", "70000"], "is no port"),
-        (["--web-processes", "3"], "--web-processes changes nothing without --cache-like-production"),
-        (["--rate-limit", "5"], "is not N/SECONDS, as 100/60 is"),
-        (["--rate-limit", "0/1"], "is not N/SECONDS, as 100/60 is"),
+        (["--host", "0.0.0.0"], "--host 0.0.0.0 can be reached from elsewhere: set --app-secret"),
+        (["--port", "70000"], "is not a port"),
+        (["--web-processes", "3"], "--web-processes has no effect without --cache-like-production"),
+        (["--rate-limit", "5"], "must have the form N/SECONDS, for example 100/60"),
+        (["--rate-limit", "0/1"], "must have the form N/SECONDS, for example 100/60"),
         (["--expire-after-days", "-1"], "is less than 0"),
         (["--api", "2018"], "invalid choice: '2018'"),
         (["--project-constants", "/nowhere"], "--project-constants /nowhere: No such file"),
@@ -78,7 +78,7 @@ def test_project_constants_of_another_form_are_named(data_folder: Path, tmp_path
     file.write_text(content)
     ended = run_command("--port", "0", "--data", str(data_folder), "--project-constants", str(file))
     assert ended.returncode == 2
-    assert 'does not hold JSON of the form {"<project id>": {"name": "value"}}' in ended.stderr
+    assert 'must contain JSON of the form {"<project id>": {"name": "value"}}' in ended.stderr
 
 
 def test_a_data_folder_of_another_version_is_named(data_folder: Path) -> None:
@@ -87,14 +87,14 @@ def test_a_data_folder_of_another_version_is_named(data_folder: Path) -> None:
         database.execute("CREATE TABLE local_sops_task (id INTEGER)")
     ended = run_command("--port", "0", "--data", str(data_folder))
     assert ended.returncode == 2
-    assert ended.stderr.endswith("it was made by another version of local-sops; take a new folder\n")
+    assert ended.stderr.endswith("it was created by another version of local-sops; use a new folder\n")
 
 
 def test_a_data_folder_has_one_server_at_a_time(data_folder: Path) -> None:
     with running_server(data_folder):
         ended = run_command("--port", "0", "--data", str(data_folder))
         assert ended.returncode == 2
-        assert ended.stderr.endswith(f"another local-sops runs on {data_folder}\n")
+        assert ended.stderr.endswith(f"another local-sops is using {data_folder}\n")
 
 
 def test_a_broken_template_is_named(tmp_path: Path) -> None:

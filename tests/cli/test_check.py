@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 #: What a snapshot that does not agree with its own tree is told.
-BY_HAND = "the snapshot was changed by hand: it does not have the hash that it names"
+BY_HAND = "the snapshot was edited by hand: its content does not match its hash"
 
 
 def taken(airflow_sops: AirflowSops, template_id: int, edit: Callable[[Any], None] = lambda _: None) -> str:
@@ -79,7 +79,7 @@ def test_a_template_that_is_gone_is_a_difference(
     done = airflow_sops("check", path)
 
     assert done.code == 1
-    assert "the template is not there any more" in done.out
+    assert "the template no longer exists" in done.out
 
 
 def test_one_difference_among_many_files_is_enough(

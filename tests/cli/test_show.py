@@ -104,7 +104,7 @@ def test_a_subprocess_that_is_not_there_is_named_with_those_that_are(airflow_sop
 
     assert done.code == 2
     assert "there is no subprocess 'x'" in done.err
-    assert "There are: s3." in done.err
+    assert "Known subprocesses: s3." in done.err
 
 
 @pytest.mark.integration

@@ -60,12 +60,12 @@ def test_what_has_the_right_form_is_given_as_it_is(read: Read, value: Any) -> No
         (Pulled.mapping, "{}", "of type str, but must be a mapping"),
         (Pulled.sequence, {"n1": 1}, "of type dict, but must be a list"),
         (Pulled.sequence, "n1", "of type str, but must be a list"),
-        (Pulled.text, 1, "of type int, but must be a text"),
+        (Pulled.text, 1, "of type int, but must be a string"),
         (Pulled.sops_task_id, [6, 9], "of type list, but must be the id of a SOPS task"),
         (Pulled.sops_task_id, True, "of type bool, but must be the id of a SOPS task"),
-        (Pulled.mapping, None, "missing, which must be a mapping"),
-        (Pulled.sequence, None, "missing, which must be a list"),
-        (Pulled.sops_task_id, None, "missing, which must be the id of a SOPS task"),
+        (Pulled.mapping, None, "missing; it must be a mapping"),
+        (Pulled.sequence, None, "missing; it must be a list"),
+        (Pulled.sops_task_id, None, "missing; it must be the id of a SOPS task"),
     ],
 )
 def test_any_other_form_is_an_error_that_names_task_and_key(read: Read, value: Any, kind: str) -> None:

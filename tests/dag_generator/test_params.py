@@ -158,7 +158,7 @@ class TestForm:
         schema = form.params["n"].schema["type"]
         first, *others = [schema] if isinstance(schema, str) else schema
         assert first == own
-        # Airflow 2 chooses the form's field by any type that it finds, and writes the value anew by that.
+        # Airflow 2 picks the form field by any type it finds, and converts the value to it.
         assert bool(set(others) - {"null"}) is AIRFLOW_V_3_0_PLUS
 
     @given(

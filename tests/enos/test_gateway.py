@@ -87,11 +87,11 @@ def test_the_clock_is_read_for_nobody() -> None:
     [
         ("get_my_flow", {}, ADDRESS, Credentials("ak", "sk", org_id="o"), "userId is missing.*user_id"),
         ("get_my_flow", {}, ADDRESS, Credentials("ak", "sk", user_id="u"), "orgId is missing.*org_id"),
-        ("get_task_instance", {}, Address("https://x", "v2.0"), CREDENTIALS, "no such call"),
-        ("save_flow", {"name": object()}, ADDRESS, CREDENTIALS, "object is no JSON type"),
+        ("get_task_instance", {}, Address("https://x", "v2.0"), CREDENTIALS, "lacks this call"),
+        ("save_flow", {"name": object()}, ADDRESS, CREDENTIALS, "object is not a JSON type"),
         ("save_flow", {"name": float("nan")}, ADDRESS, CREDENTIALS, "cannot be written as JSON"),
         ("save_flow", {"name": "\ud800"}, ADDRESS, CREDENTIALS, "cannot be written as JSON"),
-        ("get_my_flow", {"expression": "\ud800"}, ADDRESS, CREDENTIALS, "no proper text"),
+        ("get_my_flow", {"expression": "\ud800"}, ADDRESS, CREDENTIALS, "cannot be encoded as text"),
     ],
 )
 def test_what_cannot_be_sent_is_named(

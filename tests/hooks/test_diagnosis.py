@@ -52,7 +52,7 @@ def test_without_a_business_the_projects_are_read_and_the_gap_is_named(
     works, message = SopsHook().test_connection()
 
     assert works is True
-    assert message == "SOPS answers airflow; no bk_biz_id is set, so every operator has to name one."
+    assert message == "SOPS answers airflow; no bk_biz_id is set, so every operator must set it."
 
 
 def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
@@ -72,7 +72,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             400,
             gateway_error(1640001, 'Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]'),
             (
-                "The gateway does not accept the app or the user: wrong bk_app_code or bk_app_secret, no user, "
+                "The gateway rejected the app or the user: wrong bk_app_code or bk_app_secret, no user, "
                 "an expired token, or an app that may not name a bk_username without a token; it says: "
                 '"Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]"'
             ),
@@ -81,7 +81,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             403,
             gateway_error(1640301, "App has no permission"),
             (
-                "Access is refused (HTTP 403): the app has no permission for this call; it says: "
+                "Access was denied (HTTP 403): the app has no permission for this call; it says: "
                 '"App has no permission" (Apply for the permission in the gateway\'s developer centre, '
                 "or ask SOPS's administrators for it)"
             ),
@@ -90,7 +90,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             200,
             {"result": False, "code": 20101, "message": "APP authentication failed"},
             (
-                'Access is refused: ESB did not accept the app; it says: "APP authentication failed" '
+                'Access was denied: ESB rejected the app; it says: "APP authentication failed" '
                 "(Check bk_app_code and bk_app_secret of the connection)"
             ),
         ),
@@ -107,7 +107,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
         (
             500,
             {"result": False, "code": "50000", "message": "系统异常"},
-            'SOPS cannot be called (HTTP 500): SOPS met an error that it does not handle; it says: "系统异常"',
+            'SOPS cannot be called (HTTP 500): SOPS failed with an internal error; it says: "系统异常"',
         ),
         (
             502,
@@ -118,7 +118,7 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
             429,
             gateway_error(1642902, "slow down"),
             (
-                "SOPS cannot be called (HTTP 429): the gateway refused the call because there were too many; "
+                "SOPS cannot be called (HTTP 429): the gateway rejected the call because of its rate limit; "
                 'it says: "slow down"'
             ),
         ),
@@ -159,7 +159,7 @@ def test_sops_itself_without_a_gateway_refuses_access(httpserver: HTTPServer) ->
     works, message = SopsHook().test_connection()
 
     assert works is False
-    assert message.startswith("Access is refused (HTTP 403): ")
+    assert message.startswith("Access was denied (HTTP 403): ")
     assert "only through the gateway" in message
 
 
@@ -196,7 +196,7 @@ def test_silence(raw_server: Callable[[Callable[[socket.socket], None]], Any], s
         end_of_test.set()
 
     assert works is False
-    assert "no whole answer within 0.2 s" in message
+    assert "no complete answer within 0.2 s" in message
 
 
 @pytest.mark.parametrize(

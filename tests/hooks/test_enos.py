@@ -134,7 +134,7 @@ class TestCalls:
         self, monkeypatch: pytest.MonkeyPatch, enos_default: EnosServer, enos_hook: EnosHook
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_ENOS_DEFAULT", enos_default.connection_json(api_version="v2.0"))
-        with pytest.raises(EnosInvalidParameterError, match=r"v2\.0 .* no such call"):
+        with pytest.raises(EnosInvalidParameterError, match=r"v2\.0 .* lacks this call"):
             enos_hook.get_task_instance("1-2")
         assert enos_default.requests == []
 
@@ -358,8 +358,8 @@ class TestConnectionTest:
         [
             ({}, True, "for user u1 of o1"),
             ({"extra": {}}, True, "user_id or org_id is not set"),
-            ({"password": "wrong"}, False, "Access is refused"),
-            ({"login": "nobody"}, False, "did not accept the app"),
+            ({"password": "wrong"}, False, "Access was denied"),
+            ({"login": "nobody"}, False, "rejected the app"),
             ({"extra": {"user_id": "u2", "org_id": "o1"}}, False, "does not belong to the organisation"),
             ({"extra": {"user_id": "u1", "org_id": "o1", "api_version": "v2.0"}}, False, "is not a gateway to EnOS"),
             ({"host": "http://127.0.0.1:9"}, False, "connection was refused"),

@@ -136,8 +136,8 @@ class TestHook:
                 assert SopsHook().connection.unused_extra == ("bk_bizid",)
 
         assert [record.getMessage() for record in caplog.records] == [
-            "http://bkapi.example.com is no https:// address: the app secret crosses the network in plain text.",
-            "The extra of the SOPS connection holds keys that mean nothing: bk_bizid.",
+            "http://bkapi.example.com does not use https://: the app secret crosses the network in plain text.",
+            "The extra of the SOPS connection has unknown keys: bk_bizid.",
         ]
 
     def test_a_revoke_in_a_hurry_is_sent_once(
@@ -170,7 +170,7 @@ class TestHook:
         monkeypatch.setattr(sops_module, "_HURRIED", Limits(total_seconds=0.2))
 
         try:
-            with pytest.raises(SopsConnectionError, match=r"no whole answer within 0\.2 s"):
+            with pytest.raises(SopsConnectionError, match=r"no complete answer within 0\.2 s"):
                 SopsHook().revoke_at_once(25)
         finally:
             end_of_test.set()

@@ -279,7 +279,7 @@ class TestLostConnections:
 
         assert type(error) is SopsConnectionError
         assert error.outcome_unknown is True
-        assert f"{server.url}/prod/create_task/24/2/: no whole answer within 0.2 s" in str(error)
+        assert f"{server.url}/prod/create_task/24/2/: no complete answer within 0.2 s" in str(error)
         assert "timeout_seconds" in str(error)
 
     def test_where_nobody_listens_nothing_was_sent(self, call: Call, set_connection: SetConnection) -> None:
@@ -374,7 +374,7 @@ class TestTls:
 
         assert type(error) is SopsConnectionError
         assert error.outcome_unknown is False
-        assert "the TLS certificate is not accepted" in str(error)
+        assert "the TLS certificate was not accepted" in str(error)
         assert "'verify'" in str(error)
         assert not tls_server.log
 

@@ -142,7 +142,7 @@ class TestInDagRuns:
         with make_dag("broken") as dag:
             Fails(task_id="load", on_failure_callback=make(template_id=999999, constants=None))
         assert run_dag(dag).state_of("load") == "failed"
-        assert "No notification about DAG notifier_broken" in caplog.text
+        assert "Notification about DAG notifier_broken" in caplog.text
 
 
 def test_a_callback_that_comes_twice_tells_once(
@@ -305,5 +305,5 @@ class TestWhatGoesWrong:
         self, make: Callable[..., SopsTaskNotifier], caplog: pytest.LogCaptureFixture, hook: SopsHook, word: str
     ) -> None:
         make(name=word, constants=None)({"dag": None, "deadline": {}})
-        assert "names no DAG run" in caplog.text
+        assert "has no DAG run" in caplog.text
         assert hook.get_task_list(keyword=word) == []

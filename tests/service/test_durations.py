@@ -36,7 +36,7 @@ def test_no_other_number_is_one(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, True, False, "60", "{{ params.wait }}", [60], {"seconds": 60}])
 def test_nothing_else_is_one(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"wait_seconds is .*Templates and outputs of other tasks cannot be durations"):
+    with pytest.raises(TypeError, match=r"wait_seconds is .*Templates and other tasks' outputs cannot be used here"):
         seconds("wait_seconds", value)
 
 
@@ -111,7 +111,7 @@ class TestArgument:
 
     def test_refuses_the_output_of_another_task(self, make: Callable[..., Any], name: str) -> None:
         output = SopsCreateTaskOperator(task_id="other", template_id=1).output
-        with pytest.raises(TypeError, match=rf"^{name} is .*outputs of other tasks cannot be durations"):
+        with pytest.raises(TypeError, match=rf"^{name} is .*other tasks' outputs cannot be used here"):
             make(**{name: output})
 
     def test_refuses_zero_where_that_makes_no_sense(self, make: Callable[..., Any], name: str) -> None:

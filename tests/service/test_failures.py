@@ -41,7 +41,7 @@ def raised_from(cause: BaseException) -> Exception:
     ("cause", "words"),
     [
         (socket.gaierror(-2, "Name or service not known"), "the host name cannot be resolved"),
-        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "the TLS certificate is not accepted"),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "the TLS certificate was not accepted"),
         (ssl.SSLError(1, "wrong version number"), "TLS failed"),
         (ConnectionRefusedError(111, "Connection refused"), "the connection was refused"),
         (ConnectionResetError(104, "reset"), "the connection was lost before the answer was complete"),

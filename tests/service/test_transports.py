@@ -113,7 +113,7 @@ class TestTotalTime:
     ) -> None:
         server = raw_server(trickle(at_once, slowly))
 
-        with pytest.raises(ConnectionFailedError, match=r"/tasks: no whole answer within 0\.3 s") as caught:
+        with pytest.raises(ConnectionFailedError, match=r"/tasks: no complete answer within 0\.3 s") as caught:
             exchange(server.url, SHORT)
 
         assert caught.value.outcome_unknown is True
@@ -129,7 +129,7 @@ class TestTotalTime:
         authority.issue_cert("127.0.0.1").configure_cert(tls)
         server = raw_server(trickle(HEAD + b"Content-Length: 5000\r\n\r\n", b"{"), tls=tls)
 
-        with pytest.raises(ConnectionFailedError, match=r"no whole answer within 1 s"):
+        with pytest.raises(ConnectionFailedError, match=r"no complete answer within 1 s"):
             exchange(server.url, Limits(total_seconds=1), verify=str(tmp_path / "ca.pem"))
 
     def test_so_it_is_through_a_proxy(
@@ -138,7 +138,7 @@ class TestTotalTime:
         monkeypatch.delenv("NO_PROXY")
         proxy = raw_server(trickle(HEAD, b"X-Never-Ending: yes\r\n"))
 
-        with pytest.raises(ConnectionFailedError, match=r"no whole answer within 0\.3 s"):
+        with pytest.raises(ConnectionFailedError, match=r"no complete answer within 0\.3 s"):
             exchange("http://sops.invalid", SHORT, proxy=proxy.url)
 
     def test_silence_is_no_answer_either(
@@ -146,7 +146,7 @@ class TestTotalTime:
     ) -> None:
         server = raw_server(lambda connection: end_of_test.wait(10))
 
-        with pytest.raises(ConnectionFailedError, match=r"no whole answer within 0\.3 s"):
+        with pytest.raises(ConnectionFailedError, match=r"no complete answer within 0\.3 s"):
             exchange(server.url, SHORT)
 
     def test_a_slow_answer_within_the_time_is_an_answer(
@@ -225,7 +225,7 @@ class TestLargestAnswer:
         answer = HEAD + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}"
         server = raw_server(lambda connection: connection.sendall(answer))
 
-        with pytest.raises(UnusableAnswerError, match=r"compressed in a way that was not asked for \(br\)"):
+        with pytest.raises(UnusableAnswerError, match=r"unexpected Content-Encoding \(br\)"):
             exchange(server.url, LONG)
 
         assert b"Accept-Encoding: gzip\r\n" in server.requests[0]

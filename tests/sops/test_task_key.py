@@ -92,5 +92,5 @@ def test_an_empty_name_is_refused(name: str) -> None:
 
 def test_a_name_of_80_characters_is_the_longest() -> None:
     assert key().add_to("名" * 80).startswith("名" * 80)
-    with pytest.raises(SopsInvalidParameterError, match="81 characters, at most 80"):
+    with pytest.raises(SopsInvalidParameterError, match="81 characters; the limit is 80"):
         key().add_to("名" * 81)

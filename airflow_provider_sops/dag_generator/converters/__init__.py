@@ -1,6 +1,6 @@
-"""Replacing nodes of a SOPS flow by Airflow operators, for DAGs of ``mode="native"``.
+"""Replace nodes of a SOPS flow with Airflow operators, for DAGs with ``mode="native"``.
 
-Names are imported when they are first used: a registry needs neither the standard provider nor the HTTP provider.
+Names are imported on first use: a registry needs neither the standard provider nor the HTTP provider.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whether a node may become an Airflow operator, and making it one.
+"""Decide whether a node may become an Airflow operator, and convert it.
 
-What a converter gives is checked here, so that a wrong one fails when the DAG is built, not when it runs.
+A converter's result is checked here, so that a faulty one fails when the DAG is built, not when it runs.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
     from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 
-#: Where Airflow keeps what an operator was made with, the template fields among it.
+#: Where Airflow keeps an operator's arguments, including its template fields.
 _INIT_ARGUMENTS = "_BaseOperator__init_kwargs"
-_USE_TASK_ARGS = "Make the operator with **node.task_args, and with nothing that contradicts it."
+_USE_TASK_ARGS = "Create the operator with **node.task_args, and with nothing that contradicts it."
 
 
 def reason_for_sops(node: Activity, level: Level, secret: Collection[str]) -> str:
-    """Return why a node has to stay in SOPS, whatever converters there are; empty if it may become an operator.
+    """Return why a node must stay in SOPS regardless of converters; empty if it may become an operator.
 
-    :param level: the level of the tree at which it stands.
+    :param level: the level of the tree that contains it.
     :param secret: keys of the level's variables that may hold passwords.
     """
     if node.component is None:
@@ -46,9 +46,9 @@ def reason_for_sops(node: Activity, level: Level, secret: Collection[str]) -> st
     if node.timeout_config and node.timeout_config.action == "forced_fail_and_skip":
         return "The flow goes on when it takes too long (forced_fail_and_skip), which only SOPS can do."
     if names := secret_inputs(node, secret):
-        return f"It refers to a password, which stays in SOPS: {', '.join(names)}."
+        return f"It uses a password, which must stay in SOPS: {', '.join(names)}."
     if names := tuple(_only_for_sops(node.component.data, level)):
-        return f"Only SOPS can render what it is given: {', '.join(names)}."
+        return f"Only SOPS can render its inputs: {', '.join(names)}."
     return ""
 
 
@@ -74,15 +74,15 @@ def convert(
     needed_outputs: Collection[str],
     task_group: TaskGroup,
 ) -> BaseOperator | None:
-    """Make the operator that replaces a node, in the DAG that is being built.
+    """Create the operator that replaces a node, in the DAG being built.
 
-    :param level: the level of the tree at which the node stands.
-    :param task_args: arguments of every operator, ``task_id`` and ``trigger_rule`` among them.
-    :param read: reads what the level's variables hold in a run.
-    :param needed_outputs: names of the node's outputs that the flow's variables are made of.
-    :param task_group: the group, of the DAG that is being built, in which the operator must come to be.
+    :param level: the level of the tree that contains the node.
+    :param task_args: arguments for every operator, including ``task_id`` and ``trigger_rule``.
+    :param read: reads the values of the level's variables in a run.
+    :param needed_outputs: names of the node's outputs that the flow's variables use.
+    :param task_group: the group of the DAG being built that must contain the operator.
     :returns: the operator; ``None`` if the converter leaves the node to SOPS.
-    :raises SopsInvalidParameterError: the converter is wrong; its own exception, if it raised one, is the cause.
+    :raises SopsInvalidParameterError: the converter is faulty; its exception, if any, is the cause.
     """
     convertible = _convertible(node, level, task_args, read, needed_outputs)
     known = set(task_group.dag.task_dict)
@@ -92,7 +92,7 @@ def convert(
         raise _refusal(convertible, _Fault(error.reason, error.advice or "")) from error
     except Exception as error:
         what = f"it raised {type(error).__name__}: {error.args[0] if isinstance(error, KeyError) else error}"
-        raise _refusal(convertible, _Fault(what, "Repair the converter, or what node_args gives this node.")) from error
+        raise _refusal(convertible, _Fault(what, "Fix the converter, or this node's node_args.")) from error
     made = sorted(set(task_group.dag.task_dict) - known)
     fault = (
         _fault_of_tasks(operator, made, task_args, task_group)
@@ -137,17 +137,17 @@ def _refusal(node: ConvertibleNode, fault: _Fault) -> SopsInvalidParameterError:
 def _fault_of_tasks(
     operator: Any, made: list[str], task_args: Mapping[str, Any], task_group: TaskGroup
 ) -> _Fault | None:
-    """Return what is wrong with what was returned, and with the tasks that the DAG has won by it."""
+    """Return what is wrong with the returned value and with the tasks added to the DAG."""
     if operator is None:
         if made:
             return _Fault(
-                f"the converter made {', '.join(made)} and returned None",
-                "Return the operator, or make none to leave the node to SOPS.",
+                f"the converter created {', '.join(made)} and returned None",
+                "Return the operator, or create none to leave the node to SOPS.",
             )
         return None
     if not isinstance(operator, BaseOperator):
         return _Fault(
-            f"the converter returned no operator but a {type(operator).__name__}",
+            f"the converter must return an operator, not a {type(operator).__name__}",
             "Return the operator (of a @task function's result: its .operator), or None to leave the node to SOPS.",
         )
     task_id = task_group.child_id(task_args["task_id"])  # type: ignore[no-untyped-call,unused-ignore]
@@ -155,13 +155,13 @@ def _fault_of_tasks(
         return _Fault(f"the operator has the task_id {operator.task_id!r} instead of {task_id!r}", _USE_TASK_ARGS)
     if task_id not in made or task_group.children.get(task_id) is not operator:
         return _Fault(
-            "the operator does not belong to the DAG that is being built, or not to the node's task group there",
-            "Make it in the converter, without a `dag`, a `task_group` or a `with` of its own.",
+            "the operator does not belong to the DAG being built or to the node's task group",
+            "Create it in the converter, without its own `dag`, `task_group` or `with`.",
         )
     if others := [each for each in made if each != task_id]:
         return _Fault(
-            f"beside the operator the converter made {', '.join(others)}",
-            "Make one operator for a node; put what belongs together into one operator.",
+            f"besides the operator the converter created {', '.join(others)}",
+            "Create one operator per node; combine several steps in one operator.",
         )
     rule = task_args.get("trigger_rule")
     if rule is not None and operator.trigger_rule != rule:
@@ -173,10 +173,10 @@ def _fault_of_tasks(
 
 
 def _fault_of_inputs(operator: Any, inputs: Mapping[str, NodeInput]) -> _Fault | None:
-    """Return the first place in which an input of the node would not become its value."""
+    """Return the first attribute in which an input of the node would not become its value."""
     if operator is None:
         return None
-    # What an operator holds may have template fields of its own, as a notifier has.
+    # An operator's attribute may have its own template fields, as a notifier does.
     held = [value for _, value in _values(operator) if hasattr(value, "template_fields")]
     faults = (_fault_of_fields(owner, inputs) for owner in (operator, *held))
     return next(filter(None, faults), None)
@@ -188,22 +188,22 @@ def _fault_of_fields(owner: Any, inputs: Mapping[str, NodeInput]) -> _Fault | No
     for attribute, value in _values(owner):
         if isinstance(value, NodeInput) and attribute not in owner.template_fields:
             return _Fault(
-                f"input {value.name} is given to {kind} as {attribute}, which is no template field, so it would not"
+                f"input {value.name} is passed to {kind} as {attribute}, which is not a template field, so it would not"
                 " become its value",
-                f"The template fields are: {', '.join(owner.template_fields) or 'none'}. Use one of these, or make a"
-                " subclass with another template field; an input that refers to no variable can be given as its"
+                f"The template fields are: {', '.join(owner.template_fields) or 'none'}. Use one of these, or write a"
+                " subclass with another template field; an input without variables can be passed as its"
                 " literal.",
             )
         if isinstance(value, str) and any(text in value for text in texts):
             return _Fault(
-                f"{attribute} of {kind} holds the text of an input instead of the input",
-                "Put inputs into template fields as they are; make texts of them with inputs[...].map(function).",
+                f"{attribute} of {kind} contains the text of an input instead of the input",
+                "Pass inputs to template fields unchanged; build strings from them with inputs[...].map(function).",
             )
     return None
 
 
 def _values(owner: Any) -> Iterator[tuple[str, Any]]:
-    """Yield all values of an object's attributes and, down to two levels, inside those, with the attribute's name."""
+    """Yield the values of an object's attributes, down to two nested levels, with the attribute's name."""
     for attribute, value in sorted(vars(owner).items()):
         if attribute != _INIT_ARGUMENTS:
             inside = list(_items(value))
@@ -227,8 +227,8 @@ def _fault_of_outputs(
     if not missing:
         return None
     return _Fault(
-        f"the flow uses outputs that the converter does not give: {', '.join(missing)}",
-        "Give them in `outputs` of register(), or return None to leave the node to SOPS.",
+        f"the flow uses outputs that the converter does not provide: {', '.join(missing)}",
+        "Add them to `outputs` of register(), or return None to leave the node to SOPS.",
     )
 
 

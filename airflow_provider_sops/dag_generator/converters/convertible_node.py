@@ -1,4 +1,4 @@
-"""What a converter is told of a node."""
+"""The node as passed to a converter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NodeInputs(dict[str, "NodeInput"]):
-    """The inputs of a node by name; asked for one that the node has not, it says which ones there are."""
+    """The inputs of a node by name; the error for an unknown name lists them."""
 
     def __missing__(self, name: str) -> NoReturn:
         listed = ", ".join(sorted(self)) or "none"
@@ -21,18 +21,18 @@ class NodeInputs(dict[str, "NodeInput"]):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertibleNode:
-    """A node of a SOPS flow that is to become an Airflow operator.
+    """A node of a SOPS flow to convert to an Airflow operator.
 
     :param id: its id in SOPS.
     :param name: its name in SOPS: any text.
     :param plugin: code of its plugin.
-    :param version: version of its plugin, ``legacy`` where the tree has none.
-    :param inputs: its inputs by name. Put them into template fields of the operator, also inside lists and dicts; what
-        they are is known when the task runs. A plugin may leave inputs out of a tree: use ``get`` for those.
-    :param task_args: arguments that the operator must be made with, as ``**node.task_args``: ``task_id``,
-        ``task_display_name``, ``trigger_rule``, ``retries``, ``retry_delay``, ``execution_timeout``, and what
-        ``node_args`` has for this node.
-    :param needed_outputs: names of the outputs that the flow goes on to use.
+    :param version: version of its plugin, ``legacy`` if the tree has none.
+    :param inputs: its inputs by name. Put them into the operator's template fields, also inside lists and dicts; their
+        values are known when the task runs. A tree may omit inputs: use ``get`` for those.
+    :param task_args: arguments that the operator must be created with, as ``**node.task_args``: ``task_id``,
+        ``task_display_name``, ``trigger_rule``, ``retries``, ``retry_delay``, ``execution_timeout``, and this node's
+        ``node_args``.
+    :param needed_outputs: names of the outputs that the flow uses later.
     """
 
     id: str

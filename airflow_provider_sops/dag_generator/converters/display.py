@@ -28,11 +28,11 @@ class DisplayOperator(BaseOperator):
         self.message = message
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write it; there are no outputs."""
+        """Write the message; there are no outputs."""
         self.log.info("%s", self.message)
         return {}
 
 
 def display(node: ConvertibleNode) -> BaseOperator | None:
-    """Make the operator for a ``bk_display`` node."""
+    """Create the operator for a ``bk_display`` node."""
     return DisplayOperator(**node.task_args, message=node.inputs.get("bk_display_message", ""))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.converters.registry import Build, Outputs
 
 HttpConnId = str | Callable[["ConvertibleNode"], "str | None"]
-"""An Airflow connection, or a function that tells it for a node; ``None`` leaves the node to SOPS."""
+"""An Airflow connection, or a function that returns one for a node; ``None`` leaves the node to SOPS."""
 
-#: What the plugin puts out.
+#: The plugin's outputs.
 HTTP_OUTPUTS: Outputs = {"data": itemgetter("data"), "status_code": itemgetter("status_code")}
 
 _DEFAULT_TIMEOUT_SECONDS = 60
@@ -32,15 +32,15 @@ _WITHOUT_BODY = ("GET", "HEAD")
 
 
 class HttpRequestOperator(BaseOperator):
-    """Send a request, and succeed on a JSON answer with a status of 200 to 299, as the plugin does.
+    """Send a request; succeed on a JSON answer with a status of 200 to 299, as the plugin does.
 
-    The connection, of the type ``http``, gives what the node does not say: credentials, proxies, certificates, further
-    headers. The request is sent once; to send it again is what the task's ``retries`` are for.
+    The connection, of type ``http``, provides what the node lacks: credentials, proxies, certificates, further headers.
+    The request is sent once; use the task's ``retries`` to repeat it.
 
-    :param http_conn_id: the connection. Its host must be the one of the URL. (templated)
+    :param http_conn_id: the connection. Its host must be the URL's. (templated)
     :param method: ``GET``, ``POST``, ... (templated)
     :param url: the whole URL. (templated)
-    :param body: a text, or JSON; not sent with GET and HEAD. (templated)
+    :param body: a string or JSON; not sent with GET and HEAD. (templated)
     :param headers: ``[{"name": ..., "value": ...}]``. (templated)
     :param timeout_seconds: how long to wait for the connection and for each part of the answer; SOPS allows at most
         600. Default 60. (templated)
@@ -69,7 +69,7 @@ class HttpRequestOperator(BaseOperator):
         self.timeout_seconds = timeout_seconds
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it, and return the plugin's outputs: ``data`` and ``status_code``."""
+        """Send the request and return the plugin's outputs, ``data`` and ``status_code``."""
         from airflow.providers.http.hooks.http import HttpHook
 
         method = str(self.method).upper()
@@ -79,8 +79,8 @@ class HttpRequestOperator(BaseOperator):
         if endpoint is None:
             raise AirflowFailException(
                 f"{self.url!r} does not belong to the host of the connection {self.http_conn_id!r}, which is"
-                f" {urlsplit(hook.base_url).hostname!r}; nothing was sent. Name the connection of that host as"
-                " http_conn_id of shipped_converters(), or repair the URL."
+                f" {urlsplit(hook.base_url).hostname!r}; nothing was sent. Set the connection for that host as"
+                " http_conn_id of shipped_converters(), or fix the URL."
             )
         self.log.info("Sending a %s request to %s", method, self.url)
         body = self._body()
@@ -92,11 +92,11 @@ class HttpRequestOperator(BaseOperator):
         )
         shown = response.text[:_SHOWN_CHARACTERS]
         if not 200 <= response.status_code < 300:
-            raise AirflowException(f"{method} {self.url} was answered with HTTP {response.status_code}: {shown}")
+            raise AirflowException(f"{method} {self.url} returned HTTP {response.status_code}: {shown}")
         try:
             data = response.json()
         except ValueError as error:
-            raise AirflowException(f"The answer to {method} {self.url} is no JSON: {shown}") from error
+            raise AirflowException(f"The answer to {method} {self.url} is not JSON: {shown}") from error
         return {"data": data, "status_code": response.status_code}
 
     def _body(self) -> str:
@@ -114,9 +114,9 @@ class HttpRequestOperator(BaseOperator):
 
 
 def endpoint_at(url: str, base_url: str) -> str | None:
-    """Return what follows in a URL behind that of a connection; ``None`` if it is not there.
+    """Return the part of a URL after the connection's; ``None`` if it does not start with that.
 
-    A URL with a user in it is not: credentials belong to the connection.
+    A URL that contains a user never does: credentials belong in the connection.
     """
     try:
         wanted, base = urlsplit(url), urlsplit(base_url)
@@ -129,7 +129,7 @@ def endpoint_at(url: str, base_url: str) -> str | None:
     if path != folder and not path.startswith(f"{folder}/"):
         return None
     path = path.removeprefix(folder)
-    # Only one of the two may have the slash between them.
+    # Only one of the two may contribute the slash between them.
     path = path.removeprefix("/") if base_url.endswith("/") else path
     return f"{path}?{wanted.query}" if wanted.query else path
 
@@ -139,9 +139,9 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def http_request_converter(http_conn_id: HttpConnId) -> Build:
-    """Return the function that makes the operator for ``bk_http_request`` nodes.
+    """Return the converter for ``bk_http_request`` nodes.
 
-    A node with a condition on the answer stays in SOPS, which alone evaluates it.
+    A node with a condition on the answer stays in SOPS, since only SOPS can evaluate it.
     """
 
     def http_request(node: ConvertibleNode) -> BaseOperator | None:

@@ -1,4 +1,4 @@
-"""An input of a node, standing in a template field of the operator that replaces the node."""
+"""An input of a node, for a template field of the operator that replaces the node."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
-    """One input of a node, whose value is known only when the task runs.
+    """One input of a node; its value is known only when the task runs.
 
-    Put it into a template field of an operator, alone or inside a list or dict: when Airflow renders the field, it puts
-    the value there, with its type. Jinja does not render that value again: texts of SOPS are data. It cannot be part of
-    a text; ``map`` makes a text of it.
+    Put it into a template field of an operator, alone or inside a list or dict: when Airflow renders the field, it
+    becomes the value, with its type. Jinja does not render that value again: SOPS's strings are data. It cannot be part
+    of a string; use ``map`` to build one.
 
     :param node_id: id of its node in SOPS.
     :param name: its name.
-    :param value: what stands in the tree.
-    :param level: the level of the tree at which it stands.
-    :param read: reads what the level's variables hold in a run.
-    :param is_rendered: whether SOPS renders it; else it is taken as it stands.
+    :param value: its value in the tree.
+    :param level: the level of the tree that contains it.
+    :param read: reads the values of the level's variables in a run.
+    :param is_rendered: whether SOPS renders it; otherwise it is used unchanged.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
         self._functions: tuple[Callable[[Any], Any], ...] = ()
 
     def map(self, function: Callable[[Any], Any]) -> NodeInput:
-        """Return an input whose value is what a function makes of the value of this one when the task runs.
+        """Return an input whose value is ``function`` applied to this one's value when the task runs.
 
         ``node.inputs["seconds"].map(int)``; ``node.inputs["name"].map(lambda name: f"job-{name}")``.
         """
@@ -69,27 +69,27 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
 
     @property
     def is_literal(self) -> bool:
-        """Whether the value is known already: it refers to no variable."""
+        """Whether the value is already known, because it contains no variable."""
         return not self._is_rendered or not references(self._value)
 
     @property
     def literal(self) -> Any:
-        """The value, for a converter that has to decide by it.
+        """The value, for a converter that decides by it.
 
         :raises LookupError: it is known only when the task runs.
         """
         if not self.is_literal:
             raise LookupError(
-                f"input {self.name} of node {self.node_id} refers to variables, so it is known only when the task runs:"
-                " ask is_literal first, and put it into a template field"
+                f"input {self.name} of node {self.node_id} contains variables, so it is known only when the task runs:"
+                " check is_literal first, and put it into a template field"
             )
         return self._mapped(copy.deepcopy(self._value))
 
     def resolve(self, context: Context, include_xcom: bool = True) -> Any:
-        """Return the value in a run, as Airflow asks for it when it renders template fields.
+        """Return the value in a run; Airflow calls this when it renders template fields.
 
         :param include_xcom: always ``True``; Airflow 2 passes it.
-        :raises AirflowFailException: only SOPS could render it, with the constants that the run was given.
+        :raises AirflowFailException: only SOPS can render it with the run's constants.
         """
         if self.is_literal:
             return self.literal
@@ -102,7 +102,7 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
                 ) from error
 
     def iter_references(self) -> Iterator[Any]:
-        """Yield nothing: whose outputs the value is made of is the flow's affair, whose edges are in the DAG."""
+        """Yield nothing: the DAG already has the edges to the tasks whose outputs the value uses."""
         yield from ()
 
     def _mapped(self, value: Any) -> Any:
@@ -111,18 +111,18 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
         return value
 
     def __repr__(self) -> str:
-        # It stands in serialized DAGs, so it must be the same each time, and hold no value.
+        # It ends up in serialized DAGs, so it must be stable and contain no value.
         return f"<input {self.name} of SOPS node {self.node_id}>"
 
     def __format__(self, format_spec: str) -> NoReturn:
         raise TypeError(
-            f"input {self.name} of node {self.node_id} cannot be part of a text yet: its value is known only when the"
-            " task runs. Put it alone into a template field, or make the text in a function: inputs[...].map(function)"
+            f"input {self.name} of node {self.node_id} cannot be part of a string yet: its value is known only when the"
+            " task runs. Put it alone into a template field, or build the string with inputs[...].map(function)"
         )
 
     def __copy__(self) -> NodeInput:
         return self
 
     def __deepcopy__(self, memo: Any) -> NodeInput:
-        # Airflow copies operators often, and this holds the whole tree.
+        # Airflow copies operators often, and this object references the whole tree.
         return self

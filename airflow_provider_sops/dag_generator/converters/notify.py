@@ -1,4 +1,4 @@
-"""``bk_notify``: a message to people, through a notifier of Airflow."""
+"""``bk_notify``: a message to people, through an Airflow notifier."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
 
 MakeNotifier = Callable[["ConvertibleNode"], "BaseNotifier | None"]
-"""Makes the notifier for a node; ``None`` leaves the node to SOPS."""
+"""Creates the notifier for a node; ``None`` leaves the node to SOPS."""
 
 
 class NotifyOperator(BaseOperator):
-    """Send a notification; unlike that of a callback, one that cannot be sent fails the task.
+    """Send a notification; unlike in a callback, a failure to send it fails the task.
 
-    :param notifier: sends it. What its template fields hold is rendered as fields of this task.
+    :param notifier: sends it. Its template fields are rendered as fields of this task.
     """
 
     template_fields: Sequence[str] = ("message",)
@@ -34,12 +34,12 @@ class NotifyOperator(BaseOperator):
     def __init__(self, *, notifier: BaseNotifier, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.notifier = notifier
-        # Rendered here, since a notifier that is called renders what it holds, and that once more if it is called
-        # again: texts of SOPS would become templates.
+        # Rendered here, since a notifier renders its fields on every call, even its own results: SOPS's strings would
+        # become templates.
         self.message = {name: getattr(notifier, name) for name in notifier.template_fields}
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it; there are no outputs."""
+        """Send the notification; there are no outputs."""
         for name, value in self.message.items():
             setattr(self.notifier, name, value)
         self.notifier.notify(context)
@@ -47,12 +47,12 @@ class NotifyOperator(BaseOperator):
 
 
 def bk_notify_converter(make_notifier: MakeNotifier) -> NodeConverter:
-    """Return a converter that sends the message of ``bk_notify`` nodes through a notifier of Airflow.
+    """Return a converter that sends the message of ``bk_notify`` nodes through an Airflow notifier.
 
     ``converters.add("bk_notify", "*", bk_notify_converter(make_notifier))``. A node whose outputs (``code`` and
     ``message`` of the version ``legacy``) the flow uses stays in SOPS.
 
-    :param make_notifier: makes the notifier for a node, with the node's inputs (``bk_notify_title``,
+    :param make_notifier: creates the notifier for a node, with the node's inputs (``bk_notify_title``,
         ``bk_notify_content``, ``bk_more_receiver``, ...) in template fields of the notifier.
     """
 
@@ -64,7 +64,7 @@ def bk_notify_converter(make_notifier: MakeNotifier) -> NodeConverter:
             return None
         if not isinstance(notifier, BaseNotifier):
             raise SopsInvalidParameterError(
-                f"make_notifier returned no notifier but a {type(notifier).__name__}",
+                f"make_notifier must return a notifier, not a {type(notifier).__name__}",
                 advice="Return a BaseNotifier, or None to leave the node to SOPS.",
             )
         return NotifyOperator(**node.task_args, notifier=notifier)

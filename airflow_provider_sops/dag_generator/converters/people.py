@@ -16,36 +16,35 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.converters.registry import Outputs
 
 _CALLBACK_DATA = "callback_data"
-#: What SOPS calls an approval.
+#: SOPS's word for an approval.
 _APPROVED = "通过"
 
 PAUSE_OUTPUTS: Outputs = {_CALLBACK_DATA: lambda answer: (answer["params_input"] or {}).get(_CALLBACK_DATA, {})}
-#: A rejection fails the task, so what has outputs is approved. The number of a ticket (``sn``) does not exist here.
+#: A rejection fails the task, so a task with outputs was approved. There is no ticket number (``sn``).
 APPROVE_OUTPUTS: Outputs = {"approve_result": lambda answer: _APPROVED}
 
 
 class PauseOperator(HITLEntryOperator):
-    """Wait until somebody goes on, in Airflow's required actions, and may give data with it.
+    """Wait until someone continues the task in Airflow's required actions, optionally with data.
 
-    Nothing goes on by itself: where the node has a time limit the task fails when it is over.
+    Nothing continues automatically: if the node has a time limit, the task fails when it expires.
     """
 
     template_fields: Collection[str] = HITLEntryOperator.template_fields
 
     def __init__(self, **kwargs: Any) -> None:
-        # HITLEntryOperator takes its own option for the answer when the time is over, unless it is given options.
+        # Without options, HITLEntryOperator answers with its own option when the time is over.
         data = Param({}, type="object", title=_CALLBACK_DATA, description="The node's output callback_data, as JSON.")
         super().__init__(options=[self.OK], params={_CALLBACK_DATA: data}, **kwargs)
 
 
 class ApproveOperator(ApprovalOperator):
-    """Wait until somebody approves, in Airflow's required actions; a rejection fails the task.
+    """Wait until someone approves in Airflow's required actions; a rejection fails the task.
 
-    Who may answer is decided by Airflow's own permissions. The people whom SOPS would have asked are named in the
-    request.
+    Airflow's permissions decide who may answer. The request names the people whom SOPS would have asked.
 
-    :param name: headline of a request that has none.
-    :param verifiers: whom SOPS would have asked, as one text with commas. (templated)
+    :param name: the title of a request that has none.
+    :param verifiers: the people whom SOPS would have asked, separated by commas. (templated)
     """
 
     template_fields: Collection[str] = (*ApprovalOperator.template_fields, "verifiers")
@@ -64,7 +63,7 @@ class ApproveOperator(ApprovalOperator):
 
 
 def pause(node: ConvertibleNode) -> BaseOperator | None:
-    """Make the operator for a ``pause_node``."""
+    """Create the operator for a ``pause_node``."""
     description = node.inputs.get("description")
     return PauseOperator(
         **_task_args(node),
@@ -74,7 +73,7 @@ def pause(node: ConvertibleNode) -> BaseOperator | None:
 
 
 def approve(node: ConvertibleNode) -> BaseOperator | None:
-    """Make the operator for a ``bk_approve`` node; one whose flow goes on after a rejection stays in SOPS."""
+    """Create the operator for a ``bk_approve`` node; one whose flow goes on after a rejection stays in SOPS."""
     blocks = node.inputs.get("rejected_block")
     if blocks is not None and not (blocks.is_literal and blocks.literal is True):
         return None
@@ -88,7 +87,7 @@ def approve(node: ConvertibleNode) -> BaseOperator | None:
 
 
 def _task_args(node: ConvertibleNode) -> dict[str, Any]:
-    """Return what the operators are made with; for them a time limit is one of the answer, not of the asking."""
+    """Return the operators' arguments; their time limit applies to the answer, not to the request."""
     limit = node.task_args.get("execution_timeout")
     return {"response_timeout": limit, **node.task_args, "execution_timeout": None}
 

@@ -1,4 +1,4 @@
-"""The converters that come with this package."""
+"""The converters shipped with this package."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def shipped_converters(*, http_conn_id: HttpConnId | None = None) -> ConverterRegistry:
-    """Return a new registry with the converters of this package, to add one's own to.
+    """Return a new registry with this package's converters, to which you can add your own.
 
     ``bk_display``, ``sleep_timer`` with a fixed number of seconds, on Airflow 3.1 and later ``pause_node`` and
-    ``bk_approve``, and by choice ``bk_http_request``. A node whose flow uses outputs that only SOPS can give stays in
-    SOPS.
+    ``bk_approve``, and optionally ``bk_http_request``. A node with outputs that the flow uses and only SOPS can provide
+    stays in SOPS.
 
     :param http_conn_id: the Airflow connection, of type ``http``, through which ``bk_http_request`` nodes send their
-        requests, or a function that tells it for a node (``None``: the node stays in SOPS). Default: all stay in SOPS,
-        since Airflow's workers are in another place of the network. Needs ``apache-airflow-providers-http``.
-    :raises SopsInvalidParameterError: there is a connection but no HTTP provider.
+        requests, or a function that returns one for a node (``None``: the node stays in SOPS). Default: all stay in
+        SOPS, since Airflow's workers may not reach the same hosts. Needs ``apache-airflow-providers-http``.
+    :raises SopsInvalidParameterError: ``http_conn_id`` is set, but the HTTP provider is not installed.
     """
     converters = ConverterRegistry()
     for version in ("1.0", "legacy"):
@@ -58,6 +58,6 @@ def _register(converters: ConverterRegistry, plugin: str, version: str, build: B
 def _check_http_provider() -> None:
     if find_spec("airflow.providers.http") is None:
         raise SopsInvalidParameterError(
-            "http_conn_id is given, but Airflow's HTTP provider is not installed",
-            advice="Install airflow-provider-sops[http], which brings apache-airflow-providers-http.",
+            "http_conn_id is set, but Airflow's HTTP provider is not installed",
+            advice="Install airflow-provider-sops[http], which includes apache-airflow-providers-http.",
         )

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
 
-#: What SOPS takes for seconds; all else is a date to it, or wrong.
+#: What SOPS accepts as seconds; anything else is a date or invalid.
 _SECONDS = re.compile(r"[0-9]{1,8}")
 
 
 class SleepTimerOperator(BaseOperator):
     """Wait for some seconds, in the triggerer.
 
-    The end of the wait is fixed when it begins, so a triggerer that restarts in the meantime does not prolong it. A
-    retry waits anew, as in SOPS. A short wait stays on the worker.
+    The end of the wait is fixed when it begins, so a restart of the triggerer does not prolong it. A retry starts a new
+    wait, as in SOPS. A short wait stays on the worker.
 
     :param seconds: how long.
     """
@@ -37,7 +37,7 @@ class SleepTimerOperator(BaseOperator):
         self.seconds = seconds
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Leave the worker until it is time."""
+        """Defer until it is time."""
         from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
         wait = timedelta(seconds=self.seconds)
@@ -48,14 +48,14 @@ class SleepTimerOperator(BaseOperator):
         return {}
 
     def execute_complete(self, context: Context, event: Any) -> dict[str, Any]:
-        """End; there are no outputs."""
+        """Finish; there are no outputs."""
         return {}
 
 
 def sleep_timer(node: ConvertibleNode) -> BaseOperator | None:
-    """Make the operator for a ``sleep_timer`` node that waits for a known number of seconds.
+    """Create the operator for a ``sleep_timer`` node that waits for a known number of seconds.
 
-    A date is in the time zone of the SOPS project, which only SOPS knows. What refers to variables may turn out to be a
+    A date is in the time zone of the SOPS project, which only SOPS knows. An input with variables may turn out to be a
     date.
     """
     timing = node.inputs.get("bk_timing")

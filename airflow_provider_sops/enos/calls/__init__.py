@@ -1,7 +1,7 @@
-"""The calls of EnOS's batch processing that this package makes, as data, one function each.
+"""The calls of EnOS's batch processing that this package uses, as data, one function each.
 
-``EnosHook`` and ``AsyncEnosClient`` do them: each function is a method there, with the same parameters. What else the
-service can do, ``call`` does by name.
+``EnosHook`` and ``AsyncEnosClient`` have each function as a method with the same parameters. Their ``call`` makes any
+other call by name.
 """
 
 from __future__ import annotations

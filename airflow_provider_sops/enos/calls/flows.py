@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def trigger_flow(flow_id: int | str, trigger_time: datetime.datetime | int) -> Call[str]:
-    """Run a flow and return the id of its instance. The flow's owner alone may.
+    """Run a flow and return the id of its instance. Only the flow's owner may do this.
 
-    EnOS refuses to run the same flow twice in one minute. It is never sent twice here: look an instance up
-    (``find_flow_instances``) where the answer was lost.
+    EnOS refuses to run the same flow twice in one minute. Never retried: if the answer was lost, look for the instance
+    with ``find_flow_instances``.
 
-    :param trigger_time: when it is to run: a time with its zone, or milliseconds. In the past: at once. The flow's
-        time parameters follow from it.
+    :param trigger_time: when to run: a zone-aware time, or milliseconds since the epoch; a past time means at once. The
+        flow's time parameters are derived from it.
     :raises EnosTriggerRefusedError: there is no such flow, or it was triggered less than a minute ago.
     """
     return _triggering("trigger_flow", flow_id, trigger_time)
 
 
 def trigger_flow_from_task(flow_id: int | str, task_id: int | str, trigger_time: datetime.datetime | int) -> Call[str]:
-    """Run a flow from one of its tasks on; else as ``trigger_flow``. v2.0 of the API has no such call."""
+    """Like ``trigger_flow``, but start at one of the flow's tasks. v2.0 of the API lacks this call."""
     api = "trigger_flow_from_task"
     return _triggering(api, flow_id, trigger_time, taskId=whole_number(api, "task_id", task_id))
 
@@ -37,7 +37,7 @@ def trigger_flow_from_task(flow_id: int | str, task_id: int | str, trigger_time:
 def update_and_trigger_flow(
     flow_id: int | str, trigger_time: datetime.datetime | int, parameters: Mapping[str, Any]
 ) -> Call[str]:
-    """Run a flow with other parameters, for this instance alone; else as ``trigger_flow``.
+    """Like ``trigger_flow``, but with other parameters for this instance alone.
 
     :param parameters: values by key.
     """
@@ -46,15 +46,15 @@ def update_and_trigger_flow(
 
 
 def _triggering(api: str, flow_id: int | str, trigger_time: datetime.datetime | int, **parameters: Any) -> Call[str]:
-    """Return a call that makes an instance.
+    """Return a call that creates an instance.
 
-    :raises EnosGatewayError: the answer says that there is one, but not which.
+    :raises EnosGatewayError: the answer does not name the instance.
     """
 
     def read_instance_id(data: Any) -> str:
         instance_id = read_text(read_mapping(data).get("flowInstanceId"))
         if not instance_id:
-            raise EnosGatewayError("EnOS does not say which instance it has made", api=api, http_status=200)
+            raise EnosGatewayError("EnOS reports success but returned no instance id", api=api, http_status=200)
         return instance_id
 
     return call(

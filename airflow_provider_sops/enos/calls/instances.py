@@ -1,4 +1,4 @@
-"""Calls about instances: the runs of flows and of their tasks."""
+"""Calls for instances: the runs of flows and of their tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def get_task_instance(task_instance_id: str) -> Call[TaskInstance]:
-    """Read a task instance. v2.0 of the API has no such call.
+    """Read a task instance. v2.0 of the API lacks this call.
 
     :param task_instance_id: ``118979-2021020211``; not the id of a flow's instance, which looks alike.
     :raises EnosNotFoundError: there is none in the user's organisation.
@@ -36,9 +36,9 @@ def get_task_instance(task_instance_id: str) -> Call[TaskInstance]:
 def get_task_instance_log(task_instance_id: str, *, max_length: int | None = None) -> Call[str]:
     """Read the log of a task instance.
 
-    :param max_length: of the log; EnOS's own limit is 2**20. Of what unit, and whether it keeps the beginning or
-        the end, is not documented.
-    :raises EnosNoLogError: it has none, or there is no such instance.
+    :param max_length: maximum length of the log; EnOS's own limit is 2**20. The unit, and whether the beginning or the
+        end is kept, are not documented.
+    :raises EnosNoLogError: there is no log or no such instance.
     """
     api = "get_task_instance_log"
     wanted = required_text(api, "task_instance_id", task_instance_id)
@@ -66,13 +66,13 @@ def find_flow_instances(
     status_numbers: Sequence[int] = (),
     page_size: int = PAGE_SIZE,
 ) -> Steps[list[FlowInstance]]:
-    """List flow instances, all pages of them. Their graphs have no states.
+    """List flow instances, all pages. Their graphs have no states.
 
     :param kind: 0 manual, 1 periodic, 2 temporary.
-    :param from_trigger_time: the first trigger time that is listed; a time with its zone, or milliseconds.
-    :param to_trigger_time: the first one that is not.
+    :param from_trigger_time: the earliest trigger time; a zone-aware time, or milliseconds since the epoch.
+    :param to_trigger_time: the end of the range, exclusive.
     :param expression: part of an instance's id or of a flow's name.
-    :param owner: only this owner's; empty for everybody's.
+    :param owner: only this owner's instances; empty for everyone's.
     :param status_numbers: only these statuses; empty for all.
     :param page_size: EnOS recommends no more than 50.
     """
@@ -101,7 +101,7 @@ def search_flow_instances(
     status_numbers: Sequence[int] = (),
     page: Page,
 ) -> Call[Sequence[FlowInstance]]:
-    """List flow instances, one page of them; the parameters are those of ``find_flow_instances``."""
+    """List one page of flow instances; same parameters as ``find_flow_instances``."""
     return call(
         "search_flow_instances",
         _instances_of_page,
@@ -116,17 +116,17 @@ def search_flow_instances(
 
 
 def cancel_flow_instance(flow_instance_id: str) -> Call[None]:
-    """Stop a flow instance. Its owner alone may, and EnOS cannot stop what it has submitted already."""
+    """Stop a flow instance. Only its owner may, and EnOS cannot stop tasks it has already submitted."""
     api = "cancel_flow_instance"
     return call(api, nothing, flowInstId=required_text(api, "flow_instance_id", flow_instance_id))
 
 
 def _found(api: str, ids: dict[str, str], read: Callable[[Any], T]) -> Callable[[Any], T]:
-    """Return a reader of an instance that refuses an answer without one."""
+    """Return a reader that raises if the answer contains no instance."""
 
     def read_found(data: Any) -> T:
         if not read_object(data):
-            raise EnosNotFoundError("EnOS answers without an instance", api=api, ids=ids, http_status=200)
+            raise EnosNotFoundError("EnOS returned no instance", api=api, ids=ids, http_status=200)
         return read(data)
 
     return read_found

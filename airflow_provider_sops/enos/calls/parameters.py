@@ -1,4 +1,4 @@
-"""How arguments of Python become parameters of EnOS, and what is refused before it is sent."""
+"""Convert Python arguments to EnOS's parameters, and reject invalid ones before anything is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def whole_number(api: str, name: str, value: Any) -> int:
     """Return an id that EnOS takes as a number.
 
-    :raises EnosInvalidParameterError: it is no positive whole number.
+    :raises EnosInvalidParameterError: it is not a positive whole number.
     """
     try:
         number = 0 if isinstance(value, (bool, float)) else int(value)
@@ -26,19 +26,19 @@ def whole_number(api: str, name: str, value: Any) -> int:
 
 
 def required_text(api: str, name: str, value: Any) -> str:
-    """Return a text that must not be empty.
+    """Return a string that must not be empty.
 
-    :raises EnosInvalidParameterError: it is empty, or no text.
+    :raises EnosInvalidParameterError: it is empty or not a string.
     """
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise EnosInvalidParameterError(f"{name} is {value!r}", api=api, advice="It must be a text that is not empty.")
+    raise EnosInvalidParameterError(f"{name} is {value!r}", api=api, advice="It must be a non-empty string.")
 
 
 def key_values(api: str, parameters: Any) -> list[dict[str, Any]]:
     """Return parameters of a flow as EnOS takes them.
 
-    :raises EnosInvalidParameterError: they are no mapping with texts as keys.
+    :raises EnosInvalidParameterError: they are not a mapping with string keys.
     """
     if not isinstance(parameters, Mapping) or not all(isinstance(key, str) for key in parameters):
         raise EnosInvalidParameterError(

@@ -1,4 +1,4 @@
-"""Readers for what EnOS writes in more than one way."""
+"""Readers for values that EnOS writes in more than one form."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def read_object(data: Any) -> Mapping[str, Any]:
-    """Return the one object in an answer's ``data``: documented as a list, given as an object."""
+    """Return the one object in an answer's ``data``: documented as a list, sent as an object."""
     return read_mapping(read_list(data)[0]) if read_list(data) else read_mapping(data)
 
 
 def decode(value: Any) -> Any:
-    """Return what a text holds as JSON, as EnOS gives ``graph``, ``parameters`` and ``runMode``.
+    """Decode JSON in a string, as EnOS sends ``graph``, ``parameters`` and ``runMode``.
 
-    What is no JSON, or no text, is returned as it is.
+    Any other value is returned unchanged.
     """
     if not isinstance(value, str) or not value.strip():
         return value

@@ -16,7 +16,7 @@ class GraphNode:
     """One task in a flow instance's graph.
 
     :param task_instance_id: for ``get_task_instance``; empty in lists.
-    :param status: lists give none, which is the empty word.
+    :param status: empty in lists.
     """
 
     name: str
@@ -26,7 +26,7 @@ class GraphNode:
 
     @classmethod
     def read(cls, data: Any) -> GraphNode:
-        """Read an item of ``graph.tasks``; lists have other names for the same."""
+        """Read an item of ``graph.tasks``; lists use other field names."""
         data = read_mapping(data)
         return cls(
             name=read_text(data.get("taskName") or data.get("task_name")),
@@ -37,20 +37,20 @@ class GraphNode:
 
     @property
     def label(self) -> str:
-        """The node in words."""
+        """The node's name for messages."""
         return f'"{self.name}"' if self.name else f"task {self.task_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class FlowInstance:
-    """What ``get_flow_instance`` answers, and an item of ``search_flow_instances``.
+    """The answer of ``get_flow_instance``, and an item of ``search_flow_instances``.
 
-    The times are EnOS's own texts: they carry no time zone, and the service mixes zones.
+    The times are EnOS's strings: they have no time zone, and the service mixes zones.
 
-    :param instance_id: ``8435-2021020211``: the flow's id and a time. Instances of tasks have ids of the same form.
+    :param instance_id: ``8435-2021020211``: the flow's id and a time. Task instances have ids of the same form.
     :param nodes: the tasks in its graph.
-    :param parameters: the parameters that it runs with, by key.
-    :param raw: the answer as it came.
+    :param parameters: its parameters, by key.
+    :param raw: the unchanged answer.
     """
 
     instance_id: str
@@ -87,7 +87,7 @@ class FlowInstance:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the instance under EnOS's own names, what is JSON in texts decoded, the status as its word."""
+        """Return the instance under EnOS's names, with JSON strings decoded and the status as a word."""
         decoded = {name: decode(self.raw.get(name)) for name in ("graph", "parameters")}
         return {**self.raw, **decoded, "statusDesc": self.status.value}
 
@@ -96,7 +96,7 @@ class FlowInstance:
 class FlowInstancePage:
     """One page of ``search_flow_instances``.
 
-    :param count: as EnOS gives it; whether it counts the page or everything is not documented.
+    :param count: as EnOS sends it; whether it counts the page or everything is not documented.
     """
 
     instances: tuple[FlowInstance, ...]
@@ -111,7 +111,7 @@ class FlowInstancePage:
 
 
 def _read_parameters(value: Any) -> Mapping[str, Any]:
-    """Return parameters by key; EnOS lists them as ``[{"key": .., "value": ..}]``, or gives an object."""
+    """Return parameters by key; EnOS sends a list ``[{"key": .., "value": ..}]`` or an object."""
     decoded = decode(value)
     if isinstance(decoded, Mapping):
         return decoded

@@ -9,9 +9,9 @@ from airflow_provider_sops.service.reading import read_text
 
 
 class InstanceStatus(OpenEnum):
-    """A status by its word; EnOS gives a number, a word, or both.
+    """A status as a word; EnOS sends a number, a word, or both.
 
-    What is not listed here is kept as it came: ``InstanceStatus("NONE")``, ``InstanceStatus("42")``.
+    Unlisted values are kept: ``InstanceStatus("NONE")``, ``InstanceStatus("42")``.
     """
 
     FAIL = "FAIL"
@@ -29,10 +29,10 @@ class InstanceStatus(OpenEnum):
 
     @classmethod
     def read(cls, number: Any, word: Any = None) -> InstanceStatus:
-        """Return the status that an answer gives.
+        """Return the status in an answer.
 
-        The number decides. Where it is not one of the known ones, the word does, unless it is the word of another
-        number: then the number is kept as text.
+        The number decides. If it is unknown, the word does, unless that belongs to another number: then the number is
+        kept as a string.
 
         :param number: ``status``; the nodes of a graph have the word there.
         :param word: ``stsDesc`` or ``statusDesc``.
@@ -51,17 +51,17 @@ class InstanceStatus(OpenEnum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the instance did not do its work. Not always the end: see the module ``verdict``."""
+        """Whether the instance failed. Not always final: see the module ``verdict``."""
         return self in _FAILURES
 
     @property
     def is_end(self) -> bool:
-        """Whether the instance may have ended with it. Not so surely for a failure: see the module ``verdict``."""
+        """Whether this may be the instance's end. Not certain for a failure: see the module ``verdict``."""
         return self in _ENDS
 
     @property
     def is_at_work(self) -> bool:
-        """Whether the instance runs, or is going to run without waiting for others."""
+        """Whether the instance runs, or will run without waiting for others."""
         return self in _AT_WORK
 
 
@@ -86,5 +86,5 @@ _FAILURES = frozenset({InstanceStatus.FAIL, InstanceStatus.INTERNAL_ERROR, Insta
 _ENDS = frozenset({*_FAILURES, InstanceStatus.SUCCESS, InstanceStatus.CANCEL, InstanceStatus.SKIP})
 _AT_WORK = frozenset({InstanceStatus.RUNNING, InstanceStatus.READY, InstanceStatus.RERUN})
 
-#: The words that an instance can end with.
+#: The final statuses of an instance.
 END_WORDS = tuple(sorted(_ENDS))

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunMode:
-    """With which means a task runs.
+    """The resources of a task.
 
     :param task_mode: 1: one task; 2: several at once.
     :param cpu: cores.
     :param memory: gigabytes.
-    :param max_parallel: how many at once, where there are several.
-    :param key_type: what they are made of: 1: an external file; 2: keys of one's own; 0: unset.
+    :param max_parallel: how many at once in mode 2.
+    :param key_type: where the keys come from: 1: an external file; 2: custom keys; 0: unset.
     """
 
     task_mode: int
@@ -35,7 +35,7 @@ class RunMode:
 
     @classmethod
     def read(cls, value: Any) -> RunMode | None:
-        """Read ``runMode``, which is JSON in a text; ``None`` where there is none."""
+        """Read ``runMode``, a JSON string; ``None`` if there is none."""
         data = read_mapping(decode(value))
         if not data:
             return None
@@ -53,18 +53,18 @@ class RunMode:
 
 @dataclass(frozen=True, slots=True)
 class TaskInstance:
-    """What ``get_task_instance`` answers.
+    """The answer of ``get_task_instance``.
 
-    The times are EnOS's own texts: they carry no time zone, and the service mixes zones.
+    The times are EnOS's strings: they have no time zone, and the service mixes zones.
 
     :param instance_id: ``118979-2021020211``: the task's id and a time. The flow's instance has an id of the same form.
-    :param flow_instance_id: the flow's instance that it belongs to.
+    :param flow_instance_id: the flow instance that it belongs to.
     :param type: 3 shell, 7 data integration, 8 Python, 9 external app.
-    :param run_num: how often it has run, one more with every rerun.
+    :param run_num: how often it has run, reruns included.
     :param recall_num: the number of automatic reruns so far.
     :param recall_limit: how many automatic reruns a failure may have.
     :param timeout: how long it may run; is_timeout: whether it has run longer.
-    :param raw: the answer as it came.
+    :param raw: the unchanged answer.
     """
 
     instance_id: str
@@ -115,11 +115,11 @@ class TaskInstance:
 
     @property
     def has_reruns_left(self) -> bool:
-        """Whether EnOS may still run it again by itself after a failure."""
+        """Whether EnOS may still rerun it automatically after a failure."""
         return self.recall_num < self.recall_limit
 
     def to_json(self) -> dict[str, Any]:
-        """Return the instance under EnOS's own names, ``runMode`` decoded and the status as its word in ``stsDesc``."""
+        """Return the instance under EnOS's names, with ``runMode`` decoded and the status as a word in ``stsDesc``."""
         return {**self.raw, "runMode": decode(self.raw.get("runMode")), "stsDesc": self.status.value}
 
 

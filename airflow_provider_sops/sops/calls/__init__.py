@@ -1,6 +1,6 @@
-"""The calls of SOPS's API as data, one function each, grouped by what the calls are about.
+"""The calls of SOPS's API as data, one function each, grouped by subject.
 
-``SopsHook`` and ``AsyncSopsClient`` do them: each function is a method there, with the same parameters.
+``SopsHook`` and ``AsyncSopsClient`` have each function as a method with the same parameters.
 """
 
 from __future__ import annotations

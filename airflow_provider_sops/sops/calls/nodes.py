@@ -1,4 +1,4 @@
-"""Calls about the nodes of a task."""
+"""Calls for the nodes of a task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def operate_node(
     data: Mapping[str, Any] | None = None,
     flow_id: str | None = None,
 ) -> Call[None]:
-    """Act on a node. Works on a node inside a subprocess directly; not on the subprocess itself.
+    """Act on a node. Works directly on a node inside a subprocess, but not on the subprocess itself.
 
     :param action: ``retry``, ``skip``, ``callback``, ``skip_exg``, ``skip_cpg``, ``pause``, ``resume``,
         ``pause_subproc``, ``resume_subproc``, ``forced_fail`` or ``retry_subprocess``.
@@ -48,11 +48,11 @@ def operate_node(
 def node_callback(
     task_id: int | str, node_id: str, callback_data: Any = None, *, version: str | None = None
 ) -> Call[None]:
-    """Hand data to a node that waits for it, such as a ``pause_node``.
+    """Send data to a node that waits for it, for example a ``pause_node``.
 
     :param callback_data: becomes the node's output ``callback_data``.
-    :param version: the node's version, in order not to hit a later round.
-    :raises SopsInvalidOperationError: the node does not wait.
+    :param version: the node's version, so that a later round is not hit.
+    :raises SopsInvalidOperationError: the node is not waiting.
     """
     return call(
         "node_callback",
@@ -73,13 +73,13 @@ def get_task_node_detail(
     loop: int | None = None,
     fresh: bool = False,
 ) -> Call[NodeDetail]:
-    """Read a node's state, data and earlier tries.
+    """Read a node's state, data and earlier attempts.
 
     :param component_code: the node's plugin; without it outputs have no names.
-    :param subprocess_stack: ids of the subprocesses around the node, outermost first. SOPS fails (HTTP
-        500) where they are missing.
+    :param subprocess_stack: ids of the subprocesses around the node, outermost first. SOPS fails (HTTP 500) without
+        them.
     :param loop: an earlier round of a loop; default: the last.
-    :param fresh: for symmetry; SOPS does not cache this call.
+    :param fresh: only for symmetry; SOPS does not cache this call.
     """
     return call(
         "get_task_node_detail",
@@ -104,7 +104,7 @@ def get_task_node_data(
 ) -> Call[NodeData]:
     """Read the inputs and outputs of a node; parameters as in ``get_task_node_detail``.
 
-    :param template_node_id: the node's id in the template: adds how long it took in earlier tasks.
+    :param template_node_id: the node's id in the template: adds its duration in earlier tasks.
     """
     return call(
         "get_task_node_data",
@@ -126,10 +126,10 @@ def get_task_node_log(
     page: int | None = None,
     page_size: int | None = None,
 ) -> Call[str]:
-    """Read what a node's plugin wrote while it ran. Older servers lack this call.
+    """Read the log of a node's plugin. Older servers lack this call.
 
-    :param version: of the try, from the node's status; some servers answer nothing without it.
-    :param page: from 1, where the server keeps logs in pages; default: the first.
+    :param version: the attempt's version, from the node's status; some servers return nothing without it.
+    :param page: from 1, if the server pages its logs; default: the first.
     :param page_size: default: the server's, 30.
     """
     return call(

@@ -1,4 +1,4 @@
-"""How arguments of Python become parameters of SOPS, and what is refused before it is sent."""
+"""Convert Python arguments to SOPS's parameters, and reject invalid ones before anything is sent."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def asked(flag: bool) -> Literal[True] | None:
-    """Return a flag that is either sent or not: SOPS reads ``with_ex_data=false`` as a yes."""
+    """Return a flag that is sent only if true: SOPS reads ``with_ex_data=false`` as true."""
     return True if flag else None
 
 
 def batches(task_ids: Iterable[int | str]) -> list[list[int]]:
     """Return task ids as numbers, each once and in order, in lists of at most ``BATCH_SIZE``.
 
-    :raises SopsInvalidParameterError: an id is no positive number; SOPS answers HTTP 500 to it.
+    :raises SopsInvalidParameterError: an id is not a positive number; SOPS would answer HTTP 500.
     """
     ids = list(dict.fromkeys(_task_number(task_id) for task_id in task_ids))
     return [ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE)]
@@ -45,9 +45,9 @@ def comma_separated(ids: Iterable[int | str] | None) -> str | None:
 
 
 def time_text(moment: datetime.datetime | str | None) -> str | None:
-    """Return a moment as SOPS takes it, ``2026-11-20 18:34:08 +0800``; a text is passed on as it is.
+    """Return a time in SOPS's format, ``2026-11-20 18:34:08 +0800``; a string is passed through.
 
-    :raises SopsInvalidParameterError: the moment has no time zone: SOPS would take its own.
+    :raises SopsInvalidParameterError: the time has no zone: SOPS would assume its own.
     """
     if not isinstance(moment, datetime.datetime):
         return moment
@@ -59,7 +59,7 @@ def time_text(moment: datetime.datetime | str | None) -> str | None:
 def task_action(action: str) -> str:
     """Return an action of ``operate_task``.
 
-    :raises SopsInvalidParameterError: SOPS knows no such action.
+    :raises SopsInvalidParameterError: there is no such action.
     """
     if action in TASK_ACTIONS:
         return action
@@ -69,10 +69,10 @@ def task_action(action: str) -> str:
 
 
 def required_text(api: str, name: str, value: Any) -> str:
-    """Return a text that must not be empty.
+    """Return a string that must not be empty.
 
-    :raises SopsInvalidParameterError: it is empty, or no text.
+    :raises SopsInvalidParameterError: it is empty or not a string.
     """
     if isinstance(value, str) and value.strip():
         return value
-    raise SopsInvalidParameterError(f"{name} is {value!r}", api=api, advice="It must be a text that is not empty.")
+    raise SopsInvalidParameterError(f"{name} is {value!r}", api=api, advice="It must be a non-empty string.")

@@ -1,4 +1,4 @@
-"""Calls about plugins, which are what nodes execute."""
+"""Calls for plugins, the code that nodes execute."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def get_plugin_list() -> Call[list[Any]]:
 def dispatch_plugin_query(
     url: str, *, method: Literal["GET", "POST"] = "GET", data: Mapping[str, Any] | None = None
 ) -> Call[Any]:
-    """Pass on a request that a plugin's form would send, and return its ``data``.
+    """Forward a request that a plugin's form would send, and return its ``data``.
 
-    :param url: path and query inside SOPS, ``/pipeline/job_get_script_list/4/?type=public``.
+    :param url: path and query inside SOPS, for example ``/pipeline/job_get_script_list/4/?type=public``.
     :param data: the body of a POST.
     """
     return call(

@@ -1,4 +1,4 @@
-"""Calls about projects, which is what SOPS calls the businesses it works for."""
+"""Calls for projects, SOPS's name for the businesses it serves."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def get_user_project_list() -> Call[list[Any]]:
 
 
 def get_user_project_detail() -> Call[Mapping[str, Any]]:
-    """Read the connection's project and who is responsible for it. SOPS caches it for 60 seconds."""
+    """Read the connection's project and its maintainers. SOPS caches it for 60 seconds."""
     return call("get_user_project_detail", read_mapping)
 
 
 def register_project(bk_biz_id: int) -> Call[Mapping[str, Any]]:
-    """Make a business of the configuration platform known to SOPS. Only for apps that SOPS trusts.
+    """Register a business of the configuration platform with SOPS. Only for apps that SOPS trusts.
 
     :param bk_biz_id: the business.
     """
@@ -32,9 +32,9 @@ def register_project(bk_biz_id: int) -> Call[Mapping[str, Any]]:
 
 
 def modify_project_executor_proxy(executor_proxy: str, executor_proxy_exempts: str) -> Call[Mapping[str, Any]]:
-    """Set as whom the tasks of the project run.
+    """Set the user under whom the project's tasks run.
 
-    :param executor_proxy: the calling user's own name, or an empty text for nobody.
+    :param executor_proxy: the calling user's own name, or an empty string for nobody.
     :param executor_proxy_exempts: names to which this does not apply, separated by commas.
     """
     return call(

@@ -1,4 +1,4 @@
-"""Calls about tasks that SOPS itself starts later: periodic and clocked ones."""
+"""Calls for tasks that SOPS starts later: periodic and clocked tasks."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def create_periodic_task(
     exclude_task_nodes_id: Sequence[str] | None = None,
     template_source: str | None = None,
 ) -> Call[Mapping[str, Any]]:
-    """Create a periodic task; it is switched off until ``set_periodic_task_enabled``.
+    """Create a periodic task; it is disabled until ``set_periodic_task_enabled``.
 
     :param cron: ``minute``, ``hour``, ``day_of_week``, ``day_of_month``, ``month_of_year``, in the
-        project's time zone; what is left out is ``*``.
-    :raises SopsInvalidOperationError: the project has as many as it may.
+        project's time zone; omitted fields are ``*``.
+    :raises SopsInvalidOperationError: the project has reached its limit.
     """
     return call(
         "create_periodic_task",
@@ -50,23 +50,23 @@ def get_periodic_task_list(*, expected_timezone: str | None = None) -> Call[list
 def get_periodic_task_info(task_id: int | str, *, include_edit_info: bool = False) -> Call[Mapping[str, Any]]:
     """Read a periodic task.
 
-    :param include_edit_info: also who changed it last, and when.
+    :param include_edit_info: include who changed it last, and when.
     """
     return call("get_periodic_task_info", read_mapping, task_id=task_id, include_edit_info=asked(include_edit_info))
 
 
 def set_periodic_task_enabled(task_id: int | str, enabled: bool) -> Call[Mapping[str, Any]]:
-    """Switch a periodic task on or off."""
+    """Enable or disable a periodic task."""
     return call("set_periodic_task_enabled", read_mapping, task_id=task_id, enabled=enabled)
 
 
 def modify_cron_for_periodic_task(task_id: int | str, cron: Mapping[str, str]) -> Call[Mapping[str, Any]]:
-    """Set the schedule of a periodic task that is switched off; ``cron`` as in ``create_periodic_task``."""
+    """Set the schedule of a disabled periodic task; ``cron`` as in ``create_periodic_task``."""
     return call("modify_cron_for_periodic_task", read_mapping, task_id=task_id, cron=cron)
 
 
 def modify_constants_for_periodic_task(task_id: int | str, constants: Mapping[str, Any]) -> Call[Mapping[str, Any]]:
-    """Set constants of a periodic task that is switched off, by ``${key}``; return all of them."""
+    """Set constants of a disabled periodic task, by ``${key}``; return all of them."""
     return call("modify_constants_for_periodic_task", read_mapping, task_id=task_id, constants=constants)
 
 
@@ -80,11 +80,11 @@ def create_clocked_task(
     template_schemes_id: Sequence[int] | None = None,
     template_name: str | None = None,
 ) -> Call[Mapping[str, Any]]:
-    """Create a task that SOPS starts once, at a given time. The gateway has to grant the app this call.
+    """Create a task that SOPS starts once, at a given time. The gateway's administrator must grant the app this call.
 
-    :param plan_start_time: zone-aware, or a text as SOPS takes it.
+    :param plan_start_time: zone-aware, or a string in SOPS's format.
     :param template_schemes_id: execution schemes, instead of ``exclude_task_nodes_id``.
-    :param template_name: only older servers ask for it.
+    :param template_name: required by older servers only.
     """
     parameters: dict[str, Any] = {"constants": dict(constants or {})}
     if exclude_task_nodes_id is not None:

@@ -1,4 +1,4 @@
-"""Calls about tasks: create, start, follow, act, find."""
+"""Calls for tasks: create, start, read, operate, find."""
 
 from __future__ import annotations
 
@@ -47,26 +47,24 @@ def create_task(
     callback_url: str | None = None,
     callback_version: str | None = None,
 ) -> Call[CreatedTask]:
-    """Create a task from a template; it is not started. A repeat would create another task.
+    """Create a task from a template without starting it. Never retried: a repeat would create another task.
 
     :param template_id: the template.
-    :param name: at most 100 characters; the only text that a task can be found by later.
-    :param constants: values by ``${key}``, JSON types kept. SOPS ignores unknown keys without a word.
+    :param name: at most 100 characters; the only text by which a task can be found later.
+    :param constants: values by ``${key}``, JSON types kept. SOPS silently ignores unknown keys.
     :param exclude_task_nodes_id: ids of the *template's* optional nodes to leave out.
-    :param execute_task_nodes_id: leave out all others instead; wins over ``exclude_task_nodes_id``.
-    :param template_schemes_id: execution schemes to follow instead; not with the two above.
-    :param template_source: ``business`` (default) or ``common``. SOPS takes any other word for
-        ``common``.
-    :param flow_type: ``common`` (default), or ``common_func`` for a task that somebody has to claim
-        first.
+    :param execute_task_nodes_id: leave out all others instead; overrides ``exclude_task_nodes_id``.
+    :param template_schemes_id: execution schemes to use instead; cannot be combined with the two above.
+    :param template_source: ``business`` (default) or ``common``. SOPS treats any other word as ``common``.
+    :param flow_type: ``common`` (default), or ``common_func`` for a task that someone must claim first.
     :param pipeline_tree: run this tree instead of the template's.
-    :param simplify_vars: keys of variables whose values are given in their simplified form.
-    :param description: stored, but returned by no call.
-    :param callback_url: SOPS posts the end of the task, and each failure of a node, there.
-    :param callback_version: ``v2`` makes it post JSON with the outputs.
+    :param simplify_vars: keys of variables whose values use the simplified form.
+    :param description: stored, but no call returns it.
+    :param callback_url: SOPS posts the task's end, and each node failure, to this URL.
+    :param callback_version: ``v2`` posts JSON with the outputs.
     :raises SopsInvalidParameterError: nothing was created.
     :raises SopsNotFoundError: there is no such template in this business.
-    :raises SopsError: otherwise; with ``outcome_unknown`` the task may exist.
+    :raises SopsError: any other failure; with ``outcome_unknown`` the task may exist.
     """
     return _creating(
         "create_task",
@@ -99,7 +97,7 @@ def create_and_start_task(
 ) -> Call[CreatedTask]:
     """Create a task and start it in one call; parameters as in ``create_task``.
 
-    If its answer is lost, nobody knows whether a task runs: the operators use create_task and start_task.
+    If the answer is lost, nobody knows whether a task is running, so the operators use create_task and start_task.
     """
     return _creating(
         "create_and_start_task",
@@ -123,10 +121,9 @@ def fast_create_task(
     description: str | None = None,
     has_common_subprocess: bool | None = None,
 ) -> Call[CreatedTask]:
-    """Create a task from a tree, without a template; it is not started.
+    """Create a task from a tree, without a template and without starting it.
 
-    :param has_common_subprocess: whether the tree's subprocesses come from templates that all businesses
-        share.
+    :param has_common_subprocess: whether the tree's subprocesses come from common templates.
     """
     return _creating(
         "fast_create_task",
@@ -140,13 +137,12 @@ def fast_create_task(
 
 
 def start_task(task_id: int | str) -> Call[str]:
-    """Start a task and return its page in SOPS, empty where SOPS does not say.
+    """Start a task and return its page in SOPS, empty if SOPS does not name it.
 
-    SOPS only notes the wish and starts the task a moment later; until then it is CREATED, and a second
-    start is accepted and does nothing.
+    SOPS only queues the start; until the task runs it is CREATED, and a second start is accepted and does nothing.
 
-    :raises SopsInvalidOperationError: it was started before, or too many tasks are started at once (the
-        same code: read the state to tell).
+    :raises SopsInvalidOperationError: it was started before, or too many tasks are being started (same code: read the
+        state to distinguish).
     """
     return Call("start_task", {"task_id": task_id}, _task_url)
 
@@ -154,7 +150,7 @@ def start_task(task_id: int | str) -> Call[str]:
 def operate_task(task_id: int | str, action: str) -> Call[None]:
     """Start, pause, resume or revoke a task.
 
-    A revoked task lets the node that runs now finish, and starts no other.
+    A revoked task lets running nodes finish and starts no others.
 
     :param action: ``start``, ``pause``, ``resume`` or ``revoke``.
     :raises SopsInvalidOperationError: the task's state does not allow it.
@@ -188,15 +184,14 @@ def get_task_status(
     with_auto_retry_status: bool = False,
     fresh: bool = False,
 ) -> Call[TaskStatus]:
-    """Read the state of a task and of every node that it has reached.
+    """Read the state of a task and of every node it has reached.
 
     :param subprocess_id: only what is inside this subprocess; an unknown one reads as CREATED.
-    :param with_ex_data: also the errors of failed nodes, which are there only while the task is FAILED.
-    :param with_failed_node_info: also the retries of failed nodes. SOPS refuses it for a task that is
-        CREATED or EXPIRED.
-    :param with_auto_retry_status: also whether SOPS is going to retry by itself. Refused in the same
-        states.
-    :param fresh: bypass the cache of 10 seconds, which each server process has for itself.
+    :param with_ex_data: include the errors of failed nodes, which exist only while the task is FAILED.
+    :param with_failed_node_info: include the retries of failed nodes. SOPS rejects it for a task that is CREATED or
+        EXPIRED.
+    :param with_auto_retry_status: include whether SOPS will retry automatically. Rejected in the same states.
+    :param fresh: bypass the 10-second cache, which each server process has for itself.
     """
     return call(
         "get_task_status",
@@ -213,11 +208,11 @@ def get_task_status(
 def get_tasks_status(
     task_ids: Iterable[int | str], *, include_children: bool = False, fresh: bool = False
 ) -> Steps[dict[int, TaskStatus]]:
-    """Read the states of many tasks, 50 in each request.
+    """Read the states of many tasks, 50 per request.
 
-    :param include_children: also the states of nodes.
-    :param fresh: bypass the cache of 10 seconds, which keeps even errors.
-    :return: by id; tasks that SOPS does not know, or not in this business, are absent.
+    :param include_children: include the states of nodes.
+    :param fresh: bypass the 10-second cache, which keeps even errors.
+    :return: by id; tasks unknown to SOPS or to this business are absent.
     """
     statuses: dict[int, TaskStatus] = {}
     for batch in batches(task_ids):
@@ -234,7 +229,7 @@ def get_tasks_status(
 def get_task_detail(task_id: int | str, *, fresh: bool = False) -> Call[TaskDetail]:
     """Read a task's outputs, constants, tree and page.
 
-    :param fresh: bypass the cache of 60 seconds; needed for outputs right after the end.
+    :param fresh: bypass the 60-second cache; needed for outputs right after the end.
     """
     return call("get_task_detail", TaskDetail.read, task_id=task_id, fresh=fresh)
 
@@ -255,13 +250,13 @@ def get_task_list(
     limit: int | None = None,
     offset: int | None = None,
 ) -> Call[list[TaskListItem]]:
-    """List tasks, newest first. Not cached: a task is there as soon as it is created.
+    """List tasks, newest first. Not cached: a task is listed as soon as it is created.
 
-    :param keyword: a part of the name, upper and lower case told apart.
+    :param keyword: a part of the name, case-sensitive.
     :param create_method: ``api``, ``app``, ``periodic``, ``clocked``, ...
-    :param create_time_start: the earliest creation; zone-aware, or a text as SOPS takes it.
+    :param create_time_start: the earliest creation; zone-aware, or a string in SOPS's format.
     :param expected_timezone: the zone of the times in the answer, ``Asia/Shanghai``; default: UTC.
-    :param limit: how many at most, 100 by default and 200 in any case.
+    :param limit: default 100, at most 200.
     """
     return call(
         "get_task_list",
@@ -283,7 +278,7 @@ def get_task_list(
 
 
 def get_task_effective_time(task_id: int | str) -> Call[Any]:
-    """Read how long a task worked, waits for people and after failures left out."""
+    """Read how long a task worked, not counting waits for people and after failures."""
     return call("get_task_effective_time", as_it_is, task_id=task_id)
 
 
@@ -292,9 +287,9 @@ def get_task_operate_record(
 ) -> Call[list[Any]]:
     """Read who did what to a task.
 
-    :param project_id: SOPS's own id of the project, also where ``bk_biz_id`` is a CMDB business: for a
-        business's id this call finds the project but not the records.
-    :param node_id: only about this node.
+    :param project_id: SOPS's own id of the project, even if ``bk_biz_id`` is a CMDB business: with a business's id this
+        call finds the project but not the records.
+    :param node_id: only records of this node.
     """
     return call(
         "get_task_operate_record",
@@ -318,7 +313,7 @@ def get_functionalization_task_list(
     limit: int | None = None,
     offset: int | None = None,
 ) -> Call[list[Any]]:
-    """List tasks that were created to be claimed, of all businesses.
+    """List the tasks of all businesses that were created to be claimed.
 
     :param id_in: ids of the claims, not of the tasks.
     :param status: of the claim.
@@ -345,7 +340,7 @@ def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
         if task.task_id >= 0:
             return task
         raise SopsGatewayError(
-            "SOPS says that it created a task, but does not name it",
+            "SOPS reports a new task but returned no task id",
             api=api,
             http_status=200,
             trace_id=answer.trace_id,

@@ -1,4 +1,4 @@
-"""Calls about templates."""
+"""Calls for templates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def get_template_list(
 
     :param template_source: ``business`` (default) or ``common``.
     :param id_in: only these.
-    :param name_keyword: a part of the name, upper and lower case alike.
+    :param name_keyword: a part of the name, case-insensitive.
     """
     return call(
         "get_template_list",
@@ -56,8 +56,7 @@ def get_template_info(
     """Read a template and its tree.
 
     :param template_source: ``business`` (default) or ``common``.
-    :param unfold_subprocess: put the tree of each subprocess into it as ``pipeline``. SOPS then leaves
-        out ``constants``.
+    :param unfold_subprocess: include the tree of each subprocess as ``pipeline``. SOPS then omits ``constants``.
     """
     return call(
         "get_template_info",
@@ -97,9 +96,9 @@ def get_common_template_info(
 
 
 def get_template_schemes(template_id: int | str, *, with_constants: bool = False) -> Call[list[Any]]:
-    """List a template's execution schemes as they come; ``data`` of each is a JSON *text* of node ids.
+    """List a template's execution schemes unchanged; ``data`` of each is a JSON *string* of node ids.
 
-    :param with_constants: also the constants that are left under each scheme.
+    :param with_constants: include the constants that remain under each scheme.
     """
     return call("get_template_schemes", read_list, template_id=template_id, with_constants=asked(with_constants))
 
@@ -139,9 +138,9 @@ def modify_template_notify(
     *,
     common: bool = False,
 ) -> Call[Mapping[str, Any]]:
-    """Set whom the tasks of a template notify.
+    """Set who is notified about a template's tasks.
 
-    :param notify_type: ways by event, ``{"success": ["mail"], "fail": ["mail"]}``.
+    :param notify_type: channels by event, ``{"success": ["mail"], "fail": ["mail"]}``.
     :param notify_receivers: ``{"receiver_group": [...], "more_receiver": "...", "extra_info": {...}}``.
     :param common: whether it is a common template.
     """
@@ -156,8 +155,8 @@ def modify_template_notify(
 
 
 def modify_template_executor_proxy(template_id: int | str, executor_proxy: str) -> Call[Mapping[str, Any]]:
-    """Set as whom the tasks of a template run.
+    """Set the user under whom a template's tasks run.
 
-    :param executor_proxy: the calling user's own name, or an empty text for nobody.
+    :param executor_proxy: the calling user's own name, or an empty string for nobody.
     """
     return call("modify_template_executor_proxy", read_mapping, template_id=template_id, executor_proxy=executor_proxy)

@@ -1,6 +1,6 @@
-"""What SOPS answers, as frozen and typed data.
+"""SOPS's answers as frozen, typed data.
 
-Servers of 2019, of 2020 and of today are read alike, and reading never raises.
+Reads the answers of servers from 2019 on; reading never raises.
 """
 
 from __future__ import annotations

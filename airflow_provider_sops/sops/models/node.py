@@ -1,4 +1,4 @@
-"""What SOPS says of one node of a task: the answers of ``get_task_node_detail`` and ``get_task_node_data``."""
+"""One node of a task: the answers of ``get_task_node_detail`` and ``get_task_node_data``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NodeData:
 
     :param inputs: the rendered inputs by name.
     :param outputs: the outputs by key. An output bound to a constant has the constant's name as its key.
-    :param ex_data: the error text of a failed node, else empty.
+    :param ex_data: the error text of a failed node, otherwise empty.
     """
 
     inputs: Mapping[str, Any] = field(repr=False)
@@ -51,11 +51,11 @@ class NodeData:
 
 @dataclass(frozen=True, slots=True)
 class NodeDetail:
-    """State, data and earlier tries of a node, the answer of ``get_task_node_detail``.
+    """State, data and earlier attempts of a node, the answer of ``get_task_node_detail``.
 
     :param state: READY for a node that the task has not reached.
-    :param data: inputs, outputs and error text of the asked round (``loop``), by default the last.
-    :param histories: the earlier tries, oldest first, as they came.
+    :param data: inputs, outputs and error text of the requested round (``loop``), by default the last.
+    :param histories: the earlier attempts, oldest first, unchanged.
     """
 
     id: str
@@ -86,10 +86,10 @@ class NodeDetail:
 
     @property
     def start_time(self) -> pendulum.DateTime | None:
-        """When the last try began; zone-aware, ``None`` before."""
+        """When the last attempt began; zone-aware, ``None`` before."""
         return read_time(self.raw.get("start_time"))
 
     @property
     def finish_time(self) -> pendulum.DateTime | None:
-        """When the last try ended; zone-aware, ``None`` while it runs."""
+        """When the last attempt ended; zone-aware, ``None`` while it runs."""
         return read_time(self.raw.get("finish_time"))

@@ -1,4 +1,4 @@
-"""What ``get_task_status`` and ``get_tasks_status`` answer: the state of a task and of the nodes it has reached."""
+"""The answers of ``get_task_status`` and ``get_tasks_status``: the state of a task and of the nodes it has reached."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 class TaskState(OpenEnum):
     """A state word of SOPS, for tasks and nodes alike.
 
-    A word that is not listed here is kept as it came: ``TaskState("BLOCKED")`` is a member-like value that
-    compares equal to its text. Only FINISHED, REVOKED and EXPIRED are the end of a task; FAILED is not, because
-    automatic retries and people revive it.
+    An unlisted word is kept: ``TaskState("BLOCKED")`` is a member-like value that equals its text. Only FINISHED,
+    REVOKED and EXPIRED end a task; FAILED does not, because automatic retries and people can revive it.
     """
 
     CREATED = "CREATED"
@@ -52,8 +51,8 @@ class NodeStatus:
     """One node that a task has reached, as the status tree shows it.
 
     Gateways, start and end events are nodes too; their ``name`` is empty. A subprocess holds its inner nodes in
-    ``children``. ``loop`` counts the rounds of a node in a loop, ``retry`` its retries; the times are those of the
-    last round or try. ``elapsed_seconds`` is whole seconds.
+    ``children``. ``loop`` counts the rounds of a node in a loop, ``retry`` its retries; the times are those of the last
+    round or attempt. ``elapsed_seconds`` is whole seconds.
     """
 
     id: str
@@ -71,12 +70,12 @@ class NodeStatus:
 
     @property
     def start_time(self) -> pendulum.DateTime | None:
-        """When the last round or try began; zone-aware."""
+        """When the last round or attempt began; zone-aware."""
         return read_time(self.start_time_text)
 
     @property
     def finish_time(self) -> pendulum.DateTime | None:
-        """When the last round or try ended; zone-aware, ``None`` while it runs."""
+        """When the last round or attempt ended; zone-aware, ``None`` while it runs."""
         return read_time(self.finish_time_text)
 
     @classmethod
@@ -103,14 +102,14 @@ class TaskStatus:
     """The state of a SOPS task and of the nodes that it has reached.
 
     :param state: the root's state word.
-    :param name: the task's name; empty where an old server gives a class name instead.
-    :param nodes: the top-level nodes by node id (ids of the *task's* tree, not of the template's). Only nodes that
-        the task has reached are there.
-    :param nodes_known: whether the answer speaks of nodes at all; ``get_tasks_status`` does so only on demand.
-    :param ex_data: error text by node id; only when asked for, and only while the root is FAILED.
-    :param auto_retry_pending: whether the server says that it will retry a failed node unaided; ``None`` where it says
-        nothing of it: it was not asked, or it is older than 3.29 and may retry all the same.
-    :param raw: the answer as it came.
+    :param name: the task's name; empty if an old server sends a class name instead.
+    :param nodes: the top-level nodes by node id (ids of the *task's* tree, not of the template's). Only nodes that the
+        task has reached are included.
+    :param nodes_known: whether the answer includes nodes at all; ``get_tasks_status`` does only on request.
+    :param ex_data: error text by node id; only on request, and only while the root is FAILED.
+    :param auto_retry_pending: whether the server says that it will retry a failed node automatically; ``None`` if it
+        does not say: it was not asked, or it is older than 3.29 and may retry anyway.
+    :param raw: the unchanged answer.
     """
 
     state: TaskState
@@ -125,7 +124,7 @@ class TaskStatus:
 
     @classmethod
     def read(cls, data: Any) -> TaskStatus:
-        """Read the ``data`` of ``get_task_status``, of any age of server."""
+        """Read the ``data`` of ``get_task_status`` from a server of any version."""
         data = read_mapping(data)
         return cls(
             state=TaskState(read_text(data.get("state"))),
@@ -145,7 +144,7 @@ class TaskStatus:
 
     @property
     def finish_time(self) -> pendulum.DateTime | None:
-        """When the task ended; zone-aware. SOPS gives it only for FINISHED tasks."""
+        """When the task ended; zone-aware. SOPS sends it only for FINISHED tasks."""
         return read_time(self.raw.get("finish_time"))
 
     def at(self, path: Sequence[str]) -> NodeStatus | None:
@@ -159,26 +158,26 @@ class TaskStatus:
         return node
 
     def walk(self) -> Iterator[tuple[tuple[str, ...], NodeStatus]]:
-        """Yield every reached node with the ids of the subprocesses around it, outermost first."""
+        """Yield every reached node with the ids of its enclosing subprocesses, outermost first."""
         yield from _walk(self.nodes, ())
 
     @property
     def failed_nodes(self) -> tuple[NodeStatus, ...]:
-        """The nodes that really failed: a failed subprocess counts through the failed node inside it."""
+        """The nodes that really failed: a failed subprocess is represented by the failed node inside it."""
         return tuple(
             node for _, node in self.walk() if node.state == TaskState.FAILED and not _fails_through_a_child(node)
         )
 
     def error_of(self, node: NodeStatus) -> str:
-        """Return the error text of a failed node, or an empty text where the answer holds none."""
+        """Return the error text of a failed node, or an empty string if the answer has none."""
         return self.ex_data.get(node.id, "")
 
 
 def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
     """Read the ``data`` of ``get_tasks_status``: one status by task id.
 
-    Ids that SOPS does not know are absent: it leaves them out silently. The name is taken from the item, since the
-    one in ``status`` can belong to another task of the batch.
+    SOPS silently omits unknown ids. The name is taken from the item, since the one in ``status`` can belong to another
+    task of the batch.
     """
     statuses: dict[int, TaskStatus] = {}
     for item in map(read_mapping, read_list(data)):
@@ -204,7 +203,7 @@ def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:
 
 
 def _read_auto_retry_pending(data: Mapping[str, Any]) -> bool | None:
-    """Prefer ``auto_retry_status``, of servers from 3.33 on, to ``failed_node_info``, of those from 3.29 on."""
+    """Prefer ``auto_retry_status`` (servers from 3.33 on) to ``failed_node_info`` (from 3.29 on)."""
     retries, failed = data.get("auto_retry_status"), data.get("failed_node_info")
     if isinstance(retries, Mapping):
         return bool(retries.get("exist_auto_retry_nodes"))
@@ -218,7 +217,7 @@ def _has_retry_left(info: Mapping[str, Any]) -> bool:
 
 
 def _read_elapsed(data: Mapping[str, Any]) -> int:
-    """Return whole seconds; a server of 2019 gives the two times alone."""
+    """Return whole seconds; a server of 2019 sends only the two times."""
     if "elapsed_time" in data:
         return read_int(data["elapsed_time"])
     start, finish = read_time(data.get("start_time")), read_time(data.get("finish_time"))
@@ -236,6 +235,6 @@ def _fails_through_a_child(node: NodeStatus) -> bool:
 
 
 def _node_name(value: Any) -> str:
-    """Return a node's name; servers of 2019 and 2020 give the text of a Python class where there is none."""
+    """Return a node's name; servers of 2019 and 2020 send the repr of a Python class if there is none."""
     name = read_text(value)
     return "" if name.startswith("<class '") and name.endswith("'>") else name

@@ -1,4 +1,4 @@
-"""What SOPS says of a task besides its state: the answers to its creation, its detail, and lists of tasks."""
+"""A task apart from its state: the answers of its creation, its detail, and lists of tasks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
 
 
 def variable_name(key: str) -> str:
-    """Return ``name`` for ``${name}``; a key of another form is returned as it is."""
+    """Return ``name`` for ``${name}``; a key of another form is returned unchanged."""
     match = _VARIABLE_KEY.match(key)
     return match[1] if match else key
 
 
 def is_password(constant: Any) -> bool:
-    """Whether a constant's definition is of a password type, whose value must not be shown or stored."""
+    """Whether a constant has a password type, whose value must not be shown or stored."""
     constant = read_mapping(constant)
     return "password" in (
         read_text(constant.get("custom_type")).lower(),
@@ -48,7 +48,7 @@ class CreatedTask:
 
     @classmethod
     def read(cls, data: Any) -> CreatedTask:
-        """Read the answer's ``data``; ``task_id`` is -1 where the answer names no task."""
+        """Read the answer's ``data``; ``task_id`` is -1 if the answer has no id."""
         data = read_mapping(data)
         task_id = read_id(data.get("task_id"))
         return cls(
@@ -63,9 +63,9 @@ class CreatedTask:
 class TaskDetail:
     """The answer of ``get_task_detail``.
 
-    :param outputs: the task's outputs as ``{"name": value}`` for ``${name}``, JSON types kept. Empty unless the
-        task is FINISHED. SOPS caches this answer for 60 seconds: read outputs with a fresh request.
-    :param constants: the constants' definitions by ``${key}``, with the values that went in, not rendered.
+    :param outputs: the task's outputs as ``{"name": value}`` for ``${name}``, JSON types kept. Empty unless the task is
+        FINISHED. SOPS caches this answer for 60 seconds, so read outputs with ``fresh``.
+    :param constants: the constants' definitions by ``${key}``, with their input values, not rendered.
     :param pipeline_tree: the task's tree.
     """
 
@@ -80,7 +80,7 @@ class TaskDetail:
 
     @classmethod
     def read(cls, data: Any) -> TaskDetail:
-        """Read the answer's ``data``; servers of 2019 call some fields otherwise."""
+        """Read the answer's ``data``; servers of 2019 use other names for some fields."""
         data = read_mapping(data)
         return cls(
             id=read_id(data.get("id")),
@@ -106,7 +106,7 @@ class TaskDetail:
 
     @property
     def finish_time(self) -> pendulum.DateTime | None:
-        """When the task ended, in whatever way; zone-aware."""
+        """When the task ended, successfully or not; zone-aware."""
         return read_time(self.raw.get("finish_time") or self.raw.get("end_time"))
 
     @property
@@ -155,5 +155,5 @@ class TaskListItem:
 
     @property
     def finish_time(self) -> pendulum.DateTime | None:
-        """When the task ended, in whatever way; zone-aware."""
+        """When the task ended, successfully or not; zone-aware."""
         return read_time(self.raw.get("finish_time"))

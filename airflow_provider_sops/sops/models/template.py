@@ -1,4 +1,4 @@
-"""What SOPS says of a template: the answers of ``get_template_info`` and ``get_template_list``."""
+"""A template: the answers of ``get_template_info`` and ``get_template_list``."""
 
 from __future__ import annotations
 

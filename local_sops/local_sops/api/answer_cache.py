@@ -1,7 +1,7 @@
-"""Answers that are given again for some seconds, by each web process from a cache of its own.
+"""Answers cached for some seconds, separately by each web process.
 
-SOPS caches some calls in the memory of the process that answers. Its processes do not share, so a client that is
-served by one after the other sees a task go back in time.
+SOPS caches some calls in the memory of the process that answers. Its processes do not share the cache, so a client
+served by several of them sees a task go back in time.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _RULES = {
 
 
 class AnswerCaches:
-    """The caches of some web processes, which take turns with each call.
+    """The caches of several web processes, which take turns with each call.
 
-    The key is the call with its ids, the user and all parameters, known or not: an unknown one with a new value
-    gets a fresh answer. Answers given before a view is reached (a task that does not exist) are not cached.
+    The key is the call with its ids, the user and all parameters, even unknown ones: an unknown one with a new value
+    gets a fresh answer. Answers before a view is reached (for a missing task) are not cached.
 
-    :param processes: how many; with 0 nothing is cached.
+    :param processes: how many; 0 disables caching.
     :param clock: seconds, monotonic.
     """
 
@@ -67,9 +67,9 @@ class AnswerCaches:
         self._lock = threading.Lock()
 
     def answer(self, call: Call, view: Callable[[Call], Answer]) -> Answer:
-        """Answer from the cache of the process whose turn it is, or by the view.
+        """Answer from the cache of the process whose turn it is, or from the view.
 
-        :raises Refusal: as the view raises it, where that is not cached.
+        :raises Refusal: as raised by the view, if it is not cached.
         """
         rule = _RULES.get(call.name)
         if rule is None or not self._processes:

@@ -1,4 +1,4 @@
-"""A call as the views see it, and what they answer with."""
+"""A call as passed to the views, and their answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from local_sops.server_state import ServerState
 
 Answer = dict[str, Any]
-"""The JSON object that a call is answered with."""
+"""The JSON object of an answer."""
 
 
 class Code:
@@ -27,13 +27,13 @@ class Code:
     UNKNOWN = 3599999
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
+class Refusal(Exception):  # noqa: N818 - an answer, not a program error
     """A business error: HTTP 200 with ``result`` false.
 
-    :param message: the server's own words; for wrong fields of a form, words by field.
+    :param message: the server's message; for invalid form fields, a message per field.
     :param code: one of :class:`Code`.
-    :param traced: whether the answer has a trace id: those given before a view is reached have none.
-    :param extra: more keys of the answer, ``data`` mostly.
+    :param traced: whether the answer has a trace id: answers before a view is reached have none.
+    :param extra: more keys of the answer, usually ``data``.
     """
 
     def __init__(self, message: str | dict[str, list[str]], code: int, *, traced: bool = True, **extra: Any) -> None:
@@ -43,7 +43,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of this program
 
 
 def not_found(kind: str, key: int) -> Refusal:
-    """Make the refusal for a task or a template that is not there.
+    """Build the refusal for a missing task or template.
 
     :param kind: the server's class: ``TaskFlowInstance``, ``TaskTemplate`` or ``CommonTemplate``.
     """
@@ -52,9 +52,9 @@ def not_found(kind: str, key: int) -> Refusal:
 
 
 def success(data: Any, **extra: Any) -> Answer:
-    """Make a successful answer.
+    """Build a successful answer.
 
-    :param extra: more keys: a few calls answer with ``message``, ``count`` or ``task_url`` as well.
+    :param extra: more keys: a few calls also return ``message``, ``count`` or ``task_url``.
     """
     return {"result": True, "data": data, "code": Code.SUCCESS, **extra}
 
@@ -64,9 +64,9 @@ class Call:
     """One call, past the gateway.
 
     :param name: of the API, ``create_task``.
-    :param username: who calls.
+    :param username: the caller.
     :param ids: the ids of the path by name, ``task_id``.
-    :param query: the query's parameters, text all of them.
+    :param query: the query's parameters, all strings.
     :param raw_body: the body as sent.
     :param body: the body, a JSON object; empty if there was none.
     :param project: of ``bk_biz_id`` and ``scope``; the default project for calls without one.
@@ -83,13 +83,13 @@ class Call:
     state: ServerState
 
     def require_body(self) -> None:
-        """Refuse a call without a body, where SOPS does."""
+        """Refuse a call without a body, as SOPS does."""
         if not self.raw_body:
             message = "非法请求: 数据错误, 请求不是合法的Json格式 | validate"
             raise Refusal(message, Code.BAD_PARAMETER, traced=False, data=None)
 
     def query_flag(self, name: str) -> bool:
-        """Whether a flag of the query is set; any text but the empty one sets it, ``false`` too."""
+        """Whether a flag of the query is set; any non-empty text sets it, even ``false``."""
         return bool(self.query.get(name))
 
     def query_json(self, name: str, default: Any) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def claim_functionalization_task(call: Call) -> Answer:
-    """Take a task that waits for a functionary; only then can it be started. Name and constants may be set anew."""
+    """Claim a function task, after which it can be started. Name and constants may be changed."""
     if not call.raw_body:
         raise Refusal("request body is not a valid json", Code.BAD_PARAMETER)
     task = find_task(call)
@@ -34,7 +34,7 @@ def claim_functionalization_task(call: Call) -> Answer:
 
 
 def _with_constants(tree: Tree, values: Mapping[str, Any]) -> Tree:
-    """Set constants of a task that was not started: only shown ones may be."""
+    """Set constants of an unstarted task: only shown ones may be changed."""
     constants = tree["constants"]
     known = {key: value for key, value in values.items() if key in constants}
     hidden = [key for key in known if constants[key].get("show_type", "hide") != "show"]

@@ -27,7 +27,7 @@ _NO_DATE = "日期时间格式错误。请从这些格式中选择：YYYY-MM-DDT
 
 
 def create_clocked_task(call: Call) -> Answer:
-    """Plan a task of a project's template for a time to come."""
+    """Schedule a task from a project's template for a future time."""
     call.require_body()
     template = find_template(call, call.ids["template_id"], common=False)
     parameters = call.body.get("task_parameters", {"constants": {}, "template_schemes_id": []})
@@ -47,7 +47,7 @@ def create_clocked_task(call: Call) -> Answer:
     call.state.plans.wait_for(clocked)
     described = _described(clocked)
     for field, moment in _times(clocked).items():
-        # A time without the space before its zone, here alone.
+        # Only here is the time without a space before its zone.
         described[field] = f"{moment.astimezone(call.state.config.timezone):%Y-%m-%d %H:%M:%S%z}"
     return success(described)
 
@@ -60,7 +60,7 @@ def get_clocked_task_list(call: Call) -> Answer:
     items = []
     for clocked in found.order_by("-pk")[offset : offset + limit]:
         times = {field: format_time(moment, zone) for field, moment in _times(clocked).items()}
-        # On SOPS it is the id of the row that celery's beat has for it.
+        # On SOPS it is the id of celery beat's row.
         items.append({**_described(clocked), **times, "clocked_task_id": clocked.pk, "auth_actions": _ACTIONS})
     return success(items, count=found.count())
 
@@ -80,7 +80,7 @@ def _filtered(call: Call) -> QuerySet[ClockedTask]:
         if query["state"] not in _STATES:
             raise Refusal(f"参数state必须为以下值之一: {', '.join(_STATES)}", Code.BAD_PARAMETER)
         wanted["state"] = query["state"]
-    # Nobody can edit one here.
+    # They cannot be edited here.
     return ClockedTask.objects.none() if query.get("editor") else ClockedTask.objects.filter(**wanted)
 
 
@@ -96,7 +96,7 @@ def _name(body: Mapping[str, Any]) -> str:
 
 
 def _start_time(call: Call) -> datetime:
-    """Read the planned time; without a zone it is in the server's."""
+    """Read the planned time; the default zone is the server's."""
     if "plan_start_time" not in call.body:
         raise _wrong("plan_start_time", "该字段是必填项。", "required")
     moment: datetime | None
@@ -120,7 +120,7 @@ def _checked(parameters: Any) -> Any:
 
 
 def _wrong(field: str, text: str, code: str) -> Refusal:
-    """Make the refusal of a field, written as the server's form library does."""
+    """Build the refusal of a field in the format of the server's form library."""
     message = f"params is invalid, error: {{'{field}': [ErrorDetail(string='{text}', code='{code}')]}}"
     return Refusal(message, Code.VALIDATION)
 
@@ -134,7 +134,7 @@ def _times(clocked: ClockedTask) -> dict[str, datetime]:
 
 
 def _described(clocked: ClockedTask) -> dict[str, Any]:
-    """Describe a clocked task but for its times."""
+    """Describe a clocked task without its times."""
     return {
         "id": clocked.pk,
         "task_parameters": clocked.task_parameters,

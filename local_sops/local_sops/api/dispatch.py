@@ -1,4 +1,4 @@
-"""From a request that a gateway let through to the answer of a view."""
+"""Dispatch a request that passed a gateway to its view."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
-"""SOPS reads no more of a body, and then calls what it has no JSON."""
+"""SOPS reads no more of a body, and then rejects it as invalid JSON."""
 
 
 def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
-    """Make an answer as SOPS sends it."""
+    """Build an answer in SOPS's format."""
     text = json.dumps(content, default=_as_text)
     return Response(text, status=status, content_type="application/json")
 
 
 def _as_text(value: Any) -> str:
-    """Write what is no JSON: a translated text, or an object, as the value of a table variable is."""
+    """Serialise values that are not JSON: a translated text, or an object like the value of a table variable."""
     return str(value) if isinstance(value, Promise) or not hasattr(value, "__dict__") else str(vars(value))
 
 
 def page_not_found(url: str) -> Response:
-    """SOPS sends whatever it cannot match, ids that are no numbers included, to a page of its own."""
+    """SOPS redirects unmatched paths, including ids that are not numbers, to a web page."""
     location = f"/?page_not_found={quote(url, safe='/')}"
     return Response(status=302, headers={"Location": location}, content_type="text/html; charset=utf-8")
 
@@ -105,7 +105,7 @@ def _parsed(raw_body: bytes) -> dict[str, Any]:
 
 
 def _project(business_id: int | None, scope: Any) -> Project:
-    """Find the project of a call: by business, or by its own id whatever other scope is named."""
+    """Find the project of a call: by business, or for any other scope by its own id."""
     if business_id is None:
         return PROJECTS[0]
     scope = scope or "cmdb_biz"

@@ -18,7 +18,7 @@ _MAX_NAME = 100
 
 
 def fast_create_task(call: Call) -> Answer:
-    """Make a task from the caller's tree; the server neither retries nor times out its nodes."""
+    """Create a task from the caller's tree; the server neither retries nor times out its nodes."""
     tree = _tree(call)
     if "name" not in call.body:
         raise Refusal("invalid params: 'name'", Code.BAD_PARAMETER)
@@ -41,7 +41,7 @@ def fast_create_task(call: Call) -> Answer:
 
 
 def _tree(call: Call) -> Tree:
-    """Make the task's tree; what may be left out of the caller's is filled in."""
+    """Create the task's tree; optional parts missing from the caller's are filled in."""
     try:
         given = call.body["pipeline_tree"]
         tree: Any = {"gateways": {}, "constants": {}, "outputs": [], **with_safe_names(given)}
@@ -58,7 +58,7 @@ def _tree(call: Call) -> Tree:
 
 
 def _with_common_subprocesses(tree: Tree) -> Tree:
-    """Let all subprocesses be of common templates: then none may be of the project's."""
+    """Use common templates for all subprocesses: then none may be the project's."""
     activities = {
         key: {**node, "template_source": "common"} if "template_id" in node else node
         for key, node in tree["activities"].items()
@@ -67,7 +67,7 @@ def _with_common_subprocesses(tree: Tree) -> Tree:
 
 
 def _check_templates(call: Call, tree: Tree) -> None:
-    """Refuse subprocesses whose templates are not the project's."""
+    """Refuse subprocesses of other projects' templates."""
     own = {str(template.id) for template in call.state.templates.project_templates(call.project.id)}
     used = {str(node["template_id"]) for node in tree["activities"].values() if "template_id" in node}
     if used - own:

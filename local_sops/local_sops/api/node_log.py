@@ -1,4 +1,4 @@
-"""What a node's plugin and the engine wrote while it ran: get_task_node_log."""
+"""The log of a node's plugin and of the engine: get_task_node_log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local_sops.trees.nodes import has_node
 
 
 def get_task_node_log(call: Call) -> Answer:
-    """Tell the log of a node, of its latest try or of that of ``version``, all on one page."""
+    """Return the log of a node, of its latest attempt or of ``version``, all on one page."""
     task = find_task(call)
     node_id = call.query.get("node_id", "")
     if not node_id:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def unknown_node(task_id: int, node_id: str, action: str, code: int, **extra: Any) -> Refusal:
-    """Make the refusal for a node that is not in the task; ids of the template are not.
+    """Build the refusal for a node that is not in the task; template ids are not.
 
-    :param action: the server's name for what was tried.
+    :param action: the server's name for the action.
     """
     message = (
         f"节点状态请求失败: 任务[ID: {task_id}]中未找到节点[ID: {node_id}]. "
@@ -39,7 +39,7 @@ def unknown_node(task_id: int, node_id: str, action: str, code: int, **extra: An
 
 
 def get_task_node_detail(call: Call) -> Answer:
-    """Tell state, times, earlier tries, inputs and outputs of a node, in its latest round or an earlier one."""
+    """Return state, times, earlier attempts, inputs and outputs of a node, in its latest round or an earlier one."""
     task = find_task(call)
     node_id = call.query.get("node_id", "")
     if not has_node(task.tree, node_id):
@@ -62,7 +62,7 @@ def get_task_node_detail(call: Call) -> Answer:
 
 
 def get_task_node_data(call: Call) -> Answer:
-    """Tell the inputs and outputs of a node."""
+    """Return the inputs and outputs of a node."""
     task = find_task(call)
     node_id = call.query.get("node_id", "")
     if not has_node(task.tree, node_id):
@@ -78,12 +78,12 @@ def _subprocess_stack(call: Call) -> Sequence[str]:
 
 
 def _node_at(call: Call, task: Task, node_id: str) -> dict[str, Any]:
-    """Find the node; a nested one without its subprocess_stack is a KeyError, as SOPS leaves it too."""
+    """Find the node; a nested one without its subprocess_stack raises a KeyError, as in SOPS."""
     return node_at(task.tree, node_id, _subprocess_stack(call))
 
 
 def _loop(call: Call, state: State) -> int:
-    """Read the round that is asked for: the latest if none is, or none so high was reached."""
+    """Read the requested round: the latest by default, or if that round was not reached."""
     loop = int(call.query.get("loop") or state.loop)
     return min(loop, int(state.loop))
 
@@ -93,7 +93,7 @@ def _executed(call: Call, state: State) -> dict[str, Any]:
     loop = _loop(call, state)
     histories = call.state.runtime.get_histories(state.node_id, loop)
     detail = node_status(state, zone)
-    # Asked for alone, a node's parent is the root, nested or not.
+    # For a single node, the parent is the root, nested or not.
     detail["parent_id"] = state.root_id
     detail["history_id"] = -1
     if loop < state.loop:
@@ -114,7 +114,7 @@ def _times(start: Any, finish: Any, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _history_state(history: Any) -> str:
-    """Tell what became of an earlier try: the engine keeps no state of it, but what it put out."""
+    """Return the state of an earlier attempt, derived from its outputs: the engine keeps no state of it."""
     succeeded = history.skip or history.outputs.get("_result", True)
     return str(states.FINISHED if succeeded else states.FAILED)
 
@@ -154,13 +154,13 @@ def _execution_data(runtime: LocalRuntime, state: State, loop: int) -> tuple[dic
     try:
         data = runtime.get_execution_data(state.node_id)
     except NotFoundError:
-        # Events and gateways have no data, nor has an activity at its very start.
+        # Events, gateways, and activities that have just started have no data.
         return {}, {}
     return dict(data.inputs), dict(data.outputs)
 
 
 def _previewed_inputs(call: Call, task: Task, node: Mapping[str, Any]) -> dict[str, Any]:
-    """Render the inputs of a node that was not reached, with what is known now."""
+    """Render the inputs of an unreached node with the current values."""
     result = engine_api.preview_node_inputs(
         call.state.runtime, engine_pipeline(task.tree), node["id"], list(_subprocess_stack(call))
     )
@@ -180,7 +180,7 @@ def _bound_outputs(tree: Tree, node_id: str) -> dict[str, str]:
 def _output_table(
     call: Call, node: Mapping[str, Any], outputs: Mapping[str, Any], bound: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """List the outputs: named and in the plugin's order if the caller said which plugin it is."""
+    """List the outputs: named and in the plugin's order if the caller named the plugin."""
     code = call.query.get("component_code")
     if not code:
         return [{"key": bound.get(key, key), "value": value, "preset": False} for key, value in outputs.items()]

@@ -1,7 +1,7 @@
-"""Answers as a SOPS of 2019 or 2020 gave them, made from today's.
+"""Answers of a SOPS of 2019 or 2020, converted from today's.
 
-The shapes are those of the API documents of these years: create_task, get_task_status and get_task_detail of 2019,
-get_task_status of 2020. get_tasks_status did not exist. What the documents do not show is as today.
+The formats are those of the API documents of these years: create_task, get_task_status and get_task_detail of 2019,
+get_task_status of 2020. get_tasks_status did not exist. Anything not documented is as today.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 
 MISSING_CALLS = frozenset({"get_tasks_status", "create_clocked_task", "get_clocked_task_list", "create_template"})
-"""Calls that an old server does not have."""
+"""Calls that an old server lacks."""
 _UNKNOWN_FLAGS = {
     "2019": frozenset({"with_ex_data", "with_failed_node_info", "with_auto_retry_status"}),
     "2020": frozenset({"with_failed_node_info", "with_auto_retry_status"}),
@@ -30,19 +30,19 @@ _TIME_2019 = "%Y-%m-%d %H:%M:%S"
 
 
 def old_call(call: Call) -> Call:
-    """Leave out the parameters that an old server does not know."""
+    """Drop the parameters unknown to an old server."""
     unknown = _UNKNOWN_FLAGS[call.state.config.api]
     return dataclasses.replace(call, query={key: text for key, text in call.query.items() if key not in unknown})
 
 
 def old_answer(call: Call, answer: Answer) -> Answer:
-    """Shape a successful answer as an old server gave it."""
+    """Convert a successful answer to an old server's format."""
     reshape = _RESHAPED.get(call.name)
     return {**answer, "data": reshape(call, answer["data"])} if reshape and answer["result"] else answer
 
 
 def old_envelope(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what answers did not carry in 2019: a code, a trace id, and a message where there is none."""
+    """Drop the keys that answers lacked in 2019: the code, the trace id, and an empty message."""
     return {
         key: value
         for key, value in answer.items()
@@ -78,7 +78,7 @@ def _node_status(status: Data, names: Mapping[str, str], api: str) -> Data:
 
 
 def _detail(call: Call, data: Data) -> Data:
-    """Shape a task's details: other names, times in UTC that do not say so."""
+    """Convert a task's details: other names, times in UTC without a zone."""
     kept = ("id", "creator", "executor", "create_method", "elapsed_time", "ex_data", "constants", "outputs", "task_url")
     return {
         **{key: data[key] for key in kept},

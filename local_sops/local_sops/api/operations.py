@@ -1,4 +1,4 @@
-"""Steering tasks and nodes: operate_task, operate_node, node_callback."""
+"""Operating tasks and nodes: operate_task, operate_node, node_callback."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def operate_task(call: Call) -> Answer:
 
 
 def operate_node(call: Call) -> Answer:
-    """Do something with one node of a task; whatever the engine refuses has the same code."""
+    """Execute an action on a node; every refusal of the engine has the same code."""
     call.require_body()
     task = find_task(call)
     node_id, action = str(call.body.get("node_id", "")), call.body.get("action")
@@ -60,7 +60,7 @@ def operate_node(call: Call) -> Answer:
 
 
 def node_callback(call: Call) -> Answer:
-    """Answer a node that waits to be called back."""
+    """Call back a waiting node."""
     call.require_body()
     task = find_task(call)
     node_id = str(call.body.get("node_id", ""))
@@ -77,7 +77,7 @@ def _answer(result: EngineAPIResult) -> Answer:
 
 
 def _retry(call: Call, runtime: LocalRuntime, node_id: str) -> EngineAPIResult:
-    """Retry a failed node, with other inputs if some are given."""
+    """Retry a failed node, optionally with other inputs."""
     data = engine_api.get_data(runtime, node_id)
     if not data.result:
         return data

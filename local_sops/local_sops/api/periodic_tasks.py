@@ -1,4 +1,4 @@
-"""Periodic tasks: create_periodic_task, the lists, switching on and off, changing cron and constants."""
+"""Periodic tasks: create_periodic_task, the lists, enabling, changing cron and constants."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OWN_SOURCES = ("project", "business")
 
 
 def create_periodic_task(call: Call) -> Answer:
-    """Make a periodic task; it starts nothing until it is enabled."""
+    """Create a periodic task; it starts nothing until it is enabled."""
     call.require_body()
     common = call.body.get("template_source", "project") not in _OWN_SOURCES
     template = find_template(call, call.ids["template_id"], common=common)
@@ -71,7 +71,7 @@ def create_periodic_task(call: Call) -> Answer:
         tree_json=periodic_tree_json(tree),
     )
     edit_info = bool(parameters.get("include_edit_info"))
-    # A number here alone: afterwards the id is a text.
+    # Only here is the id a number; elsewhere it is a string.
     return success({**_described(call, periodic, edit_info=edit_info), "template_id": template.id})
 
 
@@ -86,12 +86,12 @@ def get_periodic_task_list(call: Call) -> Answer:
 
 
 def get_periodic_task_info(call: Call) -> Answer:
-    """Describe a periodic task with the tree that its tasks are made from."""
+    """Describe a periodic task with the tree of its tasks."""
     return success(_described(call, _find(call), edit_info=switch(call, "include_edit_info")))
 
 
 def set_periodic_task_enabled(call: Call) -> Answer:
-    """Switch a periodic task on or off."""
+    """Enable or disable a periodic task."""
     _require_json(call)
     periodic = _find(call)
     enabled = call.body.get("enabled", False)
@@ -100,7 +100,7 @@ def set_periodic_task_enabled(call: Call) -> Answer:
 
 
 def modify_cron_for_periodic_task(call: Call) -> Answer:
-    """Change when a periodic task is due; fields that are left out become ``*``."""
+    """Change when a periodic task is due; missing fields become ``*``."""
     _require_json(call)
     periodic = _find(call)
     _refuse_if_enabled_as_formerly(call, periodic, "cron")
@@ -110,7 +110,7 @@ def modify_cron_for_periodic_task(call: Call) -> Answer:
 
 
 def modify_constants_for_periodic_task(call: Call) -> Answer:
-    """Set constants of the tasks to come; unknown ones are ignored."""
+    """Set constants of future tasks; unknown ones are ignored."""
     _require_json(call)
     periodic = _find(call)
     _refuse_if_enabled_as_formerly(call, periodic, "constants")
@@ -139,7 +139,7 @@ def _require_json(call: Call) -> None:
 
 
 def _refuse_if_enabled_as_formerly(call: Call, periodic: PeriodicTask, what: str) -> None:
-    """Refuse where old servers did; today a periodic task may be changed while it is enabled."""
+    """Refuse as old servers did; today a periodic task may be changed while it is enabled."""
     if periodic.enabled and call.state.config.api != "current":
         raise Refusal(f"can not modify {what} when task is enabled", Code.UNKNOWN)
 

@@ -19,7 +19,7 @@ def get_plugin_list(call: Call) -> Answer:
 
 
 def get_plugin_detail(call: Call) -> Answer:
-    """Describe one plugin by ``code`` and ``version``, which is ``legacy`` if left out."""
+    """Describe one plugin by ``code`` and ``version``, which defaults to ``legacy``."""
     code, version = call.query.get("code"), call.query.get("version", "legacy")
     if not code:
         raise Refusal("parameter code need to be provided.", Code.VALIDATION)

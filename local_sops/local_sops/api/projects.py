@@ -12,6 +12,6 @@ def get_user_project_list(call: Call) -> Answer:
 
 
 def get_user_project_detail(call: Call) -> Answer:
-    """Refused, as on a server without a CMDB, which the details would come from."""
+    """Refused, as on a server without a CMDB, the source of the details."""
     message = f"can not get business[{call.project.bk_biz_id}] detail for user[{call.username}]"
     raise Refusal(message, Code.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Every call that is served: its method, the order of the ids in its path, the function that answers it."""
+"""The supported calls: method, order of the ids in the path, and view function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Route:
     """One call of the API.
 
     :param path_ids: names of the ids in its path, in their order, which differs from call to call.
-    :param traced: whether its answers carry a trace id.
+    :param traced: whether its answers have a trace id.
     """
 
     name: str
@@ -93,7 +93,7 @@ ROUTES = {
 
 
 def routes_for(api: Api) -> Mapping[str, Route]:
-    """List the calls that a server of some age has, by name."""
+    """List the calls of a server version, by name."""
     if api == "current":
         return ROUTES
     return {name: route for name, route in ROUTES.items() if name not in MISSING_CALLS}

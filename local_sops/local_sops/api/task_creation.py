@@ -1,4 +1,4 @@
-"""Making tasks: create_task, create_and_start_task."""
+"""Creating tasks: create_task, create_and_start_task."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CALLBACK_URL = re.compile(r"^https?://\w.+$")
 
 
 def create_task(call: Call) -> Answer:
-    """Make a task from a template, or from the caller's own tree."""
+    """Create a task from a template or the caller's tree."""
     call.require_body()
     parameters = _parameters(call)
     template = find_template(call, call.ids["template_id"], common=_is_common(parameters))
@@ -60,7 +60,7 @@ def create_task(call: Call) -> Answer:
 
 
 def create_and_start_task(call: Call) -> Answer:
-    """Make a task from a template and ask for its start; of the selections only exclude_task_nodes_id counts."""
+    """Create a task from a template and request its start; only exclude_task_nodes_id applies."""
     call.require_body()
     parameters = _parameters(call)
     template = find_template(call, call.ids["template_id"], common=_is_common(parameters))
@@ -80,7 +80,7 @@ def create_and_start_task(call: Call) -> Answer:
 
 
 def preview_task_tree(call: Call) -> Answer:
-    """Show the tree that a task would have, its ids still the template's, and the constants that it would lack."""
+    """Return the tree that a task would get, still with the template's ids, and the constants it would lack."""
     excluded = call.body.get("exclude_task_nodes_id", [])
     if not isinstance(excluded, list):
         raise Refusal("invalid exclude_task_nodes_id", Code.BAD_PARAMETER)
@@ -121,7 +121,7 @@ def _parameters(call: Call) -> Mapping[str, Any]:
 
 
 def _is_common(parameters: Mapping[str, Any]) -> bool:
-    """Any source but the project's means the common templates, however it is spelt."""
+    """Any source but the project's means the common templates."""
     return parameters.get("template_source", "project") not in ("project", "business")
 
 

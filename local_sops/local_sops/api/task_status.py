@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 MAX_TASKS = 50
 EXPIRED_STATUS = {"state": "EXPIRED"}
-"""All that is known of a task that the cleaner has been at."""
+"""The status of an expired task."""
 
 
 def get_task_status(call: Call) -> Answer:
-    """Tell the state of one task and of the nodes that it has reached."""
+    """Return the state of one task and of the nodes it has reached."""
     task_id = call.ids["task_id"]
     find_task(call, any_project=True)
     task = Task.objects.filter(pk=task_id, project_id=call.project.id).first()
@@ -52,7 +52,7 @@ def get_task_status(call: Call) -> Answer:
 
 
 def get_tasks_status(call: Call) -> Answer:
-    """Tell the states of up to 50 tasks, newest first; ids that are not the project's are left out."""
+    """Return the states of up to 50 tasks, newest first; ids of other projects are left out."""
     task_ids = call.body.get("task_id_list", [])
     if not isinstance(task_ids, list):
         raise Refusal("task_id_list must be a list", Code.BAD_PARAMETER)
@@ -63,7 +63,7 @@ def get_tasks_status(call: Call) -> Answer:
     tasks = list(Task.objects.filter(pk__in=wanted, project_id=call.project.id).order_by("-pk"))
     with_children = bool(call.body.get("include_children_status"))
     found = statuses_of([task.instance_id for task in tasks], call.state.config.timezone)
-    # On the server all tasks that are not started share one status, so that all show the name of the last one.
+    # On the server all unstarted tasks share one status, so all show the name of the last one.
     shared = created_status()
     if not with_children:
         del shared["children"]
@@ -99,7 +99,7 @@ def _refuse_details_of_created(call: Call) -> None:
 
 
 def _add_details(call: Call, status: Status) -> None:
-    """Add what the ``with_`` flags ask for."""
+    """Add the parts requested by the ``with_`` flags."""
     failed = _failed_nodes(status)
     if call.query_flag("with_ex_data") and status["state"] == states.FAILED:
         status["ex_data"] = {node_id: _ex_data(call, node_id) for node_id in failed}
@@ -120,7 +120,7 @@ def _add_details(call: Call, status: Status) -> None:
 
 
 def _failed_nodes(status: Status) -> list[str]:
-    """List the failed nodes of a tree that are not just failed because something inside them is."""
+    """List the failed nodes of a tree, except those that failed only because of a node inside them."""
     failed: list[str] = []
     for node_id, child in status["children"].items():
         if child["state"] != states.FAILED:

@@ -35,8 +35,8 @@ _ACTIONS = ["task_view", "task_edit", "task_operate", "task_claim", "task_delete
 def find_task(call: Call, *, any_project: bool = False) -> Task:
     """Find the task of the path.
 
-    :param any_project: whether one of another project will do.
-    :raises Refusal: there is none.
+    :param any_project: whether tasks of other projects are allowed.
+    :raises Refusal: it does not exist.
     """
     task_id = call.ids["task_id"]
     task: Task | None = Task.objects.filter(pk=task_id).first()
@@ -46,7 +46,7 @@ def find_task(call: Call, *, any_project: bool = False) -> Task:
 
 
 def start_task(call: Call) -> Answer:
-    """Ask for a task's start. Accepted until a worker has taken it; the task runs once all the same."""
+    """Request a task's start. Accepted until a worker has taken it; the task still runs only once."""
     task = find_task(call)
     if task.is_started:
         raise Refusal("task already started", Code.INVALID_OPERATION)
@@ -94,9 +94,9 @@ def get_task_list(call: Call) -> Answer:
 
 
 def expected_zone(call: Call) -> ZoneInfo | None:
-    """Read the zone that the caller wants times in; None if it says nothing.
+    """Read the requested time zone; None by default.
 
-    :raises Refusal: it is none.
+    :raises Refusal: it is invalid.
     """
     name = call.query.get("expected_timezone")
     if not name:
@@ -111,7 +111,7 @@ def expected_zone(call: Call) -> ZoneInfo | None:
 def page_of(call: Call) -> tuple[int, int]:
     """Read offset and limit.
 
-    :raises Refusal: they are none.
+    :raises Refusal: they are invalid.
     """
     try:
         offset = int(call.query.get("offset", 0))
@@ -124,7 +124,7 @@ def page_of(call: Call) -> tuple[int, int]:
 
 
 def switch(call: Call, name: str) -> bool:
-    """Read a switch of the query; left out, it is off."""
+    """Read a flag of the query; false by default."""
     return call.query.get(name, "").lower() not in ("", "false", "0")
 
 
@@ -153,11 +153,11 @@ def _filtered(call: Call) -> QuerySet[Task]:
 
 
 def _moment(call: Call, name: str) -> datetime:
-    """Read a time; a date means its first moment, or as an end its last."""
+    """Read a time; a date means its first moment, or its last as an end."""
     text = call.query[name].strip()
     for form in _TIME_FORMS:
         try:
-            moment = datetime.strptime(text, form)  # noqa: DTZ007 - a form without a zone means the server's
+            moment = datetime.strptime(text, form)  # noqa: DTZ007 - without a zone, the server's is used
         except ValueError:
             continue
         if form == _DATE_FORM and name.endswith("_end"):

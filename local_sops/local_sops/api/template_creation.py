@@ -1,4 +1,4 @@
-"""Making templates: create_template."""
+"""Creating templates: create_template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_NAME = 50
 
 
 def create_template(call: Call) -> Answer:
-    """Make a template of the project from a tree, or from its JSON in a text; SOPS takes YAML as well."""
+    """Create a template of the project from a tree or its JSON string; SOPS also accepts YAML."""
     if not call.raw_body:
         raise Refusal("invalid json format", Code.BAD_PARAMETER)
     tree = _tree(call)
@@ -44,7 +44,7 @@ def create_template(call: Call) -> Answer:
 
 
 def _tree(call: Call) -> Tree:
-    """Read and check the tree; its ids stay as they are."""
+    """Read and check the tree; its ids stay."""
     given = _given(call)
     try:
         named = with_safe_names(given)

@@ -41,9 +41,9 @@ _SCHEMAS = {
 
 
 def find_template(call: Call, template_id: int, *, common: bool) -> Template:
-    """Find a template that the call's project may use.
+    """Find a template available to the call's project.
 
-    :raises Refusal: there is none.
+    :raises Refusal: it does not exist.
     """
     template = call.state.templates.find(template_id, common=common)
     if template is None or template.project_id not in (None, call.project.id):
@@ -52,7 +52,7 @@ def find_template(call: Call, template_id: int, *, common: bool) -> Template:
 
 
 def get_template_list(call: Call) -> Answer:
-    """List the templates of a project, or with ``template_source=common`` the common ones."""
+    """List the templates of a project, or the common ones with ``template_source=common``."""
     if call.query.get("template_source") == "common":
         return get_common_template_list(call)
     templates = _filtered(call, call.state.templates.project_templates(call.project.id))
@@ -87,7 +87,7 @@ def get_common_template_info(call: Call) -> Answer:
 
 
 def get_template_schemes(call: Call) -> Answer:
-    """List the execution schemes of a template; their ``data`` is JSON in a text."""
+    """List the execution schemes of a template; their ``data`` is a JSON string."""
     template = find_template(call, call.ids["template_id"], common=False)
     return success(
         [{"id": scheme.id, "name": scheme.name, "data": json.dumps(scheme.node_ids)} for scheme in template.schemes]
@@ -124,7 +124,7 @@ def _project_fields(project: Project) -> dict[str, Any]:
 
 
 def _tree(call: Call, template: Template) -> Tree:
-    """Shape the template's tree as get_template_info does: no drawing, a schema on each constant."""
+    """Format the template's tree for get_template_info: no layout, a schema on each constant."""
     tree = {key: value for key, value in template.tree.items() if key not in ("line", "location")}
     tree["constants"] = {
         key: {**constant, "schema": constant.get("schema", _SCHEMAS.get(constant.get("custom_type", "")))}
@@ -136,7 +136,7 @@ def _tree(call: Call, template: Template) -> Tree:
 
 
 def _more(call: Call, template: Template) -> dict[str, Any]:
-    """Add the parts that are given on request."""
+    """Add the optional parts."""
     more: dict[str, Any] = {}
     if call.query.get("include_executor_proxy"):
         more["executor_proxy"] = ""

@@ -1,4 +1,4 @@
-"""The API gateway: ``/{stage}/{call}/{ids}/``, credentials in a header, errors of its own with HTTP statuses."""
+"""The API gateway: ``/{stage}/{call}/{ids}/``, with credentials in a header, and its own errors with HTTP statuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_BODY_BYTES = 40 * 1024 * 1024
 
 
 def handle(state: ServerState, request: Request) -> Response:
-    """Answer a request; any stage will do."""
+    """Answer a request; any stage is accepted."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return _error(413, 1641301, "REQUEST_BODY_SIZE_EXCEED", "Request body size too large")
     stage, _, resource = request.path.lstrip("/").partition("/")
@@ -83,7 +83,7 @@ def _credentials(request: Request) -> dict[str, Any]:
 
 
 def _error(status: int, code: int, code_name: str, message: str) -> Response:
-    """Make an error of the gateway itself."""
+    """Build an error of the gateway itself."""
     response = json_response(
         {"code": code, "code_name": code_name, "message": message, "data": None, "result": False}, status
     )

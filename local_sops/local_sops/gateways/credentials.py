@@ -1,4 +1,4 @@
-"""Who calls: an app with its secret, and a user."""
+"""The caller: an app with its secret, and a user."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class UnknownAppError(Exception):
-    """No such app, or not its secret; the text is the API gateway's reason."""
+    """Unknown app or wrong secret; the text is the API gateway's reason."""
 
 
 class UnknownUserError(Exception):
-    """No user, or one that is not verified; the text is the API gateway's reason."""
+    """Missing or unverified user; the text is the API gateway's reason."""
 
 
 def check_app(config: Config, credentials: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ def check_app(config: Config, credentials: Mapping[str, Any]) -> None:
 
 
 def find_user(config: Config, credentials: Mapping[str, Any]) -> str:
-    """Find the user by ``access_token`` or ``bk_token``, or by a bare ``bk_username`` where that is trusted.
+    """Find the user by ``access_token`` or ``bk_token``, or by a bare ``bk_username`` if that is trusted.
 
     :raises UnknownUserError: there is none.
     """

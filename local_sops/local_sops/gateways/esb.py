@@ -23,7 +23,7 @@ _RATE_LIMITED = 1306429
 
 
 def handle(state: ServerState, request: Request) -> Response:
-    """Answer a request; GET and POST will both do for any call."""
+    """Answer a request; every call accepts GET and POST."""
     route = state.routes.get(request.path.removeprefix(PREFIX).rstrip("/"))
     if route is None:
         return _error(_NO_COMPONENT, f"Component not found, path: {request.path}")

@@ -1,4 +1,4 @@
-"""What a gateway answers where SOPS does not: a refused permission, an unreachable SOPS, an answer too late."""
+"""Errors of the gateway itself: permission denied, SOPS unreachable, timeout."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way in which the gateway answers instead of SOPS.
+    """One of the gateway's own errors.
 
-    :param after_sops: whether SOPS has done what was asked when the gateway gives this answer.
+    :param after_sops: whether SOPS has executed the call when the gateway gives this answer.
     """
 
     status: int
@@ -37,7 +37,7 @@ FAULTS = (
 
 
 class Outages:
-    """Draws, for each request, whether the gateway answers with a fault.
+    """Decides at random for each request whether the gateway answers with a fault.
 
     :param share: of all requests, 0 to 1; 0 means never.
     :param seed: the same seed draws the same faults in the same order.
@@ -46,9 +46,9 @@ class Outages:
     def __init__(self, share: float, seed: int = 1) -> None:
         self._share = share
         self._lock = threading.Lock()
-        self._random = random.Random(seed)  # noqa: S311 - nothing here has to be unguessable
+        self._random = random.Random(seed)  # noqa: S311 - not for security
 
     def draw(self) -> Fault | None:
-        """Return the fault that meets this request, or ``None``."""
+        """Return the fault for this request, or ``None``."""
         with self._lock:
             return self._random.choice(FAULTS) if self._random.random() < self._share else None

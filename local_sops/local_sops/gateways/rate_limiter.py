@@ -1,4 +1,4 @@
-"""How many requests the gateway lets through."""
+"""The gateway's rate limiter."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class RateLimiter:
-    """Counts requests in windows of fixed length.
+    """Limits requests in windows of fixed length.
 
-    :param limit: None lets everything through.
+    :param limit: None means unlimited.
     :param clock: seconds, monotonic.
     """
 

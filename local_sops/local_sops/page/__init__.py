@@ -1,6 +1,6 @@
-"""The page for people: the list of tasks at ``/``, and one page for each task, where its ``task_url`` leads.
+"""The web page: the list of tasks at ``/``, and one page for each task, at its ``task_url``.
 
-What it shows and does it gets from the functions that answer the API, so that it can do no more than a caller can.
+It uses the functions that answer the API, so it can do no more than an API caller.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What people do on the page of a task, by the same functions that answer operate_task, operate_node, node_callback."""
+"""The actions on a task's page, done by the functions that answer operate_task, operate_node and node_callback."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TASK_ACTIONS = ("start", "pause", "resume", "revoke")
 
 
 class _NoJsonError(Exception):
-    """What was typed is no JSON object."""
+    """The input is not a JSON object."""
 
 
 def act(state: ServerState, task: Task, username: str, form: Mapping[str, str]) -> Response | None:
-    """Do what a form asks for.
+    """Execute a form's action.
 
-    :returns: None if it is done; otherwise the page, with why it is not and what was typed.
+    :returns: None on success; otherwise the page, with the reason and the input.
     """
     node_id, action = form.get("node", ""), form.get("do", "")
     try:
@@ -52,7 +52,7 @@ def _asked(node_id: str, action: str, form: Mapping[str, str]) -> tuple[Callable
     if action == "callback":
         return node_callback, {"node_id": node_id, "callback_data": _typed(form)}
     body = {"node_id": node_id, "action": action}
-    # Inputs that were left alone are not sent: the node then reads its variables anew.
+    # Unchanged inputs are not sent, so the node reads its variables again.
     if action == "retry" and form.get("typed", "").split() != form.get("offered", "").split():
         body["inputs"] = _typed(form)
     if action == "skip_exg":
@@ -64,13 +64,13 @@ def _typed(form: Mapping[str, str]) -> Any:
     try:
         typed = json.loads(form.get("typed", "") or "{}")
     except ValueError as error:
-        raise _NoJsonError(f"This is no JSON: {error}") from error
+        raise _NoJsonError(f"This is not JSON: {error}") from error
     if not isinstance(typed, dict):
-        raise _NoJsonError('This is no JSON object, as {"key": "value"} is.')
+        raise _NoJsonError('This is not a JSON object, for example {"key": "value"}.')
     return typed
 
 
 def _reason(refusal: Refusal) -> str:
-    """Shorten a refusal to its reason: the engine's stands in the last line of a traceback."""
+    """Shorten a refusal to its reason; for the engine, that is the last line of a traceback."""
     lines = str(refusal.answer["message"]).strip().splitlines()
     return lines[-1] if lines else "refused"

@@ -1,4 +1,4 @@
-"""The addresses of the page."""
+"""The routes of the page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_FORM_BYTES = 2 * 1024 * 1024
 
 
 def handle(state: ServerState, request: Request) -> Response | None:
-    """Answer a request for the page; None if it is for something else."""
+    """Answer a request for the page; None for any other request."""
     try:
         address, parts = _ADDRESSES.bind_to_environ(request.environ).match()
     except HTTPException:

@@ -1,4 +1,4 @@
-"""A task's flow as the page shows it: every node in the order of the flow, with what has become of it."""
+"""A task's flow for the page: every node in the order of the flow, with its state."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _KINDS = {
 class NodeRow:
     """A node as the page shows it.
 
-    :param kind: the plugin's code of an activity, or what else the node is.
+    :param kind: the plugin's code of an activity, or the kind of another node.
     :param path: ids of the SubProcess nodes around it, outermost first.
-    :param state: ``""`` as long as it is not reached.
-    :param waits: whether somebody has to call it back.
-    :param was_passed_over: whether the flow went on although it failed: it was skipped, or its error is ignored.
+    :param state: ``""`` if it has not been reached.
+    :param waits: whether it waits for a callback.
+    :param was_passed_over: whether the flow continued although it failed: it was skipped, or its error is ignored.
     """
 
     id: str
@@ -55,12 +55,12 @@ class NodeRow:
 
     @property
     def needs_somebody(self) -> bool:
-        """Whether the flow stands still here until somebody acts."""
+        """Whether the flow stops here until someone acts."""
         return self.waits or (self.state == states.FAILED and self.type != "SubProcess")
 
 
 def node_rows(runtime: LocalRuntime, tree: Tree, status: Mapping[str, Any] | None) -> list[NodeRow]:
-    """List the nodes of a tree, those of subprocesses after their SubProcess node.
+    """List the nodes of a tree, with those of a subprocess after its SubProcess node.
 
     :param status: the status tree of the pipeline; None before it has one.
     """
@@ -144,7 +144,7 @@ def _in_flow_order(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[dict[str
 
 
 def _topological(tree: Tree) -> list[str]:
-    """Order the nodes so that each stands after those before it, a branch in one piece; loops are followed once."""
+    """Order the nodes topologically, each branch in one piece; loops are followed once."""
     targets: dict[str, list[str]] = {}
     for flow in tree["flows"].values():
         targets.setdefault(flow["source"], []).append(flow["target"])

@@ -1,4 +1,4 @@
-"""A level of a task's flow as a picture, every node of which leads to its panel."""
+"""Draw a level of a task's flow; every node links to its panel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUBPROCESS = "SubProcess"
 
 
 def level_of(chosen: NodeRow | None) -> tuple[str, ...]:
-    """Name the level to draw, by the subprocesses around it: that of the chosen node, or a subprocess's own inside."""
+    """Return the level to draw, by its enclosing subprocesses: the chosen node's, or inside a chosen subprocess."""
     if chosen is None:
         return ()
     return (*chosen.path, chosen.id) if chosen.type == SUBPROCESS else chosen.path
@@ -28,9 +28,9 @@ def level_of(chosen: NodeRow | None) -> tuple[str, ...]:
 def picture(tree: Tree, rows: Sequence[NodeRow], page_path: str, *, chosen: NodeRow | None, is_finished: bool) -> str:
     """Draw the level of the chosen node, or the outermost.
 
-    :param rows: all nodes of the tree, those of a level in the order of its flow.
+    :param rows: all nodes of the tree, those of each level in flow order.
     :param page_path: the page of the task.
-    :param is_finished: whether nodes that were not reached never will be.
+    :param is_finished: whether nodes not reached yet never will be.
     """
     path = level_of(chosen)
     level = tree_at(tree, path)
@@ -54,7 +54,7 @@ def picture(tree: Tree, rows: Sequence[NodeRow], page_path: str, *, chosen: Node
 
 
 def _look(row: NodeRow, *, is_finished: bool) -> str:
-    """Name what a node looks like: one that waits for somebody is not like one that is at work."""
+    """Return a node's style: a node that waits for a person looks different from a running one."""
     if row.waits:
         return NODE_SUSPENDED
     if row.was_passed_over:
@@ -77,7 +77,7 @@ def _sides(line: dict[str, Any]) -> tuple[str, str]:
 
 
 def _conditions(level: Tree) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield flow id -> what to write beside it, and all of the condition."""
+    """Yield sequence flow id -> its label, and the full condition."""
     for gateway in level["gateways"].values():
         for flow_id, condition in gateway.get("conditions", {}).items():
             name = str(condition.get("name") or condition["evaluate"])

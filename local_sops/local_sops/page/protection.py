@@ -1,12 +1,12 @@
 """Who may see and use the page.
 
-On loopback it is open to whoever uses the machine, as a browser cannot know the app's secret. It asks for the secret
-where more is at stake: if the server can be reached from elsewhere, or runs scripts. In either case a page of another
-site can neither read it nor act through it:
+On loopback it is open to every user of the machine, since a browser does not know the app's secret. It asks for the
+secret if the server can be reached from elsewhere or runs scripts. In both cases a page of another site can neither
+read it nor act through it:
 
-- A form is taken only from a page of this server, by the ``Origin`` that browsers send with every POST.
-- An open page is served only under a loopback name or a bare address, so that a name that another site has turned
-  to this machine does not count as its own origin.
+- A form is accepted only from a page of this server, by the ``Origin`` that browsers send with every POST.
+- An open page is served only under a loopback name or a bare address, so that another site cannot reach it through a
+  DNS name that points to this machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SECURITY_HEADERS = {
 
 
 def refusal(config: Config, request: Request) -> Response | None:
-    """Tell why a request is not answered; None if it is."""
+    """Return why a request is rejected; None if it is allowed."""
     if _asks_for_secret(config):
         given = request.authorization.password if request.authorization else None
         if not hmac.compare_digest((given or "").encode(), config.app_secret.encode()):
@@ -50,7 +50,7 @@ def refusal(config: Config, request: Request) -> Response | None:
 
 
 def user_of(request: Request) -> str:
-    """Name who uses the page."""
+    """Return the page's user."""
     return (request.authorization.username if request.authorization else None) or DEFAULT_USER
 
 

@@ -1,4 +1,4 @@
-"""From templates to HTML. Every value is escaped: what a flow says is data, whatever characters it holds."""
+"""Render templates as HTML. Every value is escaped: a flow's texts are data, whatever characters they contain."""
 
 from __future__ import annotations
 

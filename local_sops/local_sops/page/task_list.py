@@ -33,14 +33,14 @@ _STORED_STATES = {
     states.REVOKED: Q(is_expired=False, is_revoked=True),
     CREATED: Q(is_expired=False, is_started=False),
 }
-"""States that are known from the tasks alone; the others are the engine's."""
+"""States known from the task rows alone; the others come from the engine."""
 _LIVE_STATES = (states.RUNNING, states.FAILED, states.SUSPENDED, NODE_SUSPENDED)
 _PROJECT_NAMES = {project.id: project.name for project in PROJECTS}
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A task as the list shows it."""
+    """A task's row in the list."""
 
     id: int
     name: str
@@ -57,7 +57,7 @@ class TaskRow:
 
 
 def task_list(state: ServerState, request: Request) -> Response:
-    """Show a page of the tasks, newest first; ``name`` is a part of it, ``state`` one of the API's words."""
+    """Show a page of the tasks, newest first; ``name`` is a part of the name, ``state`` an API state."""
     wanted = {key: request.args.get(key, "") for key in ("name", "state")}
     tasks = _filtered(wanted["name"], wanted["state"], state.config.timezone)
     count = tasks.count()
@@ -85,7 +85,7 @@ def task_list(state: ServerState, request: Request) -> Response:
 
 
 def state_of(task: Task, found: Mapping[str, Any]) -> str:
-    """Name the state of a task as get_task_status does.
+    """Return a task's state as get_task_status does.
 
     :param found: statuses by the id of the pipeline.
     """
@@ -95,7 +95,7 @@ def state_of(task: Task, found: Mapping[str, Any]) -> str:
 
 
 def shown_time(moment: datetime | None, zone: ZoneInfo) -> str:
-    """``2026-11-20 18:34:08``: the zone is told once for a page."""
+    """``2026-11-20 18:34:08``: the page shows the zone once."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 

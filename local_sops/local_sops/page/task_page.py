@@ -1,4 +1,4 @@
-"""The page of one task: its state, its nodes, and on request one node with its data and what can be done with it."""
+"""The page of one task: its state, its nodes, and on request one node with its data and actions."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ TASK_ACTIONS = {
     NODE_SUSPENDED: ("pause", "revoke"),
     states.SUSPENDED: ("resume", "revoke"),
 }
-"""What can be done with a task, by its state."""
+"""The actions on a task, by its state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Why something was not done, shown with what was typed.
+    """Why an action failed, shown with the input.
 
-    :param action: what was asked for.
+    :param action: the requested action.
     """
 
     action: str
@@ -56,10 +56,10 @@ class Complaint:
 class NodePanel:
     """One node with its data.
 
-    :param inputs: of the latest try, as JSON.
-    :param actions: what can be done with it now.
-    :param branches: flow id -> name, for a failed gateway at which somebody may choose.
-    :param child_url: the page of the task that an independent subprocess runs in.
+    :param inputs: of the latest attempt, as JSON.
+    :param actions: its current actions.
+    :param branches: flow id -> name, for a failed gateway at which a person may choose.
+    :param child_url: the page of the task that runs an independent subprocess.
     """
 
     row: NodeRow
@@ -76,10 +76,10 @@ class NodePanel:
 def call_for(
     state: ServerState, task: Task, username: str, *, query: Mapping[str, str] | None = None, **body: Any
 ) -> Call:
-    """Make the call of the API that does the same as the page is asked for.
+    """Build the API call for an action of the page.
 
-    :param query: of a call that reads.
-    :param body: of a call that does something.
+    :param query: for a call that reads.
+    :param body: for a call that acts.
     """
     project = next(project for project in PROJECTS if project.id == task.project_id)
     ids = {"task_id": task.pk, "bk_biz_id": project.bk_biz_id}
@@ -91,8 +91,8 @@ def task_page(
 ) -> Response:
     """Show a task.
 
-    :param node_id: the node to show more of.
-    :param complaint: about what was just asked for.
+    :param node_id: the node to show in detail.
+    :param complaint: why the last action failed.
     """
     zone = state.config.timezone
     tree = task.tree
@@ -128,7 +128,7 @@ def task_page(
 
 
 def shown(value: Any) -> str:
-    """Write any JSON value as a person reads it: a text as it is."""
+    """Format a JSON value for people; a string is unchanged."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
 
 
@@ -151,7 +151,7 @@ def _panel(state: ServerState, task: Task, username: str, row: NodeRow) -> NodeP
         outputs=[one for one in detail["outputs"] if _is_telling(one)],
         ex_data=shown(detail["ex_data"] or ""),
         tries=detail.get("histories", ()),
-        # The engine's lines, which the API tells too, hold the flow's passwords.
+        # The engine's lines, which the API returns too, contain the flow's passwords.
         log=state.runtime.get_plain_log_for_node(row.id),
         actions=frozenset(_actions(task, node, row)),
         branches=_branches(node, row),
@@ -160,13 +160,13 @@ def _panel(state: ServerState, task: Task, username: str, row: NodeRow) -> NodeP
 
 
 def _is_telling(output: Mapping[str, Any]) -> bool:
-    """Whether an output is the plugin's own, and set: the engine adds some, and the error has its own place."""
+    """Whether an output is set and the plugin's own: the engine adds some, and the error is shown separately."""
     key = str(output["key"])
     return not key.startswith("_") and key != "ex_data" and output["value"] not in ("", None)
 
 
 def _actions(task: Task, node: Mapping[str, Any], row: NodeRow) -> list[str]:
-    """Name what can be done with a node, as the API calls it; to approve is to call back in its own form."""
+    """List a node's actions by their API names; approving is a callback with its own form."""
     if task.is_finished or not task.is_started or row.type == "SubProcess":
         return []
     actions = []

@@ -1,3 +1,3 @@
-"""Plans: tasks that SOPS starts by itself, again and again (periodic) or once (clocked)."""
+"""Plans: tasks that SOPS starts automatically, repeatedly (periodic) or once (clocked)."""
 
 from __future__ import annotations

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class InvalidCronError(Exception):
-    """What is no cron; the text is the parser's own, which SOPS passes on."""
+    """An invalid cron; the text is the parser's, which SOPS passes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The fields of a cron; as on SOPS the day of the week stands before the day of the month."""
+    """The fields of a cron; as on SOPS, the day of the week comes before the day of the month."""
 
     minute: str = "*"
     hour: str = "*"
@@ -31,9 +31,9 @@ class Cron:
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> Cron:
-        """Read the ``cron`` of a call; what is left out is ``*``, what is unknown is ignored.
+        """Read the ``cron`` of a call; missing fields are ``*``, unknown ones are ignored.
 
-        :raises InvalidCronError: a field is none.
+        :raises InvalidCronError: a field is invalid.
         """
         cron = cls(**{name: str(fields[name]) for name in cls.__slots__ if name in fields})
         try:
@@ -50,7 +50,7 @@ class Cron:
     def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime:
         """Find the first due time after a moment.
 
-        :param zone: in which the fields are meant.
+        :param zone: the time zone of the fields.
         """
         schedule = TzAwareCrontab(**asdict(self), tz=zone)
         last, delta, _ = schedule.remaining_delta(moment.astimezone(zone), tz=zone)

@@ -1,9 +1,9 @@
-"""Starting what is due: what celery's beat is on SOPS.
+"""Start due plans; on SOPS, celery's beat does this.
 
-Taking a due time and making its task is one transaction, so that a kill starts a task at most once; the start
-itself is asked for in the same transaction, and taken up by
-:meth:`~local_sops.runtime.task_life.TaskLife.resume_after_restart` if it did not come to it. Of the due times that
-passed while the server was down, a periodic task makes up for one; a clocked task is started late.
+Taking a due time and creating its task is one transaction, so a kill starts a task at most once; the start is requested
+in the same transaction, and resumed by
+:meth:`~local_sops.runtime.task_life.TaskLife.resume_after_restart` if it did not happen. Of the due times missed while
+the server was down, a periodic task runs once; a clocked task starts late.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 NOT_STARTED, STARTED, START_FAILED = "not_started", "started", "start_failed"
 """States of a clocked task."""
 _LONGEST_WAIT_SECONDS = 30.0
-"""The timers do not run while the machine sleeps: the clock on the wall is looked at this often."""
+"""How often to check the wall clock, since timers stop while the machine sleeps."""
 _MAX_PERIODIC_NAME, _MAX_TASK_NAME = 113, 128
 
 
@@ -56,14 +56,14 @@ class Plans:
         self._zone = zone
 
     def resume_after_restart(self) -> None:
-        """Wait again for what is planned, and start what fell due meanwhile."""
+        """Schedule all plans again, and start those that fell due meanwhile."""
         for periodic in PeriodicTask.objects.filter(enabled=True):
             self._wait(periodic.next_due, partial(self._start_periodic, periodic.pk, periodic.next_due))
         for clocked in ClockedTask.objects.filter(state=NOT_STARTED):
             self.wait_for(clocked)
 
     def set_enabled(self, periodic: PeriodicTask, *, enabled: bool) -> None:
-        """Switch a periodic task on or off; one that is switched on is due from now on."""
+        """Enable or disable a periodic task; an enabled one is due from now on."""
         if enabled == periodic.enabled:
             return
         periodic.enabled = enabled
@@ -93,7 +93,7 @@ class Plans:
             self._dispatcher.submit_later(min(remaining, _LONGEST_WAIT_SECONDS), partial(self._wait, due, start))
 
     def _start_periodic(self, key: int, due: datetime) -> None:
-        """Take a due time, unless it was taken, or planned anew."""
+        """Take a due time, unless it was already taken or rescheduled."""
         with transaction.atomic():
             periodic = PeriodicTask.objects.filter(pk=key, enabled=True, next_due=due).first()
             if periodic is None:
@@ -150,7 +150,7 @@ class Plans:
         )
 
     def _clocked_tree(self, clocked: ClockedTask) -> Tree:
-        """Make the tree of a clocked task from its template as it is now."""
+        """Create a clocked task's tree from the current template."""
         template = self._templates.find(clocked.template_id)
         if template is None:
             raise InvalidTreeError(f"template {clocked.template_id} does not exist")
@@ -173,5 +173,5 @@ class Plans:
 
 
 def periodic_tree_json(tree: Tree) -> str:
-    """Write the tree of a new periodic task: that of a task, which gets its own id only when it is started."""
+    """Create the tree of a new periodic task; each task gets its own ids when it is started."""
     return json.dumps({key: value for key, value in tree.items() if key != "id"}, ensure_ascii=False)

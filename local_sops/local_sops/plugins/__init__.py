@@ -1,6 +1,6 @@
-"""The plugins that nodes run: each module here defines some in ``PLUGINS``.
+"""The plugins that nodes run: each module defines some in ``PLUGINS``.
 
-To add one, put a module beside these. Inputs and outputs are those of SOPS's plugin of the same code and version.
+To add one, put a module in this folder. Inputs and outputs are those of SOPS's plugin with the same code and version.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What the engine's library looks up by code and version.
+    """A plugin, looked up by the engine's library by code and version.
 
-    :param bound_service: the class that does the work; the name is the engine's.
-    :param repeatable: whether it touches nothing outside its task, so that after a kill it may be run again.
+    :param bound_service: the class that does the work (the engine's name for it).
+    :param repeatable: whether it has no effects outside its task, so it may be run again after a kill.
     :param description: shown in the plugin list, as group_name and form (a script of SOPS's own editor) are.
     """
 
@@ -36,7 +36,7 @@ class Plugin:
 
 
 def register_plugins(*plugins: Plugin) -> None:
-    """Make every plugin of this package known to the engine, and those that one server adds."""
+    """Register every plugin of this package, and those that a server adds, with the engine."""
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         for plugin in importlib.import_module(module.name).PLUGINS:
             ComponentLibrary.register_component(plugin.code, plugin.version, plugin)

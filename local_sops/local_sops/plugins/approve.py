@@ -1,6 +1,6 @@
-"""``bk_approve``: waits until somebody approves or rejects.
+"""``bk_approve``: waits for an approval or rejection.
 
-SOPS opens a ticket of BlueKing's ITSM, which calls the node back. Here nobody is asked: answer the node through the
+SOPS opens a ticket of BlueKing's ITSM, which calls the node back. Here no ticket exists: answer the node through the
 API, by node_callback with ``"callback_data": {"approve_result": true}`` or operate_node callback with ``data``.
 """
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class ApproveService(Service):
-    """Waits for a callback; fails if that rejects, unless the input ``rejected_block`` is false."""
+    """Waits for a callback; fails on a rejection, unless the input ``rejected_block`` is false."""
 
     __need_schedule__ = True
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         return [
             self._text("审核人", "bk_verifier", "审核人,多个用英文逗号`,`分隔"),
             self._text("审核标题", "bk_approve_title", "审核标题"),
@@ -32,14 +32,14 @@ class ApproveService(Service):
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """List the outputs in SOPS's own words."""
+        """List the outputs with SOPS's texts."""
         return [
             self.OutputItem(name=name, key=key, type="string", schema=StringItemSchema(description=name))
             for name, key in (("单据sn", "sn"), ("审核结果", "approve_result"))
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Begin to wait; the ticket's number is made up."""
+        """Begin to wait; the ticket's number is fictitious."""
         verifier, title = (data.get_one_of_inputs(key) for key in ("bk_verifier", "bk_approve_title"))
         self.logger.info("asks %s to approve: %s", verifier, title)
         data.set_outputs("sn", f"REQ{uuid.uuid4().int % 10**16:016}")

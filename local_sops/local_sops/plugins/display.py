@@ -1,4 +1,4 @@
-"""``bk_display``: shows a message in the task; a node that only says something."""
+"""``bk_display``: shows a message in the task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DisplayService(Service):
     """Does nothing: the rendered message is among the node's inputs."""
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         return [
             self.InputItem(
                 name="展示内容",

@@ -32,7 +32,7 @@ class LegacyHttpRequestService(Service):
     """Method, address and body; succeeds on a JSON answer with a status of 200 to 299."""
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         return [
             self._text("HTTP 请求方法", "bk_http_request_method"),
             self._text("HTTP 请求目标地址", "bk_http_request_url"),
@@ -40,7 +40,7 @@ class LegacyHttpRequestService(Service):
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """List the outputs in SOPS's own words."""
+        """List the outputs with SOPS's texts."""
         content = ObjectItemSchema(description="HTTP 请求响应内容，内部结构不固定", property_schemas={})
         status = IntItemSchema(description="HTTP 请求响应状态码")
         return [
@@ -49,7 +49,7 @@ class LegacyHttpRequestService(Service):
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Send the request and judge the answer; the outputs are set whatever the judgement."""
+        """Send the request and check the answer; the outputs are set in any case."""
         try:
             response = self._send(data)
         except (requests.RequestException, ValueError) as error:
@@ -102,7 +102,7 @@ class HttpRequestService(LegacyHttpRequestService):
     """With headers, a timeout and a condition on the answer."""
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         header = ObjectItemSchema(
             description="单个头部信息",
             property_schemas={
@@ -150,7 +150,7 @@ class HttpRequestService(LegacyHttpRequestService):
             return True
         try:
             met = bool(BoolRule(condition).test(context={"resp": content}))
-        except Exception as error:  # noqa: BLE001 - whatever the parser raises, the condition is wrong
+        except Exception as error:  # noqa: BLE001 - any parser error means a wrong condition
             data.set_outputs("ex_data", f"请求成功条件判定出错: {error}")
             return False
         if not met:

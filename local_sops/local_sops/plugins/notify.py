@@ -1,4 +1,4 @@
-"""``bk_notify``: a message to people; here it goes to the node's log and to that of the server."""
+"""``bk_notify``: a message to people; here it goes to the node's log and the server's log."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _GROUPS = ["Maintainers", "ProductPm", "Developer", "Tester"]
 
 
 class NotifyService(Service):
-    """Writes who would be told what, and succeeds."""
+    """Logs the message and its receivers, and succeeds."""
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         kinds = ArrayItemSchema(
             description="需要使用的通知方式，从 API 网关自动获取已实现的通知渠道",
             item_schema=StringItemSchema(description="通知方式"),
@@ -54,7 +54,7 @@ class NotifyService(Service):
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Write the message down."""
+        """Log the message."""
         told: dict[str, Any] = {
             key: data.get_one_of_inputs(f"bk_{key}")
             for key in ("notify_type", "receiver_info", "receiver_group", "more_receiver", "notify_title")
@@ -71,10 +71,10 @@ class NotifyService(Service):
 
 
 class LegacyNotifyService(NotifyService):
-    """With the answer of the notification service among the outputs."""
+    """The version whose outputs include the notification service's answer."""
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         kinds = ArrayItemSchema(
             description="需要使用的通知方式",
             enum=["weixin", "email", "sms"],
@@ -93,7 +93,7 @@ class LegacyNotifyService(NotifyService):
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """List the outputs in SOPS's own words."""
+        """List the outputs with SOPS's texts."""
         return [
             self.OutputItem(name=name, key=key, type="string", schema=StringItemSchema(description=description))
             for name, key, description in (
@@ -103,7 +103,7 @@ class LegacyNotifyService(NotifyService):
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Write the message down."""
+        """Log the message."""
         data.set_outputs("code", "0")
         data.set_outputs("message", "OK")
         return super().execute(data, parent_data)

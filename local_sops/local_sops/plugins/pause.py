@@ -1,4 +1,4 @@
-"""``pause_node``: waits until somebody calls back (``node_callback``, or ``operate_node`` callback)."""
+"""``pause_node``: waits for a callback (``node_callback``, or ``operate_node`` callback)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class PauseService(Service):
     __need_schedule__ = True
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         return [
             self.InputItem(name="描述", key="description", type="string", schema=StringItemSchema(description="描述"))
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """List the outputs in SOPS's own words."""
+        """List the outputs with SOPS's texts."""
         return [
             self.OutputItem(
                 name="API回调数据",
@@ -42,7 +42,7 @@ class PauseService(Service):
         return True
 
     def schedule(self, data: DataObject, parent_data: DataObject, callback_data: Any = None) -> bool:
-        """Take the callback's data and end."""
+        """Store the callback's data and end."""
         if callback_data is not None:
             data.outputs.callback_data = callback_data
             self.finish_schedule()

@@ -1,8 +1,8 @@
 """``job_fast_execute_script``: a shell script. Off unless the server is started with ``--allow-scripts``.
 
-SOPS hands scripts to BlueKing's JOB, which runs them on the machines of ``job_ip_list``. Here they run in the shell of
-this machine, as the user of this process, and the machines and accounts that a node names mean nothing. Only shell
-scripts that the node itself holds can be run. Whoever may call the server can then run anything: keep it on loopback.
+SOPS passes scripts to BlueKing's JOB, which runs them on the machines of ``job_ip_list``. Here they run in the shell of
+this machine, as the user of this process; a node's machines and accounts are ignored. Only shell scripts contained in
+the node can be run. Any API caller can then run anything: keep the server on loopback.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _VARIABLE = re.compile(r"<SOPS_VAR>(.+?):(.*?)</SOPS_VAR>", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A script under way.
+    """A running script.
 
     :param deadline: monotonic, in seconds.
     """
@@ -49,18 +49,18 @@ class _Run:
 
 
 _RUNS: dict[str, _Run] = {}
-"""The scripts of this process by the version of the node that started them; nodes of an earlier process have none."""
+"""The scripts of this process by the version of the node that started them; those of an earlier process are missing."""
 _RUNS_LOCK = threading.Lock()
 
 
 class ScriptService(Service):
-    """Starts the script, and waits for its end; it succeeds with exit code 0."""
+    """Starts the script and waits for its end; exit code 0 means success."""
 
     __need_schedule__ = True
     interval = StaticIntervalGenerator(_POLL_SECONDS)
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs that are read here, in SOPS's own words; SOPS knows more."""
+        """List the inputs used here, with SOPS's texts; SOPS has more."""
         return [
             self._text(
                 "脚本来源", "job_script_source", "待执行的脚本来源，手动(manual)，业务脚本(general)，公共脚本(public)"
@@ -75,7 +75,7 @@ class ScriptService(Service):
         ]
 
     def outputs_format(self) -> list[OutputItem]:
-        """List the outputs in SOPS's own words."""
+        """List the outputs with SOPS's texts."""
         found = ObjectItemSchema(
             description=(
                 "输出日志中提取的全局变量，日志中形如 <SOPS_VAR>key:val</SOPS_VAR> 的变量会被提取到 "
@@ -97,7 +97,7 @@ class ScriptService(Service):
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
         """Start the script."""
         if str(data.get_one_of_inputs("job_script_source", "manual")) != "manual":
-            return self._refuse(data, "local_sops runs only scripts that the node holds (job_script_source manual)")
+            return self._refuse(data, "local_sops runs only scripts contained in the node (job_script_source manual)")
         if str(data.get_one_of_inputs("job_script_type", SHELL)) != SHELL:
             return self._refuse(data, "local_sops runs only shell scripts (job_script_type 1)")
         timeout = float(data.get_one_of_inputs("job_script_timeout") or DEFAULT_TIMEOUT_SECONDS)
@@ -119,7 +119,7 @@ class ScriptService(Service):
         return True
 
     def schedule(self, data: DataObject, parent_data: DataObject, callback_data: Any = None) -> bool:
-        """Look whether the script has ended."""
+        """Check whether the script has ended."""
         with _RUNS_LOCK:
             run = _RUNS.get(self.version)
         if run is None:
@@ -137,7 +137,7 @@ class ScriptService(Service):
         return exit_code == 0 or self._refuse(data, f"the script ended with exit code {exit_code}: {text}")
 
     def _take_output(self, data: DataObject, run: _Run) -> str:
-        """Put what the script wrote into the log, and the variables in it into the outputs."""
+        """Write the script's output to the log, and its variables to the outputs."""
         with run.output as output:
             output.seek(0)
             text = output.read(_MAX_LOG_CHARACTERS).decode(errors="replace")
@@ -154,7 +154,7 @@ class ScriptService(Service):
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a script and what it started: it leads a session of its own."""
+    """Kill a script and its child processes: it runs in its own session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -164,4 +164,4 @@ SCRIPT_PLUGINS = tuple(
     Plugin(CODE, version, "快速执行脚本", ScriptService, group_name="作业平台(JOB)") for version in VERSIONS
 )
 PLUGINS: tuple[Plugin, ...] = ()
-"""None unless the server is told to: they are :data:`SCRIPT_PLUGINS`."""
+"""Empty by default: with ``--allow-scripts`` the server adds :data:`SCRIPT_PLUGINS`."""

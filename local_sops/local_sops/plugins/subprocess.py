@@ -1,4 +1,4 @@
-"""``subprocess_plugin``: an independent subprocess, which runs as a task of its own."""
+"""``subprocess_plugin``: an independent subprocess, which runs as a separate task."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SubprocessService(Service):
     task_life: TaskLife
 
     def outputs_format(self) -> list[OutputItem]:
-        """List the outputs in SOPS's own words."""
+        """List the outputs with SOPS's texts."""
         return [
             self.OutputItem(name="任务ID", key="task_id", type="int", schema=IntItemSchema(description="Task ID")),
             self.OutputItem(name="任务URL", key="task_url", type="string", schema=StringItemSchema("Task URL")),
@@ -41,7 +41,7 @@ class SubprocessService(Service):
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Start the task, its constants rendered with the values of this one."""
+        """Start the task, with its constants rendered with this task's values."""
         parent = Task.objects.get(pk=parent_data.get_one_of_inputs("task_id"))
         subprocess = copy.deepcopy(data.get_one_of_inputs("subprocess"))
         self._render(subprocess["pipeline"]["constants"], parent.tree["constants"])
@@ -56,7 +56,7 @@ class SubprocessService(Service):
         return True
 
     def schedule(self, data: DataObject, parent_data: DataObject, callback_data: Any = None) -> bool:
-        """Take over the outputs of the finished task, or fail with it."""
+        """Copy the outputs of the finished task, or fail with it."""
         self.finish_schedule()
         if not callback_data["task_success"]:
             task_url = data.get_one_of_outputs("task_url")
@@ -72,10 +72,10 @@ class SubprocessService(Service):
         return True
 
     def _render(self, constants: Mapping[str, dict[str, Any]], parent_constants: Mapping[str, Any]) -> None:
-        """Set the constants that the parent gives, as SOPS does.
+        """Set the constants passed by the parent, as SOPS does.
 
-        A constant that stands for one of the parent's takes its value as it is; others are rendered if they ask
-        for it by ``need_render``.
+        A constant that is exactly one of the parent's takes its value unchanged; others are rendered if ``need_render``
+        is set.
         """
         values = {key: one["value"] for key, one in constants.items() if one.get("need_render", True)}
         context_values, rendered = self._rendered(values)
@@ -88,7 +88,7 @@ class SubprocessService(Service):
                 constant["value"] = rendered[key]
 
     def _rendered(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read the parent's values that some texts refer to, and render the texts with them."""
+        """Render texts with the parent's values that they refer to."""
         runtime = BambooDjangoRuntime()
         pipeline_id = self.top_pipeline_id
         references = Template(values).get_reference()
@@ -101,7 +101,7 @@ class SubprocessService(Service):
 
 
 def subprocess_plugin(tasks: ChildTasks, life: TaskLife) -> Plugin:
-    """Make the plugin of one server."""
+    """Create the plugin for one server."""
 
     class ServerSubprocessService(SubprocessService):
         """Runs its children on this server."""
@@ -113,4 +113,4 @@ def subprocess_plugin(tasks: ChildTasks, life: TaskLife) -> Plugin:
 
 
 PLUGINS: tuple[Plugin, ...] = ()
-"""None without a server: :func:`subprocess_plugin` makes it."""
+"""Empty without a server: :func:`subprocess_plugin` creates it."""

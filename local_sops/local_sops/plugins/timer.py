@@ -21,7 +21,7 @@ _SECONDS = re.compile(r"\d{1,8}")
 
 
 class _UntilDue(AbstractIntervalGenerator):
-    """The engine asks for the delay before each poll: the first is at once, the next when the timer is due."""
+    """The delay before each poll: the first is immediate, the next when the timer is due."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class _UntilDue(AbstractIntervalGenerator):
 
 
 class SleepTimerService(Service):
-    """Ends at a time that is fixed when it begins, so that a restart of the server does not prolong it."""
+    """Ends at a time that is fixed at the start, so that a restart of the server does not prolong it."""
 
     __need_schedule__ = True
     interval = _UntilDue()
 
     def inputs_format(self) -> list[InputItem]:
-        """List the inputs in SOPS's own words."""
+        """List the inputs with SOPS's texts."""
         return [
             self.InputItem(
                 name="定时时间",
@@ -57,7 +57,7 @@ class SleepTimerService(Service):
         ]
 
     def execute(self, data: DataObject, parent_data: DataObject) -> bool:
-        """Work out when it ends; fail on a text that is neither seconds nor a date, or on a date gone by."""
+        """Compute the end; fail on a text that is neither seconds nor a date, or on a past date."""
         timing = str(data.get_one_of_inputs("bk_timing"))
         force_check = data.get_one_of_inputs("force_check", True)
         zone = ZoneInfo(settings.TIME_ZONE)

@@ -1,7 +1,7 @@
 """The POSTs to a task's ``callback_url``: when it finished, when a node failed for good, when it was revoked.
 
-A callback is stored with the state change that it tells of, so that a kill loses none; one that was under way is made
-again. The receiver gets what SOPS sends: a form, or JSON for ``callback_version`` ``"v2"``.
+A callback is stored with its state change, so a kill loses none; one in progress is sent again. The receiver gets what
+SOPS sends: a form, or JSON for ``callback_version`` ``"v2"``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ JSON_VERSION = "v2"
 MAX_RETRIES = 3
 RETRY_SECONDS = 1.0
 TIMEOUT_SECONDS = 60.0
-"""SOPS waits for its receivers without end."""
+"""SOPS itself waits for its receivers without limit."""
 
 
 class TaskCallbacks:
-    """Tells the receivers of tasks how they end.
+    """Notifies the receivers of tasks about their ends.
 
-    :param dispatcher: threads for the requests, not those of the engine: a receiver may be slow.
+    :param dispatcher: its own threads, not the engine's: a receiver may be slow.
     """
 
     def __init__(self, dispatcher: Dispatcher, runtime: LocalRuntime) -> None:
@@ -41,7 +41,7 @@ class TaskCallbacks:
         self._runtime = runtime
 
     def report(self, task: Task, task_success: bool) -> None:
-        """Plan a callback of a task, if it has a receiver."""
+        """Store a callback of a task, if it has a receiver."""
         if not task.callback_url:
             return
         body = json.dumps(self._body(task, task_success))
@@ -49,7 +49,7 @@ class TaskCallbacks:
         transaction.on_commit(partial(self._dispatcher.submit, partial(self._post, row.pk)))
 
     def resume_after_restart(self) -> None:
-        """Make what was not made."""
+        """Send the pending callbacks."""
         for key in PendingCallback.objects.order_by("pk").values_list("pk", flat=True):
             self._dispatcher.submit(partial(self._post, key))
 
@@ -63,7 +63,7 @@ class TaskCallbacks:
             try:
                 json.dumps(outputs)
             except TypeError:
-                logger.warning("task %s: its outputs are no JSON and stay out of the callback", task.pk)
+                logger.warning("task %s: its outputs are not JSON and are left out of the callback", task.pk)
             else:
                 body["task_outputs"] = outputs
         return body
@@ -79,7 +79,7 @@ class TaskCallbacks:
 
 
 def _is_taken(url: str, body: dict[str, Any]) -> bool:
-    """Post a callback; tell whether the receiver took it."""
+    """Post a callback; return whether the receiver accepted it."""
     as_json = body.get("callback_version") == JSON_VERSION
     try:
         if as_json:

@@ -1,7 +1,7 @@
-"""Independent subprocesses: nodes that run their flow as a task of its own and wait for it (``subprocess_plugin``).
+"""Independent subprocesses: nodes that run their flow as a separate task and wait for it (``subprocess_plugin``).
 
-A child that finishes calls its parent's node back; one that fails, or is revoked, fails it. Retrying or skipping a
-failed node of the child wakes the parent's node again.
+A child that finishes calls its parent's node back; one that fails or is revoked fails the node. Retrying or skipping a
+failed node of the child makes the parent's node wait again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ATTEMPTS = 200
 
 
 class ChildTasks:
-    """Starts children for nodes, and tells the nodes what became of them.
+    """Starts children for nodes, and reports their results to the nodes.
 
     :param zone: of the time in a child's name.
     """
@@ -55,7 +55,7 @@ class ChildTasks:
         self._zone = zone
 
     def start(self, parent: Task, node_id: str, node_version: str, subprocess: dict[str, Any]) -> Task:
-        """Make and start the task of a node.
+        """Create and start the task of a node.
 
         :param subprocess: value of the plugin's input ``subprocess``, its constants rendered.
         :raises InvalidTreeError: its ``pipeline`` cannot become a task.
@@ -78,13 +78,13 @@ class ChildTasks:
         return child
 
     def report(self, task: Task, task_success: bool) -> None:
-        """Call back the node that waits for a task, if one does."""
+        """Call back the node that waits for a task, if any."""
         if task.is_child_taskflow:
             job = partial(self._call_back, task.pk, task_success, _ATTEMPTS)
             transaction.on_commit(partial(self._dispatcher.submit, job))
 
     def wake_parent(self, task: Task) -> None:
-        """Let the failed nodes above a task wait for it again: it goes on."""
+        """Make the failed parent nodes of a task wait for it again, since it continues."""
         if not task.is_child_taskflow:
             return
         node_id = task.parent_node_id
@@ -97,7 +97,7 @@ class ChildTasks:
         self.wake_parent(self._parent_of(task))
 
     def resume_after_restart(self) -> None:
-        """Report what ended while nobody could be told."""
+        """Report children that ended while their parents could not be notified."""
         waiting = State.objects.filter(name=states.RUNNING).values("node_id")
         for task in Task.objects.filter(parent_node_id__in=waiting):
             if task.is_finished or task.is_revoked or self._has_failed(task):
@@ -113,12 +113,12 @@ class ChildTasks:
         return parent
 
     def _let_wait_again(self, task: Task) -> bool:
-        """Set the parent's node from FAILED to RUNNING; False if it is not this task's failure that it shows."""
+        """Set the parent's node from FAILED to RUNNING; False if the node failed for another reason than this task."""
         node_id, version = task.parent_node_id, task.parent_node_version
         if not State.objects.filter(node_id=node_id, version=version, name=states.FAILED).exists():
             return False
         Schedule.objects.filter(node_id=node_id, version=version).update(expired=False)
-        # The engine knows no way from FAILED to RUNNING but this.
+        # The engine has no other way from FAILED to RUNNING.
         self._runtime.set_state(node_id=node_id, version=version, to_state=states.READY, clear_archived_time=True)
         self._runtime.set_state(node_id=node_id, version=version, to_state=states.RUNNING)
         return True

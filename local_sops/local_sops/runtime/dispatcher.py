@@ -1,4 +1,4 @@
-"""Worker threads and a timer: what a broker, workers and a beat are elsewhere."""
+"""Worker threads and a timer, in place of a broker, workers and a beat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Job = Callable[[], None]
 class Dispatcher:
     """Runs jobs soon or later, each on one of a fixed number of threads.
 
-    Jobs live in memory only: what has to survive a restart must be found again in the database
+    Jobs live in memory only: anything that must survive a restart has to be recovered from the database
     (:mod:`local_sops.runtime.recovery`). A job's exception is logged and ends that job alone.
 
     :param worker_threads: how many jobs may run at once.
@@ -38,7 +38,7 @@ class Dispatcher:
 
     @property
     def stopping(self) -> bool:
-        """Whether :meth:`stop` was called: long jobs should end at their next safe point."""
+        """Whether :meth:`stop` was called: long jobs should stop at their next safe point."""
         return self._stopping.is_set()
 
     def start(self) -> None:
@@ -59,7 +59,7 @@ class Dispatcher:
             self._timers_changed.notify()
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Take no more jobs and wait for the running ones.
+        """Accept no more jobs and wait for the running ones.
 
         :returns: whether all threads ended in time. Those that did not are daemons: they die with the process.
         """

@@ -31,14 +31,14 @@ Headers = dict[str, Any] | None
 
 
 class ServerStoppingError(Exception):
-    """Raised between two nodes when the server stops; the process's place is already in the database."""
+    """Raised between two nodes when the server stops; the process's position is already in the database."""
 
 
 class LocalRuntime(BambooDjangoRuntime):
     """bamboo-pipeline's runtime on threads.
 
-    Everything about flows, states and data is the engine's. Only these differ: *execute*, *schedule* and
-    *set_next_schedule* hand their work to the dispatcher where the original sends a Celery message.
+    Flows, states and data are the engine's. Only these differ: *execute*, *schedule* and
+    *set_next_schedule* pass their work to the dispatcher instead of sending a Celery message.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -54,7 +54,7 @@ class LocalRuntime(BambooDjangoRuntime):
         recover_point: ExecuteInterruptPoint | None = None,
         headers: Headers = None,
     ) -> None:
-        """Push a process on from a node, on a worker thread."""
+        """Advance a process from a node, on a worker thread."""
         self._dispatcher.submit(
             partial(
                 self._run_execute,
@@ -113,19 +113,19 @@ class LocalRuntime(BambooDjangoRuntime):
         )
 
     def set_state(self, *args: Any, **kwargs: Any) -> str:
-        """Set a node's state together with what the server notes of it: a reader sees both or neither."""
+        """Set a node's state together with the server's data about it: a reader sees both or neither."""
         with transaction.atomic():
             version: str = super().set_state(*args, **kwargs)
         return version
 
     def set_current_node(self, process_id: int, node_id: str) -> None:
-        """Note where a process is; the safe point at which a stopping server lets go of it."""
+        """Store a process's position; the safe point at which a stopping server releases it."""
         super().set_current_node(process_id, node_id)
         if self._dispatcher.stopping:
             raise ServerStoppingError
 
     def interrupt_errors(self) -> tuple[type[Exception], ...]:
-        """Errors after which the engine dispatches the same step again, from where it was."""
+        """Errors after which the engine dispatches the same step again."""
         return (*super().interrupt_errors(), ServerStoppingError)
 
     def _run_execute(
@@ -159,7 +159,7 @@ class LocalRuntime(BambooDjangoRuntime):
         except InterruptException:
             logger.debug("node %s was interrupted and is dispatched again", interrupter.current_node_id)
         except ComponentNotExistException as error:
-            # As on the server, the node stays RUNNING and nothing but a log line tells why.
+            # As on the server, the node stays RUNNING, and only a log line says why.
             logger.warning("node %s: no such plugin: %s", interrupter.current_node_id, error)
 
     def _run_schedule(

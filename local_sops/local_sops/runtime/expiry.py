@@ -1,4 +1,4 @@
-"""The cleaner: tasks of some age lose what the engine knows of them, and are EXPIRED."""
+"""The cleaner: old tasks lose their engine data and become EXPIRED."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BY_PIPELINE = (ContextOutputs, ContextValue)
 
 
 class Expiry:
-    """Expires old tasks now and then, whatever state they are in.
+    """Expires old tasks periodically, whatever their state.
 
     :param expire_after: age from creation.
     """
@@ -44,7 +44,7 @@ class Expiry:
         self._expire_after = expire_after
 
     def sweep(self) -> None:
-        """Expire what is old, and come back later."""
+        """Expire old tasks, and schedule the next run."""
         created_before = datetime.now(UTC) - self._expire_after
         for task in Task.objects.filter(create_time__lt=created_before, is_expired=False):
             expire(task)

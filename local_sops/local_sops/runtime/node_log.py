@@ -1,8 +1,8 @@
-"""The log of a node: what its plugin writes with its ``logger``, and what the engine says around that.
+"""The log of a node: the lines that its plugin writes with its ``logger``, and the engine's lines around them.
 
-SOPS keeps both, the engine's lines with all variables of the flow in clear text. What plugins write is kept here in the
-engine's tables. The engine says thirty times as much, which would hold it up, so that its lines of the latest nodes are
-kept in memory alone.
+SOPS stores both, including the engine's lines with all variables of the flow in clear text. Here, plugin lines are
+stored in the engine's tables. The engine writes thirty times as much, which would slow it down, so its lines for the
+latest nodes are kept only in memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_NODES = 1000
 
 @dataclass(slots=True)
 class _Engine:
-    """What the engine said of one try of a node, before and after the plugin's first word."""
+    """The engine's lines about one attempt of a node, before and after the plugin's first line."""
 
     before: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class _Engine:
 
 
 class EngineLines(logging.Handler):
-    """Keeps what the engine says of the latest nodes."""
+    """Keeps the engine's lines about the latest nodes."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -40,20 +40,20 @@ class EngineLines(logging.Handler):
         self._changing = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line that is about a node."""
+        """Keep a line about a node."""
         node = get_node_info()
         if node is not None:
             said = self._of(node.node_id, node.version)
             (said.after if said.plugin_has_spoken else said.before).append(self.format(record))
 
     def plugin_speaks(self, node_id: str, version: str) -> None:
-        """Note where the plugin's own lines begin."""
+        """Mark where the plugin's own lines begin."""
         self._of(node_id, version).plugin_has_spoken = True
 
     def around(self, node_id: str, version: str | None, plugin_text: str) -> str:
-        """Return a plugin's text with the engine's lines around it.
+        """Return a plugin's log with the engine's lines around it.
 
-        :param version: of the node's try; ``None`` for the latest.
+        :param version: of the node's attempt; ``None`` for the latest.
         """
         with self._changing:
             tries = [said for key, said in self._tries.items() if key[0] == node_id and version in (None, key[1])]
@@ -78,13 +78,13 @@ _ENGINE_LINES = EngineLines()
 
 
 def keep_node_logs() -> None:
-    """Keep what plugins and the engine log from now on, for get_task_node_log."""
+    """Keep the log lines of plugins and the engine from now on, for get_task_node_log."""
     handler = _PluginLines()
     for each in (handler, _ENGINE_LINES):
         each.setFormatter(logging.Formatter("%(message)s"))
     node_logger.addHandler(handler)
     node_logger.setLevel(logging.INFO)
-    # The server's own log is not the place for what flows say.
+    # The flows' lines do not belong in the server's log.
     node_logger.propagate = False
     engine_logger = logging.getLogger("bamboo_engine")
     engine_logger.addHandler(_ENGINE_LINES)
@@ -94,6 +94,6 @@ def keep_node_logs() -> None:
 def node_log(runtime: LocalRuntime, node_id: str, version: str | None) -> str:
     """Return the log of a node.
 
-    :param version: of the node's try; ``None`` for the latest.
+    :param version: of the node's attempt; ``None`` for the latest.
     """
     return _ENGINE_LINES.around(node_id, version, runtime.get_plain_log_for_node(node_id, version=version))

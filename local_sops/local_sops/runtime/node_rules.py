@@ -1,4 +1,4 @@
-"""What the server does to nodes beside the engine: ``auto_retry`` and ``timeout_config`` of an activity."""
+"""What the server does to nodes besides the engine: ``auto_retry`` and ``timeout_config`` of an activity."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ AUTO_RETRY_MAX_INTERVAL_SECONDS = 60
 TIMEOUT_TEXT = "The node has been terminated by the system due to exceeding the 'Timeout Setting'."
 """``ex_data`` of a node that ran too long."""
 _SETTLE_SECONDS = 0.05
-"""The engine tells of a failure a moment before the node can be retried."""
+"""The engine reports a failure a moment before the node can be retried."""
 _ATTEMPTS = 40
 
 
 def forced_fail_text(operator: str) -> str:
-    """``ex_data`` of a node that somebody ended."""
+    """``ex_data`` of a node ended by a person."""
     return f"The node has been terminated by {operator}."
 
 
 def register_node_rules(task: Task, tree: Tree, *, with_auto_retry: bool, with_timeouts: bool) -> None:
-    """Note the automatic retries and the timeouts of a new task's activities, subprocesses included.
+    """Store the automatic retries and timeouts of a new task's activities, subprocesses included.
 
     :param with_auto_retry: fast_create_task leaves both out, create_and_start_task the timeouts.
     """
@@ -63,20 +63,20 @@ def register_node_rules(task: Task, tree: Tree, *, with_auto_retry: bool, with_t
 
 
 class NodeRules:
-    """Retries and times out nodes as their tasks' trees ask for."""
+    """Retries and times out nodes according to their tasks' trees."""
 
     def __init__(self, dispatcher: Dispatcher, runtime: LocalRuntime) -> None:
         self._dispatcher = dispatcher
         self._runtime = runtime
 
     def state_changed(self, node_id: str, to_state: str, version: str) -> bool:
-        """Follow a state change of any node; tell whether it failed and will be retried."""
+        """Handle a state change of a node; return whether it failed and will be retried."""
         if to_state == states.RUNNING:
             self._plan_timeout(node_id, version)
         return to_state == states.FAILED and self._plan_retry(node_id)
 
     def resume_after_restart(self) -> None:
-        """Plan again what was planned in memory; intervals and timeouts start anew."""
+        """Schedule again what was scheduled in memory; intervals and timeouts restart."""
         retried = AutoRetry.objects.values_list("node_id", flat=True)
         for state in State.objects.filter(name=states.FAILED, node_id__in=list(retried)):
             self._plan_retry(state.node_id)
@@ -95,7 +95,7 @@ class NodeRules:
     def _retry(self, node_id: str, retry_times: int, attempts: int) -> None:
         if not State.objects.filter(node_id=node_id, name=states.FAILED).exists():
             return
-        # Counted first: were the server killed in between, a retry would be lost, never done twice.
+        # Counted first: if the server is killed in between, a retry is lost, but never done twice.
         rules = AutoRetry.objects.filter(node_id=node_id, retry_times=retry_times)
         if not rules.update(retry_times=retry_times + 1):
             return

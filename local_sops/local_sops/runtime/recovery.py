@@ -1,12 +1,11 @@
-"""Going on after a restart, whether the server was stopped or killed.
+"""Recovery after a restart, whether the server was stopped or killed.
 
-The engine's tables say where each process is. What was waiting waits again: timers are polled at once and go on to
-their end, a pause waits for its callback. What was between two nodes goes on. A plugin that was in the middle of
-its work is failed, so that nothing is run twice in silence: retry or skip decides. Only plugins that touch nothing
-outside their task are run again.
+The engine's tables say where each process is. Waiting nodes wait again: timers are polled at once and run to their end,
+a pause waits for its callback. A process between two nodes continues. A plugin that was interrupted fails its node, so
+that nothing silently runs twice: retry or skip decides. Only plugins without effects outside their task are run again.
 
-What it does not do: a node that was killed between its FINISHED state and the writing of its outputs keeps the
-state and loses the outputs.
+Known limit: a node killed between its FINISHED state and the writing of its outputs keeps the state and loses the
+outputs.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _FORKING_GATEWAYS = (NodeType.ParallelGateway, NodeType.ConditionalParallelGatew
 
 
 def resume_processes(runtime: LocalRuntime) -> None:
-    """Dispatch every process of every running task from where it stood."""
+    """Resume every process of every running task where it stopped."""
     running = State.objects.filter(name=states.RUNNING).values_list("node_id", flat=True)
     processes = Process.objects.filter(dead=False, suspended=False, root_pipeline_id__in=list(running))
     for process in processes.order_by("pk"):
@@ -51,7 +50,7 @@ class _Recovery:
 
     def resume(self) -> None:
         if self._process.need_ack > 0:
-            # Waits for its branches; the last of them wakes it.
+            # Waits for its branches; the last one wakes it.
             return
         node_id = self._process.current_node_id
         if not node_id:
@@ -62,7 +61,7 @@ class _Recovery:
         if state is None:
             self._execute(node_id)
         elif state.name in (states.READY, states.LOOP_READY):
-            # A retry clears the time; a node that was paused while it ran, and resumed, is over for the engine.
+            # A retry clears the time; for the engine, a node that was paused while it ran, and resumed, has finished.
             if state.started_time is None:
                 self._execute(node_id)
         elif state.name in (states.RUNNING, states.FINISHED):
@@ -84,14 +83,14 @@ class _Recovery:
             self._repeat(state)
 
     def _resume_fork(self, node: Any, state: State) -> None:
-        """Go on at a gateway, which forks its branches, is finished, waits for them, and then sends them off."""
+        """Resume at a gateway, which forks its branches, finishes, waits for them, and then starts them."""
         branches = Process.objects.filter(parent_id=self._process.pk)
         waiting = branches.filter(dead=False)
         if state.name == states.RUNNING:
             waiting.delete()
             self._repeat(state)
         elif waiting.exists():
-            # They were not sent off yet: each is taken up on its own, as its state is none.
+            # They were not started yet: each is resumed separately, since it has no state.
             self._runtime.join(self._process.pk, list(waiting.values_list("pk", flat=True)))
         elif branches.exists():
             self._execute(branches.latest("pk").destination_id)
@@ -99,7 +98,7 @@ class _Recovery:
             self._repeat(state)
 
     def _resume_end(self, state: State) -> None:
-        """Go on at an end event: that of a subprocess pops the stack as its last act."""
+        """Resume at an end event: a subprocess's end event pops the stack last."""
         if self._stack[-1] == state.parent_id:
             self._repeat(state)
         else:
@@ -126,7 +125,7 @@ class _Recovery:
             self._runtime.schedule(self._process.pk, node.id, schedule.pk, callback.pk)
 
     def _repeat(self, state: State) -> None:
-        """Run again what changes nothing outside the engine: an event, a gateway, a plugin that only waits."""
+        """Run a node again that changes nothing outside the engine: an event, a gateway, a plugin that only waits."""
         State.objects.filter(pk=state.pk).update(name=states.RUNNING)
         point = ExecuteInterruptPoint(
             name=ExecuteKeyPoint.SET_NODE_RUNNING_DONE,

@@ -1,4 +1,4 @@
-"""``${_system.task_id}`` and its like, and project constants: what a flow may know of the task that it runs in."""
+"""System variables like ``${_system.task_id}``, and project constants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "${_system}"
 
 
 def task_facts(task: Task, executor: str, task_url: str) -> dict[str, Any]:
-    """List what is known of a task when it starts; plugins get it as their parent's data.
+    """List a task's system data at its start; plugins get it as their parent's data.
 
     :param executor: who starts the task.
     """
@@ -44,6 +44,6 @@ def task_facts(task: Task, executor: str, task_url: str) -> dict[str, Any]:
 
 
 def context_of(facts: Mapping[str, Any], project_constants: Mapping[str, str]) -> dict[str, Any]:
-    """Make the context values for the start of a task; subprocesses see them too."""
+    """Create the context values for the start of a task; subprocesses see them too."""
     constants = {f"${{_env_{name}}}": value for name, value in project_constants.items()}
     return {KEY: SimpleNamespace(**facts), **constants}

@@ -1,4 +1,4 @@
-"""A task from creation to its end: the rows of the server kept in step with the engine."""
+"""A task's life: keeps the server's rows in sync with the engine."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Reporter = Callable[[Task, bool], None]
-"""Is told that a task finished (True), that a node failed for good, or that the task was revoked (False)."""
+"""Called when a task finished (True), when a node failed for good, or when the task was revoked (False)."""
 EXECUTE_TASK, FUNC_CLAIM, FINISHED = "execute_task", "func_claim", "finished"
-"""Values of ``current_flow``: to be run, waiting for a functionary, over."""
+"""Values of ``current_flow``: ready to run, waiting to be claimed, finished."""
 
 
 class TaskLife:
     """Creates and starts tasks, and follows them to their end.
 
-    :param dispatcher: runs what is asked for asynchronously.
+    :param dispatcher: runs jobs asynchronously.
     :param runtime: the engine's.
     :param base_url: of the server, for the addresses of tasks.
     :param project_constants: project id -> name -> value of ``${_env_name}``.
@@ -57,27 +57,27 @@ class TaskLife:
         self._reporters: tuple[Reporter, ...] = ()
 
     def report_to(self, *reporters: Reporter) -> None:
-        """Tell these how tasks fare from now on; they are called in the transaction of the change."""
+        """Notify these listeners from now on; they are called in the transaction of the change."""
         self._reporters = reporters
 
     def url_of(self, task: Task) -> str:
-        """Name the page of a task."""
+        """Return the URL of a task's page."""
         return f"{self._base_url}{self.path_of(task)}"
 
     def path_of(self, task: Task) -> str:
-        """Name the page of a task, as seen from this server."""
+        """Return the path of a task's page."""
         return f"/taskflow/execute/{task.project_id}/?instance_id={task.pk}"
 
     def connect(self) -> None:
-        """Follow the engine's state changes from now on."""
+        """Listen to the engine's state changes from now on."""
         post_set_state.connect(self._state_changed, dispatch_uid="local_sops.task_life")
 
     def create(self, tree: Tree, *, with_auto_retry: bool = True, with_timeouts: bool = True, **fields: Any) -> Task:
-        """Store a new task, not started.
+        """Store a new task without starting it.
 
         :param tree: a task tree, ids renewed.
-        :param with_auto_retry: whether the server will retry nodes that ask for it.
-        :param with_timeouts: whether the server will end nodes that run too long.
+        :param with_auto_retry: whether the server retries nodes with ``auto_retry``.
+        :param with_timeouts: whether the server ends nodes that exceed ``timeout_config``.
         :param fields: the other columns of :class:`Task`.
         """
         if "current_flow" not in fields:
@@ -93,16 +93,16 @@ class TaskLife:
         return task
 
     def request_start(self, task: Task, username: str) -> None:
-        """Ask for a task to be started; who asks first starts it, and it starts once."""
+        """Request a task's start; only the first request counts, and the task starts once."""
         Task.objects.filter(pk=task.pk).update(start_requested_by=username)
-        # A plan makes its task and asks for its start in one transaction.
+        # A plan creates its task and requests its start in one transaction.
         transaction.on_commit(partial(self._dispatcher.submit, partial(self._start, task.pk, username)))
 
     def resume_after_restart(self) -> None:
-        """Take up what was asked for, or is waiting for a time, and has not happened yet."""
+        """Resume requests and scheduled work that have not been carried out yet."""
         started = Task.objects.filter(is_started=True, current_flow=EXECUTE_TASK)
         known = State.objects.filter(node_id__in=started.values("instance_id")).values("node_id")
-        # Taken by a worker that was killed before the engine knew of the task.
+        # Taken by a worker that was killed before the engine had the task.
         started.exclude(instance_id__in=known).update(is_started=False)
         for task in Task.objects.filter(is_started=False).exclude(start_requested_by=""):
             self._dispatcher.submit(partial(self._start, task.pk, task.start_requested_by))
@@ -152,7 +152,7 @@ class TaskLife:
             self._report(root_id, task_success=True)
         elif state == states.REVOKED:
             tasks.update(is_revoked=True, finish_time=datetime.now(UTC), current_flow=FINISHED)
-            # SOPS hears of it in two ways, and tells of both.
+            # SOPS detects it in two ways, and reports both.
             self._report(root_id, task_success=False)
             self._report(root_id, task_success=False)
 

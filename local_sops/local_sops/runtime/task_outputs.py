@@ -1,4 +1,4 @@
-"""What a finished task gives back."""
+"""The outputs of a finished task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def task_outputs(runtime: LocalRuntime, task: Task) -> list[dict[str, Any]]:
-    """List the outputs of a finished task; none of any other."""
+    """List the outputs of a finished task; empty for any other."""
     if not task.is_finished:
         return []
     constants = task.tree["constants"]

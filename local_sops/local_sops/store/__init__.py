@@ -1,3 +1,3 @@
-"""What the server keeps beside the engine's own tables."""
+"""The server's own tables, in addition to the engine's."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Django application that owns the tables of the server."""
+"""The Django application for the server's tables."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from django.db import models
 class Task(models.Model):
     """A SOPS task. Its nodes' states live in the engine's tables, under :attr:`instance_id`.
 
-    ``parent_node_id`` is set for the task of an independent subprocess: the node, in another task, that waits for it.
+    ``parent_node_id`` is set for the task of an independent subprocess: the node in another task that waits for it.
     """
 
     name = models.CharField(max_length=128)
@@ -55,7 +55,7 @@ class Task(models.Model):
 
 
 class AutoRetry(models.Model):
-    """A node that the server retries by itself (``auto_retry`` of an activity), and how often it has."""
+    """A node that the server retries automatically (``auto_retry`` of an activity), and the retries so far."""
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE)
     node_id = models.CharField(max_length=33, unique=True)
@@ -65,7 +65,7 @@ class AutoRetry(models.Model):
 
     @classmethod
     def is_left(cls, node_id: str) -> bool:
-        """Whether the server will retry a node once more, were it to fail."""
+        """Whether the server would retry a node after another failure."""
         return bool(cls.objects.filter(node_id=node_id, retry_times__lt=models.F("max_retry_times")).exists())
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class NodeTimeout(models.Model):
 
 
 class PendingCallback(models.Model):
-    """A POST to a task's ``callback_url`` that is to be made."""
+    """A pending POST to a task's ``callback_url``."""
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE)
     body_json = models.TextField()
@@ -98,7 +98,7 @@ class PendingCallback(models.Model):
 class PeriodicTask(models.Model):
     """A plan that starts a task at every due time of a cron, while it is enabled.
 
-    ``next_due`` is the one due time that is not yet taken; taking it and making its task is one transaction.
+    ``next_due`` is the next due time; taking it and creating its task is one transaction.
     """
 
     name = models.CharField(max_length=64)
@@ -118,7 +118,7 @@ class PeriodicTask(models.Model):
 
     @property
     def tree(self) -> dict[str, Any]:
-        """The ``pipeline_tree`` that its tasks are made from, freshly parsed: the caller may change it."""
+        """The ``pipeline_tree`` for its tasks, freshly parsed: the caller may change it."""
         tree: dict[str, Any] = json.loads(self.tree_json)
         return tree
 

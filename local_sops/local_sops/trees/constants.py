@@ -1,4 +1,4 @@
-"""Global variables of a tree: which are used, and what a caller may set."""
+"""The global variables of a tree: which are used, and which a caller may set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def references(value: Any) -> set[str]:
-    """List the ``${name}`` keys that any JSON value refers to, as the engine reads them."""
+    """List the ``${name}`` keys that a JSON value refers to, as the engine reads them."""
     return set(Template(value).get_reference())
 
 
 def without_unreferenced(tree: Tree) -> Tree:
-    """Drop the constants that no node, gateway, output or used constant refers to; number the rest anew.
+    """Drop the constants that no node, gateway, output or used constant refers to; renumber the rest.
 
     :param tree: not changed.
     """
@@ -51,7 +51,7 @@ def _direct_references(tree: Tree) -> Iterable[str]:
 
 
 def _passed_constants(subprocess: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Find what a subprocess is given by its parent: a template and a task keep it in different places."""
+    """Find the values that a subprocess gets from its parent; templates and tasks store them in different places."""
     if "pipeline" in subprocess:
         constants = subprocess["pipeline"]["constants"]
         return {key: constant for key, constant in constants.items() if constant.get("show_type") == "show"}
@@ -60,7 +60,7 @@ def _passed_constants(subprocess: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def with_values(tree: Tree, values: Mapping[str, Any]) -> Tree:
-    """Set constants by key; unknown keys are ignored, types are kept, hidden ones and node outputs may be set.
+    """Set constants by key; unknown keys are ignored, types are kept, and hidden constants and node outputs may be set.
 
     :param tree: not changed.
     :param values: ``{"${key}": value}``, create_task's ``constants``.
@@ -76,14 +76,14 @@ def with_values(tree: Tree, values: Mapping[str, Any]) -> Tree:
 
 
 def _default_of(definition: Any) -> Any:
-    """Find the value that a meta variable begins with: choices and tables name it differently."""
+    """Find the initial value of a meta variable; choices and tables store it under different names."""
     if not isinstance(definition, dict):
         return definition
     return definition.get("default") or definition.get("default_text", "")
 
 
 def with_simplified(tree: Tree, keys: Iterable[str]) -> Tree:
-    """Make custom constants plain text, so that a caller need not know the form of their values.
+    """Turn custom constants into plain text, so that a caller need not know their value format.
 
     :param tree: not changed.
     """
@@ -96,7 +96,7 @@ def with_simplified(tree: Tree, keys: Iterable[str]) -> Tree:
 
 
 def without_schema(tree: Tree) -> Tree:
-    """Drop each constant's ``schema``: get_template_info adds it, a task does not carry it."""
+    """Drop each constant's ``schema``: get_template_info adds it, a task lacks it."""
     return {
         **tree,
         "constants": {

@@ -1,4 +1,4 @@
-"""From a template, or a caller's own tree, to the tree of a new task."""
+"""Create the tree of a new task from a template or a caller's tree."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def tree_from_template(
     values: Mapping[str, Any],
     simplified: Iterable[str] = (),
 ) -> Tree:
-    """Make the tree of a task from a template.
+    """Create a task's tree from a template.
 
     :param excluded: ids of the activities to leave out.
     :param values: the task's constants.
-    :param simplified: keys of the constants that become plain text, create_task's ``simplify_vars``.
-    :raises InvalidTreeError: a node cannot be left out, or the tree is not valid.
+    :param simplified: keys of the constants that become plain text (create_task's ``simplify_vars``).
+    :raises InvalidTreeError: a node cannot be left out, or the tree is invalid.
     """
     pruned = without_nodes(with_drawing(template.tree), excluded)
     wanted = with_simplified(with_values(without_schema(without_unreferenced(pruned)), values), simplified)
@@ -41,19 +41,19 @@ def tree_from_template(
 def tree_from_caller(
     templates: TemplateFolder, tree: Any, values: Mapping[str, Any], *, independent: bool = False
 ) -> Tree:
-    """Make the tree of a task that brings its own ``pipeline_tree``: nothing is left out of it.
+    """Create the tree of a task with its own ``pipeline_tree``; nothing is left out.
 
-    :param independent: whether its subprocesses become tasks of their own.
-    :raises InvalidTreeError: it is not a valid tree.
+    :param independent: whether its subprocesses become separate tasks.
+    :raises InvalidTreeError: the tree is invalid.
     """
     check_shape(tree)
     return _task_tree(templates, with_values(tree, values), independent=independent)
 
 
 def tree_of_child(templates: TemplateFolder, tree: Tree) -> Tree:
-    """Make the tree of the task of an independent subprocess.
+    """Create the tree for the task of an independent subprocess.
 
-    :raises InvalidTreeError: it is not a valid tree.
+    :raises InvalidTreeError: the tree is invalid.
     """
     return _task_tree(templates, tree, independent=True)
 
@@ -62,13 +62,13 @@ def _task_tree(templates: TemplateFolder, tree: Tree, *, independent: bool) -> T
     made = _with_child_origins(templates, templates.expanded(tree))
     if independent:
         made = with_independent_subprocesses(with_drawing(made))
-    # Before the ids are new, so that an error names those that the caller knows.
+    # Before the ids are renewed, so that an error names the caller's ids.
     validate(made)
     return with_new_ids(made)
 
 
 def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:
-    """Note on each SubProcess which template it came from, as a task does: the API's id and an internal one."""
+    """Record on each SubProcess which template it came from, as tasks do: the API's id and an internal one."""
     for activity in tree["activities"].values():
         if activity["type"] != "SubProcess":
             continue

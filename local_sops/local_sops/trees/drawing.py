@@ -1,4 +1,4 @@
-"""``line`` and ``location``: where the editor draws what. Exported templates come without them."""
+"""``line`` and ``location``: the editor's layout. Exported templates lack them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHAPES = {
 
 
 def with_drawing(tree: Tree) -> Tree:
-    """Add ``line`` and ``location`` to a tree; those it already has are kept.
+    """Add ``line`` and ``location`` to a tree; existing ones are kept.
 
     :param tree: not changed.
     """
@@ -39,7 +39,7 @@ def with_drawing(tree: Tree) -> Tree:
 
 
 def _locations(tree: Tree) -> Iterator[dict[str, Any]]:
-    """One place for each node: columns by the distance from the start, rows by the order in a column."""
+    """Position each node: columns by the distance from the start, rows by the order in a column."""
     columns = _distances(tree)
     rows: dict[int, int] = {}
     nodes = (tree["start_event"], *tree["gateways"].values(), *tree["activities"].values(), tree["end_event"])

@@ -1,4 +1,4 @@
-"""From a web tree to the pipeline that the engine runs."""
+"""Convert a web tree to the pipeline that the engine runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WITH_CHOICES = "text_value_select"
-"""The variable that is computed from all its choices, not only the one that was made."""
+"""The variable that is computed from all its choices, not only the selected one."""
 
 
 def engine_pipeline(tree: Tree) -> dict[str, Any]:
-    """Convert a task's tree, with its ids as they are.
+    """Convert a task's tree, keeping its ids.
 
-    A constant of a ``custom_type`` that is registered is computed when it is read; those of other types are text.
+    A constant with a registered ``custom_type`` is computed when it is read; others are text.
 
     :param tree: a task tree: SubProcess nodes carry their ``pipeline``. Not changed.
     """
@@ -43,12 +43,12 @@ def engine_pipeline(tree: Tree) -> dict[str, Any]:
 def validate(tree: Tree) -> None:
     """Check a task tree with the engine's own validators.
 
-    :raises InvalidTreeError: carrying the validator's text.
+    :raises InvalidTreeError: with the validator's text.
     """
     try:
         validate_and_process_pipeline(engine_pipeline(tree), cycle_tolerate=True)
     except Exception as error:
-        # The validators raise many kinds, KeyError and TypeError among them; all mean the tree.
+        # The validators raise many types, including KeyError and TypeError; all mean an invalid tree.
         raise InvalidTreeError(str(error)) from error
 
 
@@ -58,7 +58,7 @@ def _value_kind(value: Any) -> str:
 
 
 def _given(constant: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the value of a constant that no node puts out: computed by a variable's class, or as it is."""
+    """Convert the value of a constant that is not a node's output: computed by a variable class, or unchanged."""
     value, custom_type = constant["value"], constant.get("custom_type")
     if constant["source_type"] != "custom" or VariableLibrary.get_var_class(custom_type) is None:
         return {"type": _value_kind(value), "value": value}
@@ -76,7 +76,7 @@ def _context_inputs(constants: Mapping[str, Any]) -> dict[str, Any]:
             continue
         sources = constant.get("source_info") or {}
         if not sources:
-            # Its node was left out of the task: the text ${key} then stays as it is.
+            # Its node was left out of the task: the text ${key} then stays unchanged.
             continue
         node_id, output_keys = next(iter(sources.items()))
         inputs[key] = {"type": "splice", "source_act": node_id, "source_key": output_keys[0], "value": value}

@@ -1,7 +1,7 @@
-"""New ids for everything in a tree.
+"""Renew all ids in a tree.
 
-SOPS gives every task fresh ids for its nodes, gateways and flows, subprocesses included. Only activities keep
-their origin, in ``template_node_id``.
+SOPS gives every task fresh ids for its nodes, gateways and flows, subprocesses included. Only activities record their
+origin, in ``template_node_id``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def new_id(prefix: str = "n") -> str:
-    """Make an id in the engine's style: a letter and 31 hex digits.
+    """Create an id in the engine's format: a letter and 31 hex digits.
 
     :param prefix: ``n`` for nodes and pipelines, ``l`` for flows.
     """
@@ -24,7 +24,7 @@ def new_id(prefix: str = "n") -> str:
 
 
 def with_new_ids(tree: Tree, tree_id: str | None = None) -> Tree:
-    """Copy a tree so that every id is new, and every reference to one follows.
+    """Copy a tree with new ids and update every reference.
 
     :param tree: not changed.
     :param tree_id: id of the pipeline; new if left out. In a subprocess it is the id of its SubProcess node.
@@ -54,7 +54,7 @@ def _id_map(tree: Tree) -> dict[str, str]:
 
 
 def _renewed(ids: Mapping[str, str], reference: Any) -> Any:
-    """Follow an id, or a list of ids; ``""`` stays."""
+    """Map an id, or a list of ids; ``""`` stays."""
     if isinstance(reference, list):
         return [_renewed(ids, one) for one in reference]
     if reference in ("", None):
@@ -79,7 +79,7 @@ def _renewed_node(node: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, 
         default = node["default_condition"]
         renewed["default_condition"] = {**default, "flow_id": _renewed(ids, default["flow_id"])}
     if node.get("converge_gateway_id"):
-        # A stored one may be stale; the validator computes it anew.
+        # A stored one may be stale; the validator recomputes it.
         converge = node["converge_gateway_id"]
         renewed["converge_gateway_id"] = ids.get(converge, converge)
     return renewed

@@ -1,4 +1,4 @@
-"""Subprocesses that run as tasks of their own: in such a task they are activities of the plugin subprocess_plugin."""
+"""Independent subprocesses: in a task they are activities of the plugin subprocess_plugin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PASSED = ("always_use_latest", "scheme_id_list", "template_source", "template_i
 
 
 def with_independent_subprocesses(tree: Tree) -> Tree:
-    """Make every SubProcess of a tree, and of the trees in them, an activity that starts a task.
+    """Turn every SubProcess of a tree, nested ones included, into an activity that starts a task.
 
     :param tree: a task tree before its ids are renewed: SubProcess nodes carry their ``pipeline``. Not changed.
     """
@@ -47,7 +47,7 @@ def _as_plugin(subprocess: Mapping[str, Any]) -> dict[str, Any]:
     value["subprocess_name"] = subprocess["name"]
     return {
         "error_ignorable": False,
-        # SOPS spells these defaults so; nothing reads them.
+        # SOPS's own spelling of these defaults; nothing reads them.
         "auto_retry": {"enabled": False, "interval": 0, "times": 1},
         "timeout_config": {"enabled": False, "seconds": 10, "action": "forced_fail"},
         "skippable": True,
@@ -63,7 +63,7 @@ def _as_plugin(subprocess: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_origins(tree: Tree) -> Tree:
-    """Note where the activities come from: they keep their ids until their own task is made."""
+    """Record the activities' origin: they keep their ids until their own task is created."""
     return {
         **tree,
         "activities": {

@@ -1,4 +1,4 @@
-"""Names as SOPS stores them: without characters that could be markup, and not too long."""
+"""Names as SOPS stores them: without markup characters, and limited in length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNSAFE = str.maketrans("", "", "<>$&'\"")
 
 
 def safe_name(name: str, max_length: int) -> str:
-    """Drop unsafe characters and cut."""
+    """Drop unsafe characters and truncate."""
     return name.translate(_UNSAFE)[:max_length]
 
 

@@ -1,4 +1,4 @@
-"""Finding nodes in a tree."""
+"""Find nodes in a tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def walk(tree: Tree) -> Iterator[dict[str, Any]]:
-    """Yield every node of a tree, those of subprocesses included: events, activities, gateways."""
+    """Yield every node of a tree, subprocesses included: events, activities, gateways."""
     yield tree["start_event"]
     yield tree["end_event"]
     yield from tree["gateways"].values()
@@ -22,12 +22,12 @@ def walk(tree: Tree) -> Iterator[dict[str, Any]]:
 
 
 def has_node(tree: Tree, node_id: str) -> bool:
-    """Whether a node of this id is anywhere in a tree."""
+    """Whether a tree contains a node with this id."""
     return any(node["id"] == node_id for node in walk(tree))
 
 
 def activity_names(tree: Tree) -> dict[str, str]:
-    """Node id -> name, for the activities of a tree and its subprocesses; gateways and events are not named."""
+    """Node id -> name, for the activities of a tree and its subprocesses; gateways and events have none."""
     return {node["id"]: node["name"] for node in walk(tree) if "component" in node or "pipeline" in node}
 
 

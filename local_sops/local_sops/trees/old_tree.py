@@ -1,4 +1,4 @@
-"""Trees as a SOPS of 2019 wrote them, and the names that it gave to nodes in a status."""
+"""Trees and node names in statuses as a SOPS of 2019 wrote them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def class_names(tree: Tree) -> dict[str, str]:
 
 
 def old_tree(tree: Tree) -> Tree:
-    """Write a tree as in 2019: single flows as text, the old names of switches, plugins without a version.
+    """Convert a tree to the form of 2019: single flows as strings, old names of flags, plugins without a version.
 
     :param tree: not changed.
     """

@@ -1,4 +1,4 @@
-"""Leaving optional nodes out of a new task (``exclude_task_nodes_id``, ``execute_task_nodes_id``)."""
+"""Leave optional nodes out of a new task (``exclude_task_nodes_id``, ``execute_task_nodes_id``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def nodes_but(tree: Tree, executed: Collection[str]) -> list[str]:
-    """List the activities to exclude so that only these are left; ids not in the tree do not matter.
+    """List the activities to exclude so that only these remain; unknown ids are ignored.
 
     :param executed: create_task's ``execute_task_nodes_id``.
     """
@@ -20,14 +20,14 @@ def nodes_but(tree: Tree, executed: Collection[str]) -> list[str]:
 
 
 def without_nodes(tree: Tree, excluded: Iterable[str]) -> Tree:
-    """Copy a tree without some of its activities, the flows rejoined.
+    """Copy a tree without some of its activities, and reconnect the flows.
 
-    Branches of parallel gateways that are left empty go too, and a gateway whose branches are all empty goes
-    with its converge gateway. Exclusive and conditional gateways stay.
+    Empty branches of parallel gateways are removed too, as is a gateway whose branches are all empty, with its converge
+    gateway. Exclusive and conditional gateways stay.
 
     :param tree: not changed.
     :param excluded: ids of top-level activities.
-    :raises InvalidTreeError: one of them is not in the tree, or not optional.
+    :raises InvalidTreeError: one of them is unknown or not optional.
     """
     excluded = list(excluded)
     for node_id in excluded:
@@ -51,7 +51,7 @@ def _as_list(reference: Any) -> list[str]:
 
 
 class _Pruning:
-    """A tree while it is being cut; its incoming flows are lists throughout."""
+    """A tree during pruning; its incoming flows are always lists."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -66,7 +66,7 @@ class _Pruning:
             (constant.get("source_info") or {}).pop(node_id, None)
 
     def remove_all_empty_branches(self) -> None:
-        """Remove empty branches until there are none: a removed gateway may leave one empty around it."""
+        """Remove empty branches until there are none: removing a gateway may empty its enclosing branch."""
         removed = True
         while removed:
             parallel = [key for key, node in self.tree["gateways"].items() if node["type"] == "ParallelGateway"]
@@ -75,7 +75,7 @@ class _Pruning:
                 removed |= self._remove_empty_branches(gateway_id)
 
     def _remove_empty_branches(self, gateway_id: str) -> bool:
-        """Remove a parallel gateway's flows straight to its converge gateway; tell whether there were any."""
+        """Remove a parallel gateway's flows straight to its converge gateway; return whether there were any."""
         gateway = self.tree["gateways"].get(gateway_id)
         if gateway is None:
             return False
@@ -105,7 +105,7 @@ class _Pruning:
         self._forget_node(converge_id)
 
     def _splice_out(self, incoming: list[str], outgoing: str) -> None:
-        """Lead the incoming flows of something removed to where its outgoing flow went."""
+        """Redirect a removed element's incoming flows to the target of its outgoing flow."""
         target_id = self.tree["flows"][outgoing]["target"]
         for flow in incoming:
             self.tree["flows"][flow]["target"] = target_id

@@ -92,9 +92,9 @@ _VALIDATOR = Draft4Validator(_TREE_SCHEMA)
 
 
 def check_shape(tree: Any) -> None:
-    """Check that something is shaped like a web tree.
+    """Check that a value has the form of a web tree.
 
-    :raises InvalidTreeError: naming every place that is not, in SOPS's own form.
+    :raises InvalidTreeError: it names every invalid element in SOPS's format.
     """
     errors = sorted(_VALIDATOR.iter_errors(tree), key=lambda error: (list(map(str, error.path)), error.message))
     if errors:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def excluded_by_schemes(template: Template, wanted: Any) -> list[str]:
-    """List the optional nodes that none of the schemes keeps.
+    """List the optional nodes that no scheme keeps.
 
     :param wanted: ``"<template id>-<name>"``, a scheme's number among the template's, or a list of these.
     """

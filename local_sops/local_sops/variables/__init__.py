@@ -1,6 +1,6 @@
-"""Variables that the server computes when a flow asks for them, by ``custom_type``; those that need no CMDB.
+"""Variables that the server computes when a flow reads them, by ``custom_type``; only those that need no CMDB.
 
-A class here is known to the engine from its definition on. To add one, put a module beside these.
+Defining a class registers it with the engine. To add one, put a module in this folder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,6 @@ import pkgutil
 
 
 def register_variables() -> None:
-    """Make every variable of this package known to the engine."""
+    """Register every variable of this package with the engine."""
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         importlib.import_module(module.name)

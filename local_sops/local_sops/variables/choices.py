@@ -1,4 +1,4 @@
-"""What a person chose or entered in a form."""
+"""Variables chosen or entered in a form."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pipeline.core.data.var import LazyVariable
 
 
 class Select(LazyVariable):
-    """``select``: one choice as it is, several as one text with commas."""
+    """``select``: one choice unchanged, several joined by commas."""
 
     code = "select"
 
     def get_value(self) -> Any:
-        """Give the choice."""
+        """Return the choice."""
         if isinstance(self.value, list):
             return ",".join(str(one) for one in self.value)
         return self.value
 
 
 class TextValueSelect(LazyVariable):
-    """``text_value_select``: choices that have a text for people beside their value.
+    """``text_value_select``: choices with a display text and a value.
 
-    Its value here is ``{"info_value": what was chosen, "meta_data": all choices, as JSON}``.
+    Its value here is ``{"info_value": the selection, "meta_data": all choices, as JSON}``.
     """
 
     code = "text_value_select"
 
     def get_value(self) -> dict[str, str]:
-        """Give texts and values of what was chosen and of what was not, each as one text with commas."""
+        """Return texts and values of the selected and the other choices, each joined by commas."""
         chosen = self.value["info_value"]
         chosen = chosen if isinstance(chosen, list) else [chosen]
         choices = json.loads(self.value["meta_data"])
@@ -44,12 +44,12 @@ class TextValueSelect(LazyVariable):
 
 
 class Password(LazyVariable):
-    """``password``: what was entered."""
+    """``password``: the entered text."""
 
     code = "password"
 
     def get_value(self) -> Any:
-        """Give what was entered."""
+        """Return the entered text."""
         return self.value
 
 
@@ -59,5 +59,5 @@ class Time(LazyVariable):
     code = "time"
 
     def get_value(self) -> str:
-        """Give hours and minutes."""
+        """Return hours and minutes."""
         return str(self.value)[:-3]

@@ -13,12 +13,12 @@ DEFAULT_ZONE = "Asia/Shanghai"
 
 
 class CurrentTime(LazyVariable):
-    """``current_time``: value ``{"time_unit": [...], "time_zone": ...}``; all units if none are named."""
+    """``current_time``: value ``{"time_unit": [...], "time_zone": ...}``; default: all units."""
 
     code = "current_time"
 
     def get_value(self) -> str:
-        """Write the time now."""
+        """Return the current time."""
         form = time_format(self.value.get("time_unit") or ALL_UNITS)
         return datetime.now(ZoneInfo(self.value.get("time_zone", DEFAULT_ZONE))).strftime(form)
 
@@ -29,6 +29,6 @@ class FormattedCurrentTime(LazyVariable):
     code = "format_support_current_time"
 
     def get_value(self) -> str:
-        """Write the time now."""
+        """Return the current time."""
         form = self.value.get("time_format", "%y-%m-%d %H:%M:%S").strip()
         return datetime.now(ZoneInfo(self.value.get("time_zone", DEFAULT_ZONE))).strftime(form)

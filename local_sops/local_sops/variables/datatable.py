@@ -1,4 +1,4 @@
-"""Tables that a person filled in."""
+"""Tables entered in a form."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ def refused(build: Any, **arguments: Any) -> str:
         ),
         ({"timeout_config": {"enable": True, "seconds": 9, "action": "forced_fail"}}, ""),
         ({"timeout_config": {"enable": False, "seconds": 9, "action": "forced_fail_and_skip"}}, ""),
-        ({"inputs": {"b": "${1 + n}", "a": ["${n[0]}"]}}, "Only SOPS can render what it is given: a, b."),
-        ({"inputs": {"message": "${secret}"}}, "It refers to a password, which stays in SOPS: message."),
+        ({"inputs": {"b": "${1 + n}", "a": ["${n[0]}"]}}, "Only SOPS can render its inputs: a, b."),
+        ({"inputs": {"message": "${secret}"}}, "It uses a password, which must stay in SOPS: message."),
         ({"component": None}, "It runs no plugin."),
     ],
 )
@@ -142,11 +142,11 @@ def test_an_input_that_the_node_has_not_is_answered_with_those_that_it_has() -> 
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
-        (lambda node: "text", "returned no operator but a str"),
-        (lambda node: SayOperator, "returned no operator but a "),
+        (lambda node: "text", "must return an operator, not a str"),
+        (lambda node: SayOperator, "must return an operator, not a "),
         (
             lambda node: SayOperator(task_id="other", trigger_rule=node.task_args["trigger_rule"]),
-            "has the task_id 'other' instead of 'say__node_1'. Make the operator with **node.task_args",
+            "has the task_id 'other' instead of 'say__node_1'. Create the operator with **node.task_args",
         ),
         (
             lambda node: SayOperator(task_id=node.task_args["task_id"]),
@@ -154,27 +154,27 @@ def test_an_input_that_the_node_has_not_is_answered_with_those_that_it_has() -> 
         ),
         (
             lambda node: SayOperator(**node.task_args, note=node.inputs["message"]),
-            "given to SayOperator as note, which is no template field, so it would not become its value. The template",
+            "passed to SayOperator as note, which is not a template field, so it would not become its value. The",
         ),
         (
             lambda node: SayOperator(**node.task_args, note={"deep": [node.inputs["message"]]}),
-            "given to SayOperator as note",
+            "passed to SayOperator as note",
         ),
         (
             lambda node: SayOperator(**node.task_args, message=f"say {node.inputs['message']}"),
-            "it raised TypeError: input message of node node_1 cannot be part of a text yet",
+            "it raised TypeError: input message of node node_1 cannot be part of a string yet",
         ),
         (
             lambda node: SayOperator(**node.task_args, message="say %s" % node.inputs["message"]),  # noqa: UP031
-            "message of SayOperator holds the text of an input instead of the input",
+            "message of SayOperator contains the text of an input instead of the input",
         ),
         (
             lambda node: SayOperator(**node.task_args, message=[str(node.inputs["note"])]),
-            "message of SayOperator holds the text of an input",
+            "message of SayOperator contains the text of an input",
         ),
         (
             lambda node: SayOperator(**node.task_args, dag=new_dag("another")),
-            "does not belong to the DAG that is being built",
+            "does not belong to the DAG being built",
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_what_the_operator_holds_is_looked_through_as_well() -> None:
         return lambda node: SayOperator(**node.task_args, note=[notifier(node)])
 
     found = refused(build(lambda node: HeldNotifier(channel=node.inputs["note"])))
-    assert "input note is given to HeldNotifier as channel, which is no template field" in found
+    assert "input note is passed to HeldNotifier as channel, which is not a template field" in found
     assert Conversion(NODE).by(NodeConverter(build(lambda node: HeldNotifier(title=node.inputs["note"]))))
 
 
@@ -205,14 +205,14 @@ def test_one_node_is_one_task() -> None:
         SayOperator(task_id="before")
         return say(node)
 
-    assert "beside the operator the converter made before" in refused(build)
+    assert "besides the operator the converter created before" in refused(build)
 
 
 def test_a_converter_that_leaves_the_node_to_sops_makes_no_operator() -> None:
     def build(node: ConvertibleNode) -> None:
         say(node)
 
-    assert "made say__node_1 and returned None" in refused(build)
+    assert "created say__node_1 and returned None" in refused(build)
 
 
 def test_an_operator_in_a_group_of_its_own_is_refused() -> None:
@@ -226,7 +226,7 @@ def test_an_operator_in_a_group_of_its_own_is_refused() -> None:
 def test_the_outputs_that_the_flow_uses_must_be_given() -> None:
     conversion = Conversion(NODE, needed_outputs=["code", "_result", "lines"])
     with pytest.raises(
-        SopsInvalidParameterError, match=re.escape("uses outputs that the converter does not give: code")
+        SopsInvalidParameterError, match=re.escape("uses outputs that the converter does not provide: code")
     ):
         conversion.by(NodeConverter(say, outputs={"lines": len}))
 

@@ -98,7 +98,7 @@ def test_what_only_asks_carries_no_body(httpserver: HTTPServer, method: str) -> 
     if method == "GET":
         operator.execute(CONTEXT)
     else:
-        with pytest.raises(AirflowException, match="is no JSON"):
+        with pytest.raises(AirflowException, match="is not JSON"):
             operator.execute(CONTEXT)
     assert received(httpserver).get_data() == b""
     assert received(httpserver).query_string == b""
@@ -109,7 +109,7 @@ def test_what_only_asks_carries_no_body(httpserver: HTTPServer, method: str) -> 
     [
         (500, '{"result": false}', r"HTTP 500: {\"result\": false}"),
         (404, "none", "HTTP 404: none"),
-        (200, "hi", "no JSON"),
+        (200, "hi", "not JSON"),
     ],
 )
 def test_other_answers_fail_the_task_so_that_it_can_be_retried(

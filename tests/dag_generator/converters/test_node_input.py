@@ -81,7 +81,7 @@ def test_only_a_value_without_variables_is_known_before_the_run(value: Any, is_l
     if is_literal:
         assert found.literal == value
     else:
-        with pytest.raises(LookupError, match=r"input message of node node_1 refers to variables"):
+        with pytest.raises(LookupError, match=r"input message of node node_1 contains variables"):
             _ = found.literal
 
 
@@ -123,7 +123,7 @@ def test_a_run_whose_constants_only_sops_can_render_fails_for_good() -> None:
 
 def test_it_cannot_be_written_into_a_text() -> None:
     found = node_input("${who}", constants=WHO)
-    with pytest.raises(TypeError, match=r"input message of node node_1 cannot be part of a text yet.*map"):
+    with pytest.raises(TypeError, match=r"input message of node node_1 cannot be part of a string yet.*map"):
         f"hello {found}"
     with pytest.raises(TypeError):
         _ = "hello " + found  # type: ignore[operator]

@@ -74,12 +74,12 @@ def test_what_cannot_be_sent_fails_the_task() -> None:
 
 
 def test_an_input_where_the_notifier_renders_nothing_is_refused() -> None:
-    with pytest.raises(SopsInvalidParameterError, match=r"given to RememberingNotifier as channel"):
+    with pytest.raises(SopsInvalidParameterError, match=r"passed to RememberingNotifier as channel"):
         converted(lambda node: remembering(node, channel=node.inputs["bk_more_receiver"]))
 
 
 def test_something_else_than_a_notifier_is_refused() -> None:
-    with pytest.raises(SopsInvalidParameterError, match=r"returned no notifier but a str"):
+    with pytest.raises(SopsInvalidParameterError, match=r"must return a notifier, not a str"):
         converted(lambda node: "text")
 
 

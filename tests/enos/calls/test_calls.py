@@ -90,7 +90,7 @@ def test_an_answer_without_an_instance_means_that_there_is_none(data: Any) -> No
 
 def test_a_trigger_brings_the_instances_id() -> None:
     assert flows.trigger_flow(8, 7).read(Answer({"flowInstanceId": "8-2"}, {})) == "8-2"
-    with pytest.raises(EnosGatewayError, match="which instance") as caught:
+    with pytest.raises(EnosGatewayError, match="returned no instance id") as caught:
         flows.trigger_flow(8, 7).read(Answer({}, {}))
     assert caught.value.outcome_unknown is True
 

@@ -126,7 +126,7 @@ class TestWatchedFlow:
 
 def test_an_enos_flow_is_never_joined_by_a_clear() -> None:
     found = flow_steps(stops_when_out_of_time=False)
-    assert found.failed.startswith("A retry or a clear of this task triggers the flow anew.")
-    assert "a clear triggers the flow anew and leaves this instance as it is" in found.unreachable
+    assert found.failed.startswith("A retry or a clear of this task triggers the flow again.")
+    assert "a clear triggers the flow again and leaves this instance alone" in found.unreachable
     assert found.timed_out.endswith(found.unreachable)
     assert flow_steps(stops_when_out_of_time=True).timed_out.startswith("It was stopped.")

@@ -396,7 +396,7 @@ class TestRead:
         assert tasks.start_task(25).read(Answer(None, raw, None)) == "http://sops/25"
 
     def test_a_created_task_without_an_id_may_exist(self) -> None:
-        with pytest.raises(SopsGatewayError, match=r"create_task: .* does not name it .*trace id ab12") as caught:
+        with pytest.raises(SopsGatewayError, match=r"create_task: .* returned no task id .*trace id ab12") as caught:
             tasks.create_task(24, "n").read(Answer({}, {}, "ab12"))
 
         assert caught.value.outcome_unknown is True

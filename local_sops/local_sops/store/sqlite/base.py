@@ -1,6 +1,6 @@
 """Django's SQLite backend with write-ahead logging and immediate transactions.
 
-Django names a backend by package and looks for a class of this name in its ``base`` module.
+Django loads a backend by package and expects a class of this name in its ``base`` module.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class DatabaseWrapper(base.DatabaseWrapper):
     """SQLite for concurrent threads.
 
-    A transaction takes the write lock when it begins. A deferred one that reads first and writes later fails
-    with "database is locked" at once, whatever the timeout, when another thread wrote in between.
+    A transaction takes the write lock when it begins. A deferred transaction that reads first and writes later fails at
+    once with "database is locked", whatever the timeout, if another thread wrote in between.
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:

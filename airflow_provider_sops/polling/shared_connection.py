@@ -1,4 +1,4 @@
-"""The contact of many waits with one SOPS server: who may ask while it does not answer, and with which connection."""
+"""The connection that many waits share to one SOPS server; it limits requests while the server does not answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How long a question is held back before whoever asks learns that there is no answer.
+#: How long a request is held back during an outage before the caller gets the error.
 PATIENCE_SECONDS = 15.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -28,12 +28,12 @@ _Source = TypeVar("_Source")
 
 
 class StatusSource(Protocol):
-    """What the waits ask; ``AsyncSopsClient`` is one."""
+    """The client that the waits use; ``AsyncSopsClient`` is one."""
 
     async def get_tasks_status(
         self, task_ids: Iterable[int], *, include_children: bool = False, fresh: bool = False
     ) -> dict[int, TaskStatus]:
-        """Return the states of tasks, those left out that the server does not know."""
+        """Return the states of tasks; unknown tasks are left out."""
 
     async def get_task_status(
         self,
@@ -65,9 +65,9 @@ class StatusSource(Protocol):
 
 @dataclass
 class _Trouble:
-    """The time in which the server gives no usable answer.
+    """An outage: the server gives no usable answer.
 
-    :param until: when it may be asked again, by one question.
+    :param until: when the next single request may be sent.
     """
 
     since: float
@@ -80,23 +80,23 @@ class _Trouble:
 
 @dataclass
 class _Session(Generic[_Source]):
-    """An open source; closed once nobody uses it any more."""
+    """An open source; closed when its last user is done."""
 
     source: _Source
     closing: contextlib.AsyncExitStack
     users: int = 0
 
 
-class Contact(Generic[_Source]):
-    """Asks a server on behalf of many, and spares it while it is in trouble.
+class SharedConnection(Generic[_Source]):
+    """Sends requests to one server for many waits, and acts as a circuit breaker during an outage.
 
-    While the server gives no usable answer, one question at a time is sent, with growing pauses or when a rate limit
-    says, whoever asks. The others wait for it. After 15 seconds without an answer they are told the error, and can
-    ask again; nothing is ever sent faster because many ask. Refused credentials count as trouble too. After them, and
-    after long trouble, the connection is read again, since somebody may have changed it.
+    While the server gives no usable answer, only one request at a time is sent, with growing pauses or after the time
+    that a rate limit sets; the other callers wait for it. After 15 seconds without an answer they get the error and may
+    ask again; more callers never mean more requests. Rejected credentials count as an outage too. After them, and after
+    a long outage, the connection is read again, since someone may have changed it.
 
     :param open_source: opens a source; what it raises must be a ``SopsError``.
-    :param name: who is asked, for the log.
+    :param name: the server's name in the log.
     """
 
     def __init__(self, open_source: Callable[[], AbstractAsyncContextManager[_Source]], name: str) -> None:
@@ -108,11 +108,11 @@ class Contact(Generic[_Source]):
         self._trouble: _Trouble | None = None
 
     async def ask(self, question: Callable[[_Source], Awaitable[_Answer]], *, about_one_task: bool = False) -> _Answer:
-        """Put a question to the server, as soon as it may be asked.
+        """Send a request to the server as soon as that is allowed.
 
         :param question: sends one request.
-        :param about_one_task: whether refused credentials may be a matter of that task alone.
-        :raises SopsError: the server's refusal, or its trouble once that has lasted for 15 seconds.
+        :param about_one_task: whether rejected credentials may concern that task alone.
+        :raises SopsError: the server's refusal, or the outage's error after 15 seconds.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -137,11 +137,11 @@ class Contact(Generic[_Source]):
                 self._end_probe(probed)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the open source."""
         await self._retire()
 
     async def _turn(self) -> _Trouble | None:
-        """Wait until a question may be sent; return the trouble whose end it is to find out."""
+        """Wait until a request may be sent; return the outage that it probes, if any."""
         loop = asyncio.get_running_loop()
         while (trouble := self._trouble) is not None:
             now = loop.time()
@@ -190,9 +190,9 @@ class Contact(Generic[_Source]):
         if isinstance(error, SopsRateLimitError) and error.retry_after_seconds is not None:
             pause = max(pause, error.retry_after_seconds)
         if earlier is None:
-            log.warning("%s gives no usable answer; asking again until it does: %s", self._name, error)
+            log.warning("%s gives no usable answer; retrying until it does: %s", self._name, error)
         elif not earlier.is_probed:
-            return  # a question from before the trouble was noticed; it says nothing new
+            return  # sent before the outage was noticed: not news
         self._trouble = _Trouble(earlier.since if earlier else now, error, now + pause, failures)
         if earlier is not None:
             earlier.changed.set()
@@ -205,7 +205,7 @@ class Contact(Generic[_Source]):
             trouble.changed.set()
 
     def _end_probe(self, probed: _Trouble | None) -> None:
-        """Let another question find out, where this one was given up without an answer."""
+        """Let another request probe the outage if this one was cancelled without an answer."""
         if probed is not None and probed is self._trouble:
             probed.is_probed = False
             probed.changed.set()
@@ -213,5 +213,5 @@ class Contact(Generic[_Source]):
 
 
 def is_trouble(error: SopsError) -> bool:
-    """Whether an error says nothing about what was asked: the server cannot be reached, or lets nobody in."""
+    """Whether an error is an outage rather than an answer: the server is unreachable or rejects the credentials."""
     return error.temporary or isinstance(error, SopsAuthError)
