@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ SHARED_WITH_OPERATORS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowOptions(AtSite):
+class FlowOptions:
     """The options of ``SopsDag``; described there.
 
     :param deferrable: for ``mode="native"``: whether tasks wait for SOPS in the triggerer. Taken from ``default_args``
@@ -123,6 +123,11 @@ class FlowOptions(AtSite):
             raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
         if self.mode == "native" and self.pace != "flow":
             raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow orders the tasks')
+
+    @property
+    def site(self) -> Site:
+        """Where the flow's SOPS tasks live."""
+        return Site(self.sops_conn_id, self.bk_biz_id, self.scope)
 
     @property
     def template(self) -> dict[str, Any]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import site_of
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.site import AtSite
 
 
-class SopsAccess(AtSite):
-    """A task's connection to its site."""
+def hook_of(task: AtSite) -> SopsHook:
+    """Return a hook for the site of an operator or a sensor."""
+    # Not needed to parse a DAG file.
+    from airflow_provider_sops.hooks.sops import SopsHook
 
-    @cached_property
-    def hook(self) -> SopsHook:
-        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
-        from airflow_provider_sops.hooks.sops import SopsHook
-
-        return SopsHook(**self.site.arguments)
+    return SopsHook(**site_of(task).arguments)

@@ -12,7 +12,7 @@ from airflow_provider_sops.notifications.notification_key import described, noti
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DEFAULT_NAME = "{{ dag.dag_id }}{% if ti is defined and reason is not defined %}.{{ ti.task_id }}{% endif %}"
 
 
-class SopsTaskNotifier(AtSite, BaseNotifier):
+class SopsTaskNotifier(BaseNotifier):
     """Create and start a SOPS task from a template, for example a flow that messages the people on duty.
 
     For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback``, ``on_skipped_callback`` and
@@ -117,7 +117,7 @@ class SopsTaskNotifier(AtSite, BaseNotifier):
         known: Any = context
         key = notification_key(known, self._definition)
         name = key.add_to(self.name if len(self.name) <= MAX_NAME_LENGTH else f"{self.name[: MAX_NAME_LENGTH - 1]}…")
-        with SopsHook(**self.site.arguments) as hook:
+        with SopsHook(**site_of(self).arguments) as hook:
             once = ExactlyOnce(hook, key, self.log)
             found = elect(once.find().current)
             if found is None:

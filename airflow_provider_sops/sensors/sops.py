@@ -11,6 +11,7 @@ from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
@@ -70,7 +71,7 @@ class SopsTaskSensor(SopsBaseSensor):
             detail = self._announce(context, sops_task_id)
         self.defer(
             trigger=SopsTaskTrigger(
-                **self.site.arguments,
+                **site_of(self).arguments,
                 sops_task_id=sops_task_id,
                 task_url=self._task_url,
                 policy=self._policy(deadline=time.time() + self.timeout),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -12,7 +13,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_sops.hooks.sops_access import SopsAccess
+from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import XComArg
 
+    from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
-class SopsBaseSensor(SopsAccess, BaseSensorOperator):
+class SopsBaseSensor(BaseSensorOperator):
     """Common ground of the sensors for SOPS; their parameters are documented there."""
 
     template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
@@ -58,6 +60,11 @@ class SopsBaseSensor(SopsAccess, BaseSensorOperator):
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._task_url = ""
+
+    @cached_property
+    def hook(self) -> SopsHook:
+        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
+        return hook_of(self)
 
     @contextmanager
     def _before_deferral(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.sops_looks import SopsLooks
@@ -91,7 +92,7 @@ class SopsNodeSensor(SopsBaseSensor):
             place, _ = self._locate(context)
         self.defer(
             trigger=SopsNodeTrigger(
-                **self.site.arguments,
+                **site_of(self).arguments,
                 sops_task_id=place.sops_task_id,
                 task_url=self._task_url,
                 node=place.node,

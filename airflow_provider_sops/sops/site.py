@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Site:
         return f"SOPS (connection {self.sops_conn_id}{business})"
 
 
-class AtSite:
+class AtSite(Protocol):
     """What has the three as attributes of its own, since Airflow renders or serialises them one by one."""
 
     sops_conn_id: str
     bk_biz_id: int | str | None
     scope: str | None
 
-    @property
-    def site(self) -> Site:
-        """The three as one."""
-        return Site(self.sops_conn_id, self.bk_biz_id, self.scope)
+
+def site_of(holder: AtSite) -> Site:
+    """Return the three attributes of an operator, a sensor, a trigger or a notifier as one value."""
+    return Site(holder.sops_conn_id, holder.bk_biz_id, holder.scope)

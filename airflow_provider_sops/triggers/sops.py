@@ -15,7 +15,7 @@ from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.revocation import end_despite_refusal
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
@@ -49,7 +49,7 @@ _ARGUMENTS = (
 )
 
 
-class SopsTaskTrigger(AtSite, BaseTrigger):
+class SopsTaskTrigger(BaseTrigger):
     """Fires once a SOPS task is over, or once a person is needed.
 
     Writes every change of a node's state into the Airflow task's log. Holds no secret: it reads the connection itself.
@@ -132,7 +132,7 @@ class SopsTaskTrigger(AtSite, BaseTrigger):
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
         wait = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
         async with shared_wait(
-            self.site,
+            site_of(self),
             self.sops_task_id,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as part:
@@ -146,7 +146,7 @@ class SopsTaskTrigger(AtSite, BaseTrigger):
             self.log.info("SOPS task %s is left as it is: nobody has ended the task.", self.sops_task_id)
             return
         try:
-            async with await open_client(self.site) as client:
+            async with await open_client(site_of(self)) as client:
                 await self._revoke(client)
         except SopsError as error:
             self.log.error("SOPS task %s could not be revoked and may still run: %s", self.sops_task_id, error)

@@ -16,7 +16,7 @@ from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeOutcome
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
@@ -47,7 +47,7 @@ _MOST_FLOW_TASKS = 32
 BEGIN_EVENT = {"begin": True}
 
 
-class SopsNodeMirrorTrigger(AtSite, BaseTrigger):
+class SopsNodeMirrorTrigger(BaseTrigger):
     """Starts and ends the task of a node that went well or that the flow passed by; for Airflow 3.3 and newer.
 
     Whatever needs more goes to a worker: a failure, whose callbacks and error text only a worker gives in full; a
@@ -132,7 +132,7 @@ class SopsNodeMirrorTrigger(AtSite, BaseTrigger):
             max_outage_seconds=self.max_outage_seconds,
         )
         async with shared_wait(
-            self.site,
+            site_of(self),
             task.sops_task_id,
             interval_seconds=self.poll_interval_seconds,
         ) as wait:
@@ -206,7 +206,7 @@ class SopsNodeMirrorTrigger(AtSite, BaseTrigger):
 
     def _as_node_trigger(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> dict[str, Any]:
         trigger = SopsNodeTrigger(
-            **self.site.arguments,
+            **site_of(self).arguments,
             sops_task_id=task.sops_task_id,
             task_url=task.task_url,
             node=node,

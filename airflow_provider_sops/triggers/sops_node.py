@@ -13,7 +13,7 @@ from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "node", "policy")
 
 
-class SopsNodeTrigger(AtSite, BaseTrigger):
+class SopsNodeTrigger(BaseTrigger):
     """Fires once a node of a SOPS task has ended, or once it is certain that it will never run.
 
     Any number of them on one task cost one request per interval. It revokes nothing.
@@ -92,7 +92,7 @@ class SopsNodeTrigger(AtSite, BaseTrigger):
 
     async def _follow(self) -> NodeResult:
         async with shared_wait(
-            self.site,
+            site_of(self),
             self.sops_task_id,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as part:

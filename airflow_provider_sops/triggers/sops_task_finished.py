@@ -16,7 +16,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.service.durations import Duration, seconds
-from airflow_provider_sops.sops.site import AtSite
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Selection, WatchedTask, WatchProgress
 from airflow_provider_sops.triggers.unknown_arguments import described
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
@@ -33,7 +33,7 @@ _STORE_PAUSE_SECONDS = 10.0
 _SHARED_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "poll_interval_seconds", "follow_days")
 
 
-class SopsTaskFinishedTrigger(AtSite, BaseEventTrigger):
+class SopsTaskFinishedTrigger(BaseEventTrigger):
     """Fires for each SOPS task that ends, whoever has started it in SOPS: a person, a plan, another system.
 
     For an ``AssetWatcher``, so Airflow 3 only. The event's payload names the task: ``sops_task_id``, ``state``,
@@ -131,7 +131,7 @@ class SopsTaskFinishedTrigger(AtSite, BaseEventTrigger):
         # They may lie in the database since another version of this package.
         watcher = cls(**{name: kwargs[name] for name in _SHARED_ARGUMENTS if name in kwargs})
         poll = TaskEndsPoll(
-            watcher.site,
+            site_of(watcher),
             interval_seconds=watcher.poll_interval_seconds,
             follow_days=watcher.follow_days,
         )
@@ -188,7 +188,7 @@ class SopsTaskFinishedTrigger(AtSite, BaseEventTrigger):
     @property
     def _store_key(self) -> str:
         """Under what the progress is kept: another selection is another watcher."""
-        what = [*self.site.arguments.values(), *asdict(self.selection).values()]
+        what = [*site_of(self).arguments.values(), *asdict(self.selection).values()]
         return f"sops_task_finished_{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}"
 
     async def _recall(self) -> Any:
@@ -224,5 +224,5 @@ class SopsTaskFinishedTrigger(AtSite, BaseEventTrigger):
             "template_id": task.item.template_id,
             "create_method": task.item.create_method,
             "finish_time": task.finish_time.isoformat() if task.finish_time else None,
-            **self.site.arguments,
+            **site_of(self).arguments,
         }

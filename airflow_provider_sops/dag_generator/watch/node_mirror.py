@@ -23,6 +23,7 @@ from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, Node
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
@@ -95,7 +96,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
             trigger_kwargs={
-                **self.site.arguments,
+                **site_of(self).arguments,
                 "start_task_id": self.start_task_id,
                 "node": self.node.to_json(),
                 "on_failed": self.on_failed,
@@ -178,7 +179,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
         raise TaskDeferred(
             trigger=SopsNodeTrigger(
-                **self.site.arguments,
+                **site_of(self).arguments,
                 sops_task_id=task.sops_task_id,
                 task_url=task.task_url,
                 node=node,

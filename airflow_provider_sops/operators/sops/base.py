@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_sops.hooks.sops_access import SopsAccess
+from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
-class SopsBaseOperator(SopsAccess, BaseOperator):
+class SopsBaseOperator(BaseOperator):
     """Common ground of the operators for SOPS.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
@@ -45,6 +46,11 @@ class SopsBaseOperator(SopsAccess, BaseOperator):
         self.sops_conn_id = sops_conn_id
         self.bk_biz_id = bk_biz_id
         self.scope = scope
+
+    @cached_property
+    def hook(self) -> SopsHook:
+        """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
+        return hook_of(self)
 
 
 def key_of(context: Context) -> TaskKey:
