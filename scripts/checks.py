@@ -108,12 +108,12 @@ PARTS = {
         ),
     ),
     "test": (
-        _tests(CURRENT, None, 900),
-        _tests(OLDEST, None, 900),
-        _tests("airflow-3.3.2-py3.12", UNIT, 180),
-        _tests("airflow-2.11.2-py3.12", UNIT, 180),
-        _tests("airflow-3.3.2-py3.13", UNIT, 180),
-        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 240, folder="local_sops"),
+        _tests(CURRENT, None, 1200),
+        _tests(OLDEST, None, 1200),
+        _tests("airflow-3.3.2-py3.12", UNIT, 240),
+        _tests("airflow-2.11.2-py3.12", UNIT, 240),
+        _tests("airflow-3.3.2-py3.13", UNIT, 240),
+        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 300, folder="local_sops"),
         Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),
 }
