@@ -223,7 +223,7 @@ class TestFailure:
             ({"flow_id": "x"}, "no id of a flow"),
             ({"flow_id": None}, "no id of a flow"),
             ({"trigger_time": "2026-03-01 02:00:00"}, "no time zone"),
-            ({"trigger_time": "soon"}, "no time"),
+            ({"trigger_time": "soon"}, "not a time"),
             ({"user_id": "stranger"}, "62101"),
             ({"flow_id": 9}, "62104"),
             ({"flow_id": 10}, "62103"),
