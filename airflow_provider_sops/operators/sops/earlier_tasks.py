@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.revoking import revoke_task
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeStatus, TaskListItem, TaskStatus
     from airflow_provider_sops.task_instance.log import TaskLog
 
-OnClear = Literal["keep_repaired", "new", "resume", "fail"]
-RetryMode = Literal["resume", "new"]
 
 _LOOK_INTERVAL_SECONDS = 3.0
 _START_SHOWS_SECONDS = 5.0

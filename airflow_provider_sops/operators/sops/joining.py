@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode, StartedTask
+    from airflow_provider_sops.operators.sops.earlier_tasks import StartedTask
+    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
     from airflow_provider_sops.task_instance.log import TaskLog
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.sops.next_steps import NextSteps
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
 
 _KEEP = 'To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
 _AFTER_FAILURE: dict[OnClear, str] = {

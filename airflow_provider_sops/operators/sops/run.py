@@ -14,7 +14,6 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 
 if TYPE_CHECKING:
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.wait_result import OnFailed
 
 
@@ -118,6 +118,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create or join the SOPS task, start it and wait for its end."""
+        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+
         run = self._begin_run(context)
         with run.airflow_errors():
             self.check_parameters()
@@ -141,5 +143,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             self._run.on_kill()
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
+
         self._run = SopsTaskRun.of(self, RunSettings.of(self), context)
         return self._run

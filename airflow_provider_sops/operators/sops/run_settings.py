@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
-from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
 from airflow_provider_sops.operators.sops.next_steps import next_steps
+from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
 from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.enos.outcome import flow_steps
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
-from airflow_provider_sops.operators.sops.earlier_tasks import OnClear, RetryMode
+from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
 from airflow_provider_sops.operators.sops.run_settings import RunSettings
 from tests.plain_task_instance import PlainTaskInstance
 
