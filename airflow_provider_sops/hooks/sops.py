@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
-from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.diagnosis import diagnose
-from airflow_provider_sops.hooks.session_hook import SessionHook
-from airflow_provider_sops.service.methods import blocking, blocking_steps
+from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
+from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
-from airflow_provider_sops.sops.calls import nodes, plugins, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 
 if TYPE_CHECKING:
     import requests
 
-    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest
-    from airflow_provider_sops.service.methods import T
     from airflow_provider_sops.sops.answer import Answer
 
 log = logging.getLogger(__name__)
@@ -177,8 +175,8 @@ class SopsHook(SessionHook):
     modify_project_executor_proxy = blocking(projects.modify_project_executor_proxy)
     get_mini_app_list = blocking(projects.get_mini_app_list)
 
-    get_plugin_list = blocking(plugins.get_plugin_list)
-    dispatch_plugin_query = blocking(plugins.dispatch_plugin_query)
+    get_plugin_list = blocking(projects.get_plugin_list)
+    dispatch_plugin_query = blocking(projects.dispatch_plugin_query)
 
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None

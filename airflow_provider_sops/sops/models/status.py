@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.open_enum import OpenEnum
 from airflow_provider_sops.service.reading import (
+    OpenEnum,
     read_id,
     read_int,
     read_list,
