@@ -89,8 +89,8 @@ class TestAfterAFailure:
             (
                 "new",
                 (
-                    "A clear of this task revokes the SOPS task, repaired or not, and runs the whole flow again. To keep "
-                    'a repaired flow, set on_clear="keep_repaired" before you clear.'
+                    "A clear of this task revokes the SOPS task, repaired or not, and runs the whole flow again. "
+                    'To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
                 ),
             ),
             (
