@@ -16,8 +16,10 @@ from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_sops.service.calls import Call, T
-    from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.sops.answer import Answer
 
 log = logging.getLogger(__name__)
@@ -67,15 +69,17 @@ class AsyncSopsClient:
 
     async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS; same parameters, answer and errors as ``SopsHook.call``."""
-        request = self.connection.request(api, parameters, fresh=fresh)
-        if not self._repeats:
-            return await self._send(request)
-        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
-        return await tenacity.AsyncRetrying(**rules)(self._send, request)
+        return await self._call(self.connection.request(api, parameters, fresh=fresh), lambda answer: answer)
 
     async def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
-        return call.read(await self.call(call.api, fresh=call.fresh, **call.parameters))
+        return await self._call(self.connection.request(call.api, call.parameters, fresh=call.fresh), call.result)
+
+    async def _call(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
+        if not self._repeats:
+            return await self._send(request, read)
+        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
+        return await tenacity.AsyncRetrying(**rules)(self._send, request, read)
 
     operate_task = asynchronous(tasks.operate_task)
     get_task_status = asynchronous(tasks.get_task_status)
@@ -86,8 +90,11 @@ class AsyncSopsClient:
     get_task_node_detail = asynchronous(nodes.get_task_node_detail)
     get_task_node_log = asynchronous(nodes.get_task_node_log)
 
-    async def _send(self, request: HttpRequest) -> Answer:
+    async def _send(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
         """Send a request once and read the answer."""
-        response = await self._transport.send(request, self.connection.limits)
-        log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return self.connection.read(request, response)
+
+        def read_response(response: HttpResponse) -> T:
+            log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
+            return read(self.connection.read(request, response))
+
+        return await self._transport.send(request, self.connection.limits, read_response)

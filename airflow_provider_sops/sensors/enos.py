@@ -20,7 +20,7 @@ from airflow_provider_sops.enos.outcome import SENSOR_STEPS, outcome_error, read
 from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
-from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, look_at, write_logs
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, instance_xcom, look_at, write_logs
 from airflow_provider_sops.task_instance.xcom import INSTANCE_STATUS_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class EnosTaskInstanceSensor(EnosInstanceSensor):
         return _read_instance_id("enos_task_instance_id", self.enos_task_instance_id)
 
     def _read_instance(self, instance_id: str) -> dict[str, Any]:
-        return self.hook.get_task_instance(instance_id).to_json()
+        return instance_xcom(self.hook.get_task_instance(instance_id))
 
     def _trigger_class(self) -> type[EnosTaskInstanceTrigger]:
         from airflow_provider_sops.triggers.enos import EnosTaskInstanceTrigger
@@ -239,7 +239,7 @@ class EnosFlowInstanceSensor(EnosInstanceSensor):
         return _read_instance_id("enos_flow_instance_id", self.enos_flow_instance_id)
 
     def _read_instance(self, instance_id: str) -> dict[str, Any]:
-        return self.hook.get_flow_instance(instance_id).to_json()
+        return instance_xcom(self.hook.get_flow_instance(instance_id))
 
     def _trigger_class(self) -> type[EnosFlowInstanceTrigger]:
         from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, PokeReturnValue
@@ -21,11 +22,11 @@ from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
-from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
-from airflow_provider_sops.waiting.follow import follow
+from airflow_provider_sops.task_instance.xcom import push_task, read_task_id, tell_changed
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
@@ -107,7 +108,7 @@ class SopsNodeSensor(SopsBaseSensor):
             if self._following is None:
                 self._following = self._begin(context)
             place, wait, looks = self._following
-            result = follow(wait, looks, looks.tell, once=True)
+            result = follow(wait, looks, looks.tell, once=True, clock=self._clock)
             if result is None:
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(place, result))
@@ -127,9 +128,15 @@ class SopsNodeSensor(SopsBaseSensor):
 
     def _begin(self, context: Context) -> tuple[_Place, NodeWait, SopsLooks]:
         place, detail = self._locate(context)
-        wait = NodeWait(place.node, self._policy(deadline=None), time.time())
-        looks = SopsLooks(self.hook, place.sops_task_id, wait, self.log, detail=detail, secrets=self._secrets)
+        wait = NodeWait(place.node, self._policy(deadline=None), self._clock())
+        looks = SopsLooks(
+            self.hook, place.sops_task_id, wait, self.log, clock=self._clock, detail=detail, secrets=self._secrets
+        )
         return place, wait, looks
+
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        return steady_clock()
 
     def _locate(self, context: Context) -> tuple[_Place, TaskDetail]:
         sops_task_id = read_task_id(self.sops_task_id)
@@ -154,6 +161,7 @@ class SopsNodeSensor(SopsBaseSensor):
             place.sops_task_id, **detail_arguments(place.node.path, place.node.plugin)
         )
         shown, _ = self._secrets_of(place).node(place.node.id, detail.data)
+        tell_changed(f"outputs of node {place.node.id}", (key for key in shown.changed_outputs if key in shown.outputs))
         return dict(shown.outputs)
 
     def _secrets_of(self, place: _Place) -> TaskSecrets:

@@ -139,6 +139,11 @@ class BodyCollector:
         except zlib.error:
             raise BodyError("the answer cannot be decompressed", cut=True) from None
 
+    @property
+    def size(self) -> int:
+        """How much has arrived so far, decompressed, in bytes."""
+        return len(self._content)
+
     def content(self) -> bytes:
         """Return what has arrived so far."""
         return bytes(self._content)

@@ -6,24 +6,36 @@ Redirects are not followed and cookies are not kept. Never imported by a DAG fil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import requests
 from yarl import URL
 
-from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
+from airflow_provider_sops.service.failures import (
+    connection_error,
+    is_tls_handshake_failure,
+    not_http,
+    unusable_answer,
+)
 from airflow_provider_sops.service.http import ACCEPTED_ENCODING, BodyCollector, BodyError, HttpResponse
 from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.service.http import HttpRequest
     from airflow_provider_sops.service.settings import Limits, TransportSettings
 
 _PIECE_BYTES = 64 * 1024
+#: Reading a larger answer takes so long that the event loop must not wait for it.
+_BIG_BYTES = 512 * 1024
+
+T = TypeVar("T")
 
 
 class AsyncTransport:
@@ -36,6 +48,7 @@ class AsyncTransport:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
+        self._one_big_answer = asyncio.Lock()
 
     async def __aenter__(self) -> AsyncTransport:
         keep_queries_out_of_logs()
@@ -54,10 +67,28 @@ class AsyncTransport:
             await self._session.close()
             self._session = None
 
-    async def send(self, request: HttpRequest, limits: Limits) -> HttpResponse:
-        """Send a request once; raises as the blocking ``send`` does."""
+    async def send(self, request: HttpRequest, limits: Limits, read: Callable[[HttpResponse], T]) -> T:
+        """Send a request once and read the answer; raises as the blocking ``send`` does.
+
+        A big answer is read in a thread, and only one at a time is received: an answer takes several times its size in
+        memory.
+
+        :param read: reads the answer; what it raises is passed on.
+        """
+        async with contextlib.AsyncExitStack() as turn:
+            response = await self._receive(request, limits, turn)
+            if len(response.body) <= _BIG_BYTES:
+                return read(response)
+            return await asyncio.to_thread(read, response)
+
+    async def _receive(self, request: HttpRequest, limits: Limits, turn: contextlib.AsyncExitStack) -> HttpResponse:
+        """Return the answer.
+
+        :param turn: holds this request's turn to have a big answer.
+        """
         if self._session is None:
             raise RuntimeError("AsyncTransport is a context manager: use it with `async with`")
+        has_turn = False
         try:
             async with self._session.request(
                 request.method,
@@ -71,10 +102,16 @@ class AsyncTransport:
                 body = BodyCollector(received.headers.get("Content-Encoding"), limits.largest_answer_bytes)
                 async for piece in received.content.iter_chunked(_PIECE_BYTES):
                     body.add(piece)
+                    if body.size > _BIG_BYTES and not has_turn:
+                        await turn.enter_async_context(self._one_big_answer)
+                        has_turn = True
         except BodyError as error:
             raise unusable_answer(self._settings.errors, request, error, received.status) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._failure(request, error, limits) from None
+        except Exception as error:  # noqa: BLE001 - as in the blocking transport
+            failed = self._settings.errors.connection_failed
+            raise connection_error(failed, request, error, request_sent=True, reason=not_http(error)) from None
         return HttpResponse(received.status, received.headers, body.content())
 
     def _failure(self, request: HttpRequest, error: Exception, limits: Limits) -> ServiceError:

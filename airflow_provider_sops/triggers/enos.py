@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import tenacity
@@ -20,7 +19,7 @@ from airflow_provider_sops.triggers.shielding import to_its_end
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
-from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
@@ -102,7 +101,8 @@ class _EnosInstanceTrigger(BaseTrigger):
                 await asyncio.sleep(look.delay_seconds)
                 return await self._look(client)
 
-            return await follow_async(InstanceWait(self.policy, time.time()), ask, self._tell)
+            clock = steady_clock()
+            return await follow_async(InstanceWait(self.policy, clock()), ask, self._tell, clock=clock)
 
     def _tell(self, line: LogLine) -> None:
         self.log.log(line.level, "EnOS %s %s: %s", self.kind.value, self.instance_id, line.text)

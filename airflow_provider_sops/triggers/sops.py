@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -25,7 +24,7 @@ from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTr
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
-from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
@@ -130,14 +129,15 @@ class SopsTaskTrigger(BaseTrigger):
 
     async def _follow(self) -> WaitResult:
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
-        wait = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
+        clock = steady_clock()
+        wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with shared_wait(
             site_of(self),
             self.sops_task_id,
             interval_seconds=self.policy.poll_interval_seconds,
         ) as part:
             looks = SharedLooks(part, wait, self.log)
-            return await follow_async(wait, looks, looks.tell)
+            return await follow_async(wait, looks, looks.tell, clock=clock)
 
     async def _revoke_if_ended(self) -> None:
         if not self.revoke_on_kill:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -17,7 +16,7 @@ from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
 from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
-from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -109,6 +108,7 @@ async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
     :param part: the part in the poll of whoever waits.
     :param log: told of what changes.
     """
-    wait = NodeWait(node, policy, time.time())
+    clock = steady_clock()
+    wait = NodeWait(node, policy, clock())
     looks = SharedLooks(part, wait, log, node=node)
-    return await follow_async(wait, looks, looks.tell)
+    return await follow_async(wait, looks, looks.tell, clock=clock)

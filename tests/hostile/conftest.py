@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tenacity
 
-from airflow_provider_sops.hooks import enos, enos_tokens, sops
+from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.service import retrying
-from airflow_provider_sops.service.settings import Limits
 from tests.hostile.server import HostileServer, answer
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """One try for each call, no proxy of the machine's own, and nothing is waited for."""
     monkeypatch.setattr(retrying, "_TRIES", 1)
     monkeypatch.setattr(retrying, "_growing_pause", tenacity.wait_none())
-    monkeypatch.setattr(sops, "_HURRIED", Limits(TOTAL_SECONDS, TOTAL_SECONDS))
-    monkeypatch.setattr(enos, "_HURRIED", Limits(TOTAL_SECONDS, TOTAL_SECONDS))
     monkeypatch.setenv("NO_PROXY", "*")
     enos_tokens.forget_tokens()
 

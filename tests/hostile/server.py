@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told to, below HTTP if need be; each connection has a thread of its own."""
+"""A server on loopback that answers as it is told to, below HTTP if need be; each connection has its own thread."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ SOPS_CALLS: dict[str, tuple[Callable[[SopsHook], Any], set[str]]] = {
     "create_and_start_task": (lambda hook: hook.create_and_start_task(9, "flow"), set()),
 }
 ENOS_CALLS: dict[str, tuple[Callable[[EnosHook], Any], set[str]]] = {
-    "get_flow_instance": (lambda hook: hook.get_flow_instance("7-1"), set()),
-    "get_task_instance": (lambda hook: hook.get_task_instance("7-1"), set()),
+    "get_flow_instance": (lambda hook: hook.get_flow_instance("7-1"), {"null", "[]", "{}"}),
+    "get_task_instance": (lambda hook: hook.get_task_instance("7-1"), {"null", "[]", "{}"}),
     "find_flow_instances": (
         lambda hook: hook.find_flow_instances(0, from_trigger_time=0, to_trigger_time=60_000),
         set(),
@@ -160,7 +160,7 @@ class TestNewTask:
         with SopsHook() as hook:
             assert hook.create_task(9, "flow").task_id == 7
 
-    @pytest.mark.parametrize("instance_id", ['""', "null", "true", "12.5", "[]", "{}", '{"a":1}', "NaN", '" "'])
+    @pytest.mark.parametrize("instance_id", ['""', "null", "true", "12.5", "[]", "{}", '{"a":1}', '" "'])
     def test_so_it_is_with_an_instance_of_enos(self, server: HostileServer, instance_id: str) -> None:
         odd = answer(b'{"code":0,"data":{"flowInstanceId":' + instance_id.encode() + b"}}")
         server.behave = by_call({"v2.0": _TOKEN}, odd)
@@ -203,7 +203,8 @@ class TestRateLimit:
         text = write(time.time() + from_now)
         server.behave = answer(b"{}", status="429 Too Many Requests", X_Bkapi_RateLimit_Reset=text)
 
-        assert _pause_of(server) == pytest.approx(min(120, max(0, from_now)), abs=3)
+        pause = _pause_of(server)
+        assert pause is None if from_now < 0 else pause == pytest.approx(min(120, from_now), abs=3)
 
 
 def _pause_of(server: HostileServer) -> float | None:

@@ -10,7 +10,7 @@ from unittest.mock import create_autospec
 import pytest
 
 from airflow_provider_sops.cli.server import Server
-from airflow_provider_sops.enos.calls.instances import find_flow_instances
+from airflow_provider_sops.enos.calls import find_flow_instances
 from airflow_provider_sops.enos.errors import EnosGatewayError
 from airflow_provider_sops.enos.models import FlowInstance, InstanceStatus
 from airflow_provider_sops.hooks.sops import SopsHook

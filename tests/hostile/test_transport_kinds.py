@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import resource
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_sops.enos.errors import EnosError
+from airflow_provider_sops.enos.tokens import AccessToken
+from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.enos import EnosHook
 from airflow_provider_sops.hooks.enos_async import AsyncEnosClient, aget_enos_connection
 from airflow_provider_sops.hooks.sops import SopsHook
@@ -23,6 +26,7 @@ from tests.hostile.server import answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_sops.enos.connection import EnosConnection
     from tests.hostile.repertoire import Kind
     from tests.hostile.server import Exchange, HostileServer
 
@@ -52,14 +56,22 @@ def revoke_at_once() -> None:
         hook.revoke_at_once(7)
 
 
+def keep_token(connection: EnosConnection) -> None:
+    """Have a token already: how the token service is asked is another test's."""
+    enos_tokens.keep_token(enos_tokens.TokenKey.of(connection), AccessToken("t0ken", math.inf))
+
+
 def blocking_enos() -> None:
     with EnosHook() as hook:
+        keep_token(hook.connection)
         hook.get_flow_instance("7-1")
 
 
 def async_enos() -> None:
     async def call() -> None:
-        async with AsyncEnosClient(await aget_enos_connection("enos_default")) as client:
+        connection = await aget_enos_connection("enos_default")
+        keep_token(connection)
+        async with AsyncEnosClient(connection) as client:
             await client.get_flow_instance("7-1")
 
     asyncio.run(call())
@@ -106,7 +118,10 @@ def test_every_kind_ends_as_a_named_error(server: HostileServer, kind: Kind, way
     ("kind", "way"),
     [pytest.param(kind, way, id=f"{kind.name} | {way}") for kind in ENDLESS for way in ("EnOS hook", "EnOS client")],
 )
-def test_the_token_service_does_not_hold_anybody_up(server: HostileServer, kind: Kind, way: str) -> None:
+def test_the_token_service_does_not_hold_anybody_up(
+    server: HostileServer, kind: Kind, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.hostile.test_transport_kinds.keep_token", lambda connection: None)
     server.behave = kind.answer
     call, errors = WAYS[way]
     began = time.monotonic()

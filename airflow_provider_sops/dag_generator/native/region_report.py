@@ -12,6 +12,7 @@ from airflow_provider_sops.sops.node_end import end_in
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.xcom import tell_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,7 +79,9 @@ class RegionReport:
                 continue
             told_of = node_xcom(end_in(self._status, row), self.sops_task_id, row.id)
             if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
-                told_of["outputs"] = dict(self._secrets.node(row.id, data)[0].outputs)
+                outputs = dict(self._secrets.node(row.id, data)[0].outputs)
+                tell_changed(f"outputs of node {row.id}", (name for name in data.changed_outputs if name in outputs))
+                told_of["outputs"] = outputs
             found[key_text((*path, *key))] = told_of
         return found
 

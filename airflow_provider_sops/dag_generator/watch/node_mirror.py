@@ -30,7 +30,7 @@ from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
-from airflow_provider_sops.waiting.follow import follow
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,11 +193,12 @@ class NodeMirrorOperator(SopsBaseOperator):
 
         Where the trigger goes on, it tells the log what has changed.
         """
-        wait = NodeWait(node, policy, time.time())
+        clock = steady_clock()
+        wait = NodeWait(node, policy, clock())
         secrets = self._secrets_of(node.secrets_of)
-        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, secrets=secrets)
+        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, clock=clock, secrets=secrets)
         lines: list[LogLine] = []
-        result = follow(wait, looks, lines.append, once=True)
+        result = follow(wait, looks, lines.append, once=True, clock=clock)
         for line in lines if result else ():
             looks.tell(line)
         return result

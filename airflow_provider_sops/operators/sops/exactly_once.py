@@ -15,6 +15,7 @@ import tenacity
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.task_key import FoundTasks, elect
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
@@ -58,12 +59,10 @@ class ExactlyOnce:
 
     def find(self) -> FoundTasks:
         """Return every SOPS task that carries the task instance's digest, and the one that Airflow remembers."""
-        items: list[TaskListItem] = []
-        while True:
-            page = self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=len(items) or None)
-            items += page
-            if len(page) < PAGE_SIZE:
-                return self._with_remembered(FoundTasks.of(self._key, items))
+        pages: Pages[TaskListItem] = Pages("get_task_list", lambda task: task.id)
+        while not pages.is_over:
+            pages.add(self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=pages.offset))
+        return self._with_remembered(FoundTasks.of(self._key, pages.found.values()))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
         """Create a task and return the id of the elected one, which may be another than the one just created.

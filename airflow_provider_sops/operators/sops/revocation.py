@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from airflow_provider_sops.service.reading import read_list
+from airflow_provider_sops.sops.calls.tasks import get_task_list, get_task_status
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
-from airflow_provider_sops.sops.models import TaskListItem, TaskState, TaskStatus
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import FoundTasks
 from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.waiting.repeat import again_while_lost
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.task_key import TaskKey
     from airflow_provider_sops.task_instance.log import TaskLog
 
@@ -139,9 +140,9 @@ class TasksToRevoke:
         tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})(
             revoke_once,
             lambda: self._hook.revoke_at_once(sops_task_id),
-            lambda: TaskStatus.read(self._hook.call_at_once("get_task_status", fresh=True, task_id=sops_task_id).data),
+            lambda: self._hook.do_at_once(get_task_status(sops_task_id, fresh=True)),
         )
 
     def _look_up(self) -> FoundTasks:
-        items = self._hook.call_at_once("get_task_list", keyword=self._key.keyword, limit=PAGE_SIZE).data
-        return FoundTasks.of(self._key, map(TaskListItem.read, read_list(items)))
+        items = self._hook.do_at_once(get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE))
+        return FoundTasks.of(self._key, items)

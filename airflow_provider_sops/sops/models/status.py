@@ -167,13 +167,13 @@ class TaskStatus(Dated):
 def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
     """Read the ``data`` of ``get_tasks_status``: one status by task id.
 
-    SOPS silently omits unknown ids. The name is taken from the item, since the one in ``status`` can belong to another
-    task of the batch.
+    SOPS silently omits unknown ids; items without an id or a state are left out here. The name is taken from the item,
+    since the one in ``status`` can belong to another task of the batch.
     """
     statuses: dict[int, TaskStatus] = {}
     for item in map(read_mapping, read_list(data)):
         task_id = read_id(item.get("id"))
-        if task_id is None:
+        if task_id is None or not has_state(item.get("status")):
             continue
         status = TaskStatus.read(item.get("status"))
         statuses[task_id] = TaskStatus(
@@ -186,6 +186,12 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
             raw=status.raw,
         )
     return statuses
+
+
+def has_state(data: Any) -> bool:
+    """Whether data says in which state a task is. Without that, it says nothing of the task."""
+    state = read_mapping(data).get("state")
+    return isinstance(state, str) and bool(state.strip())
 
 
 def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:
