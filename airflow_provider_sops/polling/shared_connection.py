@@ -122,8 +122,8 @@ class SharedConnection(Generic[_Source]):
         :param about_one_task: whether rejected credentials may concern that task alone.
         :param is_suspect: whether this question has gone unanswered while others were answered; then a missing answer
             says nothing of the server.
-        :param is_probe: whether to wait for a turn even if the outage has lasted for long: this question may be answered
-            where the one before was not.
+        :param is_probe: whether to wait for a turn even if the outage has lasted for long: this question may be
+            answered where the one before was not.
         :raises SopsError: the server's refusal, or the outage's error after 15 seconds.
         """
         clock = asyncio.get_running_loop().time

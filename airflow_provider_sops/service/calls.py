@@ -11,6 +11,7 @@ import difflib
 import functools
 import inspect
 import json
+import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import InvalidParameterError
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,12 @@ class Call(Generic[T]):
         except ServiceError:
             raise
         except UnusableDataError as error:
-            raise answer.unusable(str(error)) from None
+            reason = str(error)
         except Exception as error:
-            # Whatever a server has found to say, it is the error of one call.
-            raise answer.unusable(f"it cannot be read ({type(error).__name__})") from error
+            log.debug("An answer to %s cannot be read", self.api, exc_info=error)
+            reason = f"it cannot be read ({type(error).__name__})"
+        # Not raised above: the error would keep the reader's, and that the whole answer.
+        raise answer.unusable(reason)
 
 
 #: Several calls that make up one answer.

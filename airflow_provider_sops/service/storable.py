@@ -24,8 +24,14 @@ Path = tuple[str | int, ...]
 #: a DAG doubles the depth and gives up at a few hundred.
 MOST_LEVELS: Final = 100
 #: How many values and keys one JSON text may hold; each costs some 100 bytes of memory, however short it is.
-MOST_VALUES: Final = 2_500_000
+MOST_VALUES: Final = 2_000_000
 _STRUCTURE = (b",", b"[", b"{")
+#: How much memory a JSON text may take as a Python string. One character beyond Latin-1 doubles that of the whole
+#: string, one beyond 16 bits doubles it again.
+MOST_TEXT_BYTES: Final = 64 * 1024**2
+_WIDE = re.compile(rb"[\x80-\xff]|\\u(?!00)")
+_WIDEST = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
+_CONTINUATIONS, _BEGINNINGS = bytes(range(0x80, 0xC0)), bytes(range(0xC2, 0xF5))
 #: How many replaced values are remembered.
 _MOST_PATHS = 1000
 #: How many characters are kept of anything deeper.
@@ -97,7 +103,8 @@ def read_json(content: bytes | str) -> Any:
     Lenient, so an odd character costs that character, not the whole text: invalid UTF-8 becomes U+FFFD, and control
     characters in strings and a leading byte order mark are accepted. Of duplicate keys the last one counts.
 
-    :raises ValueError: it is not JSON, is nested too deep for Python, or holds more than ``MOST_VALUES``.
+    :raises ValueError: it is not JSON, is nested too deep for Python, holds more than ``MOST_VALUES``, or its texts
+        would take more than ``MOST_TEXT_BYTES`` of memory.
     """
     return read_json_as_sent(content)[0]
 
@@ -107,8 +114,8 @@ def read_json_as_sent(content: bytes | str) -> tuple[Any, tuple[Path, ...]]:
 
     :return: the value, and the paths to what in it is not as it was sent; at most ``_MOST_PATHS`` of them.
     """
-    if isinstance(content, bytes) and sum(map(content.count, _STRUCTURE)) > MOST_VALUES:
-        raise ValueError(f"the JSON holds more than {MOST_VALUES} values")
+    if isinstance(content, bytes):
+        _check_size(content)
     text = content.decode("utf-8-sig", errors="replace") if isinstance(content, bytes) else storable_text(content)
     odd: list[str] = []
     try:
@@ -119,6 +126,23 @@ def read_json_as_sent(content: bytes | str) -> tuple[Any, tuple[Path, ...]]:
         return sent, ()
     kept = storable(sent)
     return kept, tuple(itertools.islice(_differences(sent, kept), _MOST_PATHS))
+
+
+def _check_size(content: bytes) -> None:
+    """Refuse a JSON text that takes far more memory than its size.
+
+    :raises ValueError: it does.
+    """
+    if sum(map(content.count, _STRUCTURE)) > MOST_VALUES:
+        raise ValueError(f"the JSON holds more than {MOST_VALUES} values")
+    if len(content) * 4 <= MOST_TEXT_BYTES:
+        return
+    continuations = len(content) - len(content.translate(None, _CONTINUATIONS))
+    beginnings = len(content) - len(content.translate(None, _BEGINNINGS))
+    characters = len(content) - min(continuations, 3 * beginnings)
+    width = 4 if _WIDEST.search(content) else 2 if _WIDE.search(content) else 1
+    if characters * width > MOST_TEXT_BYTES:
+        raise ValueError(f"the texts of the JSON take more than {MOST_TEXT_BYTES} bytes")
 
 
 def _differences(sent: Any, kept: Any) -> Iterator[Path]:

@@ -174,10 +174,11 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
 
 
 def _read_body(received: requests.Response, limits: Limits) -> bytes:
-    body = BodyCollector(received.headers.get("Content-Encoding"), limits.largest_answer_bytes)
-    while piece := received.raw.read(_PIECE_BYTES, decode_content=False):
-        body.add(piece)
-    return body.content()
+    encoding = received.headers.get("Content-Encoding")
+    with contextlib.closing(BodyCollector(encoding, limits.largest_answer_bytes)) as body:
+        while piece := received.raw.read(_PIECE_BYTES, decode_content=False):
+            body.add(piece)
+        return body.content()
 
 
 def _failure(request: HttpRequest, error: Exception, settings: TransportSettings, limits: Limits) -> ServiceError:

@@ -6,6 +6,7 @@ Each ends at the wait's own deadline, whatever its request does.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
@@ -95,6 +96,8 @@ async def follow_async(
 ) -> _Result:
     """Follow a wait to its end, without blocking the event loop.
 
+    A status that is big, as its ``is_big`` says, is taken in by a thread.
+
     :param ask: sleeps for ``look.delay_seconds``, or lets a shared poll do so, then asks and returns the answer.
     :param tell: writes a line to the log.
     :param clock: as for ``follow``.
@@ -103,7 +106,11 @@ async def follow_async(
     while True:
         look = wait.next_look(clock())
         try:
-            update = wait.see(await _by(look.deadline, ask(look), clock), look, clock())
+            status = await _by(look.deadline, ask(look), clock)
+            see = functools.partial(wait.see, status, look, clock())
+            update = await asyncio.to_thread(see) if getattr(status, "is_big", False) else see()
+            # Until the next answer a big one would take memory for nothing.
+            del status, see
         except Exception as error:  # noqa: BLE001 - see _as_service_error
             update = wait.miss(_as_service_error(error), look, clock())
         for line in few(update.lines):
