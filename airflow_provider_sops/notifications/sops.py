@@ -6,13 +6,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseNotifier, mask_secret
+from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_sops.notifications.notification_key import described, notification_key
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, elect
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, SkipMixin, TriggerRule
+from airflow.providers.common.compat.sdk import AirflowSkipException, TriggerRule
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import read_states
 from airflow_provider_sops.task_instance.xcom import DECISION_XCOM_KEY
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS, SkipMixin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, SkipMixin
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import EXCLUDED_XCOM_KEY
+from airflow_provider_sops.version_compat import SkipMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

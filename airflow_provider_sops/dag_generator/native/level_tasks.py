@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.providers.common.compat.sdk import SkipMixin
-
 from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.template_change import tell_template_change
@@ -20,6 +18,7 @@ from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, rende
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, EXCLUDED_XCOM_KEY, VARIABLES_XCOM_KEY
+from airflow_provider_sops.version_compat import SkipMixin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.providers.common.compat.sdk import conf, mask_secret
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.operators.sops.base import key_of
@@ -23,6 +23,7 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import SkipMixin
-
 from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
 from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
@@ -20,6 +18,7 @@ from airflow_provider_sops.task_instance.xcom import (
     NODES_XCOM_KEY,
     VARIABLES_XCOM_KEY,
 )
+from airflow_provider_sops.version_compat import SkipMixin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
