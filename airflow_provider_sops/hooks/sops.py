@@ -99,6 +99,14 @@ class SopsHook(SessionHook):
         """Call SOPS without retries."""
         return self._send(self.connection.request(api, parameters))
 
+    def call_once_as_app(self, api: str, **parameters: Any) -> Answer | None:
+        """Call SOPS without retries and without a verified user, whatever the connection's identity.
+
+        :return: ``None`` if the connection has no other identity; nothing was sent.
+        """
+        connection = self.connection.as_app
+        return None if connection is None else self._send(connection.request(api, parameters))
+
     def call_at_once(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS within about three seconds, in one attempt over a new session.
 

@@ -60,7 +60,7 @@ _ESB_APP_REFUSED = Kind(SopsAuthError, "ESB rejected the app", "Check bk_app_cod
 _NO_SUCH_CALL = Kind(
     SopsGatewayError,
     "the gateway has no such call",
-    "Check the connection's host, gateway and stage. Old servers lack some calls.",
+    "Check the connection's host, gateway and stage. Old servers lack some calls, and all of identity 'app'.",
 )
 _TOO_MANY_CALLS = Kind(
     SopsRateLimitError,

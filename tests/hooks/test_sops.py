@@ -205,6 +205,8 @@ class TestConnectionForm:
             assert {field.name: type(field).__name__ for field in form} == {
                 "gateway": "StringField",
                 "stage": "StringField",
+                "identity": "StringField",
+                "tenant_id": "StringField",
                 "bk_username": "StringField",
                 "bk_token": "PasswordField",
                 "access_token": "PasswordField",
@@ -215,4 +217,5 @@ class TestConnectionForm:
                 "timeout_seconds": "StringField",
             }
             assert form["gateway"].data == "apigw"
+            assert form["identity"].data == "user"
             assert form["timeout_seconds"].data == "30"
