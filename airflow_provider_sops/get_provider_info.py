@@ -48,7 +48,10 @@ def get_provider_info() -> dict[str, Any]:
             _modules(_ENOS, "airflow_provider_sops.triggers.enos"),
         ],
         "notifications": ["airflow_provider_sops.notifications.sops.SopsTaskNotifier"],
-        "extra-links": ["airflow_provider_sops.links.sops.SopsTaskLink"],
+        "extra-links": [
+            "airflow_provider_sops.links.sops.SopsTaskLink",
+            "airflow_provider_sops.links.sops.SopsClaimLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "sops",

@@ -64,13 +64,20 @@ def key_of(context: Context) -> TaskKey:
     )
 
 
-def announce_task(hook: SopsHook, context: Context, sops_task_id: int, log: TaskLog) -> TaskDetail:
-    """Push id and address of a SOPS task to XCom, write them to the log, and return the task as SOPS has it now."""
+def announce_task(
+    hook: SopsHook, context: Context, sops_task_id: int, log: TaskLog, *, claim_url: str = ""
+) -> TaskDetail:
+    """Push id and addresses of a SOPS task to XCom, write them to the log, and return the task as SOPS has it now.
+
+    :param claim_url: where somebody claims the task; empty if nobody must.
+    """
     from airflow_provider_sops.task_instance.xcom import push_task
 
     detail = hook.get_task_detail(sops_task_id, fresh=True)
-    push_task(context, sops_task_id, detail.task_url)
+    push_task(context, sops_task_id, detail.task_url, claim_url)
     log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
+    if claim_url:
+        log.info("SOPS task %s runs once somebody has claimed it: %s", sops_task_id, claim_url)
     return detail
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.links.sops import SopsClaimLink
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
@@ -77,6 +78,9 @@ class SopsTemplateOperator(SopsBaseOperator):
         self.flow_type = flow_type
         self.check_constants = check_constants
         self.has_default_name = name == DEFAULT_NAME
+        if flow_type == "common_func":
+            # Only here: a link that leads nowhere is shown all the same.
+            self.operator_extra_links = (*self.operator_extra_links, SopsClaimLink())
 
     def keyed_name(self, key: TaskKey) -> str:
         """Return the task's whole name in SOPS.
@@ -190,15 +194,22 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)
             once = ExactlyOnce(self.hook, key, self.log, memory=memory)
+            claim_urls: dict[int, str] = {}
+
+            def create() -> CreatedTask:
+                created = self.create_task(name)
+                claim_urls[created.task_id] = created.claim_url
+                return created
+
             found = elect(once.find().current)
             if found is None:
                 self.check_against_template()
-                sops_task_id = once.create(lambda: self.create_task(name))
+                sops_task_id = once.create(create)
             else:
                 sops_task_id = found.id
                 self.log.info("SOPS task %s of an earlier try is there already.", sops_task_id)
             memory.keep(sops_task_id)
-            announce_task(self.hook, context, sops_task_id, self.log)
+            announce_task(self.hook, context, sops_task_id, self.log, claim_url=claim_urls.get(sops_task_id, ""))
             if self.start:
                 start_task(self.hook, sops_task_id, self.log)
             return sops_task_id

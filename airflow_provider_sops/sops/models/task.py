@@ -38,11 +38,13 @@ class CreatedTask:
 
     :param task_id: the new task's id.
     :param task_url: its page in SOPS.
+    :param claim_url: the page on which somebody claims it, for ``flow_type="common_func"`` and from new servers only.
     :param pipeline_tree: the tree of the task with its own, new node ids.
     """
 
     task_id: int
     task_url: str = ""
+    claim_url: str = ""
     pipeline_tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -54,6 +56,7 @@ class CreatedTask:
         return cls(
             task_id=-1 if task_id is None else task_id,
             task_url=read_text(data.get("task_url")),
+            claim_url=read_text(data.get("function_task_claim_url")),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,17 @@ def test_returns_the_id_of_a_task_that_is_not_started(templates: dict[str, int],
     assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.CREATED
     assert ti.xcoms["sops_task_id"] == sops_task_id
     assert ti.xcoms["sops_task_url"].endswith(str(sops_task_id))
+
+
+def test_names_the_page_on_which_somebody_claims_the_task(
+    templates: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = make(templates, "quick", flow_type="common_func")
+    create = operator.create_task
+    monkeypatch.setattr(operator, "create_task", lambda name: replace(create(name), claim_url="http://sops/claim"))
+    ti = PlainTaskInstance()
+    operator.execute(ti.context)
+    assert ti.xcoms["sops_claim_url"] == "http://sops/claim"
 
 
 def test_starts_the_task_when_asked_to(templates: dict[str, int], hook: SopsHook) -> None:
