@@ -148,7 +148,7 @@ class SopsHook(SessionHook):
     get_task_detail = blocking(tasks.get_task_detail)
     get_task_list = blocking(tasks.get_task_list)
     get_task_effective_time = blocking(tasks.get_task_effective_time)
-    get_task_operate_record = blocking(tasks.get_task_operate_record)
+    get_task_operate_record = blocking_steps(tasks.get_task_operate_record)
     get_functionalization_task_list = blocking(tasks.get_functionalization_task_list)
 
     operate_node = blocking(nodes.operate_node)

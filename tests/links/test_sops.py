@@ -70,7 +70,8 @@ def test_only_what_must_be_claimed_has_a_link_for_it(flow_type: str, links: list
     with DAG("d", schedule=None) as dag:
         operator = SopsRunTaskOperator(task_id="run", template_id=1, flow_type=flow_type)
     # The class that writes a DAG has had this name since Airflow 3.2.
-    writer: Any = getattr(serialized_objects, "DagSerialization", serialized_objects.SerializedDAG)
+    name = "DagSerialization" if hasattr(serialized_objects, "DagSerialization") else "SerializedDAG"
+    writer: Any = getattr(serialized_objects, name)
     stored = json.dumps(writer.to_dict(dag))
 
     assert [type(link) for link in operator.operator_extra_links] == links

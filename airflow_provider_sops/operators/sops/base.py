@@ -11,9 +11,9 @@ from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskDetail
@@ -31,7 +31,7 @@ class SopsBaseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("sops_conn_id", "bk_biz_id", "scope")
-    operator_extra_links = (SopsTaskLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (SopsTaskLink(),)
     ui_color = "#e1ecff"
 
     def __init__(

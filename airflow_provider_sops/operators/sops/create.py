@@ -32,7 +32,10 @@ class SopsTemplateOperator(SopsBaseOperator):
     :param exclude_task_nodes_id: ids of *template* nodes to leave out; they must be optional. (templated)
     :param execute_task_nodes_id: ids of *template* nodes to run alone; every other one must be optional. It wins
         over ``exclude_task_nodes_id``. (templated)
-    :param template_schemes_id: execution schemes to apply, not together with the two above. (templated)
+    :param template_schemes_id: execution schemes to apply, not together with the two above: the id of one as
+        get_template_schemes gives it (``"24-nightly"``) or its number, or a list of these. SOPS has it since mid-2026
+        (3.32.12, 3.34.17); older ones ignore it silently and run all nodes: use ``exclude_task_nodes_id`` there.
+        (templated)
     :param template_source: ``business`` (default) or ``common`` for public templates. (templated)
     :param flow_type: ``common`` (default), or ``common_func`` for a task that somebody has to claim first. (templated)
     :param check_constants: ask SOPS for the template and refuse constants that it does not have, which SOPS itself
@@ -60,7 +63,7 @@ class SopsTemplateOperator(SopsBaseOperator):
         constants: Mapping[str, Any] | XComArg | None = None,
         exclude_task_nodes_id: Sequence[str] | XComArg | None = None,
         execute_task_nodes_id: Sequence[str] | XComArg | None = None,
-        template_schemes_id: Sequence[str] | str | int | None = None,
+        template_schemes_id: Sequence[int | str] | int | str | XComArg | None = None,
         template_source: str = "business",
         flow_type: str = "common",
         check_constants: bool = True,
@@ -73,7 +76,7 @@ class SopsTemplateOperator(SopsBaseOperator):
         self.constants: Any = constants
         self.exclude_task_nodes_id: Any = exclude_task_nodes_id
         self.execute_task_nodes_id: Any = execute_task_nodes_id
-        self.template_schemes_id = template_schemes_id
+        self.template_schemes_id: Any = template_schemes_id
         self.template_source = template_source
         self.flow_type = flow_type
         self.check_constants = check_constants
@@ -110,6 +113,12 @@ class SopsTemplateOperator(SopsBaseOperator):
                     f"{parameter} must be a list of node ids, not {type(value).__name__}",
                     advice="A template that gives a list needs render_template_as_native_obj=True on the DAG.",
                 )
+        schemes = self.template_schemes_id
+        if schemes and not all(map(_may_be_scheme, schemes if isinstance(schemes, (list, tuple)) else [schemes])):
+            raise SopsInvalidParameterError(
+                f"template_schemes_id is {schemes!r}; it must be the id of an execution scheme, its number, or a list "
+                "of these"
+            )
         for parameter, allowed in (("template_source", _TEMPLATE_SOURCES), ("flow_type", _FLOW_TYPES)):
             if getattr(self, parameter) not in allowed:
                 raise SopsInvalidParameterError(
@@ -164,6 +173,12 @@ class SopsTemplateOperator(SopsBaseOperator):
         if self.template_source == "common":
             return self.hook.get_common_template_info(self.template_id)
         return self.hook.get_template_info(self.template_id)
+
+
+def _may_be_scheme(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value)
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 class SopsCreateTaskOperator(SopsTemplateOperator):

@@ -83,6 +83,20 @@ def test_constants_keep_their_types(templates: dict[str, int], hook: SopsHook) -
     assert hook.get_task_detail(sops_task_id).constants["${who}"]["value"] == {"a": [1, None, True]}
 
 
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_scheme_may_be_given_by_its_number(templates: dict[str, int], hook: SopsHook, as_list: bool) -> None:
+    wanted = [1] if as_list else 1
+    sops_task_id = make(templates, "optional", template_schemes_id=wanted).execute(PlainTaskInstance().context)
+    names = {node["name"] for node in hook.get_task_detail(sops_task_id).pipeline_tree["activities"].values()}
+    assert names == {"must begin", "may check", "must end"}
+
+
+@pytest.mark.parametrize("schemes", [True, -1, 1.5, {"id": 1}, [0], [""], [None], [[1]]])
+def test_what_cannot_be_a_scheme_is_refused(templates: dict[str, int], schemes: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"template_schemes_id is .*must be the id of an execution scheme"):
+        make(templates, "optional", template_schemes_id=schemes).execute(PlainTaskInstance().context)
+
+
 def test_schemes_cannot_be_combined_with_nodes(templates: dict[str, int]) -> None:
     with pytest.raises(AirflowFailException, match="cannot be combined"):
         make(templates, "optional", template_schemes_id=["1-x"], exclude_task_nodes_id=["n"]).execute(
