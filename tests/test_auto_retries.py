@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOper
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, StartedTask
+from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
+from airflow_provider_sops.sops.site import Site
+from airflow_provider_sops.sops.task_ends import FAILING, FINISHED
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
@@ -143,6 +147,17 @@ async def end_of(trigger: SopsTaskTrigger | SopsNodeTrigger) -> Any:
     return event.payload["outcome"]
 
 
+async def end_for_watchers(sops_task_id: int) -> str:
+    """Return the first end of a task that asset watchers hear of."""
+    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=0.2, follow_days=30)
+    async with asyncio.timeout(LONGEST_SECONDS), aclosing(poll.pictures()) as pictures:
+        async for picture in pictures:
+            end = picture[sops_task_id].end if sops_task_id in picture else ""
+            if end not in ("", FAILING):
+                return end
+    raise AssertionError("pictures never end")
+
+
 async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror: SopsNodeTrigger) -> list[Any]:
     """Wait for a task and its nodes in every way but the run operator's, and return the ends and errors."""
     waiting: dict[str, Any] = {
@@ -163,6 +178,7 @@ async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror:
         asyncio.to_thread(sense, lambda: of_next),
         # As mode="reschedule" does, which forgets everything in between.
         asyncio.to_thread(sense, lambda: SopsTaskSensor(**sensing)),
+        end_for_watchers(sops_task_id),
         return_exceptions=True,
     )
 
@@ -180,7 +196,7 @@ def test_nothing_ends_before_the_last_retry(flow: Flow) -> None:
 
     assert joined == sops_task_id
     assert ti.xcoms["sops_task_state"] == "FINISHED"
-    assert waits.result() == [*["finished"] * 4, *[True] * 4]
+    assert waits.result() == [*["finished"] * 4, *[True] * 4, FINISHED]
     assert flow.hook.get_task_status(sops_task_id, fresh=True).nodes[nodes["fails"]].retry == FAILURES
 
 
