@@ -75,7 +75,7 @@ def announce_task(
 
     detail = hook.get_task_detail(sops_task_id, fresh=True)
     push_task(context, sops_task_id, detail.task_url, claim_url)
-    log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
+    log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS returned no URL for it")
     if claim_url:
         log.info("SOPS task %s runs once somebody has claimed it: %s", sops_task_id, claim_url)
     return detail
