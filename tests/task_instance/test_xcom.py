@@ -29,6 +29,7 @@ KEYS = {
     "TASK_ID_XCOM_KEY": "sops_task_id",
     "TASK_STATE_XCOM_KEY": "sops_task_state",
     "TASK_URL_XCOM_KEY": "sops_task_url",
+    "CLAIM_URL_XCOM_KEY": "sops_claim_url",
     "VARIABLES_XCOM_KEY": "sops_variables",
 }
 
