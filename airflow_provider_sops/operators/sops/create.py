@@ -33,9 +33,8 @@ class SopsTemplateOperator(SopsBaseOperator):
     :param execute_task_nodes_id: ids of *template* nodes to run alone; every other one must be optional. It wins
         over ``exclude_task_nodes_id``. (templated)
     :param template_schemes_id: execution schemes to apply, not together with the two above: the id of one as
-        get_template_schemes gives it (``"24-nightly"``) or its number, or a list of these. SOPS has it since mid-2026
-        (3.32.12, 3.34.17); older ones ignore it silently and run all nodes: use ``exclude_task_nodes_id`` there.
-        (templated)
+        get_template_schemes gives it (``"24-nightly"``) or its number, or a list of these. Servers before mid-2026
+        (3.32.12, 3.34.17) ignore numbers, and schemes of public templates, silently and run all nodes. (templated)
     :param template_source: ``business`` (default) or ``common`` for public templates. (templated)
     :param flow_type: ``common`` (default), or ``common_func`` for a task that somebody has to claim first. (templated)
     :param check_constants: ask SOPS for the template and refuse constants that it does not have, which SOPS itself
@@ -158,16 +157,25 @@ class SopsTemplateOperator(SopsBaseOperator):
 
         :param name: the whole name, with its key.
         """
+        schemes, excluded = self.template_schemes_id, list(self.exclude_task_nodes_id or ())
+        names = schemes if isinstance(schemes, (list, tuple)) else [schemes]
+        if schemes and self.template_source != "common" and all(isinstance(n, str) and not n.isdigit() for n in names):
+            schemes, excluded = None, self._excluded_by_schemes(names)
         return self.hook.create_task(
             self.template_id,
             name,
             constants=dict(self.constants or {}),
-            exclude_task_nodes_id=list(self.exclude_task_nodes_id or ()) or None,
+            exclude_task_nodes_id=excluded or None,
             execute_task_nodes_id=list(self.execute_task_nodes_id or ()) or None,
-            template_schemes_id=self.template_schemes_id,
+            template_schemes_id=schemes or None,
             template_source=self.template_source,
             flow_type=self.flow_type,
         )
+
+    def _excluded_by_schemes(self, wanted: Sequence[str]) -> list[str]:
+        from airflow_provider_sops.operators.sops.template_check import excluded_by_schemes
+
+        return excluded_by_schemes(self._read_template(), self.hook.get_template_schemes(self.template_id), wanted)
 
     def _read_template(self) -> Template:
         if self.template_source == "common":

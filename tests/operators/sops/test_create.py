@@ -15,6 +15,7 @@ from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.models import CreatedTask
 
 pytestmark = pytest.mark.integration
 
@@ -87,6 +88,23 @@ def test_constants_keep_their_types(templates: dict[str, int], hook: SopsHook) -
 def test_a_scheme_may_be_given_by_its_number(templates: dict[str, int], hook: SopsHook, as_list: bool) -> None:
     wanted = [1] if as_list else 1
     sops_task_id = make(templates, "optional", template_schemes_id=wanted).execute(PlainTaskInstance().context)
+    names = {node["name"] for node in hook.get_task_detail(sops_task_id).pipeline_tree["activities"].values()}
+    assert names == {"must begin", "may check", "must end"}
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_server_that_knows_no_schemes_leaves_out_the_same_nodes(
+    templates: dict[str, int], hook: SopsHook, monkeypatch: pytest.MonkeyPatch, as_list: bool
+) -> None:
+    (scheme,) = hook.get_template_schemes(templates["optional"])
+    operator = make(templates, "optional", template_schemes_id=[scheme["id"]] if as_list else scheme["id"])
+    create = operator.hook.create_task
+
+    def create_ignoring_schemes(*args: Any, template_schemes_id: Any, **kwargs: Any) -> CreatedTask:
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(operator.hook, "create_task", create_ignoring_schemes)
+    sops_task_id = operator.execute(PlainTaskInstance().context)
     names = {node["name"] for node in hook.get_task_detail(sops_task_id).pipeline_tree["activities"].values()}
     assert names == {"must begin", "may check", "must end"}
 
