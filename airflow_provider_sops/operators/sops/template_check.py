@@ -77,7 +77,7 @@ def excluded_by_schemes(template: Template, schemes: Iterable[Any], wanted: Sequ
 
 def _node_ids(scheme: Any) -> list[str] | None:
     try:
-        data = read_json(read_text(read_mapping(scheme).get("data")).encode())
+        data = read_json(read_text(read_mapping(scheme).get("data")))
     except ValueError:
         return None
     return [read_text(each) for each in data] if isinstance(data, list) else None
