@@ -15,7 +15,6 @@ from airflow_provider_sops.service.answer import Answer as ServiceAnswer
 from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
 from airflow_provider_sops.service.errors import code_number
 from airflow_provider_sops.sops.errors import (
-    BACKEND_5XX_CODE,
     SopsAuthError,
     SopsError,
     SopsGatewayError,
@@ -70,6 +69,7 @@ _TOO_MANY_CALLS = Kind(
 _BACKEND_FAILED = Kind(
     SopsGatewayError, "the gateway could not get an answer from SOPS", "SOPS may have acted: check the state in SOPS."
 )
+# Like an internal error that SOPS reports itself, it may concern one task alone, so it is not taken for an outage.
 _BACKEND_5XX = Kind(
     SopsGatewayError,
     "SOPS failed behind the gateway, which hides its HTTP status and its answer",
@@ -163,7 +163,7 @@ _BY_CODE: Mapping[int, Kind] = {
     **dict.fromkeys(range(1306200, 1306300), _BACKEND_FAILED),
     **dict.fromkeys(range(1642900, 1643000), _TOO_MANY_CALLS),
     1642904: _TOO_MANY_AT_ONCE,
-    BACKEND_5XX_CODE: _BACKEND_5XX,
+    1650000: _BACKEND_5XX,
 }
 
 #: The API gateway's names of errors (``errorx.lua`` in its source), where they say more than the code or the status.

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
 #: Codes of the API gateway and of ESB for "there is no such call here".
 _MISSING_CALL_CODES = frozenset({1640401, 1306404, 1306405})
-#: The API gateway's code for "SOPS answered with HTTP 5xx"; which one, it does not say.
-BACKEND_5XX_CODE = 1650000
-#: Codes for "SOPS gave no usable answer" whose HTTP status does not say so; ESB sends 200 with its own.
-_BACKEND_FAILED_CODES = frozenset({1306201, BACKEND_5XX_CODE})
+#: ESB's code for "SOPS is unreachable", sent with HTTP 200.
+_ESB_BACKEND_FAILED = 1306201
 
 
 class SopsError(ServiceError):
@@ -70,11 +68,8 @@ class SopsGatewayError(SopsError, UnusableAnswerError):
 
     @property
     def temporary(self) -> bool:
-        """Whether SOPS was unreachable (HTTP 502, 503, 504, ESB 1306201), its answer was cut off or a gateway hid it.
-
-        Behind a gateway's 1650000 may be a server that restarts as well as an exception: a read may be sent again.
-        """
-        return code_number(self.code) in _BACKEND_FAILED_CODES or super().temporary
+        """Whether SOPS was unreachable (HTTP 502, 503, 504, ESB 1306201) or its answer was cut off."""
+        return code_number(self.code) == _ESB_BACKEND_FAILED or super().temporary
 
     @property
     def outcome_unknown(self) -> bool:

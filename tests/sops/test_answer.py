@@ -306,7 +306,7 @@ class TestApiGateway:
             (414, 1641401, SopsGatewayError, False, False),
             (429, 1642902, SopsRateLimitError, True, False),
             (429, 1642904, SopsRateLimitError, True, False),
-            (500, 1650000, SopsGatewayError, True, True),
+            (500, 1650000, SopsGatewayError, False, True),
             (500, 1650001, SopsGatewayError, False, True),
             (502, 1650200, SopsGatewayError, True, True),
             (502, 1650201, SopsGatewayError, True, True),
