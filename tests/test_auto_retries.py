@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
@@ -22,6 +21,7 @@ from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.triggers import worker_exit
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger

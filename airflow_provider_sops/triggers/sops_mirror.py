@@ -8,16 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, apull, read_flow_task
-from airflow_provider_sops.dag_generator.node_report import GREEN, EndedNode, NodeReport, node_xcom, told, write
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.task_secrets import shared_secrets
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.flow_xcom import apull
+from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, MirroredNode, read_flow_task
+from airflow_provider_sops.task_instance.node_report import (
+    GREEN,
+    NO_DATA,
+    NO_LOG,
+    NodeReport,
+    node_xcom,
+    report,
+    told,
+    write,
+)
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
@@ -25,9 +34,9 @@ from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_argume
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
+    from airflow_provider_sops.task_instance.flow_xcom import Pulled
 
 _ARGUMENTS = (
     "sops_conn_id",
@@ -159,8 +168,19 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             await self._push(RETURN_XCOM_KEY, found.outputs)
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
+        """Read inputs, outputs and log of a node; an empty report if SOPS does not return them."""
         secrets = await shared_secrets(wait, node.secrets_of)
-        return await EndedNode(node.path, self.node.plugin, result.version).aread(wait, secrets, self.log)
+        try:
+            data = await wait.node_data(node.path, self.node.plugin)
+        except SopsError as error:
+            self.log.warning(NO_DATA, error)
+            return NodeReport()
+        try:
+            text = await wait.node_log(node.id, result.version)
+        except SopsError as error:
+            self.log.debug(NO_LOG, error)
+            text = ""
+        return report(node.id, data, text, secrets)
 
     async def _flow_task(self) -> FlowTask:
         """Return what the start task has pushed.

@@ -127,7 +127,7 @@ class TestEvents:
         async def test_of_a_watched_node_have_its_error(self, failed_node: tuple[int, str]) -> None:
             from airflow.sdk.execution_time.xcom import XCom
 
-            from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
+            from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
             from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
             from airflow_provider_sops.triggers.sops_mirror import SopsNodeMirrorTrigger
 

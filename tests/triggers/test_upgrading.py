@@ -22,7 +22,6 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
 from airflow_provider_sops.hooks.enos import EnosHook
@@ -35,6 +34,7 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskState
 from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.triggers import enos, sops, sops_mirror, unknown_arguments
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 from tests.plain_task_instance import PlainTaskInstance

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
+from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops
 from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
-from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
-from airflow_provider_sops.dag_generator.native.followed_ways import keep_to_followed_ways
-from airflow_provider_sops.dag_generator.native.gateway_tasks import ChoiceOperator, PassingOperator
+from airflow_provider_sops.dag_generator.native.gateway_tasks import (
+    ChoiceOperator,
+    PassingOperator,
+    keep_to_followed_ways,
+)
 from airflow_provider_sops.dag_generator.native.level_tasks import (
     FlowBeginOperator,
     LevelEndOperator,
@@ -28,7 +31,6 @@ from airflow_provider_sops.dag_generator.native.region_task import (
     RegionPiece,
 )
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
-from airflow_provider_sops.dag_generator.node_arguments import arguments_of
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import SkipMixin
 
 from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
-from airflow_provider_sops.dag_generator.template_change import tell_template_change
+from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.flow_xcom import Pulled, pull
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+from airflow_provider_sops.task_instance.flow_xcom import Pulled, pull
 from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, RETURN_XCOM_KEY, VARIABLES_XCOM_KEY
 
 if TYPE_CHECKING:

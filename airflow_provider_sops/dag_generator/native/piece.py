@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import conf, mask_secret
 
-from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.operators.sops.base import key_of
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.run_settings import (
@@ -17,24 +16,25 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
+from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitResult
+    from airflow_provider_sops.task_instance.flow_xcom import Pulled
     from airflow_provider_sops.task_instance.log import TaskLog
 
 #: How often a worker asks about a piece that only evaluates expressions, which takes SOPS a moment.
@@ -159,6 +159,8 @@ class PieceOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> Any:
         """Do what the piece is, in SOPS if need be, and hand on what it puts out."""
+        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+
         # All that such a task is given itself are passwords.
         for value in (self.constants or {}).values():
             mask_secret(value)
@@ -198,6 +200,8 @@ class PieceOperator(SopsTemplateOperator):
         return replace(steps, failed=anew, unreachable=anew)
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
+
         settings = RunSettings.of(self, always_fresh=self.piece.takes_a_moment)
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps(context))
         return self._run

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.node_report import EndedNode, node_xcom, told, write
-from airflow_provider_sops.dag_generator.watch.mirrored_node import key_text
 from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.sops.models import TaskState, variable_name
 from airflow_provider_sops.sops.node_end import end_in
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.mirrored_node import key_text
+from airflow_provider_sops.task_instance.node_report import EndedNode, node_xcom, told, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import SkipMixin
 
 from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
-from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.dag_generator.native.level_values import LevelValues
     from airflow_provider_sops.dag_generator.native.piece import PieceTask
+    from airflow_provider_sops.dag_generator.native.region_report import RegionReport
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
@@ -106,6 +106,8 @@ class RegionPiece:
         return found.outputs_of(key) if isinstance(self._node, Activity) else None
 
     def _report(self, task: PieceTask, sops_task_id: int) -> RegionReport:
+        from airflow_provider_sops.dag_generator.native.region_report import RegionReport
+
         # Which of its nodes is which can be told without the values of its variables.
         piece = cut_region(self.snapshot.tree, self.region, KnownValues(), excluded=self._excluded(task))
         return RegionReport(task.hook, sops_task_id, piece, task.log)

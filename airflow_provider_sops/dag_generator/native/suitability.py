@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.node_arguments import is_meant
+from airflow_provider_sops.dag_generator.building import is_meant
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
-from airflow_provider_sops.dag_generator.node_arguments import arguments_of
+from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.secret_variables import has_passwords
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:

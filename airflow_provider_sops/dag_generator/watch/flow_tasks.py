@@ -1,13 +1,11 @@
-"""The two tasks that every watched flow has: ``start`` makes its SOPS task, ``flow`` answers for it."""
+"""The two tasks that every watched flow has: ``start`` creates its SOPS task, ``flow`` is responsible for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
-from airflow_provider_sops.dag_generator.template_change import tell_template_change
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
+from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, key_of
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.run_settings import (
@@ -16,11 +14,12 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.task_instance.flow_xcom import pull
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed
@@ -81,6 +81,8 @@ class FlowStartOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> None:
         """Create or find the SOPS task, start it and push the ids of its nodes."""
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
+
         params = context["params"]
         from_params = constants_from_params(self.snapshot.tree, self.param_constants, params)
         self.constants = {**from_params, **(self.constants or {})}
@@ -202,6 +204,8 @@ class FlowOperator(SopsBaseOperator):
         )
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
+
         settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.enos.outcome import flow_steps
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
 from airflow_provider_sops.operators.sops.run_settings import RunSettings
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from tests.plain_task_instance import PlainTaskInstance
 
 if TYPE_CHECKING:

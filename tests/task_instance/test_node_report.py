@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.dag_generator.node_report import NodeReport, node_xcom, report, told
 from airflow_provider_sops.sops.models import NodeData, TaskDetail
 from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.node_report import NodeReport, node_xcom, report, told
 from tests.sops.builders import activity, password, pipeline_tree
 
 

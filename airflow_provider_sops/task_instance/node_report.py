@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import NodeData
     from airflow_provider_sops.sops.node_result import NodePath, NodeResult
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.task_instance.log import TaskLog
 
-_NO_DATA = "Inputs and outputs of the node cannot be read: %s"
-_NO_LOG = "The node's log cannot be read: %s"
+NO_DATA = "Inputs and outputs of the node cannot be read: %s"
+NO_LOG = "The node's log cannot be read: %s"
 _PASSED_OVER = {
     NodeOutcome.SKIPPED: "It failed and was skipped in SOPS; the flow went on.",
     NodeOutcome.ERROR_IGNORED: "It failed and the flow went on, as the node says.",
@@ -98,7 +97,7 @@ class EndedNode:
         try:
             text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
         except SopsError as error:
-            log.debug(_NO_LOG, error)
+            log.debug(NO_LOG, error)
             text = ""
         return report(self.path[-1], data, text, secrets)
 
@@ -107,22 +106,8 @@ class EndedNode:
         try:
             return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
         except SopsError as error:
-            log.warning(_NO_DATA, error)
+            log.warning(NO_DATA, error)
             return None
-
-    async def aread(self, wait: StatusWait, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
-        """Ask SOPS, in the triggerer; an empty report if it does not tell."""
-        try:
-            data = await wait.node_data(self.path, self.plugin)
-        except SopsError as error:
-            log.warning(_NO_DATA, error)
-            return NodeReport()
-        try:
-            text = await wait.node_log(self.path[-1], self.version)
-        except SopsError as error:
-            log.debug(_NO_LOG, error)
-            text = ""
-        return report(self.path[-1], data, text, secrets)
 
 
 def write(lines: Iterable[LogLine], log: TaskLog) -> None:

@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.node_result import NodeInTask
+from airflow_provider_sops.task_instance.xcom import (
+    INDEPENDENT_XCOM_KEY,
+    NODE_PATHS_XCOM_KEY,
+    TASK_ID_XCOM_KEY,
+    TASK_URL_XCOM_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from airflow_provider_sops.sops.node_result import NodeInTask
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.mapping import TaskMapping
+    from airflow_provider_sops.task_instance.flow_xcom import Pulled
+
+#: What ``start`` of a watched flow pushes.
+FLOW_TASK_KEYS = (TASK_ID_XCOM_KEY, TASK_URL_XCOM_KEY, NODE_PATHS_XCOM_KEY, INDEPENDENT_XCOM_KEY)
 
 
 def key_text(key: NodeKey) -> str:
@@ -52,6 +62,22 @@ def _independent(mapping: TaskMapping) -> set[NodeKey]:
     }
 
 
+def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
+    """Return the SOPS task that ``start`` of a watched flow started.
+
+    :param pulled: its XComs, by ``FLOW_TASK_KEYS``.
+    :raises SopsInvalidParameterError: it has not started one, or something else wrote the XCom.
+    """
+    url, independent = pulled[TASK_URL_XCOM_KEY], pulled[INDEPENDENT_XCOM_KEY]
+    return FlowTask(
+        pulled[TASK_ID_XCOM_KEY].sops_task_id(),
+        # SOPS may not return a URL, and most flows have no such subprocess.
+        "" if url.is_missing else url.text(),
+        pulled[NODE_PATHS_XCOM_KEY].mapping(),
+        () if independent.is_missing else independent.sequence(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MirroredNode:
     """A node of the template, and what its task's other nodes say of it.
@@ -75,6 +101,9 @@ class MirroredNode:
 
     def in_task(self, task: FlowTask) -> NodeInTask | None:
         """Return the node as it is in a task; ``None`` if it is not there."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.sops.node_result import NodeInTask
+
         path = task.paths.get(key_text(self.key))
         if path is None:
             return None
@@ -99,6 +128,8 @@ class MirroredNode:
 
     def arrival_of(self, subprocess: NodeKey, task: FlowTask) -> NodeInTask:
         """Return a subprocess around the node, to wait until the flow arrives there."""
+        from airflow_provider_sops.sops.node_result import NodeInTask
+
         path = tuple(task.paths[key_text(subprocess)])
         return NodeInTask(
             path=path,

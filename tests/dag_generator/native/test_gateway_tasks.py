@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 
 from airflow_provider_sops.dag_generator import ConverterRegistry, SopsTaskGroup
 from airflow_provider_sops.dag_generator.native import followed_ways
-from airflow_provider_sops.dag_generator.native.followed_ways import skip_unless_followed, skip_unless_reached
+from airflow_provider_sops.dag_generator.native.gateway_tasks import skip_unless_followed, skip_unless_reached
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.dag_generator.flow_trees import GATEWAYS, required, rule_of, short, tree
 
