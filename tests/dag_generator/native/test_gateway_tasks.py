@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TriggerRule, task_group
 
 from airflow_provider_sops.dag_generator import ConverterRegistry, SopsTaskGroup
-from airflow_provider_sops.dag_generator.native import followed_ways
+from airflow_provider_sops.dag_generator.native import gateway_tasks
 from airflow_provider_sops.dag_generator.native.gateway_tasks import skip_unless_followed, skip_unless_reached
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.dag_generator.flow_trees import GATEWAYS, required, rule_of, short, tree
@@ -109,7 +109,7 @@ class TestJoins:
 
     def reach(self, states: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         join = in_mapped_group(*EXCLUSIVE)["converge_gateway"]
-        monkeypatch.setattr(followed_ways, "read_states", lambda ti, task_ids: dict(zip(task_ids, states, strict=True)))
+        monkeypatch.setattr(gateway_tasks, "read_states", lambda ti, task_ids: dict(zip(task_ids, states, strict=True)))
         skip_unless_reached(context(join))
 
 
