@@ -150,7 +150,7 @@ async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror:
         "sops_task_id": sops_task_id,
         "policy": WaitPolicy(poll_interval_seconds=0.2),
     }
-    sensing = {"task_id": "wait", "sops_task_id": sops_task_id, "deferrable": False}
+    sensing: dict[str, Any] = {"task_id": "wait", "sops_task_id": sops_task_id, "deferrable": False}
     of_task = SopsTaskSensor(**sensing)
     of_node, of_next = (SopsNodeSensor(**sensing, node_id=nodes[name]) for name in ("fails", "after"))
     return await asyncio.gather(

@@ -13,12 +13,10 @@ from airflow_provider_sops.enos.outcome import flow_steps, outcome_error, read_s
 from airflow_provider_sops.enos.times import read_moment
 from airflow_provider_sops.enos.trigger_slots import TriggerSlots
 from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.operators.enos_cancelling import cancel_flow_instance
-from airflow_provider_sops.operators.enos_triggering import FlowTriggering
+from airflow_provider_sops.operators.enos_triggering import FlowTriggering, cancel_flow_instance
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
-from airflow_provider_sops.task_instance.enos_logs import write_logs
-from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, write_logs
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 from airflow_provider_sops.task_instance.xcom import FLOW_INSTANCE_ID_XCOM_KEY, INSTANCE_STATUS_XCOM_KEY
 

@@ -12,17 +12,14 @@ from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_location import locate_node
-from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.outcome import node_error, outcome_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import TaskSecrets, nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
-from airflow_provider_sops.task_instance.outputs import read_outputs
-from airflow_provider_sops.task_instance.sops_looks import SopsLooks
-from airflow_provider_sops.task_instance.task_follower import TaskFollower
-from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.outputs import read_outputs, read_secrets
+from airflow_provider_sops.task_instance.task_follower import SopsLooks, TaskFollower
 from airflow_provider_sops.task_instance.xcom import push_state, push_task
 from airflow_provider_sops.waiting.follow import follow
 

@@ -29,7 +29,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_sops.service.text import shortened
-from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsGatewayError,
@@ -39,6 +38,7 @@ from airflow_provider_sops.sops.errors import (
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import NodeChange, Progress
+from airflow_provider_sops.sops.retried_nodes import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by

@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
-from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.polling.sops_looks import shared_secrets
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.sops.site import site_of

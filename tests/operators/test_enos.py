@@ -12,7 +12,7 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, AirflowTaskTimeout
 
-from airflow_provider_sops.operators import enos_cancelling, enos_triggering
+from airflow_provider_sops.operators import enos_triggering
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.task_instance import state as task_instance_state
 from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
@@ -37,7 +37,7 @@ def server(enos_default: EnosServer, monkeypatch: pytest.MonkeyPatch) -> EnosSer
     enos_default.service.minute_seconds = 0
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_SECONDS", 0.3)
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(enos_cancelling, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(enos_triggering, "_PAUSE_SECONDS", 0.01)
     return enos_default
 
 

@@ -13,9 +13,9 @@ from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.sops.errors import SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments
-from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.outcome import node_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.site import site_of
@@ -23,8 +23,8 @@ from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
 from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, told, write
-from airflow_provider_sops.task_instance.sops_looks import SopsLooks
-from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.waiting.follow import follow

@@ -183,7 +183,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
         """Create the task, or find it, and return its id."""
         from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
         from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-        from airflow_provider_sops.sops.election import elect
+        from airflow_provider_sops.sops.task_key import elect
 
         with airflow_errors():
             self.check_parameters()

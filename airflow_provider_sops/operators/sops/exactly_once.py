@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from airflow_provider_sops.sops.election import FoundTasks, elect
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
-from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.sops.task_key import FoundTasks, elect
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.repair import may_be_repaired, repaired_nodes
+from airflow_provider_sops.sops.retried_nodes import may_be_repaired, repaired_nodes
 from airflow_provider_sops.task_instance.state import had_succeeded
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.earlier_tasks import StartedTask
-    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
     from airflow_provider_sops.task_instance.log import TaskLog
 

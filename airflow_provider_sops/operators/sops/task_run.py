@@ -14,13 +14,12 @@ from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.joining import Joining
 from airflow_provider_sops.operators.sops.person_needed import call_for_person
-from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-from airflow_provider_sops.operators.sops.tasks_to_revoke import TasksToRevoke
-from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.outcome import outcome_error
+from airflow_provider_sops.sops.task_key import elect
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
@@ -37,9 +36,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.base import SopsBaseOperator
     from airflow_provider_sops.operators.sops.run_settings import RunSettings
-    from airflow_provider_sops.sops.election import FoundTasks
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
+    from airflow_provider_sops.sops.task_key import FoundTasks
     from airflow_provider_sops.sops.wait_result import WaitPolicy
     from airflow_provider_sops.task_instance.log import TaskLog
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.pipeline_tree.graph import post_dominators
 from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway
-from airflow_provider_sops.sops.pipeline_tree.ordering import post_dominators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

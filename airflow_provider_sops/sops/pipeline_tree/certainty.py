@@ -29,8 +29,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.pipeline_tree.graph import strong_components
 from airflow_provider_sops.sops.pipeline_tree.nodes import CONDITIONAL_PARALLEL_GATEWAY, PARALLEL_GATEWAY, Gateway
-from airflow_provider_sops.sops.pipeline_tree.ordering import strong_components
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
