@@ -32,7 +32,7 @@ from airflow_provider_sops.dag_generator.native.region_task import (
 )
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
-from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule

@@ -12,8 +12,8 @@ from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_
 from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.service.reading import read_mapping
+from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models import is_password, variable_name
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.secrets import Secrets
-from airflow_provider_sops.sops.models import TaskState, variable_name
+from airflow_provider_sops.sops.constants import variable_name
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import end_in
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
