@@ -23,7 +23,7 @@ from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.differential.plain_sops import PlainSops
 from tests.older_sops import MISSING_FIELDS, OlderSops
@@ -66,7 +66,7 @@ class Flow:
 def sops(request: pytest.FixtureRequest, local_sops: LocalSops, monkeypatch: pytest.MonkeyPatch) -> Iterator[OlderSops]:
     with OlderSops(local_sops.url, request.param) as older:
         monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", replace(local_sops, url=older.url).connection_json())
-        monkeypatch.setattr(worker_exit, "WORKER_EXIT_SECONDS", 0.0)
+        monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
         yield older
 
 

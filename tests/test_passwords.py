@@ -168,7 +168,7 @@ def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(
 async def test_the_events_of_triggers(
     hook: SopsHook, flow: PasswordFlow, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str], end: str
 ) -> None:
-    monkeypatch.setattr("airflow_provider_sops.triggers.worker_exit.WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_sops.triggers.waiting_trigger.WORKER_EXIT_SECONDS", 0.0)
     sops_task_id = flow.start(hook, end)
     where: dict[str, Any] = {"sops_conn_id": "sops_default", "sops_task_id": sops_task_id, "policy": POLICY}
     context: Any = {"ti": _NoInstance()}

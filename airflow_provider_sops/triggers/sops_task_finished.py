@@ -18,7 +18,7 @@ from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Selection, WatchedTask, WatchProgress
-from airflow_provider_sops.triggers.unknown_arguments import described
+from airflow_provider_sops.triggers.waiting_trigger import describe_unknown_arguments
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if AIRFLOW_V_3_0_PLUS:
@@ -89,7 +89,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
                 "With Airflow 2 wait for a known task with SopsTaskSensor."
             )
         if unknown:
-            warnings.warn(described(type(self).__name__, unknown), stacklevel=2)
+            warnings.warn(describe_unknown_arguments(type(self).__name__, unknown), stacklevel=2)
         if not states or not set(states) <= set(END_STATES):
             raise ValueError(f"states are {list(states)!r}; they must be some of {', '.join(END_STATES)}")
         if template_source not in ("business", "common"):
