@@ -9,9 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
-    from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
-    from airflow_provider_sops.dag_generator.converters.notify import bk_notify_converter
+    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInput
+    from airflow_provider_sops.dag_generator.converters.messages import bk_notify_converter
     from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry, NodeConverter
     from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
 
@@ -28,8 +27,8 @@ _MODULES = {
     "ConverterRegistry": "registry",
     "ConvertibleNode": "convertible_node",
     "NodeConverter": "registry",
-    "NodeInput": "node_input",
-    "bk_notify_converter": "notify",
+    "NodeInput": "convertible_node",
+    "bk_notify_converter": "messages",
     "shipped_converters": "shipped",
 }
 
