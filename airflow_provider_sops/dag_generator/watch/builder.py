@@ -11,8 +11,9 @@ from airflow_provider_sops.dag_generator.building import StageGroups, arguments_
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule, label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import has_passwords
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -100,19 +101,26 @@ class WatchBuilder:
     def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
         name, options = self._names[node.key], self._options
         loop = self._tree.graph.loop_of.get(node.key)
-        mirror = NodeMirrorOperator(
-            task_id=name.task_id,
-            task_display_name=name.display_name,
-            doc=_described_loop(self._tree, node) if loop else None,
-            trigger_rule=self._trigger_rule(node),
-            start_task_id=start.task_id,
-            node=self._mirrored(node),
-            tree=self._tree if len(node.key) > 1 else None,
-            nodes_in_flow=self._mirror_count,
+        arguments: dict[str, Any] = {
+            "task_id": name.task_id,
+            "task_display_name": name.display_name,
+            "doc": _described_loop(self._tree, node) if loop else None,
+            "trigger_rule": self._trigger_rule(node),
+            "start_task_id": start.task_id,
+            "node": self._mirrored(node),
+            "tree": self._tree if len(node.key) > 1 else None,
+            "nodes_in_flow": self._mirror_count,
             **options.site.arguments,
             **options.waiting,
-            **arguments_of(node, options.node_args),
-        )
+        }
+        own = arguments_of(node, options.node_args)
+        if fixed := sorted(arguments.keys() & own.keys()):
+            raise SopsInvalidParameterError(
+                f"node_args of {label_of(node)} must not set {', '.join(fixed)}",
+                advice='In mode="watch" the connection and the waiting options apply to the whole flow: pass them to '
+                "SopsDag or SopsTaskGroup. Ids, names and order of the tasks follow from the flow.",
+            )
+        mirror = NodeMirrorOperator(**arguments, **own)
         self._mirrors.append(mirror)
         return mirror
 
