@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
-
 from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
-from airflow_provider_sops.service.durations import Duration, seconds
-from airflow_provider_sops.sops.site import site_of
+from airflow_provider_sops.sensors.waiting_sensor import WaitingSensor
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import read_task_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.sensors.sops_waits import Awaited, AwaitedNode, AwaitedTask
+    from airflow_provider_sops.sensors.sops_waits import AwaitedNode, AwaitedTask
     from airflow_provider_sops.sops.node_result import NodeResult
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy, WaitResult
 
@@ -38,7 +27,7 @@ __all__ = ["SopsNodeSensor", "SopsTaskSensor"]
 # What only a running task needs is imported inside methods, so that DAG files are parsed quickly.
 
 
-class SopsBaseSensor(BaseSensorOperator):
+class SopsBaseSensor(WaitingSensor):
     """Common ground of the sensors for SOPS; their parameters are documented there."""
 
     template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
@@ -53,14 +42,9 @@ class SopsBaseSensor(BaseSensorOperator):
         bk_biz_id: int | str | None = None,
         scope: str | None = None,
         on_failed: OnFailed = "fail",
-        max_outage_seconds: Duration = 3600,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: Duration = 10,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("timeout") is not None:
-            kwargs["timeout"] = seconds("timeout", kwargs["timeout"])
-        super().__init__(poke_interval=seconds("poke_interval", poke_interval, above_zero=True), **kwargs)
+        super().__init__(**kwargs)
         if on_failed not in ("fail", "wait"):
             raise ValueError(f"on_failed is {on_failed!r}; it must be one of fail, wait")
         self.sops_task_id = sops_task_id
@@ -68,65 +52,14 @@ class SopsBaseSensor(BaseSensorOperator):
         self.bk_biz_id = bk_biz_id
         self.scope = scope
         self.on_failed = on_failed
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
-        self.deferrable = deferrable
-        self._poke: Callable[[], Any] | None = None
-        self._awaited: Awaited | None = None
 
     @cached_property
     def hook(self) -> SopsHook:
         """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
         return hook_of(self)
 
-    def execute(self, context: Context) -> Any:
-        """Wait on the worker, or hand over to the triggerer."""
-        if self.deferrable:
-            with self._before_deferral():
-                awaited = self._find(context)
-            policy = self._policy(deadline=time.time() + self.timeout)
-            self.defer(trigger=awaited.trigger(site_of(self), policy), method_name="execute_complete")
-        return super().execute(context)
-
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
-        with airflow_errors(in_sensor=True):
-            if self._awaited is None or self._poke is None:
-                self._awaited = self._find(context)
-                self._poke = self._awaited.poking(self._policy(deadline=None))
-            result = self._poke()
-            if result is None:
-                return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._awaited.conclude(context, result))
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take over from the trigger."""
-        from airflow_provider_sops.sops.wait_result import Outcome
-
-        with airflow_errors(in_sensor=True):
-            awaited, result = self._from_event(event)
-            # A node's outcomes have the same words.
-            if result.outcome == Outcome.TIMED_OUT.value:
-                raise AirflowSensorTimeout(str(awaited.error(result)))
-            return awaited.conclude(context, result)
-
-    def _find(self, context: Context) -> Awaited:
-        """Find in SOPS what to wait for, and announce it."""
-        raise NotImplementedError
-
-    def _from_event(self, event: dict[str, Any]) -> tuple[Awaited, WaitResult | NodeResult]:
-        """Return what a trigger has waited for, and how that ended."""
-        raise NotImplementedError
-
-    @contextmanager
-    def _before_deferral(self) -> Iterator[None]:
-        """Translate errors, and apply ``soft_fail``: Airflow does so for pokes and after a deferral only."""
-        try:
-            with airflow_errors(in_sensor=True):
-                yield
-        except AirflowFailException as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
+    def _airflow_errors(self) -> AbstractContextManager[None]:
+        return airflow_errors(in_sensor=True)
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
         # Only a running task needs it, not a DAG file.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
@@ -16,11 +16,13 @@ from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, Node
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.outcome import node_error, outcome_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_secrets import TaskSecrets, nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs, read_secrets
 from airflow_provider_sops.task_instance.task_follower import SopsLooks, TaskFollower
 from airflow_provider_sops.task_instance.xcom import push_state, push_task
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from airflow_provider_sops.waiting.follow import follow
 
 if TYPE_CHECKING:
@@ -31,33 +33,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskDetail
-    from airflow_provider_sops.sops.site import Site
     from airflow_provider_sops.sops.wait_result import WaitPolicy
     from airflow_provider_sops.task_instance.log import TaskLog
 
 _WENT_ON = (NodeOutcome.FINISHED, NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED)
-
-
-class Awaited(Protocol):
-    """What a sensor waits for. ``result`` is a ``WaitResult`` or a ``NodeResult``."""
-
-    def trigger(self, site: Site, policy: WaitPolicy) -> BaseTrigger:
-        """Return the trigger that waits for it."""
-
-    def poking(self, policy: WaitPolicy) -> Callable[[], Any]:
-        """Begin to wait on a worker: return what looks once and gives the result, or ``None`` before the end.
-
-        A look is repeated as long as its answer needs confirmation within seconds.
-        """
-
-    def error(self, result: Any) -> SopsError:
-        """Return the error of a wait that did not end well."""
-
-    def conclude(self, context: Context, result: Any) -> dict[str, Any] | None:
-        """Return the outputs.
-
-        :raises SopsError: it did not end well.
-        """
 
 
 @dataclass(frozen=True)
@@ -91,17 +70,13 @@ class AwaitedTask:
     @classmethod
     def from_event(cls, hook: SopsHook, log: TaskLog, event: dict[str, Any]) -> tuple[AwaitedTask, WaitResult]:
         """Return the task that a trigger has waited for, and how the wait ended."""
-        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
-
         trigger = SopsTaskTrigger.from_event(event)
         return cls(hook, log, trigger.sops_task_id, trigger.task_url), WaitResult.from_event(event)
 
-    def trigger(self, site: Site, policy: WaitPolicy) -> BaseTrigger:
+    def trigger(self, policy: WaitPolicy) -> BaseTrigger:
         """Return the trigger that waits for it."""
-        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
-
         return SopsTaskTrigger(
-            **site.arguments,
+            **site_of(self.hook).arguments,
             sops_task_id=self.sops_task_id,
             task_url=self.task_url,
             policy=policy,
@@ -155,17 +130,17 @@ class AwaitedNode:
     @classmethod
     def from_event(cls, hook: SopsHook, log: TaskLog, event: dict[str, Any]) -> tuple[AwaitedNode, NodeResult]:
         """Return the node that a trigger has waited for, and how the wait ended."""
-        from airflow_provider_sops.triggers.sops import SopsNodeTrigger
-
         trigger = SopsNodeTrigger.from_event(event)
         return cls(hook, log, trigger.sops_task_id, trigger.task_url, trigger.node), NodeResult.from_event(event)
 
-    def trigger(self, site: Site, policy: WaitPolicy) -> BaseTrigger:
+    def trigger(self, policy: WaitPolicy) -> BaseTrigger:
         """Return the trigger that waits for it."""
-        from airflow_provider_sops.triggers.sops import SopsNodeTrigger
-
         return SopsNodeTrigger(
-            **site.arguments, sops_task_id=self.sops_task_id, task_url=self.task_url, node=self.node, policy=policy
+            **site_of(self.hook).arguments,
+            sops_task_id=self.sops_task_id,
+            task_url=self.task_url,
+            node=self.node,
+            policy=policy,
         )
 
     def poking(self, policy: WaitPolicy) -> Callable[[], NodeResult | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.waiting.model import LogLine
 
 
+@dataclass(frozen=True, kw_only=True)
 class MirrorRun:
     """One execution of a mirror: find its node in the SOPS task, retry it, look at it, report its end.
 
@@ -55,28 +56,19 @@ class MirrorRun:
     :param next_steps: what a clear and a retry do, for errors.
     """
 
-    def __init__(
-        self,
-        hook: SopsHook,
-        node: MirroredNode,
-        policy: WaitPolicy,
-        context: Context,
-        log: TaskLog,
-        *,
-        start_task_id: str,
-        tree: PipelineTree | None,
-        next_steps: NextSteps,
-    ) -> None:
-        self._hook = hook
-        self._node = node
-        self._policy = policy
-        self._context = context
-        self._log = log
-        self._start_task_id = start_task_id
-        self._tree = tree
-        self._next_steps = next_steps
-        self._secrets: dict[tuple[int, ...], TaskSecrets] = {}
-        self._ti: Any = context["ti"]
+    hook: SopsHook
+    node: MirroredNode
+    policy: WaitPolicy
+    context: Context
+    log: TaskLog
+    start_task_id: str
+    tree: PipelineTree | None
+    next_steps: NextSteps
+    _secrets: dict[tuple[int, ...], TaskSecrets] = field(default_factory=dict, init=False)
+
+    @property
+    def _ti(self) -> Any:
+        return self.context["ti"]
 
     def begin(self) -> dict[str, Any] | None:
         """Retry the node if this is a retry, and return its outputs if it has ended.
@@ -84,11 +76,11 @@ class MirrorRun:
         :raises TaskDeferred: it has not ended; the triggerer waits.
         """
         is_retry = self._ti.try_number > 1
-        pulled = {key: pull(self._ti, self._start_task_id, key) for key in FLOW_TASK_KEYS}
+        pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
         task, node = self._locate(read_flow_task(pulled))
-        push_task(self._context, task.sops_task_id, task.task_url)
-        overcome = self._retry(task, node) if is_retry and self._policy.on_failed == "fail" else ()
-        policy = replace(self._policy, overcome=overcome, always_fresh=is_retry)
+        push_task(self.context, task.sops_task_id, task.task_url)
+        overcome = self._retry(task, node) if is_retry and self.policy.on_failed == "fail" else ()
+        policy = replace(self.policy, overcome=overcome, always_fresh=is_retry)
         result = self._look(task, node, policy)
         if result is None:
             self._defer(task, node, policy)
@@ -104,7 +96,7 @@ class MirrorRun:
 
     def _locate(self, task: FlowTask) -> tuple[FlowTask, NodeInTask]:
         """Return the node and the task that contains it: the run's, or one that a subprocess of it has started."""
-        mirrored, tree = self._node, self._tree
+        mirrored, tree = self.node, self.tree
         while (node := mirrored.in_task(task)) is None:
             subprocess = mirrored.task_around(task)
             if subprocess is None or tree is None:
@@ -117,7 +109,7 @@ class MirrorRun:
     def _enter(self, task: FlowTask, subprocess: NodeKey, mirrored: MirroredNode, tree: PipelineTree) -> FlowTask:
         """Return the task that a subprocess runs as; until there is one, leave the worker."""
         path = task.paths[key_text(subprocess)]
-        detail = self._hook.get_task_node_detail(
+        detail = self.hook.get_task_node_detail(
             task.sops_task_id, **detail_arguments(path, INDEPENDENT_SUBPROCESS_PLUGIN), fresh=True
         )
         inner_id = read_id(detail.data.outputs.get("task_id"))
@@ -132,16 +124,16 @@ class MirrorRun:
                 failed_nodes=[path[-1]],
             )
         if inner_id is None:
-            self._defer(task, mirrored.arrival_of(subprocess, task), self._policy)
-        self._log.info("The subprocess around this node runs as SOPS task %s.", inner_id)
-        inner = self._hook.get_task_detail(inner_id)
+            self._defer(task, mirrored.arrival_of(subprocess, task), self.policy)
+        self.log.info("The subprocess around this node runs as SOPS task %s.", inner_id)
+        inner = self.hook.get_task_detail(inner_id)
         mapping = tree.map_to_task(PipelineTree(inner.pipeline_tree))
         return FlowTask.of(inner_id, inner.task_url, mapping, outer=(*task.outer, task.sops_task_id))
 
     def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
         raise TaskDeferred(
             trigger=SopsNodeTrigger(
-                **site_of(self._hook).arguments,
+                **site_of(self.hook).arguments,
                 sops_task_id=task.sops_task_id,
                 task_url=task.task_url,
                 node=node,
@@ -157,7 +149,7 @@ class MirrorRun:
         """
         wait = NodeWait(node, policy, time.time())
         secrets = self._secrets_of(node.secrets_of)
-        looks = SopsLooks(self._hook, task.sops_task_id, wait, self._log, secrets=secrets)
+        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, secrets=secrets)
         lines: list[LogLine] = []
         result = follow(wait, looks, lines.append, once=True)
         for line in lines if result else ():
@@ -166,38 +158,38 @@ class MirrorRun:
 
     def _conclude(self, task: FlowTask, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         self._ti.xcom_push(key=NODE_XCOM_KEY, value=node_xcom(result, task.sops_task_id, node.id))
-        write(told(result), self._log)
+        write(told(result), self.log)
         if result.outcome == NodeOutcome.NEVER_RUNS:
             raise AirflowSkipException("The flow has passed this node by.")
-        outputs = self._report(task.sops_task_id, node, result) if self._node.has_data and result.state else None
+        outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise node_error(result, task.sops_task_id, node.id, task.task_url, self._next_steps)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps)
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs."""
-        ended = EndedNode(node.path, self._node.plugin, result.version)
-        found = ended.read(self._hook, sops_task_id, self._secrets_of(node.secrets_of), self._log)
-        write(found.lines, self._log)
+        ended = EndedNode(node.path, self.node.plugin, result.version)
+        found = ended.read(self.hook, sops_task_id, self._secrets_of(node.secrets_of), self.log)
+        write(found.lines, self.log)
         return None if found.outputs is None else dict(found.outputs)
 
     def _secrets_of(self, sops_task_ids: tuple[int, ...]) -> TaskSecrets:
         """Return what to hide of a task; SOPS is asked for it once."""
         if sops_task_ids not in self._secrets:
-            self._secrets[sops_task_ids] = read_secrets(self._hook, sops_task_ids)
+            self._secrets[sops_task_ids] = read_secrets(self.hook, sops_task_ids)
         return self._secrets[sops_task_ids]
 
     def _retry(self, task: FlowTask, node: NodeInTask) -> tuple[str, ...]:
         """Retry the node if it has failed, and return the mark of the failure that this overcomes."""
-        now = self._hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        now = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if now is None or now.state != TaskState.FAILED or now.children:
             return ()
-        status = self._hook.get_task_status(
+        status = self.hook.get_task_status(
             task.sops_task_id, with_failed_node_info=True, with_auto_retry_status=True, fresh=True
         )
-        if retries_by_itself(self._hook, task.sops_task_id, status):
+        if retries_by_itself(self.hook, task.sops_task_id, status):
             return ()
-        refusal = retry_node(self._hook, task.sops_task_id, now, self._log)
+        refusal = retry_node(self.hook, task.sops_task_id, now, self.log)
         if refusal is not None:
             raise refusal
         return (failure_mark(now),)

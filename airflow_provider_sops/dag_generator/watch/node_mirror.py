@@ -136,11 +136,11 @@ class NodeMirrorOperator(SopsBaseOperator):
             max_outage_seconds=self.max_outage_seconds,
         )
         return MirrorRun(
-            self.hook,
-            self.node,
-            policy,
-            context,
-            self.log,
+            hook=self.hook,
+            node=self.node,
+            policy=policy,
+            context=context,
+            log=self.log,
             start_task_id=self.start_task_id,
             tree=self._tree,
             next_steps=self.next_steps(context),
