@@ -68,7 +68,7 @@ class FlowStart(Protocol):
     """What the two tasks that can start a flow have in common.
 
     :param snapshot: the template as the DAG was built from it.
-    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer like that.
+    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS has changed since.
     """
 
     snapshot: Snapshot

@@ -28,14 +28,14 @@ class EnosInstanceSensor(WaitingSensor):
     """Common ground of the two sensors below; use one of these.
 
     Works with ``mode="poke"`` and ``"reschedule"`` and deferrable alike. It never stops the instance: whoever started
-    it answers for it. An instance that ends with a status which does not count as success fails the sensor without a
-    retry, or skips it with ``soft_fail``.
+    it is responsible for it. An instance that ends with a status which does not count as success fails the sensor
+    without a retry, or skips it with ``soft_fail``.
 
     Each duration is a number of seconds or a ``timedelta``.
 
     :param enos_conn_id: the Airflow connection of type ``enos``. (templated)
-    :param user_id: the user to act for; default: the one of the connection. (templated)
-    :param org_id: the user's organisation; default: the one of the connection. (templated)
+    :param user_id: the user to act for; default: the connection's. (templated)
+    :param org_id: the user's organisation; default: the connection's. (templated)
     :param success_statuses: with which statuses the instance has succeeded: some of SUCCESS (the default), SKIP, FAIL,
         TIMEOUT, INTERNAL_ERROR and CANCEL.
     :param rerun_wait_seconds: how long an instance that has failed with automatic reruns left may stand still before
@@ -169,7 +169,7 @@ def _read_instance_id(name: str, value: Any) -> str:
     text = "" if value is None else str(value).strip()
     if not text or text == "None":
         raise EnosInvalidParameterError(
-            f"{name} is {value!r}, which is no id of an instance",
+            f"{name} is {value!r}, which is not the id of an instance",
             advice="If it comes from XCom, check that the task which pushes it has run in this DAG run.",
         )
     return text

@@ -80,7 +80,8 @@ class SopsTaskSensor(SopsBaseSensor):
     out. XCom also has ``sops_task_id``, ``sops_task_url`` and ``sops_task_state``.
 
     Works with ``mode="poke"`` and ``"reschedule"`` and deferrable alike. It never revokes the task: whoever started it
-    answers for it. A failed, revoked or expired task fails the sensor without a retry, or skips it with ``soft_fail``.
+    is responsible for it. A failed, revoked or expired task fails the sensor without a retry, or skips it with
+    ``soft_fail``.
 
     Calls get_task_detail and get_task_status.
 
@@ -88,8 +89,8 @@ class SopsTaskSensor(SopsBaseSensor):
 
     :param sops_task_id: id of the task. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
-    :param bk_biz_id: the business; default: the one of the connection. (templated)
-    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection. (templated)
+    :param bk_biz_id: the business; default: the connection's. (templated)
+    :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the sensor's timeout.
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
@@ -126,8 +127,8 @@ class SopsNodeSensor(SopsBaseSensor):
     :param sops_task_id: id of the task. (templated)
     :param node_id: the node, by its id in the task or in the template. (templated)
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
-    :param bk_biz_id: the business; default: the one of the connection. (templated)
-    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection. (templated)
+    :param bk_biz_id: the business; default: the connection's. (templated)
+    :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     :param on_failed: ``"fail"`` (default) once the node has failed and SOPS is not going to retry it by itself, or
         ``"wait"`` for people to retry or skip it in SOPS, until the sensor's timeout.
     :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With

@@ -64,7 +64,7 @@ class AwaitedTask:
                 raise
             log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, url)
-        log.info("Waiting for SOPS task %s: %s", sops_task_id, url or "SOPS gives no address for it")
+        log.info("Waiting for SOPS task %s: %s", sops_task_id, url or "SOPS returned no URL for it")
         return cls(hook, log, sops_task_id, url, detail)
 
     @classmethod

@@ -66,7 +66,7 @@ def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
     """Return the SOPS task that ``start`` of a watched flow started.
 
     :param pulled: its XComs, by ``FLOW_TASK_KEYS``.
-    :raises SopsInvalidParameterError: it has not started one, or something else wrote the XCom.
+    :raises SopsInvalidParameterError: it started none, or something else wrote the XCom.
     """
     url, independent = pulled[TASK_URL_XCOM_KEY], pulled[INDEPENDENT_XCOM_KEY]
     return FlowTask(
@@ -80,13 +80,13 @@ def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
 
 @dataclass(frozen=True, slots=True)
 class MirroredNode:
-    """A node of the template, and what its task's other nodes say of it.
+    """A node of the template, and what the other nodes of its task say about it.
 
     :param key: the node.
     :param never_after: nodes of which each, once it has arrived, proves that this one will never run.
     :param last_round_after: for a node in a loop, the nodes of which each proves by its arrival that the loop is over.
     :param waits_for_person: whether it runs until somebody acts in SOPS.
-    :param has_data: whether it has inputs and outputs, which gateways have not.
+    :param has_data: whether it has inputs and outputs, which gateways do not have.
     :param plugin: the plugin's code; empty for gateways.
     :param has_secrets: whether there are passwords in its flow, which its texts may hold.
     """
@@ -169,12 +169,12 @@ class MirroredNode:
     def from_json(cls, data: Any) -> MirroredNode:
         """Read back what ``to_json`` gave, also where it comes from another version of this package.
 
-        :raises SopsInvalidParameterError: it names no node.
+        :raises SopsInvalidParameterError: it has no key of a node.
         """
         data = read_mapping(data)
         key = _read_key(data.get("key"))
         if not key:
-            raise SopsInvalidParameterError("the trigger of a watched node's task does not name its node")
+            raise SopsInvalidParameterError("the trigger of a watched node's task has no node")
         rounds = data.get("last_round_after")
         return cls(
             key=key,

@@ -113,8 +113,8 @@ class EnosTaskInstanceTrigger(_EnosInstanceTrigger):
 class EnosFlowInstanceTrigger(_EnosInstanceTrigger):
     """Fires once a flow instance is over.
 
-    :param cancel_on_kill: whether the wait answers for the instance: then it is stopped if a person ends the waiting
-        Airflow task. A restart of the triggerer or a hand-over to another one stops nothing.
+    :param cancel_on_kill: whether the waiting task is responsible for the instance: then it is stopped if a person ends
+        the waiting Airflow task. A restart of the triggerer or a hand-over to another one stops nothing.
     """
 
     class_path = "airflow_provider_sops.triggers.enos.EnosFlowInstanceTrigger"

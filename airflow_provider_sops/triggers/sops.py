@@ -161,8 +161,8 @@ class SopsNodeTrigger(_SopsTrigger):
 async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog) -> NodeResult:
     """Follow a node of a task to its end.
 
-    :param part: the part in the poll of whoever waits.
-    :param log: told of what changes.
+    :param part: the waiter's part in the shared poll.
+    :param log: where changes are written.
     """
     wait = NodeWait(node, policy, time.time())
     looks = SharedLooks(part, wait, log, node=node)

@@ -24,7 +24,7 @@ from airflow_provider_sops.task_instance.node_report import (
     NodeReport,
     node_xcom,
     report,
-    told,
+    status_lines,
     write,
 )
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
@@ -151,7 +151,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
         found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
-        write((*told(result), *found.lines), self.log)
+        write((*status_lines(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:
             await self._push(RETURN_XCOM_KEY, found.outputs)

@@ -1,6 +1,6 @@
 """Tasks that run nothing in SOPS: where branches part or meet, and where a run may leave a node out.
 
-Inside mapped task groups Airflow does not follow decisions and joins by itself:
+Inside mapped task groups Airflow does not handle decisions and joins itself:
 
 - Airflow 3.3 skips what a branching task has not followed only outside mapped task groups: it looks for the decision of
   the map index -1, finds none, and runs all branches.
@@ -72,7 +72,7 @@ class ChoiceOperator(BaseOperator, SkipMixin):
 
 
 def keep_to_followed_ways(tasks: Iterable[BaseOperator]) -> None:
-    """Let tasks end as skipped where the flow does not come.
+    """Skip the tasks that the flow does not reach.
 
     :param tasks: all tasks of a flow, in a mapped task group, with their edges.
     """
@@ -113,7 +113,7 @@ def skip_unless_followed(context: Context) -> None:
             decision = pull(ti, decider.task_id, DECISION_XCOM_KEY)
             is_followed = decision.is_missing or ti.task_id in decision.mapping().get(_FOLLOWED, [ti.task_id])
         if not is_followed:
-            raise AirflowSkipException(f"{decider.task_id} has led the flow another way.")
+            raise AirflowSkipException(f"{decider.task_id} has led the flow to another branch.")
 
 
 def skip_unless_reached(context: Context) -> None:
@@ -124,4 +124,4 @@ def skip_unless_reached(context: Context) -> None:
     ti: Any = context["ti"]
     states = read_states(ti, sorted(ti.task.upstream_task_ids))
     if "success" not in states.values():
-        raise AirflowSkipException("The flow has come here on no way.")
+        raise AirflowSkipException("The flow reaches this task on none of its branches.")

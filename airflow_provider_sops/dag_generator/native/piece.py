@@ -1,4 +1,4 @@
-"""The task that runs a piece of a flow, cut out of its tree, as a SOPS task; what the piece is it is given."""
+"""The task that runs a piece of a flow, cut out of its tree, as a SOPS task; it is given the piece."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MOMENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PieceTask:
-    """The running Airflow task of a piece, as far as the piece is concerned.
+    """What a piece needs of its running Airflow task.
 
     :param constants: passwords that the DAG's author gives; the rest travels as XCom.
     """
@@ -65,7 +65,7 @@ class PieceTask:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """How the task of a piece ends well.
+    """What the task of a piece returns and which tasks run next.
 
     :param returned: what it returns.
     :param ways: the ids of the tasks behind it that the flow goes on with, all others are skipped; ``None`` for all.
@@ -84,10 +84,10 @@ class Piece(Protocol):
 
     @property
     def takes_a_moment(self) -> bool:
-        """Whether a worker waits for it; then a retry and a clear run it anew, with the values of then."""
+        """Whether a worker waits for it; then a retry and a clear run it again, with the values at that time."""
 
     def without_sops(self, task: PieceTask) -> HandedOn | None:
-        """Do it without SOPS; ``None`` if that cannot be."""
+        """Do it without SOPS; ``None`` if SOPS is needed."""
 
     def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
         """Return the piece as a web tree.
@@ -102,7 +102,7 @@ class Piece(Protocol):
         """Push what the piece has put out."""
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
-        """Tell what there is to tell of a piece that has not come to its end; must not raise."""
+        """Report what is known of a piece that did not finish; must not raise."""
 
 
 class PieceOperator(SopsTemplateOperator):
@@ -187,7 +187,7 @@ class PieceOperator(SopsTemplateOperator):
             return self._end_run(run, self._task(context), run.resume(event))
 
     def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
         if self._run is not None:
             self._run.on_kill()
 
@@ -196,8 +196,8 @@ class PieceOperator(SopsTemplateOperator):
         steps = RunSettings.of(self).next_steps(context["ti"])
         if not self.piece.takes_a_moment:
             return steps
-        anew = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow anew."
-        return replace(steps, failed=anew, unreachable=anew)
+        again = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow again."
+        return replace(steps, failed=again, unreachable=again)
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
@@ -229,7 +229,7 @@ class PieceOperator(SopsTemplateOperator):
         if content_hash(tree) != self.piece.snapshot.content_hash:
             raise SopsInvalidParameterError(
                 f"template {self.template_id} has changed since its snapshot, so that its passwords cannot be used",
-                advice="Write the snapshot anew with `airflow-sops snapshot`.",
+                advice="Write the snapshot again with `airflow-sops snapshot`.",
             )
         return tree
 
@@ -247,7 +247,7 @@ class PieceOperator(SopsTemplateOperator):
         """Return what there is to return, and lead the flow on; Airflow 3 ends the task by an exception then."""
         if done.ways is not None:
             if done.returned:
-                # What ends by skipping others returns nothing by itself.
+                # A task that ends by skipping others pushes no return value itself.
                 task.push("return_value", done.returned)
             # Only those of Airflow's SkipMixin have pieces that decide.
             deciding: Any = self

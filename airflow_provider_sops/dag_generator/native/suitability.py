@@ -1,4 +1,4 @@
-"""What of a flow Airflow cannot run by itself, so that it is refused, or left to SOPS in one piece."""
+"""What Airflow cannot run of a flow: it is refused, or left to SOPS in one piece."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_suitable(tree: PipelineTree, constants: Mapping[str, Any]) -> None:
         obstacles += _frozen_constants(level, {} if level.path else constants)
     if obstacles:
         raise SopsInvalidParameterError(
-            f"Airflow cannot run this flow by itself: {'; '.join(obstacles[:_MOST_SHOWN])}",
+            f"Airflow cannot run this flow: {'; '.join(obstacles[:_MOST_SHOWN])}",
             advice='Change that in the template, or use mode="watch", in which SOPS runs the flow.',
         )
 
@@ -63,7 +63,7 @@ def _loops(tree: PipelineTree) -> Iterator[str]:
         entries = sorted({edge.target for edge in loop.entries})
         if len(entries) > 1:
             names = " and ".join(label_of(tree.nodes[key]) for key in entries)
-            yield f"the loop of {label_of(tree.nodes[loop.nodes[0]])} is entered at several places: {names}"
+            yield f"the loop of {label_of(tree.nodes[loop.nodes[0]])} has several entries: {names}"
 
 
 def _frozen_constants(level: Level, given: Mapping[str, Any]) -> Iterator[str]:
@@ -76,5 +76,5 @@ def _frozen_constants(level: Level, given: Mapping[str, Any]) -> Iterator[str]:
         if uses_outputs or not can_render(key, level, given):
             yield (
                 f"constant {key}{where} is rendered once, when the flow starts (pre_render_mako); each node would"
-                " render it anew"
+                " render it again"
             )

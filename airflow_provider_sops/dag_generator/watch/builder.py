@@ -38,16 +38,16 @@ class WatchBuilder:
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
         tree = snapshot.tree
-        # How long a name may be is SOPS's affair; it has accepted this one.
+        # SOPS decides how long a name may be, and has accepted this one.
         tree.check(apart_from=(Rule.NAME,))
         self._snapshot, self._tree, self._options = snapshot, tree, options
         self._names = name_tasks(tree, group_id, stages=options.stages)
         self._stages = StageGroups(wanted=options.stages)
-        self._places: dict[NodeKey, Any] = {}
+        self._tasks: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
         self._has_secrets = has_passwords(tree)
-        #: Before Airflow 3.3 a task that need not wait for all before it is skipped in a mapped task group, since it is
-        #: looked at before it has been expanded. So mirrors that begin at once have no edges but that from ``start``.
+        #: Before Airflow 3.3 a task in a mapped task group whose rule does not wait for all upstream tasks is skipped,
+        #: since it is evaluated before it is expanded. So mirrors that begin at once have an edge from ``start`` only.
         self._only_all_success = False
         self._mirror_count = sum(
             key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
@@ -89,12 +89,11 @@ class WatchBuilder:
             with self._stages.of(node):
                 if isinstance(node, SubProcess) and key in self._tree.levels:
                     with task_group(self._names[key].task_id, self._names[key].display_name) as group:
-                        self._places[key] = group
+                        self._tasks[key] = group
                         self._build_level(key, start)
                 else:
-                    self._places[key] = self._mirror(node, start)
-            # What is before it, and what is inside it, is there by now. Airflow needs the longer for an edge the more
-            # tasks there are.
+                    self._tasks[key] = self._mirror(node, start)
+            # Its predecessors and its contents exist by now. An edge takes Airflow longer the more tasks there are.
             for edge in self._tree.graph.incoming[key]:
                 self._connect(edge, start)
 
@@ -141,8 +140,8 @@ class WatchBuilder:
     def _trigger_rule(self, node: Node) -> str:
         """Return when a mirror begins.
 
-        Each finds out by itself whether its node runs. Only where the one node before it surely is in every task, and
-        is skipped only if the flow passes it by, a skip says the same of this node.
+        Each finds out itself whether its node runs. Only if its single predecessor is certainly in every SOPS task, and
+        is skipped only if the flow passes it by, does a skip mean the same for this node.
         """
         if self._begins_with_the_flow(node.key):
             return "all_success" if self._only_all_success else "one_success"
@@ -152,7 +151,7 @@ class WatchBuilder:
         return "none_failed"
 
     def _begins_with_the_flow(self, key: NodeKey) -> bool:
-        """Whether a mirror waits for no other: all at a free pace, and those behind others in a loop.
+        """Whether a mirror waits for no other one: all at a free pace, and those behind others in a loop.
 
         The mirrors before it in the loop end only when the last round is over. If its node failed, it would never show
         that, nor could it be retried.
@@ -170,7 +169,7 @@ class WatchBuilder:
     def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
         if edge.is_back or (self._only_all_success and self._is_mirror_at_once(edge.target)):
             return
-        source, target = self._places.get(edge.source), self._places.get(edge.target)
+        source, target = self._tasks.get(edge.source), self._tasks.get(edge.target)
         if target is None:
             return
         if source is None:

@@ -39,14 +39,14 @@ _RETRY_LATENCY_SECONDS = 120.0
 
 
 class FlowStartOperator(SopsTemplateOperator):
-    """Create and start the SOPS task of a watched flow, and tell the mirrors which of its nodes is whose.
+    """Create and start the SOPS task of a watched flow, and push for the mirrors which node is where.
 
     The same rules as of ``SopsRunTaskOperator``, whose arguments the others are: at most one started SOPS task,
-    whatever crashes; a clear makes a new one, unless somebody has repaired the earlier one and it goes on. It does not
-    wait.
+    whatever crashes; a clear creates a new one, unless somebody has repaired the earlier one and it continues. It does
+    not wait.
 
     :param snapshot: the template as the DAG was built from it.
-    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer like that.
+    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS has changed since.
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
     """
 
@@ -97,7 +97,7 @@ class FlowStartOperator(SopsTemplateOperator):
             run.start()
 
     def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
         if self._run is not None:
             self._run.on_kill()
 
@@ -112,7 +112,7 @@ class FlowStartOperator(SopsTemplateOperator):
             raise SopsInvalidParameterError(
                 f"SOPS task {sops_task_id} has nodes that the tree of this DAG does not have: "
                 f"{', '.join(mapping.unknown[:5])}; the template has changed since",
-                advice="Write the snapshot anew with `airflow-sops snapshot`, and clear this run.",
+                advice="Write the snapshot again with `airflow-sops snapshot`, and clear this run.",
             )
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
@@ -126,13 +126,13 @@ class FlowStartOperator(SopsTemplateOperator):
 
 
 class FlowOperator(SopsBaseOperator):
-    """Live as long as the SOPS task of a watched flow, give the run its outcome and outputs, and alone revoke.
+    """Run as long as the SOPS task of a watched flow, give the run its outcome and outputs, and revoke if need be.
 
-    It makes no SOPS task, and waits in the triggerer. Its other arguments are those of ``SopsRunTaskOperator``.
+    It creates no SOPS task, and waits in the triggerer. Its other arguments are those of ``SopsRunTaskOperator``.
 
-    :param start_task_id: the Airflow task that has started it.
+    :param start_task_id: the Airflow task that started the SOPS task.
     :param retry_delay_seconds: the longest time after which a mirror may retry its node; a failure that lasts longer
-        is the flow's.
+        fails the flow.
     """
 
     template_fields: Sequence[str] = (*SopsBaseOperator.template_fields, "flow_type")
@@ -167,7 +167,7 @@ class FlowOperator(SopsBaseOperator):
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Wait for the end of the SOPS task that ``start`` has made; start it, should that not have come to it."""
+        """Wait for the end of the SOPS task that ``start`` created; start it if ``start`` did not get that far."""
         run = self._begin_run(context)
         with run.airflow_errors():
             ti: Any = context["ti"]
@@ -183,22 +183,22 @@ class FlowOperator(SopsBaseOperator):
             return run.take_outputs(run.resume(event))
 
     def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
         if self._run is not None:
             self._run.on_kill()
 
     def next_steps(self) -> NextSteps:
-        """Return what clears of the run's tasks do: this one always follows the SOPS task of ``start``."""
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        """Return what clears of the run's tasks do: this one always waits for the SOPS task of ``start``."""
+        from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."
         return NextSteps(
             failed="Retry or skip the node there, or leave it as it is, then clear the failed tasks of this DAG run, "
             "this one among them: a repaired node is found green, and one that is still failed is retried in the same "
             "SOPS task.",
-            revoked=anew,
-            expired=anew,
-            timed_out=f"It was revoked. {longer} {anew}" if self.revoke_on_kill else f"{longer} {again}",
+            revoked=from_the_start,
+            expired=from_the_start,
+            timed_out=f"It was revoked. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
             unreachable=again,
             not_started=again,
         )

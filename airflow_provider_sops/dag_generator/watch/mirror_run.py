@@ -22,7 +22,7 @@ from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
-from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, told, write
+from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
@@ -158,7 +158,7 @@ class MirrorRun:
 
     def _conclude(self, task: FlowTask, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         self._ti.xcom_push(key=NODE_XCOM_KEY, value=node_xcom(result, task.sops_task_id, node.id))
-        write(told(result), self.log)
+        write(status_lines(result), self.log)
         if result.outcome == NodeOutcome.NEVER_RUNS:
             raise AirflowSkipException("The flow has passed this node by.")
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None

@@ -49,18 +49,18 @@ _WORKER_ONLY = (
 
 
 class NodeMirrorOperator(SopsBaseOperator):
-    """Show one node of a watched flow: run as long as it, end as it, have its outputs.
+    """Show one node of a watched flow: run as long as it, end like it, return its outputs.
 
     It starts nothing in SOPS and revokes nothing. Its retry, by Airflow or by a clear, retries the failed node inside
-    the same SOPS task; if somebody has repaired it there meanwhile, it is found green. A node that the flow passes by
-    is skipped as soon as that is certain.
+    the same SOPS task; if somebody has repaired it there meanwhile, this task succeeds. A node that the flow
+    passes by is skipped as soon as that is certain.
 
     From Airflow 3.3 on it lives in the triggerer alone where it can: see ``SopsNodeMirrorTrigger`` and
-    ``reason_for_worker``. Otherwise a worker begins it, hands it to the triggerer and ends it.
+    ``reason_for_worker``. Otherwise it begins on a worker, waits in the triggerer and ends on a worker.
 
     Returns the node's outputs. XCom also has ``sops_node``: state, times, retries and rounds as SOPS gives them.
 
-    :param start_task_id: the Airflow task that has started the SOPS task.
+    :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node in the template.
     :param tree: the template; needed for a node inside a subprocess, which may run as a SOPS task of its own.
     :param nodes_in_flow: how many such tasks the DAG has.
@@ -149,7 +149,7 @@ class NodeMirrorOperator(SopsBaseOperator):
     def next_steps(self, context: Context) -> NextSteps:
         """Return what clears of the run's tasks and a retry of this one do, for its error."""
         again = "A retry or a clear of this task looks again."
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow again."
+        from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         failed = (
             "Retry or skip the node there, or leave it as it is, then clear this task and the others of the DAG run "
             "that failed: a repaired node is found green, and one that is still failed is retried in the same SOPS "
@@ -157,7 +157,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         )
         if retries_left(self.retries, context["ti"]):
             failed += " Before that, Airflow's own retry of this task does the same."
-        return NextSteps(failed=failed, revoked=anew, expired=anew, timed_out=again, unreachable=again)
+        return NextSteps(
+            failed=failed, revoked=from_the_start, expired=from_the_start, timed_out=again, unreachable=again
+        )
 
 
 def reason_for_worker(task: Any, *, tasks: int) -> str:
