@@ -161,7 +161,7 @@ def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(
     shown = logged()
     flow.check_hidden(shown, *xcoms_of(run))
     assert run.state == "failed"
-    assert "would hold a password" in shown
+    assert "would contain a password" in shown
 
 
 @pytest.mark.parametrize("end", ENDS)

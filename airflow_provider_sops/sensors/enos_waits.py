@@ -49,7 +49,7 @@ class AwaitedInstance:
         except EnosError as error:
             if not error.temporary:
                 raise
-            self.log.warning("EnOS returns no usable answer yet: %s", error)
+            self.log.warning("EnOS gives no usable answer yet: %s", error)
 
     def trigger(self, policy: WaitPolicy) -> BaseTrigger:
         """Return the trigger that waits for it."""

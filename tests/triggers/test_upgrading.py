@@ -336,5 +336,5 @@ class TestJsonForms:
         assert MirroredNode.from_json({"key": ["t1"]}) == MirroredNode(("t1",))
 
     def test_a_mirrored_node_without_a_key_is_refused(self) -> None:
-        with pytest.raises(SopsInvalidParameterError, match="does not name its node"):
+        with pytest.raises(SopsInvalidParameterError, match="task has no node"):
             MirroredNode.from_json({})

@@ -63,7 +63,7 @@ def _loops(tree: PipelineTree) -> Iterator[str]:
         entries = sorted({edge.target for edge in loop.entries})
         if len(entries) > 1:
             names = " and ".join(label_of(tree.nodes[key]) for key in entries)
-            yield f"the loop of {label_of(tree.nodes[loop.nodes[0]])} has several entries: {names}"
+            yield f"the loop of {label_of(tree.nodes[loop.nodes[0]])} is entered at several places: {names}"
 
 
 def _frozen_constants(level: Level, given: Mapping[str, Any]) -> Iterator[str]:

@@ -60,7 +60,7 @@ class TestDecisions:
     def test_a_task_runs_if_the_decision_of_its_own_map_index_is_for_it(self) -> None:
         a, b = (in_mapped_group(*EXCLUSIVE)[name] for name in "ab")
         skip_unless_followed(context(a, i1={"followed": [a.task_id]}, i0={"followed": [b.task_id]}))
-        with pytest.raises(AirflowSkipException, match="has led the flow another way"):
+        with pytest.raises(AirflowSkipException, match="has led the flow to another branch"):
             skip_unless_followed(context(a, i1={"followed": [b.task_id]}, i0={"followed": [a.task_id]}))
 
     def test_it_runs_where_there_is_no_decision(self) -> None:
