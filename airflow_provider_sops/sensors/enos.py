@@ -50,6 +50,8 @@ class EnosInstanceSensor(WaitingSensor):
     """
 
     kind: ClassVar[InstanceKind]
+    #: The first one is the instance's id.
+    template_fields: Sequence[str]
     ui_color = "#e3f5e8"
 
     def __init__(
@@ -96,7 +98,19 @@ class EnosInstanceSensor(WaitingSensor):
         return AwaitedInstance(self.hook, self.log, self.kind, instance_id, self.success_statuses)
 
     def _read_instance_id(self) -> str:
-        raise NotImplementedError
+        """Return the instance's id as it comes out of a template.
+
+        :raises EnosInvalidParameterError: there is none, such as the ``None`` of a missing XCom.
+        """
+        name = self.template_fields[0]
+        value = getattr(self, name)
+        text = "" if value is None else str(value).strip()
+        if not text or text == "None":
+            raise EnosInvalidParameterError(
+                f"{name} is {value!r}, which is not the id of an instance",
+                advice="If it comes from XCom, check that the task which pushes it has run in this DAG run.",
+            )
+        return text
 
     def _airflow_errors(self) -> AbstractContextManager[None]:
         return enos_airflow_errors(in_sensor=True)
@@ -132,9 +146,6 @@ class EnosTaskInstanceSensor(EnosInstanceSensor):
         super().__init__(**kwargs)
         self.enos_task_instance_id: Any = enos_task_instance_id
 
-    def _read_instance_id(self) -> str:
-        return _read_instance_id("enos_task_instance_id", self.enos_task_instance_id)
-
 
 class EnosFlowInstanceSensor(EnosInstanceSensor):
     """Wait for an EnOS flow instance to end and return it.
@@ -156,20 +167,3 @@ class EnosFlowInstanceSensor(EnosInstanceSensor):
     def __init__(self, *, enos_flow_instance_id: str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.enos_flow_instance_id: Any = enos_flow_instance_id
-
-    def _read_instance_id(self) -> str:
-        return _read_instance_id("enos_flow_instance_id", self.enos_flow_instance_id)
-
-
-def _read_instance_id(name: str, value: Any) -> str:
-    """Return an instance's id as it comes out of a template.
-
-    :raises EnosInvalidParameterError: if there is none, such as the ``None`` of a missing XCom.
-    """
-    text = "" if value is None else str(value).strip()
-    if not text or text == "None":
-        raise EnosInvalidParameterError(
-            f"{name} is {value!r}, which is not the id of an instance",
-            advice="If it comes from XCom, check that the task which pushes it has run in this DAG run.",
-        )
-    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
@@ -141,14 +141,11 @@ class MirroredNode:
     def inside(self, subprocess: NodeKey) -> MirroredNode:
         """Return the node as one of the flow inside a subprocess around it."""
         rounds = self.last_round_after
-        return MirroredNode(
+        return replace(
+            self,
             key=self.key[len(subprocess) :],
             never_after=tuple(_inside(self.never_after, subprocess)),
             last_round_after=None if rounds is None else tuple(_inside(rounds, subprocess)),
-            waits_for_person=self.waits_for_person,
-            has_data=self.has_data,
-            plugin=self.plugin,
-            has_secrets=self.has_secrets,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
     """One input of a node; its value is known only when the task runs.
 
@@ -39,39 +40,28 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
     :param level: the level of the tree that contains it.
     :param read: reads the values of the level's variables in a run.
     :param is_rendered: whether SOPS renders it; otherwise it is used unchanged.
+    :param functions: applied to the value, one after the other, when the task runs.
     """
 
-    def __init__(
-        self,
-        node_id: str,
-        name: str,
-        value: Any,
-        level: Level,
-        read: Callable[[Context], KnownValues],
-        *,
-        is_rendered: bool = True,
-    ) -> None:
-        self.node_id = node_id
-        self.name = name
-        self._value = value
-        self._level = level
-        self._read = read
-        self._is_rendered = is_rendered
-        self._functions: tuple[Callable[[Any], Any], ...] = ()
+    node_id: str
+    name: str
+    value: Any
+    level: Level
+    read: Callable[[Context], KnownValues]
+    is_rendered: bool = True
+    functions: tuple[Callable[[Any], Any], ...] = ()
 
     def map(self, function: Callable[[Any], Any]) -> NodeInput:
         """Return an input whose value is ``function`` applied to this one's value when the task runs.
 
         ``node.inputs["seconds"].map(int)``; ``node.inputs["name"].map(lambda name: f"job-{name}")``.
         """
-        mapped = NodeInput(self.node_id, self.name, self._value, self._level, self._read, is_rendered=self._is_rendered)
-        mapped._functions = (*self._functions, function)
-        return mapped
+        return replace(self, functions=(*self.functions, function))
 
     @property
     def is_literal(self) -> bool:
         """Whether the value is already known, because it contains no variable."""
-        return not self._is_rendered or not references(self._value)
+        return not self.is_rendered or not references(self.value)
 
     @property
     def literal(self) -> Any:
@@ -84,7 +74,7 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
                 f"input {self.name} of node {self.node_id} contains variables, so it is known only when the task runs:"
                 " check is_literal first, and put it into a template field"
             )
-        return self._mapped(copy.deepcopy(self._value))
+        return self._mapped(copy.deepcopy(self.value))
 
     def resolve(self, context: Context, include_xcom: bool = True) -> Any:
         """Return the value in a run; Airflow calls this when it renders template fields.
@@ -96,7 +86,7 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
             return self.literal
         with airflow_errors():
             try:
-                return self._mapped(render(self._value, self._level, self._read(context)))
+                return self._mapped(render(self.value, self.level, self.read(context)))
             except SopsInvalidParameterError as error:
                 raise SopsInvalidParameterError(
                     f"input {self.name} of node {self.node_id}: {error.reason}", advice=error.advice
@@ -107,7 +97,7 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
         yield from ()
 
     def _mapped(self, value: Any) -> Any:
-        for function in self._functions:
+        for function in self.functions:
             value = function(value)
         return value
 
