@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
@@ -26,8 +25,9 @@ from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.task_ends import FAILING, FINISHED
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.differential.plain_sops import PlainSops
 from tests.older_sops import MISSING_FIELDS, OlderSops
@@ -70,7 +70,7 @@ class Flow:
 def sops(request: pytest.FixtureRequest, local_sops: LocalSops, monkeypatch: pytest.MonkeyPatch) -> Iterator[OlderSops]:
     with OlderSops(local_sops.url, request.param) as older:
         monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", replace(local_sops, url=older.url).connection_json())
-        monkeypatch.setattr(worker_exit, "WORKER_EXIT_SECONDS", 0.0)
+        monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
         yield older
 
 
@@ -165,7 +165,7 @@ async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror:
         "sops_task_id": sops_task_id,
         "policy": WaitPolicy(poll_interval_seconds=0.2),
     }
-    sensing = {"task_id": "wait", "sops_task_id": sops_task_id, "deferrable": False}
+    sensing: dict[str, Any] = {"task_id": "wait", "sops_task_id": sops_task_id, "deferrable": False}
     of_task = SopsTaskSensor(**sensing)
     of_node, of_next = (SopsNodeSensor(**sensing, node_id=nodes[name]) for name in ("fails", "after"))
     return await asyncio.gather(

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping
-from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 
