@@ -49,8 +49,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     """Starts and ends the task of a node that succeeded or that the flow passed by; for Airflow 3.3 and newer.
 
     Everything else goes to a worker: a failure, since only a worker runs callbacks and shows the whole error; a second
-    try, whose end would otherwise get a wrong date in Airflow; a node inside a subprocess that runs as a SOPS task of its
-    own. It revokes nothing and retries nothing.
+    try, whose end would otherwise get a wrong date in Airflow; a node inside a subprocess that runs as a SOPS task of
+    its own. It revokes nothing and retries nothing.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
