@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
+from airflow_provider_sops.sops.pipeline_tree.content import differences
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -45,11 +45,10 @@ def tell_template_change(start: FlowStart) -> None:
     """
     source = start.template_source
     template = start.hook.get_template_info(start.template_id, template_source=source, unfold_subprocess=True)
-    tree = PipelineTree(template.pipeline_tree)
-    if content_hash(tree) == start.snapshot.content_hash:
+    changes = differences(start.snapshot.tree, PipelineTree(template.pipeline_tree))
+    if not changes:
         return
-    changes = differences(start.snapshot.tree, tree)
-    shown = "; ".join(changes[:_MOST_CHANGES]) or "a password"
+    shown = "; ".join(changes[:_MOST_CHANGES])
     text = f"template {start.template_id} has changed since its snapshot: {shown}"
     if start.on_template_change == "fail":
         raise SopsInvalidParameterError(text, advice="Write the snapshot again with `airflow-sops snapshot`.")
