@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -54,7 +55,8 @@ def write_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> bool:
     if target.exists() and target.read_bytes() == content:
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    # A name of its own for each file, and never too long for the file system.
+    partial = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.partial")
     partial.write_bytes(content)
     partial.replace(target)
     return True
