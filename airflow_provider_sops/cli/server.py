@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, take_snapshot
-from airflow_provider_sops.sops.pipeline_tree.unfolding import COMMON, Unfolder
+from airflow_provider_sops.sops.pipeline_tree.unfolding import Unfolder
 
 if TYPE_CHECKING:
     import argparse

@@ -11,8 +11,7 @@ from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
 from airflow_provider_sops.drawing.tree import draw
 from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.unfolding import COMMON
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 
 if TYPE_CHECKING:
     import argparse

@@ -17,7 +17,7 @@ from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, wr
 from airflow_provider_sops.dag_generator.task_ids import readable_part
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.unfolding import COMMON
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 
 if TYPE_CHECKING:
     import argparse

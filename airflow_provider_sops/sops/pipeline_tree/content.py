@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping
 from airflow_provider_sops.sops.models import is_password
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
 
@@ -184,6 +184,9 @@ def _content_of_node(node: Node) -> dict[str, Any]:
     """Return what a node does, by SOPS's names for it."""
     content = _first_content_of_node(node)
     content.update({field: sorted(content[field], key=_canonical) for field in _SETS if read_list(content.get(field))})
+    if content.get("template_source") != COMMON:
+        # Says nothing but that the called template is no common one.
+        content.pop("template_source", None)
     if "conditions" in content:
         conditions = read_mapping(content["conditions"])
         content["conditions"] = {key: _content_of_condition(each) for key, each in conditions.items()}

@@ -17,9 +17,9 @@ from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
 from airflow_provider_sops.sops.pipeline_tree.exports_yaml import read_documents
-from airflow_provider_sops.sops.pipeline_tree.nodes import SUBPROCESS
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, SUBPROCESS
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
-from airflow_provider_sops.sops.pipeline_tree.unfolding import COMMON, Unfolder
+from airflow_provider_sops.sops.pipeline_tree.unfolding import Unfolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,7 +96,7 @@ class Export:
         return found.tree if found else None
 
     def _with_ids(self, tree: dict[str, Any]) -> dict[str, Any]:
-        """Name called templates by their ids, as SOPS's API does."""
+        """Name called templates by their ids and sources, as SOPS's API does."""
         waiting = [tree]
         while waiting:
             for activity in read_mapping(waiting.pop().get("activities")).values():
@@ -104,6 +104,8 @@ class Export:
                     called = self._by_key.get(read_text(activity.get("template_id")))
                     if called and called.id is not None:
                         activity["template_id"] = str(called.id)
+                    if called and called.is_common:
+                        activity["template_source"] = COMMON
                     if isinstance(activity.get("pipeline"), dict):
                         waiting.append(activity["pipeline"])
         return tree

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.nodes import SUBPROCESS
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, SUBPROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-COMMON = "common"
 
 #: SOPS's own limit for nested subprocesses.
 MOST_LEVELS = 200

@@ -60,6 +60,7 @@ def words(made: Any) -> list[str]:
         changed("constants", "${who}", "schema", to={"type": "string"}),
         changed("activities", "s3", "constants", to={"${x}": {"value": 1}}),
         changed("activities", "s3", "version", to="v2"),
+        changed("activities", "s3", "template_source", to="project"),
         changed("gateways", "g5", "conditions", "l8", "loc", to=-19),
     ],
 )
@@ -98,6 +99,10 @@ def test_old_and_new_names_of_a_field_are_the_same() -> None:
         (
             changed("activities", "s3", "pipeline", to=None),
             ["SubProcess 's3' (s3): the flow inside it is no longer known"],
+        ),
+        (
+            changed("activities", "s3", "template_source", to="common"),
+            ["SubProcess 's3' (s3) changed: template_source"],
         ),
         (
             changed("flows", "l2", "target", to="s3"),

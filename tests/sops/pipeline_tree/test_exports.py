@@ -155,6 +155,8 @@ def test_templates_of_an_export_of_common_templates_and_common_ones_in_a_project
 
     assert [each.is_common for each in read_export(dat(common)).templates] == [True, True]
     assert [each.is_common for each in read_export(dat(mixed)).templates] == [False, True]
+    called = snapshot_of(read_export(dat(mixed)), "6").tree.nodes["s3",]
+    assert (called.template_id, called.raw["template_source"]) == ("7", "common")
 
 
 def test_before_3_3_templates_belonged_to_businesses() -> None:
