@@ -11,6 +11,9 @@ PEERS_ENVIRONMENT := $(CURRENT)-peers
 ENVIRONMENTS := $(CURRENT) airflow-3.3.2-py3.12 airflow-3.3.2-py3.13 airflow-2.11.2-py3.11 airflow-2.11.2-py3.12 \
     $(BENCH_ENVIRONMENT) $(PEERS_ENVIRONMENT)
 
+# Many installations enforce Airflow's own constraints: on Python 3.12 the unit tests run with the common.compat of these.
+AIRFLOWS_OWN_COMPAT := airflow-2.11.2-py3.12) compat="==1.14.0";; airflow-3.3.2-py3.12) compat="==1.19.0";;
+
 TOOLS := .venvs/tools/.installed
 UV := .venvs/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate --generate-hashes
@@ -91,7 +94,8 @@ format: .venvs/$(CURRENT)/.installed ## Format the code and mend what ruff can m
 constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	@for environment in $(ENVIRONMENTS); do \
 	    IFS=- read -r _ airflow python extra <<<"$$environment"; \
-	    echo "apache-airflow==$$airflow" | $(COMPILE) --python-version "$${python#py}" --extra "$${extra:-dev}" pyproject.toml - \
+	    case "$$environment" in $(AIRFLOWS_OWN_COMPAT) *) compat=;; esac; \
+	    printf '%s\n' "apache-airflow==$$airflow" "apache-airflow-providers-common-compat$$compat" | $(COMPILE) --python-version "$${python#py}" --extra "$${extra:-dev}" pyproject.toml - \
 	        --output-file "constraints/$$environment.txt"; \
 	done
 	@$(COMPILE) --python-version 3.11 local_sops/pyproject.toml --output-file local_sops/requirements.lock

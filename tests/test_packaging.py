@@ -121,3 +121,16 @@ def test_runtime_requirements_are_the_documented_six(metadata: Message) -> None:
         "tenacity",
     }
     assert metadata["Requires-Python"] == ">=3.11"
+
+
+@pytest.mark.parametrize(("airflow", "compat"), [("2.11.2", "1.14.0"), ("3.3.2", "1.19.0")])
+def test_common_compat_may_be_as_old_as_airflows_own_constraints_hold_it(
+    metadata: Message, airflow: str, compat: str
+) -> None:
+    """The unit tests run with these versions on Python 3.12."""
+    requirements = map(Requirement, metadata.get_all("Requires-Dist", []))
+    (wanted,) = [item for item in requirements if item.name == "apache-airflow-providers-common-compat"]
+    pins = (ROOT / f"constraints/airflow-{airflow}-py3.12.txt").read_text().split()
+
+    assert wanted.specifier.contains(compat)
+    assert f"apache-airflow-providers-common-compat=={compat}" in pins

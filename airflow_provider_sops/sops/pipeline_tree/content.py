@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping
-from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash, matches_hash
 from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree, find_holder
 
