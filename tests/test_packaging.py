@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -53,6 +54,20 @@ def metadata(distributions: Path) -> Message:
     (path,) = distributions.glob("*.whl")
     with zipfile.ZipFile(path) as wheel:
         return HeaderParser().parsestr(wheel.read(f"{SDIST_ROOT}.dist-info/METADATA").decode())
+
+
+PINNED = sorted([*(ROOT / "constraints").glob("*.txt"), ROOT / "local_sops/requirements.lock"])
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.name)
+def test_every_pinned_version_has_the_hashes_of_its_files_and_no_place_to_get_them_from(path: Path) -> None:
+    # Each requirement ends at the first line without a backslash.
+    requirements = path.read_text().replace("\\\n", " ").splitlines()
+
+    assert requirements
+    assert not [
+        line for line in requirements if not re.fullmatch(r"[\w.-]+==\S+(?: +--hash=sha256:[0-9a-f]{64})+", line)
+    ]
 
 
 def package_files() -> set[str]:
