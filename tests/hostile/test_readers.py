@@ -17,7 +17,7 @@ from airflow_provider_sops.enos.endpoints import endpoint as enos_endpoint
 from airflow_provider_sops.enos.errors import EnosError
 from airflow_provider_sops.enos.instance_wait import InstanceWait
 from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
-from airflow_provider_sops.enos.verdict import snapshot_of_flow, snapshot_of_task
+from airflow_provider_sops.enos.verdict import Snapshot, snapshot_of_flow, snapshot_of_task
 from airflow_provider_sops.enos.wait_result import WaitPolicy as EnosWaitPolicy
 from airflow_provider_sops.service.calls import UnusableDataError
 from airflow_provider_sops.service.http import HttpResponse
@@ -26,9 +26,10 @@ from airflow_provider_sops.service.storable import read_json, storable
 from airflow_provider_sops.service.text import quoted, shortened, shown_words
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.calls import nodes, tasks, templates
+from airflow_provider_sops.sops.constants import variable_name
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.models import TaskDetail, TaskStatus, variable_name
+from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
 from airflow_provider_sops.sops.node_end import without_engine_lines
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
@@ -155,10 +156,11 @@ class TestAnything:
     @bounded
     @given(st.lists(OBJECTS, min_size=1, max_size=3))
     def test_so_does_one_for_an_instance(self, answers: list[Any]) -> None:
-        for read in (
+        readings: tuple[Callable[[Any], Snapshot], ...] = (
             lambda data: snapshot_of_flow(FlowInstance.read(data)),
             lambda data: snapshot_of_task(TaskInstance.read(data)),
-        ):
+        )
+        for read in readings:
             wait = InstanceWait(EnosWaitPolicy(), 0.0)
             for number, data in enumerate(answers):
                 update = wait.see(read(storable(data)), Look(0.0), number * 20.0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
 from airflow_provider_sops.service.storable import keys_of_replaced
+from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.models.dated import Dated
 from airflow_provider_sops.sops.models.node import read_outputs
 
@@ -16,23 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.service.storable import Path
 
-_VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
-
-
-def variable_name(key: str) -> str:
-    """Return ``name`` for ``${name}``; a key of another form is returned unchanged."""
-    match = _VARIABLE_KEY.match(key)
-    return match[1] if match else key
-
-
-def is_password(constant: Any) -> bool:
-    """Whether a constant has a password type, whose value must not be shown or stored."""
-    constant = read_mapping(constant)
-    return "password" in (
-        read_text(constant.get("custom_type")).lower(),
-        read_text(constant.get("source_tag")).partition(".")[0].lower(),
-    )
-
 
 @dataclass(frozen=True, slots=True)
 class CreatedTask:
@@ -40,11 +23,13 @@ class CreatedTask:
 
     :param task_id: the new task's id.
     :param task_url: its page in SOPS.
+    :param claim_url: the page on which somebody claims it, for ``flow_type="common_func"`` and from new servers only.
     :param pipeline_tree: the tree of the task with its own, new node ids.
     """
 
     task_id: int
     task_url: str = ""
+    claim_url: str = ""
     pipeline_tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -56,6 +41,7 @@ class CreatedTask:
         return cls(
             task_id=-1 if task_id is None else task_id,
             task_url=read_text(data.get("task_url")),
+            claim_url=read_text(data.get("function_task_claim_url")),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,
         )

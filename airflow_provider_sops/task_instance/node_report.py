@@ -1,4 +1,4 @@
-"""What the task of a node writes to its log, and hands on, once the node has ended."""
+"""What the task of a node writes to its log and pushes once the node has ended."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import NodeData
     from airflow_provider_sops.sops.node_result import NodePath, NodeResult
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.task_instance.log import TaskLog
 
+NO_DATA = "Inputs and outputs of the node cannot be read: %s"
+NO_LOG = "The node's log cannot be read: %s"
 #: How many lines of a node's log are written to the Airflow task's.
 MOST_LOG_LINES = 500
-_NO_DATA = "Inputs and outputs of the node cannot be read: %s"
-_NO_LOG = "The node's log cannot be read: %s"
 _PASSED_OVER = {
     NodeOutcome.SKIPPED: "It failed and was skipped in SOPS; the flow went on.",
     NodeOutcome.ERROR_IGNORED: "It failed and the flow went on, as the node says.",
@@ -52,8 +51,8 @@ def node_xcom(result: NodeResult, sops_task_id: int, node_id: str) -> dict[str, 
     return {**result.to_event(), "node_id": node_id, "sops_task_id": sops_task_id}
 
 
-def told(result: NodeResult) -> list[LogLine]:
-    """Return what SOPS's status says of the node's end."""
+def status_lines(result: NodeResult) -> list[LogLine]:
+    """Return what SOPS's status says about the node's end."""
     lines = []
     if result.start_time:
         ended = f"ended {result.finish_time}" if result.finish_time else "has not ended"
@@ -66,17 +65,18 @@ def told(result: NodeResult) -> list[LogLine]:
 
 
 def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) -> NodeReport:
-    """Return what to log and to hand on.
+    """Return what to log and to return.
 
     :param node_id: the node's id in its task.
-    :param data: what SOPS tells of the node.
+    :param data: what SOPS returns for the node.
     :param log_text: the node's log; what the engine wrote there is left out.
     :param secrets: of the task.
     """
     data, plugin_text = secrets.node(node_id, data, without_engine_lines(log_text))
     lines = [LogLine(f"SOPS: input {quoted(name)} = {shortened(repr(value))}") for name, value in data.inputs.items()]
     lines += [LogLine(f"SOPS: output {quoted(name)} = {shortened(repr(each))}") for name, each in data.outputs.items()]
-    lines += [LogLine(CHANGED % ("outputs", quoted(name)), logging.WARNING) for name in _changed(data)]
+    changed = [name for name in data.changed_outputs if name in data.outputs]
+    lines += [LogLine(CHANGED % ("outputs", quoted(name)), logging.WARNING) for name in changed]
     return NodeReport((*few(lines), *_last_lines(plugin_text)), data.outputs)
 
 
@@ -88,13 +88,9 @@ def _last_lines(log_text: str) -> list[LogLine]:
     return [LogLine(f"SOPS: the last {MOST_LOG_LINES} of the {len(written)} lines of the node's log:"), *lines]
 
 
-def _changed(data: NodeData) -> list[str]:
-    return [name for name in data.changed_outputs if name in data.outputs]
-
-
 @dataclass(frozen=True, slots=True)
 class EndedNode:
-    """A node whose inputs, outputs and log are to be read. Its end is its end without them too.
+    """A node whose inputs, outputs and log are to be read. Without them its end counts all the same.
 
     :param path: its id in the task, behind those of the subprocesses around it.
     :param plugin: its plugin's code; empty for a node that has none.
@@ -106,38 +102,24 @@ class EndedNode:
     version: str
 
     def read(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
-        """Ask SOPS, on a worker; an empty report if it does not tell."""
+        """Ask SOPS, on a worker; an empty report if it does not answer."""
         data = self.read_data(hook, sops_task_id, log)
         if data is None:
             return NodeReport()
         try:
             text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
         except SopsError as error:
-            log.debug(_NO_LOG, error)
+            log.debug(NO_LOG, error)
             text = ""
         return report(self.path[-1], data, text, secrets)
 
     def read_data(self, hook: SopsHook, sops_task_id: int, log: TaskLog) -> NodeData | None:
-        """Ask SOPS for inputs and outputs alone; ``None`` if it does not tell."""
+        """Ask SOPS for inputs and outputs alone; ``None`` if it does not answer."""
         try:
             return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
         except SopsError as error:
-            log.warning(_NO_DATA, error)
+            log.warning(NO_DATA, error)
             return None
-
-    async def aread(self, wait: StatusWait, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
-        """Ask SOPS, in the triggerer; an empty report if it does not tell."""
-        try:
-            data = await wait.node_data(self.path, self.plugin)
-        except SopsError as error:
-            log.warning(_NO_DATA, error)
-            return NodeReport()
-        try:
-            text = await wait.node_log(self.path[-1], self.version)
-        except SopsError as error:
-            log.debug(_NO_LOG, error)
-            text = ""
-        return report(self.path[-1], data, text, secrets)
 
 
 def write(lines: Iterable[LogLine], log: TaskLog) -> None:
