@@ -240,6 +240,7 @@ class Campaign:
             "bk_username": BK_USERNAME,
             "bk_biz_id": BK_BIZ_ID,
             "timeout_seconds": timeout_seconds,
+            "max_answer_mb": 4,
         }
         return json.dumps(
             {"conn_type": "sops", "host": root, "login": APP_CODE, "password": self._sops.app_secret, "extra": extra}

@@ -37,6 +37,11 @@ class Fault(StrEnum):
     BAD_GATEWAY_AFTER = "502 after"
     BAD_GATEWAY_PAGE = "502 page that echoes the request"
     GATEWAY_TIMEOUT = "504 after"
+    #: A day, or a time since the epoch: whoever believes it asks too late.
+    RATE_LIMIT_POISON = "429 for a day"
+    TRICKLE = "answer trickles"
+    OVERSIZE = "answer without end"
+    DEEP = "data of 400 levels"
     #: Out of the cache of another web process of SOPS.
     STALE = "older answer"
 
@@ -66,6 +71,9 @@ _REACHES = frozenset(
         Fault.SERVER_ERROR_AFTER,
         Fault.BAD_GATEWAY_AFTER,
         Fault.GATEWAY_TIMEOUT,
+        Fault.TRICKLE,
+        Fault.OVERSIZE,
+        Fault.DEEP,
     }
 )
 
@@ -99,6 +107,11 @@ ANSWERS: Mapping[Fault, CannedAnswer] = {
         429,
         _refusal(1642902, "API rate limit exceeded"),
         {"Content-Type": "application/json", "X-Bkapi-RateLimit-Reset": "0"},
+    ),
+    Fault.RATE_LIMIT_POISON: CannedAnswer(
+        429,
+        _refusal(1642902, "API rate limit exceeded"),
+        {"Content-Type": "application/json", "X-Bkapi-RateLimit-Reset": "86400", "Retry-After": "4102444800"},
     ),
     Fault.SERVER_ERROR_BEFORE: _SERVER_ERROR,
     Fault.SERVER_ERROR_AFTER: _SERVER_ERROR,

@@ -9,7 +9,7 @@ from unittest import mock
 import tenacity
 
 from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions, revocation
-from airflow_provider_sops.service import retrying
+from airflow_provider_sops.service import answer, retrying
 from airflow_provider_sops.sops import task_wait
 from airflow_provider_sops.task_instance import outputs
 from airflow_provider_sops.triggers import sops as triggers
@@ -31,6 +31,7 @@ def hurried() -> Iterator[None]:
     with ExitStack() as stack:
         for place, name, value in (
             (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
+            (answer, "LONGEST_PAUSE_SECONDS", 1.0),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
             (node_actions, "_PAUSE_SECONDS", 0.15),
             (revocation, "_PAUSE_SECONDS", 0.1),

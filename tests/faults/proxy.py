@@ -251,12 +251,23 @@ async def _misbehave(
         _reset(call.request)
         return web.Response(), fault.reaches_sops, received
     assert received is not None
+    return await _spoilt_of(call.request, received, fault), True, received
+
+
+async def _spoilt_of(request: web.Request, received: Received, fault: Fault) -> web.StreamResponse:
+    """Return SOPS's own answer, spoilt on its way."""
     if fault == Fault.CUT_CONNECTION:
-        await _cut(call.request, received)
-        return web.Response(), True, received
+        await _cut(request, received)
+        return web.Response()
+    if fault in (Fault.TRICKLE, Fault.OVERSIZE):
+        await _without_end(request, received, fault)
+        return web.Response()
+    if fault == Fault.DEEP:
+        content = {**_json_object(received.body), "data": _deep()}
+        received = received._replace(body=json.dumps(content).encode())
     if fault == Fault.CUT_JSON:
         received = received._replace(body=received.body[: len(received.body) // 2])
-    return _plain(received), True, received
+    return _plain(received)
 
 
 def _plain(received: Received) -> web.Response:
@@ -299,6 +310,27 @@ async def _cut(request: web.Request, received: Received) -> None:
         await response.write(received.body[: len(received.body) // 2])
         await asyncio.sleep(0.01)
     _reset(request)
+
+
+async def _without_end(request: web.Request, received: Received, fault: Fault) -> None:
+    """Answer byte by byte, or as fast as can be, until the client has left."""
+    piece, pause_seconds = (b" ", 0.05) if fault == Fault.TRICKLE else (b" " * 65536, 0.0)
+    response = web.StreamResponse(status=received.status)
+    response.content_type = received.content_type
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        deadline = time.monotonic() + 3 * CLIENT_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            await response.write(piece)
+            await asyncio.sleep(pause_seconds)
+    _reset(request)
+
+
+def _deep() -> list[Any]:
+    value: list[Any] = []
+    for _ in range(400):
+        value = [value]
+    return value
 
 
 def _api_of(target: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import ssl
@@ -25,6 +26,7 @@ from airflow_provider_sops.service.transport_async import AsyncTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from tests.raw_server import RawServer
 
@@ -228,3 +230,61 @@ class TestLargestAnswer:
             exchange(server.url, LONG)
 
         assert b"Accept-Encoding: gzip\r\n" in server.requests[0]
+
+
+class TestBigAnswers:
+    BIG, SMALL = b" " * 700_000 + b"{}", b"{}"
+
+    @staticmethod
+    def serving(raw_server: Callable[..., RawServer], body: bytes) -> RawServer:
+        head = HEAD + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+        return raw_server(lambda connection: connection.sendall(head + body))
+
+    @pytest.mark.parametrize(("body", "in_thread"), [(BIG, True), (SMALL, False)])
+    def test_are_read_in_a_thread_without_the_garbage_collector(
+        self, raw_server: Callable[..., RawServer], body: bytes, in_thread: bool
+    ) -> None:
+        server = self.serving(raw_server, body)
+
+        async def exchange() -> tuple[int, bool]:
+            async with AsyncTransport(TransportSettings(server.url, ERRORS)) as transport:
+                return await transport.send(
+                    request_to(server.url), LONG, lambda _response: (threading.get_ident(), gc.isenabled())
+                )
+
+        thread, is_collected = asyncio.run(exchange())
+        assert (thread != threading.get_ident()) == in_thread
+        assert is_collected != in_thread
+        assert gc.isenabled()
+
+    def test_an_error_in_one_does_not_keep_it(self, raw_server: Callable[..., RawServer]) -> None:
+        server = self.serving(raw_server, self.BIG)
+
+        def refuse(response: HttpResponse) -> None:
+            raise UnusableAnswerError(f"{len(response.body)} bytes")
+
+        async def exchange() -> None:
+            async with AsyncTransport(TransportSettings(server.url, ERRORS)) as transport:
+                await transport.send(request_to(server.url), LONG, refuse)
+
+        with pytest.raises(UnusableAnswerError, match="700002 bytes") as caught:
+            asyncio.run(exchange())
+
+        frames = [frame.tb_frame.f_locals for frame in _frames_of(caught.value.__traceback__)]
+        assert not any(isinstance(value, HttpResponse) for names in frames for value in names.values())
+
+
+def _frames_of(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def test_cookies_do_not_fill_a_session(raw_server: Callable[..., RawServer]) -> None:
+    answer = HEAD + b"Set-Cookie: a=1; Path=/\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    server = raw_server(lambda connection: connection.sendall(answer))
+
+    with new_session() as session:
+        send(session, request_to(server.url), TransportSettings(server.url, ERRORS), LONG)
+
+        assert not list(session.cookies)

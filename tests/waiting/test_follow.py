@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
 
 from airflow_provider_sops.service.errors import ServiceError
-from airflow_provider_sops.waiting.follow import follow, follow_async
+from airflow_provider_sops.waiting.follow import MOST_LINES, follow, follow_async
 from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update
 
 BROKEN = ServiceError("the connection was lost")
@@ -117,3 +121,51 @@ async def test_a_time_out_of_the_request_itself_is_not_taken_for_the_deadline() 
     (error,) = wait.missed
     assert not isinstance(error, DeadlineReachedError)
     assert str(error) == "the answer cannot be used (TimeoutError)"
+
+
+class TalkativeWait(CountedWait):
+    """Has something to say about each of many nodes, and remembers in which thread it was."""
+
+    def see(self, status: Any, look: Look, now: float) -> Update[str]:
+        self.thread = threading.get_ident()
+        return Update(tuple(LogLine(f"node {number}") for number in range(1000)), "over")
+
+
+@pytest.mark.parametrize("way", ["worker", "triggerer"])
+def test_a_look_brings_no_more_lines_than_a_person_reads(way: str) -> None:
+    server = Server("running")
+    if way == "worker":
+        follow(TalkativeWait(), server.ask, server.tell, sleep=server.sleep, clock=server.clock)
+    else:
+        asyncio.run(follow_async(TalkativeWait(), server.ask_later, server.tell, clock=server.clock))
+    assert server.lines[: MOST_LINES + 1] == [
+        *(f"node {number}" for number in range(MOST_LINES)),
+        "... and 800 more lines, which are left out",
+    ]
+    assert len(server.lines) == MOST_LINES + 1
+
+
+@pytest.mark.parametrize("is_big", [True, False])
+def test_a_big_status_is_taken_in_by_a_thread(is_big: bool) -> None:
+    @dataclass
+    class Status:
+        is_big: bool
+
+    async def ask(_look: Look) -> Any:
+        return Status(is_big)
+
+    wait = TalkativeWait()
+    asyncio.run(follow_async(wait, ask, lambda _line: None))
+    assert (wait.thread != threading.get_ident()) == is_big
+
+
+def test_what_a_wait_stumbles_over_costs_one_look() -> None:
+    class Stumbling(CountedWait):
+        def see(self, status: str, look: Look, now: float) -> Update[str]:
+            if status == "odd":
+                raise RecursionError("deep")
+            return super().see(status, look, now)
+
+    server, wait = Server("odd", "over"), Stumbling()
+    assert follow(wait, server.ask, server.tell, sleep=server.sleep, clock=server.clock) == "over"
+    assert [str(error) for error in wait.missed] == ["the answer cannot be used (RecursionError)"]
