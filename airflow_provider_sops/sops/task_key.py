@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_NAME_LENGTH = 80
 
 _DIGEST_LENGTH = 13
-_KEY = re.compile(r" #(?P<digest>[a-z2-7]{13})-(?P<generation>\d+)$")
+_KEY = re.compile(r" #(?P<digest>[a-z2-7]{13})-(?P<generation>[0-9]{1,9})$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
 from airflow_provider_sops.sops.node_end import without_engine_lines
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import WaitPolicy
@@ -209,6 +210,7 @@ TEXT_READERS: dict[str, Callable[[str], Any]] = {
     "quoted": quoted,
     "without_engine_lines": without_engine_lines,
     "variable_name": variable_name,
+    "the key in a name": lambda text: TaskKey.in_name(f"flow #{'a' * 13}-{text}"),
     "a foreign page": lambda text: _or_nothing(
         lambda body: read_response(endpoint("get_task_status"), HttpResponse(502, {"Retry-After": text}, body)),
         text.encode("utf-8", "surrogatepass"),
