@@ -77,6 +77,11 @@ class SopsHook(SessionHook):
         warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)
         return connection
 
+    @property
+    def user(self) -> str | None:
+        """The user that calls are made for; ``None`` if the connection has a token instead."""
+        return self.connection.credentials.user
+
     def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS.
 

@@ -60,6 +60,11 @@ class Credentials:
         """The values that must never be shown."""
         return tuple(filter(None, (self.bk_app_secret, self.bk_token, self.access_token)))
 
+    @property
+    def user(self) -> str | None:
+        """The user under whom SOPS keeps what is created; ``None``: only the gateway knows whose the token is."""
+        return None if self.bk_token or self.access_token else self.bk_username
+
     def as_parameters(self) -> dict[str, str]:
         """Return the fields that are set, by BlueKing's names."""
         values = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of, origin_of
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 
@@ -190,7 +190,8 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
             key = key_of(context)
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)
-            once = ExactlyOnce(self.hook, key, self.log, memory=memory)
+            origin = origin_of(context, self.template_id, self.template_source)
+            once = ExactlyOnce(self.hook, key, self.log, origin=origin, memory=memory)
             found = elect(once.find().current)
             if found is None:
                 self.check_against_template()

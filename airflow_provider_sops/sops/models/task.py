@@ -123,15 +123,24 @@ class TaskDetail:
 
 @dataclass(frozen=True, slots=True)
 class TaskListItem:
-    """One task of ``get_task_list``."""
+    """One task of ``get_task_list``. Old servers leave fields out: ``None`` and empty texts say nothing.
+
+    :param create_method: ``api``, ``app`` (by hand), ``periodic``, ``clocked``, ...
+    :param creator: the user.
+    :param template_source: ``project`` (from old servers ``business``), ``common``, or ``onetime`` for none.
+    :param is_child: whether a subprocess of another task has made it.
+    """
 
     id: int
     name: str
     is_started: bool
     is_finished: bool
     template_id: int | None
-    create_method: str
-    raw: Mapping[str, Any] = field(repr=False)
+    create_method: str = ""
+    creator: str = ""
+    template_source: str = ""
+    is_child: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, data: Any) -> TaskListItem:
@@ -145,6 +154,9 @@ class TaskListItem:
             is_finished=bool(data.get("is_finished")),
             template_id=read_id(data.get("template_id")),
             create_method=read_text(data.get("create_method")),
+            creator=read_text(data.get("creator")),
+            template_source=read_text(data.get("template_source")),
+            is_child=data.get("is_child_taskflow") is True,
             raw=data,
         )
 
