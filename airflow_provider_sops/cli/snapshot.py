@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.cli.server import BUSINESS, COMMON, open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, write_snapshot
 from airflow_provider_sops.dag_generator.task_ids import readable_part
-from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _write(snapshot: Snapshot, path: Path) -> None:
     words = "written" if changed else "up to date"
     sys.stdout.write(f"{path}: template {snapshot.template_id} {quoted(snapshot.template_name)} {words}\n")
     for finding in snapshot.tree.findings:
-        sys.stderr.write(f"{path}: SOPS would refuse this template: {finding}\n")
+        sys.stderr.write(f"{path}: SOPS would refuse this template: {shortened(str(finding))}\n")
 
 
 def _known_files(folder: Path) -> dict[Identity, Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_sops.dag_generator.task_ids import stage_id
+from airflow_provider_sops.service.text import visible
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -41,7 +42,7 @@ class StageGroups:
             return nullcontext()
         place = (*node.key[:-1], group_id)
         if place not in self._groups:
-            self._groups[place] = task_group(group_id, node.stage_name)
+            self._groups[place] = task_group(group_id, visible(node.stage_name))
         return self._groups[place]
 
 
@@ -51,4 +52,4 @@ def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
     condition = node.conditions.get(edge.sequence_flow.id) if isinstance(node, Gateway) else None
     if condition is None:
         return ""
-    return condition.name or condition.evaluate or ("default" if condition.is_default else "")
+    return visible(condition.name or condition.evaluate) or ("default" if condition.is_default else "")

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.text import quoted, shortened
+from airflow_provider_sops.service.text import log_entry, quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
 from airflow_provider_sops.sops.node_result import NodeOutcome
@@ -127,4 +127,4 @@ class EndedNode:
 def write(lines: Iterable[LogLine], log: TaskLog) -> None:
     """Write lines to a task's log."""
     for line in lines:
-        log.log(line.level, "%s", line.text)
+        log.log(line.level, "%s", log_entry(line.text))

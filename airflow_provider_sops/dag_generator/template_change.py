@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
@@ -53,4 +54,4 @@ def tell_template_change(start: FlowStart) -> None:
     text = f"template {start.template_id} has changed since its snapshot: {shown}"
     if start.on_template_change == "fail":
         raise SopsInvalidParameterError(text, advice="Write the snapshot again with `airflow-sops snapshot`.")
-    start.log.warning("%s", text)
+    start.log.warning("%s", log_entry(text))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sops.service.errors import RateLimitError, ServiceError, UnusableAnswerError
 from airflow_provider_sops.service.storable import read_json, storable_text
+from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,8 +55,10 @@ def read_object(response: HttpResponse) -> Mapping[str, Any] | None:
 
 
 def read_code(value: Any) -> int | str | None:
-    """Return a code as it came; ``None`` for a value that cannot be a code."""
-    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    """Return a code as it came, fit for a log; ``None`` for a value that cannot be a code."""
+    if isinstance(value, str):
+        return word(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def refusal(
@@ -74,7 +77,7 @@ def refusal(
     :param kind: what the answer means. If the body is not a JSON object, the reason also describes the body.
     :param payload: the body, if it is a JSON object.
     :param message: the server's message in it.
-    :param conceal: removes secrets from the server's message; a proxy's page may echo the request.
+    :param conceal: removes secrets from whatever the server said; a proxy's page may echo the request.
     :param other_words: the server's message from elsewhere, used if the body has none.
     :param wait_headers: headers that may hold the seconds to wait after a rate limit; the first one present counts.
     :param details: more attributes for the error.
@@ -84,13 +87,12 @@ def refusal(
     if issubclass(kind.error, UnusableAnswerError):
         details["answer_cut"] = payload is None and response.body.lstrip()[:1] in (b"", b"{")
     words = (_excerpt(response) if payload is None else _words(message)) or other_words
-    return kind.error(
-        kind.reason if payload is not None else f"{kind.reason}: {_describe_body(response)}",
-        http_status=response.status,
-        server_message=conceal(words) if conceal and words else words,
-        advice=kind.advice,
-        **details,
-    )
+    said = {"server_message": words, **details}
+    if payload is None:
+        said["reason"] = f"{kind.reason}: {_describe_body(response)}"
+    if conceal is not None:
+        said = {name: conceal(value) if isinstance(value, str) else value for name, value in said.items()}
+    return kind.error(**{"reason": kind.reason, **said}, http_status=response.status, advice=kind.advice)
 
 
 def _seconds_to_wait(response: HttpResponse, headers: tuple[str, ...]) -> float | None:
@@ -114,10 +116,10 @@ def _excerpt(response: HttpResponse) -> str | None:
 
 def _describe_body(response: HttpResponse) -> str:
     if 300 <= response.status < 400:
-        return f"a redirect to {(response.header('Location') or 'nowhere').partition('?')[0]!r}"
+        return f"a redirect to {word((response.header('Location') or 'nowhere').partition('?')[0])!r}"
     if not response.body:
         return "an empty body"
-    content_type = (response.header("Content-Type") or "").partition(";")[0].strip()
+    content_type = word((response.header("Content-Type") or "").partition(";")[0])
     if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
         return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.answer import Answer as ServiceAnswer
 from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
 from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -204,4 +205,4 @@ def _trace_id(response: HttpResponse, payload: Mapping[str, Any]) -> str | None:
         or payload.get("request_id")
         or response.header("X-Bkapi-Request-Id")
     )
-    return str(found) if found else None
+    return word(str(found)) if found else None

@@ -52,12 +52,12 @@ class TestMethods:
         self, hook: SopsHook, httpserver: HTTPServer
     ) -> None:
         httpserver.expect_oneshot_request("/prod/create_task/24/2/").respond_with_json(
-            {"result": True, "data": {"task_id": 25, "task_url": "u"}}
+            {"result": True, "data": {"task_id": 25, "task_url": "http://sops/25"}}
         )
 
         created = hook.create_task(24, "n", constants={"${a}": 1})
 
-        assert (created.task_id, created.task_url) == (25, "u")
+        assert (created.task_id, created.task_url) == (25, "http://sops/25")
         assert httpserver.log[0][0].json == {"name": "n", "constants": {"${a}": 1}}
 
     def test_a_status_asked_fresh_has_a_key_of_its_own(self, hook: SopsHook, httpserver: HTTPServer) -> None:

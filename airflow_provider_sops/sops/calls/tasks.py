@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.calls import Call, as_it_is, call, nothing
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
@@ -360,4 +361,4 @@ def _task_list(data: Any) -> list[TaskListItem]:
 
 
 def _task_url(answer: Answer) -> str:
-    return read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url"))
+    return web_address(read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url")))

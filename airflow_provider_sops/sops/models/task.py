@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text, read_time
 from airflow_provider_sops.service.storable import without_reserved_keys
+from airflow_provider_sops.service.text import web_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ class CreatedTask:
     """The answer of ``create_task`` (and of ``create_and_start_task``, ``fast_create_task``).
 
     :param task_id: the new task's id.
-    :param task_url: its page in SOPS.
+    :param task_url: its page in SOPS; empty if SOPS names none or no web address.
     :param pipeline_tree: the tree of the task with its own, new node ids.
     """
 
@@ -53,7 +54,7 @@ class CreatedTask:
         task_id = read_id(data.get("task_id"))
         return cls(
             task_id=-1 if task_id is None else task_id,
-            task_url=read_text(data.get("task_url")),
+            task_url=web_address(read_text(data.get("task_url"))),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,
         )
@@ -85,7 +86,7 @@ class TaskDetail:
         return cls(
             id=read_id(data.get("id")),
             name=read_text(data.get("name") or data.get("instance_name")),
-            task_url=read_text(data.get("task_url")),
+            task_url=web_address(read_text(data.get("task_url"))),
             template_id=read_id(data.get("template_id")),
             outputs=without_reserved_keys(
                 {
