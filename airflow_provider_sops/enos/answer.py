@@ -24,7 +24,6 @@ from airflow_provider_sops.enos.errors import (
 )
 from airflow_provider_sops.service.answer import Answer, Kind, read_code, read_object, refusal
 from airflow_provider_sops.service.errors import code_number
-from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,7 +149,7 @@ def read_response(
         api=endpoint.name,
         ids=ids,
         code=code,
-        request_id=word(str(said.get("requestId") or "")) or None,
+        request_id=str(said.get("requestId") or "") or None,
     )
 
 

@@ -55,10 +55,8 @@ def read_object(response: HttpResponse) -> Mapping[str, Any] | None:
 
 
 def read_code(value: Any) -> int | str | None:
-    """Return a code as it came, fit for a log; ``None`` for a value that cannot be a code."""
-    if isinstance(value, str):
-        return word(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return a code as it came; ``None`` for a value that cannot be a code."""
+    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
 def refusal(
@@ -80,19 +78,26 @@ def refusal(
     :param conceal: removes secrets from whatever the server said; a proxy's page may echo the request.
     :param other_words: the server's message from elsewhere, used if the body has none.
     :param wait_headers: headers that may hold the seconds to wait after a rate limit; the first one present counts.
-    :param details: more attributes for the error.
+    :param details: more attributes for the error; texts become a ``word``.
     """
     if issubclass(kind.error, RateLimitError):
         details["retry_after_seconds"] = _seconds_to_wait(response, wait_headers)
     if issubclass(kind.error, UnusableAnswerError):
         details["answer_cut"] = payload is None and response.body.lstrip()[:1] in (b"", b"{")
-    words = (_excerpt(response) if payload is None else _words(message)) or other_words
-    said = {"server_message": words, **details}
-    if payload is None:
-        said["reason"] = f"{kind.reason}: {_describe_body(response)}"
-    if conceal is not None:
-        said = {name: conceal(value) if isinstance(value, str) else value for name, value in said.items()}
-    return kind.error(**{"reason": kind.reason, **said}, http_status=response.status, advice=kind.advice)
+    # Before anything is cut: a part of a secret would not be found.
+    hide = conceal or str
+    words = _excerpt(response, hide) if payload is None else _words(message)
+    words = words or other_words
+    shown: dict[str, Any] = {
+        name: word(hide(value)) if isinstance(value, str) else value for name, value in details.items()
+    }
+    return kind.error(
+        kind.reason if payload is not None else f"{kind.reason}: {_describe_body(response, hide)}",
+        http_status=response.status,
+        server_message=hide(words) if words else None,
+        advice=kind.advice,
+        **shown,
+    )
 
 
 def _seconds_to_wait(response: HttpResponse, headers: tuple[str, ...]) -> float | None:
@@ -108,18 +113,18 @@ def _words(message: Any) -> str | None:
     return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
 
 
-def _excerpt(response: HttpResponse) -> str | None:
+def _excerpt(response: HttpResponse, hide: Callable[[str], str]) -> str | None:
     """Return the beginning of a page's text."""
-    text = _MARKUP.sub(" ", response.body[: 4 * _EXCERPT_CHARACTERS].decode(errors="replace"))
+    text = _MARKUP.sub(" ", hide(response.body[: 20 * _EXCERPT_CHARACTERS].decode(errors="replace")))
     return storable_text(" ".join(text.split())[:_EXCERPT_CHARACTERS]) or None
 
 
-def _describe_body(response: HttpResponse) -> str:
+def _describe_body(response: HttpResponse, hide: Callable[[str], str]) -> str:
     if 300 <= response.status < 400:
-        return f"a redirect to {word((response.header('Location') or 'nowhere').partition('?')[0])!r}"
+        return f"a redirect to {word(hide((response.header('Location') or 'nowhere').partition('?')[0]))!r}"
     if not response.body:
         return "an empty body"
-    content_type = word((response.header("Content-Type") or "").partition(";")[0])
+    content_type = word(hide((response.header("Content-Type") or "").partition(";")[0]))
     if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
         return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

@@ -159,13 +159,14 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's message (``Credentials.conceal``). A proxy's page may echo the
-        request's URL, which contains them with ESB.
+    :param conceal: removes secrets from whatever the server said. A proxy's page may echo the request's URL, which
+        contains them with ESB.
     :raises SopsError: the call failed; the module ``errors`` explains each class.
     """
     payload = read_object(response)
     if response.is_success and payload is not None and payload.get("result") is True:
-        return Answer(payload.get("data"), payload, _trace_id(response, payload))
+        trace_id = _trace_id(response, payload)
+        return Answer(payload.get("data"), payload, trace_id and word(trace_id))
     said = payload or {}
     raise refusal(
         _classify(endpoint, response.status, payload),
@@ -205,4 +206,4 @@ def _trace_id(response: HttpResponse, payload: Mapping[str, Any]) -> str | None:
         or payload.get("request_id")
         or response.header("X-Bkapi-Request-Id")
     )
-    return word(str(found)) if found else None
+    return str(found) if found else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
+from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.service.settings import in_every_form
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
@@ -73,7 +74,10 @@ class SopsConnection:
 
     def read(self, request: HttpRequest, response: HttpResponse) -> Answer:
         """Return the answer to a request of this connection; raises as ``read_response`` does."""
-        return read_response(endpoint(request.api), response, ids=request.ids, conceal=self.credentials.conceal)
+        return read_response(endpoint(request.api), response, ids=request.ids, conceal=self._conceal)
+
+    def _conceal(self, text: str) -> str:
+        return Secrets((*self.credentials.secrets, *self.transport.secrets)).hide_in(text)
 
 
 def read_connection(
