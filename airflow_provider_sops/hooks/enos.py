@@ -14,7 +14,6 @@ from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
-from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
@@ -131,16 +130,6 @@ class EnosHook(SessionHook):
     def test_connection(self) -> tuple[bool, str]:
         """Return whether EnOS can be called, and one sentence that explains the result."""
         return diagnose(self)
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
-        return form_widgets(cls.conn_type)
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard form fields are shown, for Airflow before 3.2."""
-        return field_behaviour(cls.conn_type)
 
     get_task_instance = blocking(calls.get_task_instance)
     get_task_instance_log = blocking(calls.get_task_instance_log)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
@@ -124,16 +123,6 @@ class SopsHook(SessionHook):
     def test_connection(self) -> tuple[bool, str]:
         """Return whether SOPS can be called, and one sentence that explains the result."""
         return diagnose(self)
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
-        return form_widgets(cls.conn_type)
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard form fields are shown, for Airflow before 3.2."""
-        return field_behaviour(cls.conn_type)
 
     create_task = blocking(tasks.create_task)
     create_and_start_task = blocking(tasks.create_and_start_task)

@@ -186,7 +186,7 @@ class FlowTriggering:
     def _taken(self, instance_id: str) -> EnosTriggerTimeTakenError:
         return EnosTriggerTimeTakenError(
             f"flow {self._flow_id} has instance {instance_id} for the minute of the trigger time {self._slots.own}, "
-            "and this task has not made it",
+            "which this task did not create",
             advice="EnOS runs a flow once in a minute: give each task that triggers it a trigger_time of its own.",
         )
 

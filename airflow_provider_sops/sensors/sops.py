@@ -117,7 +117,7 @@ class SopsTaskSensor(SopsBaseSensor):
                 raise
             self.log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, self._task_url)
-        self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS gives no address for it")
+        self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS returned no URL for it")
         return detail
 
     def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:

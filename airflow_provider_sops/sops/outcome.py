@@ -45,7 +45,7 @@ def outcome_error(result: WaitResult, sops_task_id: int, task_url: str, steps: N
         return SopsTaskRevokedError(f"{where} was revoked in SOPS", advice=f"{see}. {steps.revoked}", **about)
     if result.outcome == Outcome.EXPIRED:
         return SopsTaskExpiredError(
-            f"{where} is EXPIRED: SOPS has removed its states and its end cannot be known",
+            f"{where} is EXPIRED: SOPS has removed its states and how it ended cannot be known",
             advice=f"{see}. {steps.expired}",
             **about,
         )
@@ -93,7 +93,7 @@ def node_error(result: NodeResult, sops_task_id: int, node_id: str, task_url: st
         reason = f"{where} failed: {result.error}" if result.error else f"{where} failed"
         return SopsTaskFailedError(reason, advice=f"{see}. {steps.failed}", failed_nodes=[node_id], **about)
     if result.outcome == NodeOutcome.TASK_OVER:
-        reason = f"{where} did not come to its end: {result.reason}"
+        reason = f"{where} did not finish: {result.reason}"
         if result.task_state != TaskState.FAILED:
             return SopsTaskRevokedError(reason, advice=f"{see}. {steps.revoked}", **about)
         return SopsTaskFailedError(reason, advice=f"{see}. {steps.failed}", **about)

@@ -96,7 +96,7 @@ class TaskWait:
     def __post_init__(self) -> None:
         self._outage = sops_outage(self.policy, self.now)
         self._progress = Progress(told=self.policy.told)
-        # An answer out of an older cache would tell anew what was told before.
+        # An answer out of an older cache would tell again what was told before.
         self._fresh = self.policy.always_fresh or bool(self.policy.told)
         self._announced = set(self.policy.announced)
 

@@ -105,7 +105,7 @@ class NativeBuilder:
         regions = {key: region for region in regions_of(tree, path) for key in region.nodes}
         sources = self._sources(path)
         values = LevelValues(start.task_id, bool(path), sources)
-        keys = [key for key in tree.graph.order if key[:-1] == path]
+        keys = tree.graph.order_in[path]
         for key in keys:
             if key not in self._first and key != end_key:
                 with self._stages.of(tree.nodes[key]) as stage:

@@ -80,9 +80,7 @@ class WatchBuilder:
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]
-        for key in self._tree.graph.order:
-            if key[:-1] != path:
-                continue
+        for key in self._tree.graph.order_in[path]:
             node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
             if isinstance(node, Event):
                 continue

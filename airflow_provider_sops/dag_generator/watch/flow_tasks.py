@@ -110,7 +110,7 @@ class FlowStartOperator(SopsTemplateOperator):
             raise SopsInvalidParameterError(
                 f"SOPS task {sops_task_id} has nodes that the tree of this DAG does not have: "
                 f"{', '.join(mapping.unknown[:5])}; the template has changed since",
-                advice="Write the snapshot anew with `airflow-sops snapshot`, and clear this run.",
+                advice="Write the snapshot again with `airflow-sops snapshot`, and clear this run.",
             )
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
@@ -187,7 +187,7 @@ class FlowOperator(SopsBaseOperator):
 
     def next_steps(self) -> NextSteps:
         """Return what clears of the run's tasks do: this one always follows the SOPS task of ``start``."""
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."
         return NextSteps(

@@ -221,7 +221,7 @@ class NodeMirrorOperator(SopsBaseOperator):
     def next_steps(self, context: Context) -> NextSteps:
         """Return what clears of the run's tasks and a retry of this one do, for its error."""
         again = "A retry or a clear of this task looks again."
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         failed = (
             "Retry or skip the node there, or leave it as it is, then clear this task and the others of the DAG run "
             "that failed: a repaired node is found green, and one that is still failed is retried in the same SOPS "

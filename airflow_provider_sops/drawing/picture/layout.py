@@ -42,7 +42,7 @@ def lay_out(figures: Sequence[Figure], lines: Sequence[Line]) -> Layout:
     """Return where figures are drawn.
 
     The editor's positions are kept, but moved apart evenly if figures would overlap. Where one figure has no position,
-    or two have the same, all are laid out anew.
+    or two have the same, all are laid out again.
 
     :param figures: in the order of the flow: a line to an earlier one, or to itself, leads back.
     """

@@ -198,7 +198,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
                 sops_task_id = once.create(lambda: self.create_task(name))
             else:
                 sops_task_id = found.id
-                self.log.info("SOPS task %s of an earlier try is there already.", sops_task_id)
+                self.log.info("An earlier try already created SOPS task %s.", sops_task_id)
             memory.keep(sops_task_id)
             announce_task(self.hook, context, sops_task_id, self.log)
             if self.start:

@@ -148,7 +148,7 @@ class ExactlyOnce:
         try:
             status = self._hook.get_task_status(remembered, fresh=True)
         except SopsNotFoundError:
-            self._log.warning("SOPS task %s of an earlier try is gone: somebody has deleted it.", remembered)
+            self._log.warning("SOPS task %s of an earlier try is gone: somebody deleted it.", remembered)
             return found
         task = TaskListItem(
             id=remembered,
@@ -192,7 +192,7 @@ def start_task(hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callab
                 raise
 
     def tell(error: ServiceError) -> None:
-        log.warning("SOPS task %s is not known to be started, starting it again: %s", sops_task_id, error)
+        log.warning("SOPS may not have started task %s, starting it again: %s", sops_task_id, error)
 
     pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _START_TRIES)]
     tenacity.Retrying(**again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep))(start)

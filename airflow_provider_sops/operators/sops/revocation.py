@@ -135,7 +135,7 @@ class TasksToRevoke:
                 self._log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
             else:
                 self._log.info(
-                    "SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.", sops_task_id, why
+                    "SOPS task %s is revoked because %s; SOPS lets the node that runs now finish.", sops_task_id, why
                 )
 
     def _revoke(self, sops_task_id: int) -> None:

@@ -259,7 +259,7 @@ class SopsTaskRun:
         return outputs
 
     def remember_outputs_taken(self) -> None:
-        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run anew."""
+        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run again."""
         self._memory.keep(self.sops_task_id, outputs_taken=True)
 
     def on_kill(self) -> None:
@@ -267,7 +267,7 @@ class SopsTaskRun:
         if not self._settings.revoke_on_kill:
             return
         if not is_ended_by_decision(self._ti):
-            self._log.info("SOPS is left as it is: nobody has ended this task in Airflow.")
+            self._log.info("The SOPS task is left alone: nobody ended this task in Airflow.")
             return
         self._to_revoke.revoke("this task was ended in Airflow")
 
@@ -298,12 +298,12 @@ class SopsTaskRun:
         try:
             state = revoke_task(self._hook, sops_task_id, self._log)
         except SopsError:
-            self._log.error("The time of SOPS task %s is over, but it is not revoked and may still run.", sops_task_id)
+            self._log.error("SOPS task %s timed out, but it is not revoked and may still run.", sops_task_id)
             raise
         push_state(self._context, state)
         if state == TaskState.FINISHED:
             return WaitResult(Outcome.FINISHED, state)
-        self._log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
+        self._log.info("SOPS task %s is %s because it timed out.", sops_task_id, state)
         return result
 
     def _call_for_person(self, result: WaitResult) -> None:

@@ -8,7 +8,6 @@ fields that an old server does not know yet may be missing. A value of the wrong
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_int, read_mapping, read_text
@@ -68,7 +67,7 @@ class Component:
 
     code: str
     version: str = "legacy"
-    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def rendered_values(self) -> Iterator[Any]:
         """Yield the inputs that SOPS renders, as they stand in the tree."""
@@ -109,7 +108,7 @@ class Node:
     auto_retry: AutoRetry | None = None
     timeout_config: TimeoutConfig | None = None
     component: Component | None = None
-    raw: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def plugin(self) -> str:
@@ -167,7 +166,7 @@ class Gateway(Node):
     :param conditions: by the id of the sequence flow, the default included.
     """
 
-    conditions: Mapping[str, Condition] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    conditions: Mapping[str, Condition] = field(default_factory=dict, repr=False)
 
     @property
     def forks(self) -> bool:
@@ -255,7 +254,7 @@ def read_conditions(raw: Mapping[str, Any]) -> Mapping[str, Condition]:
     default = read_mapping(raw.get("default_condition"))
     if flow_id := read_text(default.get("flow_id")):
         conditions[flow_id] = Condition(flow_id, read_text(default.get("name")), "", is_default=True)
-    return MappingProxyType(conditions)
+    return conditions
 
 
 def read_activity(node_id: str, key: NodeKey, raw: Mapping[str, Any], links: Mapping[str, tuple[str, ...]]) -> Activity:

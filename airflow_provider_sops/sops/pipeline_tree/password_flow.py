@@ -52,9 +52,9 @@ class _Literal:
 class _Gap(Enum):
     """A part of a text that SOPS replaces."""
 
-    PLAIN = "a variable that is no secret"
+    PLAIN = "a variable that is not secret"
     PASSWORD = "a password that is not known"  # noqa: S105
-    MADE_OF_PASSWORD = "something of which a password is a part that cannot be told apart"  # noqa: S105
+    MADE_OF_PASSWORD = "a value that contains a password inseparably"  # noqa: S105
 
 
 _Part = _Literal | _Gap

@@ -83,14 +83,14 @@ class TestAfterAFailure:
                 "keep_repaired",
                 (
                     "Retry or skip the node there, then clear this task: it joins the repaired flow. Cleared without a "
-                    "repair, this task revokes the SOPS task and runs the flow anew."
+                    "repair, this task revokes the SOPS task and runs the whole flow again."
                 ),
             ),
             (
                 "new",
                 (
-                    "A clear of this task revokes the SOPS task, repaired or not, and runs the flow anew. To keep a "
-                    'repaired flow, set on_clear="keep_repaired" before you clear.'
+                    "A clear of this task revokes the SOPS task, repaired or not, and runs the whole flow again. "
+                    'To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
                 ),
             ),
             (
@@ -104,7 +104,7 @@ class TestAfterAFailure:
                 "fail",
                 (
                     "End the SOPS task there before you clear this task: a clear fails until it has ended, and then "
-                    'runs the flow anew. To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
+                    'runs the whole flow again. To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
                 ),
             ),
         ],
@@ -130,8 +130,8 @@ class TestAfterAFailure:
 class TestAfterEachEnd:
     def test_a_task_that_is_lost_is_run_anew(self, on_clear: str, retry_mode: str) -> None:
         found = steps(on_clear=on_clear, retry_mode=retry_mode)
-        assert found.revoked == "A clear of this task runs the flow anew."
-        assert found.expired == "A retry or a clear of this task runs the flow anew."
+        assert found.revoked == "A clear of this task runs the whole flow again."
+        assert found.expired == "A retry or a clear of this task runs the whole flow again."
 
     def test_a_task_that_ran_out_of_time_was_revoked_unless_it_is_left_alone(
         self, on_clear: str, retry_mode: str
@@ -163,7 +163,7 @@ class TestWatchedFlow:
         flow = FlowOperator(task_id="flow", start_task_id=self.START, retry_delay_seconds=None)
         found = flow.next_steps()
         assert "a repaired node is found green, and one that is still failed is retried" in found.failed
-        assert found.revoked == "Clear 'group.start' with all tasks behind it to run the flow anew."
+        assert found.revoked == "Clear 'group.start' with all tasks behind it to run the whole flow again."
         assert found.timed_out.startswith("It was revoked.")
 
     @pytest.mark.parametrize(("try_number", "retries"), [(1, True), (2, False)])
