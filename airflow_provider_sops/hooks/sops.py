@@ -16,6 +16,7 @@ from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
 
 if TYPE_CHECKING:
     import requests
@@ -175,9 +176,15 @@ class SopsHook(SessionHook):
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         connection = self.connection
         limits = limits or self._limited(connection.limits)
         response = send(session or self.get_conn(), request, connection.transport, limits)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return connection.read(request, response)
+        try:
+            return connection.read(request, response)
+        except SopsError as error:
+            again = connection.for_older_esb(request, error)
+            if again is None:
+                raise
+        return self._send(again, session=session, limits=limits)

@@ -14,6 +14,7 @@ from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T
@@ -87,7 +88,13 @@ class AsyncSopsClient:
     get_task_node_log = asynchronous(nodes.get_task_node_log)
 
     async def _send(self, request: HttpRequest) -> Answer:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         response = await self._transport.send(request, self.connection.limits)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return self.connection.read(request, response)
+        try:
+            return self.connection.read(request, response)
+        except SopsError as error:
+            again = self.connection.for_older_esb(request, error)
+            if again is None:
+                raise
+        return await self._send(again)
