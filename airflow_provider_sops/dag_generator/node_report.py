@@ -91,22 +91,22 @@ class EndedNode:
 
     def read(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
         """Ask SOPS, on a worker; an empty report if it does not tell."""
-        data = self.read_data(hook, sops_task_id, log)
+        data = self.read_data(hook, sops_task_id, secrets, log)
         if data is None:
             return NodeReport()
         try:
             text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
         except SopsError as error:
-            log.debug(_NO_LOG, error)
+            log.debug(_NO_LOG, secrets.message(str(error)))
             text = ""
         return report(self.path[-1], data, text, secrets)
 
-    def read_data(self, hook: SopsHook, sops_task_id: int, log: TaskLog) -> NodeData | None:
+    def read_data(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeData | None:
         """Ask SOPS for inputs and outputs alone; ``None`` if it does not tell."""
         try:
             return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
         except SopsError as error:
-            log.warning(_NO_DATA, error)
+            log.warning(_NO_DATA, secrets.message(str(error)))
             return None
 
     async def aread(self, wait: StatusWait, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
@@ -114,12 +114,12 @@ class EndedNode:
         try:
             data = await wait.node_data(self.path, self.plugin)
         except SopsError as error:
-            log.warning(_NO_DATA, error)
+            log.warning(_NO_DATA, secrets.message(str(error)))
             return NodeReport()
         try:
             text = await wait.node_log(self.path[-1], self.version)
         except SopsError as error:
-            log.debug(_NO_LOG, error)
+            log.debug(_NO_LOG, secrets.message(str(error)))
             text = ""
         return report(self.path[-1], data, text, secrets)
 

@@ -11,12 +11,14 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
+from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 
 if TYPE_CHECKING:
     import requests
@@ -178,13 +180,24 @@ class SopsHook(SessionHook):
     ) -> Answer:
         """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         connection = self.connection
-        limits = limits or self._limited(connection.limits)
-        response = send(session or self.get_conn(), request, connection.transport, limits)
+        sent_within = limits or self._limited(connection.limits)
+        response = send(session or self.get_conn(), request, connection.transport, sent_within)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
         try:
             return connection.read(request, response)
         except SopsError as error:
             again = connection.for_older_esb(request, error)
             if again is None:
+                self._hide_passwords(request, error, may_read=limits is not _HURRIED)
                 raise
         return self._send(again, session=session, limits=limits)
+
+    def _hide_passwords(self, request: HttpRequest, error: SopsError, *, may_read: bool) -> None:
+        """Hide the flow's passwords in SOPS's words; without time to read them, the words are withheld."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None and may_read:
+            try:
+                source = call.read(self.call_once(call.api, **call.parameters))
+            except ServiceError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        hide_passwords(request, error, source)

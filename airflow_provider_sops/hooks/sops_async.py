@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T
@@ -96,5 +98,17 @@ class AsyncSopsClient:
         except SopsError as error:
             again = self.connection.for_older_esb(request, error)
             if again is None:
+                await self._hide_passwords(request, error)
                 raise
         return await self._send(again)
+
+    async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
+        """Hide the flow's passwords in SOPS's words."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None:
+            try:
+                source = call.read(await self._send(self.connection.request(call.api, call.parameters)))
+            except SopsError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        # Slow for a large flow.
+        await asyncio.to_thread(hide_passwords, request, error, source)

@@ -248,6 +248,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
     def _retry(self, task: FlowTask, node: NodeInTask) -> tuple[str, ...]:
         """Retry the node if it has failed, and return the mark of the failure that is overcome by that."""
+        secrets = self._secrets_of(node.secrets_of)
         now = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if now is None or now.state != TaskState.FAILED or now.children:
             return ()
@@ -256,7 +257,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         )
         if retries_by_itself(self.hook, task.sops_task_id, status):
             return ()
-        refusal = retry_node(self.hook, task.sops_task_id, now, self.log)
+        refusal = retry_node(self.hook, task.sops_task_id, secrets.named_node(now), self.log)
         if refusal is not None:
             raise refusal
         return (failure_mark(now),)

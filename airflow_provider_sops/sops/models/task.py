@@ -10,6 +10,7 @@ from airflow_provider_sops.service.reading import read_id, read_list, read_mappi
 from airflow_provider_sops.service.storable import without_reserved_keys
 from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.models.dated import Dated
+from airflow_provider_sops.sops.models.password import is_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,15 +23,6 @@ def variable_name(key: str) -> str:
     """Return ``name`` for ``${name}``; a key of another form is returned unchanged."""
     match = _VARIABLE_KEY.match(key)
     return match[1] if match else key
-
-
-def is_password(constant: Any) -> bool:
-    """Whether a constant has a password type, whose value must not be shown or stored."""
-    constant = read_mapping(constant)
-    return "password" in (
-        read_text(constant.get("custom_type")).lower(),
-        read_text(constant.get("source_tag")).partition(".")[0].lower(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
