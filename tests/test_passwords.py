@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pendulum
 import pytest
@@ -186,6 +186,26 @@ def test_a_flow_that_is_watched(hook: SopsHook, flow: PasswordFlow, logged: Call
     assert "SOPS: input \"bk_display_message\" = '***'" in shown
     assert "Bearer ***" in shown
     assert "hydrated context" not in shown
+
+
+@pytest.mark.parametrize("mode", ["watch", "native"])
+def test_a_password_that_a_dag_gives_to_a_flow(
+    hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], mode: Literal["watch", "native"]
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    template = hook.get_template_info(flow.template_id, unfold_subprocess=True)
+    dag = SopsDag(
+        f"give_password_{mode}",
+        pipeline=take_snapshot(template, template_source="business", bk_biz_id=hook.bk_biz_id, scope="cmdb_biz"),
+        mode=mode,
+        constants=given.constants("fail"),
+        schedule=None,
+        start_date=START_DATE,
+        poll_interval_seconds=0.2,
+    )
+    run = run_dag(dag)
+    given.check_hidden(logged(), *xcoms_of(run))
+    flow.check_hidden(logged(), *xcoms_of(run))
 
 
 def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(
