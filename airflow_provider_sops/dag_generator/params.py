@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_sops.service.reading import read_int, read_mapping, read_text
 from airflow_provider_sops.service.storable import storable
-from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.transport import new_session
 from airflow_provider_sops.waiting.model import DeadlineReachedError
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 class SessionHook(BaseHook):
     """A hook with one pooled HTTP session, opened by the first call; as a context manager it closes the session."""
-
-    conn_type: str
 
     _session: requests.Session | None = None
     _deadline: float | None = None
@@ -76,16 +73,6 @@ class SessionHook(BaseHook):
             total_seconds=min(limits.total_seconds, seconds_left),
             connect_seconds=min(limits.connect_seconds, seconds_left),
         )
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
-        return form_widgets(cls.conn_type)
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard form fields are shown, for Airflow before 3.2."""
-        return field_behaviour(cls.conn_type)
 
     def close(self) -> None:
         """Close the session; the next call opens another."""

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import tenacity
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
 from airflow_provider_sops.hooks.session_hook import warn_about
 from airflow_provider_sops.service.calls import asynchronous, asynchronous_steps
@@ -17,6 +16,7 @@ from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
+from airflow_provider_sops.version_compat import get_async_connection, get_async_extra_dejson
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T

@@ -46,7 +46,7 @@ def shortened(text: str, limit: int = _LONGEST_TEXT) -> str:
 def log_entry(text: str) -> str:
     """Return a text that was put together for a log or an error. Changes nothing in one whose parts are harmless."""
     lines = text[: _LONGEST_ENTRY + 1].splitlines()
-    indented = (line if line.startswith(_INDENT) else f"{_INDENT}{line}" for line in lines[1:])
+    indented = (line if line.startswith("  ") else f"{_INDENT}{line}" for line in lines[1:])
     entry = "\n".join([*lines[:1], *indented])
     return visible(entry if len(entry) <= _LONGEST_ENTRY else f"{entry[:_LONGEST_ENTRY].rstrip()}…")
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.service.secrets import Secrets, secret_texts
 from airflow_provider_sops.sops.calls import tasks, templates
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsConnectionError,
@@ -21,7 +22,7 @@ from airflow_provider_sops.sops.errors import (
     SopsNotFoundError,
     SopsRateLimitError,
 )
-from airflow_provider_sops.sops.models import TaskDetail, Template, is_password
+from airflow_provider_sops.sops.models import TaskDetail, Template
 from airflow_provider_sops.sops.task_secrets import WITHHELD, TaskSecrets
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.secrets import HIDDEN, Secrets
-from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 if TYPE_CHECKING:

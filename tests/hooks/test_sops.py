@@ -20,6 +20,7 @@ from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
+    SopsGatewayError,
     SopsInvalidParameterError,
 )
 from airflow_provider_sops.sops.models import (
@@ -84,6 +85,24 @@ class TestMethods:
 
         assert sorted(statuses) == list(range(1, 121))
         assert [len(request.json["task_id_list"]) for request, _ in httpserver.log] == [50, 50, 20]
+
+    def test_the_records_of_a_task_are_asked_for_by_the_project_that_its_detail_names(
+        self, hook: SopsHook, httpserver: HTTPServer
+    ) -> None:
+        detail = {"result": True, "data": {"id": 25, "project_id": 7}}
+        httpserver.expect_oneshot_request("/prod/get_task_detail/25/2/").respond_with_json(detail)
+        httpserver.expect_request(
+            "/prod/get_task_operate_record/25/7/", query_string={"scope": "project", "node_id": "n1"}
+        ).respond_with_json({"result": True, "data": [{"operator": "admin"}]})
+
+        assert hook.get_task_operate_record(25, node_id="n1") == [{"operator": "admin"}]
+        assert hook.get_task_operate_record(25, 7, node_id="n1") == [{"operator": "admin"}]
+
+    def test_a_task_without_a_project_has_no_records_to_ask_for(self, hook: SopsHook, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/prod/get_task_detail/25/2/").respond_with_json({"result": True, "data": {}})
+
+        with pytest.raises(SopsGatewayError, match=r"get_task_detail: SOPS returned no project id.*Pass project_id"):
+            hook.get_task_operate_record(25)
 
     def test_what_cannot_work_is_refused_before_anything_is_sent(self, hook: SopsHook, httpserver: HTTPServer) -> None:
         with pytest.raises(SopsInvalidParameterError, match="operate_node: node_id is ''"):
@@ -221,6 +240,8 @@ class TestConnectionForm:
             assert {field.name: type(field).__name__ for field in form} == {
                 "gateway": "StringField",
                 "stage": "StringField",
+                "identity": "StringField",
+                "tenant_id": "StringField",
                 "bk_username": "StringField",
                 "bk_token": "PasswordField",
                 "access_token": "PasswordField",
@@ -231,4 +252,5 @@ class TestConnectionForm:
                 "timeout_seconds": "StringField",
             }
             assert form["gateway"].data == "apigw"
+            assert form["identity"].data == "user"
             assert form["timeout_seconds"].data == "30"

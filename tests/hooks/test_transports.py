@@ -52,6 +52,28 @@ def connection(httpserver: HTTPServer, set_connection: SetConnection) -> None:
     set_connection(httpserver.url_for(""))
 
 
+def test_an_app_without_a_user_names_its_tenant_and_calls_below_system(
+    call: Call, httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(httpserver.url_for(""), identity="app", tenant_id="acme")
+    httpserver.expect_request(
+        "/prod/system/get_task_status/25/2/", headers={"X-Bk-Tenant-Id": "acme"}
+    ).respond_with_json(OK)
+
+    assert get_status(call).data == OK["data"]
+
+
+def test_a_call_that_apps_do_not_have_is_refused_before_it_is_sent(
+    call: Call, httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(httpserver.url_for(""), identity="app")
+
+    with pytest.raises(SopsInvalidParameterError, match=r"get_clocked_task_list .*nothing was sent"):
+        call("get_clocked_task_list")
+
+    assert not httpserver.log
+
+
 def get_status(call: Call) -> Answer:
     return call("get_task_status", task_id=25)
 

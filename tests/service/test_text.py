@@ -44,7 +44,7 @@ def test_whatever_is_shown_is_harmless(text: str) -> None:
 @given(ANY)
 def test_a_further_line_cannot_pass_for_a_log_line(text: str) -> None:
     for shown in (shortened(text), log_entry(text)):
-        assert all(line.startswith("    ") for line in shown.split("\n")[1:])
+        assert all(line.startswith("  ") for line in shown.split("\n")[1:])
     assert log_entry(shortened(text)) == shortened(text)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_sops.cli.show import outline
-from airflow_provider_sops.dag_generator.node_report import node_xcom, report, told
 from airflow_provider_sops.service.http import HttpResponse
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
@@ -21,6 +20,7 @@ from airflow_provider_sops.sops.pipeline_tree.content import differences
 from airflow_provider_sops.sops.pipeline_tree.snapshot import read_snapshot
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.task_instance.node_report import node_xcom, report, status_lines
 from tests.service.odd_texts import LONG_TEXTS, ODD_TEXTS, is_harmless
 from tests.sops.builders import activity, constant, failed_task, node, pipeline_tree, task_status
 from tests.sops.simulated_wait import SimulatedWait
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.parametrize("odd", _TEXTS, ids=range(len(_TEXTS)))
 def check(texts: Iterator[str] | list[str]) -> None:
     for text in texts:
         assert is_harmless(text), text[:300]
-        assert all(line.startswith("    ") for line in text.split("\n")[1:]), text[:300]
+        assert all(line.startswith("  ") for line in text.split("\n")[1:]), text[:300]
 
 
 def test_the_lines_and_the_error_of_a_wait(odd: str) -> None:
@@ -63,7 +63,7 @@ def test_what_a_node_tells(odd: str) -> None:
     status = TaskStatus.read({**failed_task(error=odd), "children": {"a": row}})
     result = end_in(status, status.nodes["a"])
     found = report("a", NodeData({odd: odd}, {odd: [odd]}, odd, {}), odd, TaskSecrets(()))
-    lines = [line.text for line in (*told(result), *found.lines)]
+    lines = [line.text for line in (*status_lines(result), *found.lines)]
     pushed = node_xcom(result, 25, "a")
     check(
         [*lines, str(node_error(result, 25, "a", "http://sops/", SENSOR_STEPS)), pushed["start_time"], pushed["error"]]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInputs
-from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
+from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInput, NodeInputs
 from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError

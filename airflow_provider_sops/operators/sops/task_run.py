@@ -97,6 +97,7 @@ class SopsTaskRun:
         self._may_be_running = self._ti.try_number > 1
         self._id: int | None = None
         self._task_url = ""
+        self._claim_urls: dict[int, str] = {}
 
     @classmethod
     def of(
@@ -172,8 +173,9 @@ class SopsTaskRun:
         self._log.info("SOPS task %s is started.", self.sops_task_id)
 
     def announce(self) -> TaskDetail:
-        """Push id and address of the SOPS task to XCom and write them to the log, before anything that takes long."""
-        detail = announce_task(self._hook, self._context, self.sops_task_id, self._log)
+        """Push id and addresses of the SOPS task to XCom and write them to the log, before anything that takes long."""
+        claim_url = self._claim_urls.get(self.sops_task_id, "")
+        detail = announce_task(self._hook, self._context, self.sops_task_id, self._log, claim_url=claim_url)
         self._task_url = detail.task_url
         return detail
 
@@ -291,7 +293,13 @@ class SopsTaskRun:
             return leftover.id
         if creation.check is not None:
             creation.check()
-        return once.create(lambda: creation.create(creation.name), over=over)
+
+        def create() -> CreatedTask:
+            created = creation.create(creation.name)
+            self._claim_urls[created.task_id] = created.claim_url
+            return created
+
+        return once.create(create, over=over)
 
     def _revoke_in_time(self, result: WaitResult) -> WaitResult:
         sops_task_id = self.sops_task_id

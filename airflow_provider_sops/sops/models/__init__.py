@@ -6,13 +6,11 @@ Reads the answers of servers from 2019 on; reading never raises.
 from __future__ import annotations
 
 from airflow_provider_sops.sops.models.node import NodeData, NodeDetail
-from airflow_provider_sops.sops.models.password import is_password
 from airflow_provider_sops.sops.models.status import NodeStatus, TaskState, TaskStatus, read_tasks_status
 from airflow_provider_sops.sops.models.task import (
     CreatedTask,
     TaskDetail,
     TaskListItem,
-    variable_name,
 )
 from airflow_provider_sops.sops.models.template import Template, TemplateListItem
 
@@ -27,7 +25,5 @@ __all__ = [
     "TaskStatus",
     "Template",
     "TemplateListItem",
-    "is_password",
     "read_tasks_status",
-    "variable_name",
 ]

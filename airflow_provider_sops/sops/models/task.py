@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import without_reserved_keys
 from airflow_provider_sops.service.text import web_address
+from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.models.dated import Dated
-from airflow_provider_sops.sops.models.password import is_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-_VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
-
-
-def variable_name(key: str) -> str:
-    """Return ``name`` for ``${name}``; a key of another form is returned unchanged."""
-    match = _VARIABLE_KEY.match(key)
-    return match[1] if match else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +21,13 @@ class CreatedTask:
 
     :param task_id: the new task's id.
     :param task_url: its page in SOPS; empty if SOPS names none or no web address.
+    :param claim_url: the page on which somebody claims it, for ``flow_type="common_func"`` and from new servers only.
     :param pipeline_tree: the tree of the task with its own, new node ids.
     """
 
     task_id: int
     task_url: str = ""
+    claim_url: str = ""
     pipeline_tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -47,6 +39,7 @@ class CreatedTask:
         return cls(
             task_id=-1 if task_id is None else task_id,
             task_url=web_address(read_text(data.get("task_url"))),
+            claim_url=web_address(read_text(data.get("function_task_claim_url"))),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,
         )

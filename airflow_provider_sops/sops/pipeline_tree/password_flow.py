@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.service.secrets import secret_texts
-from airflow_provider_sops.sops.models.password import is_password, password_values
+from airflow_provider_sops.sops.constants import is_password, password_values
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway, Node
 from airflow_provider_sops.sops.pipeline_tree.variables import (
     COMPONENT_OUTPUTS,

@@ -10,7 +10,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local_sops.api.dispatch import answer, json_response
+from local_sops.api.dispatch import answer, is_id, json_response
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def handle(state: ServerState, request: Request) -> Response:
         credentials = _credentials(state, request, parameters)
         check_app(state.config, credentials)
         username = find_user(state.config, credentials)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _error(_BAD_PARAMETERS, "Request JSON string is wrong in format, which cannot be analyzed.")
     except UnknownAppError:
         return _error(_NO_APP, "APP authentication failed, app_code or app_secret is incorrect")
@@ -49,7 +49,7 @@ def handle(state: ServerState, request: Request) -> Response:
     if missing:
         return _error(_BAD_PARAMETERS, f"Parameters error: '{missing[0]}' required")
     texts = {name: str(parameters[name]) for name in route.path_ids}
-    if not all(text.isascii() and text.isdigit() for text in texts.values()):
+    if not all(map(is_id, texts.values())):
         return _error(_BACKEND_FAILED, "Request backend failed: the path does not match")
     ids = {name: int(text) for name, text in texts.items()}
     return _ask_sops(state, route, username, ids, parameters)

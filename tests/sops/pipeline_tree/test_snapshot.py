@@ -103,6 +103,15 @@ def test_a_bare_tree_is_a_snapshot_of_which_little_is_known() -> None:
 
     assert (read.template_id, read.template_name, read.template_source) == (None, "", "business")
     assert read.content_hash == content_hash(read.tree)
+    assert not read.was_edited
+
+
+def test_a_snapshot_tells_whether_its_tree_was_edited() -> None:
+    content = snapshot(web_tree((Task(),))).to_dict()
+    edited = json.loads(json.dumps(content))
+    edited["pipeline_tree"]["activities"]["a1"]["name"] = "other"
+
+    assert (read_snapshot(content).was_edited, read_snapshot(edited).was_edited) == (False, True)
 
 
 def test_a_snapshot_of_a_newer_version_is_refused() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_sops.dag_generator.watch.triggerer_life import MOST_TASKS, reason_for_worker
+from airflow_provider_sops.dag_generator.watch.node_mirror import MOST_TASKS, reason_for_worker
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.dag_generator.node_report import NodeReport, node_xcom, report, told
 from airflow_provider_sops.sops.models import NodeData, TaskDetail
 from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.node_report import NodeReport, node_xcom, report, status_lines
 from tests.sops.builders import activity, password, pipeline_tree
 
 
@@ -85,12 +85,15 @@ def test_what_the_engine_wrote_is_left_out() -> None:
 
 def test_times_retries_and_rounds_are_told() -> None:
     result = NodeResult(NodeOutcome.FINISHED, "FINISHED", loop=3, retry=1, start_time="t1", finish_time="t2")
-    assert [line.text for line in told(result)] == ["SOPS: began t1, ended t2, took 0 s.", "SOPS: 1 retries, 3 rounds."]
+    assert [line.text for line in status_lines(result)] == [
+        "SOPS: began t1, ended t2, took 0 s.",
+        "SOPS: 1 retries, 3 rounds.",
+    ]
 
 
 @pytest.mark.parametrize("outcome", [NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED])
 def test_a_failure_that_the_flow_passed_over_is_told(outcome: NodeOutcome) -> None:
-    (line,) = told(NodeResult(outcome))
+    (line,) = status_lines(NodeResult(outcome))
     assert "It failed" in line.text
 
 

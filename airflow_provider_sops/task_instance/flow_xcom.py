@@ -13,21 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.task_instance.xcom import (
-    INDEPENDENT_XCOM_KEY,
-    NODE_PATHS_XCOM_KEY,
-    RETURN_XCOM_KEY,
-    TASK_ID_XCOM_KEY,
-    TASK_URL_XCOM_KEY,
-)
+from airflow_provider_sops.task_instance.xcom import RETURN_XCOM_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: What ``start`` of a watched flow pushes.
-FLOW_TASK_KEYS = (TASK_ID_XCOM_KEY, TASK_URL_XCOM_KEY, NODE_PATHS_XCOM_KEY, INDEPENDENT_XCOM_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +102,3 @@ async def apull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
 
     value = await XCom.aget_one(key=key, dag_id=ti.dag_id, run_id=ti.run_id, task_id=task_id, map_index=ti.map_index)
     return Pulled(task_id, key, ti.map_index, value)
-
-
-def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
-    """Return the SOPS task that ``start`` of a watched flow started.
-
-    :param pulled: its XComs, by ``FLOW_TASK_KEYS``.
-    :raises SopsInvalidParameterError: it has not started one, or something else wrote the XCom.
-    """
-    url, independent = pulled[TASK_URL_XCOM_KEY], pulled[INDEPENDENT_XCOM_KEY]
-    return FlowTask(
-        pulled[TASK_ID_XCOM_KEY].sops_task_id(),
-        # SOPS may not return a URL, and most flows have no such subprocess.
-        "" if url.is_missing else url.text(),
-        pulled[NODE_PATHS_XCOM_KEY].mapping(),
-        () if independent.is_missing else independent.sequence(),
-    )

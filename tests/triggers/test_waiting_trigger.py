@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from airflow_provider_sops.triggers import worker_exit
-from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
+from airflow_provider_sops.triggers import waiting_trigger
+from airflow_provider_sops.triggers.waiting_trigger import outliving_the_worker
 from tests.triggers.simulated_time import run_in_simulated_time
 
 
@@ -15,7 +15,7 @@ from tests.triggers.simulated_time import run_in_simulated_time
 def test_short_waits_last_longer_than_a_worker_takes_to_exit(
     monkeypatch: pytest.MonkeyPatch, wait_seconds: float, fires_after_seconds: float
 ) -> None:
-    monkeypatch.setattr(worker_exit, "WORKER_EXIT_SECONDS", 6.0)
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 6.0)
 
     async def wait() -> float:
         began = asyncio.get_running_loop().time()

@@ -1,7 +1,8 @@
-"""Task groups and labelled edges of a flow's DAG."""
+"""What the builders of both modes share: task groups, labels of edges, and the ``node_args`` of a node."""
 
 from __future__ import annotations
 
+import fnmatch
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
@@ -40,10 +43,10 @@ class StageGroups:
         group_id = stage_id(node) if self._wanted else ""
         if not group_id or not isinstance(node, Activity):
             return nullcontext()
-        place = (*node.key[:-1], group_id)
-        if place not in self._groups:
-            self._groups[place] = task_group(group_id, visible(node.stage_name))
-        return self._groups[place]
+        key = (*node.key[:-1], group_id)
+        if key not in self._groups:
+            self._groups[key] = task_group(group_id, visible(node.stage_name))
+        return self._groups[key]
 
 
 def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
@@ -53,3 +56,24 @@ def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
     if condition is None:
         return ""
     return visible(condition.name or condition.evaluate) or ("default" if condition.is_default else "")
+
+
+def arguments_of(node: Node, node_args: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments for a node.
+
+    :param node_args: arguments by the node's name (``*`` and ``?`` allowed), id, key, plugin code or stage; later
+        entries win.
+    """
+    found: dict[str, Any] = {}
+    for pattern, arguments in node_args.items():
+        if is_meant(node, [pattern]):
+            found |= arguments
+    return found
+
+
+def is_meant(node: Node, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns matches a node's name, id, key, plugin code or stage."""
+    words = {node.id, "/".join(node.key)}
+    if isinstance(node, Activity):
+        words |= {node.plugin, node.stage_name} - {""}
+    return any(pattern in words or fnmatch.fnmatchcase(node.name, pattern) for pattern in patterns)

@@ -9,8 +9,8 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, TriggerRule, task_group
 
 from airflow_provider_sops.dag_generator import ConverterRegistry, SopsTaskGroup
-from airflow_provider_sops.dag_generator.native import followed_ways
-from airflow_provider_sops.dag_generator.native.followed_ways import skip_unless_followed, skip_unless_reached
+from airflow_provider_sops.dag_generator.native import gateway_tasks
+from airflow_provider_sops.dag_generator.native.gateway_tasks import skip_unless_followed, skip_unless_reached
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.dag_generator.flow_trees import GATEWAYS, required, rule_of, short, tree
 
@@ -60,7 +60,7 @@ class TestDecisions:
     def test_a_task_runs_if_the_decision_of_its_own_map_index_is_for_it(self) -> None:
         a, b = (in_mapped_group(*EXCLUSIVE)[name] for name in "ab")
         skip_unless_followed(context(a, i1={"followed": [a.task_id]}, i0={"followed": [b.task_id]}))
-        with pytest.raises(AirflowSkipException, match="has led the flow another way"):
+        with pytest.raises(AirflowSkipException, match="has led the flow to another branch"):
             skip_unless_followed(context(a, i1={"followed": [b.task_id]}, i0={"followed": [a.task_id]}))
 
     def test_it_runs_where_there_is_no_decision(self) -> None:
@@ -109,7 +109,7 @@ class TestJoins:
 
     def reach(self, states: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         join = in_mapped_group(*EXCLUSIVE)["converge_gateway"]
-        monkeypatch.setattr(followed_ways, "read_states", lambda ti, task_ids: dict(zip(task_ids, states, strict=True)))
+        monkeypatch.setattr(gateway_tasks, "read_states", lambda ti, task_ids: dict(zip(task_ids, states, strict=True)))
         skip_unless_reached(context(join))
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.node_result import NodeInTask
+from airflow_provider_sops.task_instance.xcom import (
+    INDEPENDENT_XCOM_KEY,
+    NODE_PATHS_XCOM_KEY,
+    TASK_ID_XCOM_KEY,
+    TASK_URL_XCOM_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from airflow_provider_sops.sops.node_result import NodeInTask
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
     from airflow_provider_sops.sops.pipeline_tree.mapping import TaskMapping
+    from airflow_provider_sops.task_instance.flow_xcom import Pulled
+
+#: What ``start`` of a watched flow pushes.
+FLOW_TASK_KEYS = (TASK_ID_XCOM_KEY, TASK_URL_XCOM_KEY, NODE_PATHS_XCOM_KEY, INDEPENDENT_XCOM_KEY)
 
 
 def key_text(key: NodeKey) -> str:
@@ -52,15 +62,31 @@ def _independent(mapping: TaskMapping) -> set[NodeKey]:
     }
 
 
+def read_flow_task(pulled: Mapping[str, Pulled]) -> FlowTask:
+    """Return the SOPS task that ``start`` of a watched flow started.
+
+    :param pulled: its XComs, by ``FLOW_TASK_KEYS``.
+    :raises SopsInvalidParameterError: it started none, or something else wrote the XCom.
+    """
+    url, independent = pulled[TASK_URL_XCOM_KEY], pulled[INDEPENDENT_XCOM_KEY]
+    return FlowTask(
+        pulled[TASK_ID_XCOM_KEY].sops_task_id(),
+        # SOPS may not return a URL, and most flows have no such subprocess.
+        "" if url.is_missing else url.text(),
+        pulled[NODE_PATHS_XCOM_KEY].mapping(),
+        () if independent.is_missing else independent.sequence(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MirroredNode:
-    """A node of the template, and what its task's other nodes say of it.
+    """A node of the template, and what the other nodes of its task say about it.
 
     :param key: the node.
     :param never_after: nodes of which each, once it has arrived, proves that this one will never run.
     :param last_round_after: for a node in a loop, the nodes of which each proves by its arrival that the loop is over.
     :param waits_for_person: whether it runs until somebody acts in SOPS.
-    :param has_data: whether it has inputs and outputs, which gateways have not.
+    :param has_data: whether it has inputs and outputs, which gateways do not have.
     :param plugin: the plugin's code; empty for gateways.
     :param has_secrets: whether there are passwords in its flow, which its texts may hold.
     """
@@ -75,6 +101,9 @@ class MirroredNode:
 
     def in_task(self, task: FlowTask) -> NodeInTask | None:
         """Return the node as it is in a task; ``None`` if it is not there."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.sops.node_result import NodeInTask
+
         path = task.paths.get(key_text(self.key))
         if path is None:
             return None
@@ -99,6 +128,8 @@ class MirroredNode:
 
     def arrival_of(self, subprocess: NodeKey, task: FlowTask) -> NodeInTask:
         """Return a subprocess around the node, to wait until the flow arrives there."""
+        from airflow_provider_sops.sops.node_result import NodeInTask
+
         path = tuple(task.paths[key_text(subprocess)])
         return NodeInTask(
             path=path,
@@ -110,14 +141,11 @@ class MirroredNode:
     def inside(self, subprocess: NodeKey) -> MirroredNode:
         """Return the node as one of the flow inside a subprocess around it."""
         rounds = self.last_round_after
-        return MirroredNode(
+        return replace(
+            self,
             key=self.key[len(subprocess) :],
             never_after=tuple(_inside(self.never_after, subprocess)),
             last_round_after=None if rounds is None else tuple(_inside(rounds, subprocess)),
-            waits_for_person=self.waits_for_person,
-            has_data=self.has_data,
-            plugin=self.plugin,
-            has_secrets=self.has_secrets,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -138,12 +166,12 @@ class MirroredNode:
     def from_json(cls, data: Any) -> MirroredNode:
         """Read back what ``to_json`` gave, also where it comes from another version of this package.
 
-        :raises SopsInvalidParameterError: it names no node.
+        :raises SopsInvalidParameterError: it has no key of a node.
         """
         data = read_mapping(data)
         key = _read_key(data.get("key"))
         if not key:
-            raise SopsInvalidParameterError("the trigger of a watched node's task does not name its node")
+            raise SopsInvalidParameterError("the trigger of a watched node's task has no node")
         rounds = data.get("last_round_after")
         return cls(
             key=key,

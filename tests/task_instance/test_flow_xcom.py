@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, Pulled, pull, read_flow_task
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.task_instance.flow_xcom import Pulled, pull
+from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, read_flow_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode, key_text
 from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.pipeline_tree.mapping import TaskMapping
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode, key_text
 
 NODE = MirroredNode(
     key=("call", "a"),

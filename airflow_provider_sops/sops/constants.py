@@ -1,7 +1,8 @@
-"""What a password-type constant is, and where in its definition a password may stand."""
+"""What the definition of a constant says: its name, whether it is a password, and where that may stand in it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,13 @@ from airflow_provider_sops.service.reading import read_mapping, read_text
 #: Parts of a definition that describe its form field, with values of their own.
 _FORMS = ("meta", "form_schema", "schema")
 _VALUES = ("value", "default")
+_VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
+
+
+def variable_name(key: str) -> str:
+    """Return ``name`` for ``${name}``; a key of another form is returned unchanged."""
+    match = _VARIABLE_KEY.match(key)
+    return match[1] if match else key
 
 
 def is_password(constant: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What the task of a node writes to its log, and hands on, once the node has ended."""
+"""What the task of a node writes to its log and pushes once the node has ended."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import NodeData
     from airflow_provider_sops.sops.node_result import NodePath, NodeResult
     from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.task_instance.log import TaskLog
 
-_NO_DATA = "Inputs and outputs of the node cannot be read: %s"
-_NO_LOG = "The node's log cannot be read: %s"
+NO_DATA = "Inputs and outputs of the node cannot be read: %s"
+NO_LOG = "The node's log cannot be read: %s"
 _PASSED_OVER = {
     NodeOutcome.SKIPPED: "It failed and was skipped in SOPS; the flow went on.",
     NodeOutcome.ERROR_IGNORED: "It failed and the flow went on, as the node says.",
@@ -48,8 +47,8 @@ def node_xcom(result: NodeResult, sops_task_id: int, node_id: str) -> dict[str, 
     return {**result.to_event(), "node_id": node_id, "sops_task_id": sops_task_id}
 
 
-def told(result: NodeResult) -> list[LogLine]:
-    """Return what SOPS's status says of the node's end."""
+def status_lines(result: NodeResult) -> list[LogLine]:
+    """Return what SOPS's status says about the node's end."""
     lines = []
     if result.start_time:
         ended = f"ended {result.finish_time}" if result.finish_time else "has not ended"
@@ -62,10 +61,10 @@ def told(result: NodeResult) -> list[LogLine]:
 
 
 def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) -> NodeReport:
-    """Return what to log and to hand on.
+    """Return what to log and to return.
 
     :param node_id: the node's id in its task.
-    :param data: what SOPS tells of the node.
+    :param data: what SOPS returns for the node.
     :param log_text: the node's log; what the engine wrote there is left out.
     :param secrets: of the task.
     """
@@ -78,7 +77,7 @@ def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) ->
 
 @dataclass(frozen=True, slots=True)
 class EndedNode:
-    """A node whose inputs, outputs and log are to be read. Its end is its end without them too.
+    """A node whose inputs, outputs and log are to be read. Without them its end counts all the same.
 
     :param path: its id in the task, behind those of the subprocesses around it.
     :param plugin: its plugin's code; empty for a node that has none.
@@ -97,7 +96,7 @@ class EndedNode:
         try:
             text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
         except SopsError as error:
-            log.debug(_NO_LOG, secrets.message(str(error)))
+            log.debug(NO_LOG, secrets.message(str(error)))
             text = ""
         return report(self.path[-1], data, text, secrets)
 
@@ -106,22 +105,8 @@ class EndedNode:
         try:
             return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
         except SopsError as error:
-            log.warning(_NO_DATA, secrets.message(str(error)))
+            log.warning(NO_DATA, secrets.message(str(error)))
             return None
-
-    async def aread(self, wait: StatusWait, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
-        """Ask SOPS, in the triggerer; an empty report if it does not tell."""
-        try:
-            data = await wait.node_data(self.path, self.plugin)
-        except SopsError as error:
-            log.warning(_NO_DATA, secrets.message(str(error)))
-            return NodeReport()
-        try:
-            text = await wait.node_log(self.path[-1], self.version)
-        except SopsError as error:
-            log.debug(_NO_LOG, secrets.message(str(error)))
-            text = ""
-        return report(self.path[-1], data, text, secrets)
 
 
 def write(lines: Iterable[LogLine], log: TaskLog) -> None:

@@ -1,15 +1,17 @@
-"""``bk_notify`` in Airflow."""
+"""``bk_display`` and ``bk_notify`` in Airflow."""
 
 from __future__ import annotations
 
 import copy
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_sops.dag_generator.converters import bk_notify_converter
-from airflow_provider_sops.dag_generator.converters.notify import NotifyOperator
+from airflow_provider_sops.dag_generator.converters.messages import DisplayOperator, NotifyOperator, display
+from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from tests.dag_generator.converters.nodes import Conversion
 from tests.sops.builders import constant
@@ -18,6 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
+
+
+EMPTY_CONTEXT: Any = {}
+
+
+def displayed(inputs: Any) -> DisplayOperator:
+    given = {"inputs": inputs, "constants": {"${who}": constant("${who}", "world")}}
+    operator = Conversion(given).by(NodeConverter(display))
+    assert isinstance(operator, DisplayOperator)
+    operator.render_template_fields(EMPTY_CONTEXT)
+    return operator
+
+
+def test_it_writes_the_message_as_it_is(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.INFO):
+        assert displayed({"bk_display_message": "hello ${who} {{ 100 }}% %s"}).execute(EMPTY_CONTEXT) == {}
+    assert "hello world {{ 100 }}% %s" in caplog.text + capsys.readouterr().out
+
+
+def test_a_node_without_a_message_writes_none() -> None:
+    operator = displayed({})
+    assert operator.message == ""
+    assert operator.execute(EMPTY_CONTEXT) == {}
+
 
 CONTEXT: Any = {"dag": None, "env": "production"}
 NODE = {
@@ -47,7 +73,7 @@ def _nothing_sent() -> None:
     SENT.clear()
 
 
-def converted(make_notifier: Any, *needed: str) -> Any:
+def notified(make_notifier: Any, *needed: str) -> Any:
     return Conversion(NODE, needed_outputs=needed).by(bk_notify_converter(make_notifier))
 
 
@@ -57,7 +83,7 @@ def remembering(node: ConvertibleNode, **arguments: Any) -> BaseNotifier:
 
 
 def test_texts_of_the_node_are_sent_as_they_are_and_the_authors_own_are_templates() -> None:
-    operator = converted(remembering)
+    operator = notified(remembering)
     for _ in range(2):
         one_try = copy.copy(operator)
         one_try.render_template_fields(CONTEXT)
@@ -67,7 +93,7 @@ def test_texts_of_the_node_are_sent_as_they_are_and_the_authors_own_are_template
 
 
 def test_what_cannot_be_sent_fails_the_task() -> None:
-    operator = converted(lambda node: remembering(node, channel="broken"))
+    operator = notified(lambda node: remembering(node, channel="broken"))
     operator.render_template_fields(CONTEXT)
     with pytest.raises(ConnectionError):
         operator.execute(CONTEXT)
@@ -75,15 +101,15 @@ def test_what_cannot_be_sent_fails_the_task() -> None:
 
 def test_an_input_where_the_notifier_renders_nothing_is_refused() -> None:
     with pytest.raises(SopsInvalidParameterError, match=r"passed to RememberingNotifier as channel"):
-        converted(lambda node: remembering(node, channel=node.inputs["bk_more_receiver"]))
+        notified(lambda node: remembering(node, channel=node.inputs["bk_more_receiver"]))
 
 
 def test_something_else_than_a_notifier_is_refused() -> None:
     with pytest.raises(SopsInvalidParameterError, match=r"must return a notifier, not a str"):
-        converted(lambda node: "text")
+        notified(lambda node: "text")
 
 
 def test_a_node_may_stay_in_sops() -> None:
-    assert converted(lambda node: None) is None
-    assert converted(remembering, "code") is None
-    assert isinstance(converted(remembering, "_result"), NotifyOperator)
+    assert notified(lambda node: None) is None
+    assert notified(remembering, "code") is None
+    assert isinstance(notified(remembering, "_result"), NotifyOperator)
