@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tenacity
 
@@ -13,6 +14,8 @@ from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import get_async_connection, get_async_extra_dejson
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.sops.answer import Answer
+    from airflow_provider_sops.sops.models import TaskDetail, Template
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +95,34 @@ class AsyncSopsClient:
     get_task_node_log = asynchronous(nodes.get_task_node_log)
 
     async def _send(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
 
-        def read_response(response: HttpResponse) -> T:
+        def read_response(response: HttpResponse) -> tuple[T | None, SopsError | None]:
             log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-            return read(self.connection.read(request, response))
+            try:
+                answer = self.connection.read(request, response)
+            except SopsError as refusal:
+                return None, refusal.with_traceback(None)
+            return read(answer), None
 
-        return await self._transport.send(request, self.connection.limits, read_response)
+        result, error = await self._transport.send(request, self.connection.limits, read_response)
+        if error is None:
+            return cast("T", result)
+        again = self.connection.for_older_esb(request, error)
+        if again is None:
+            await self._hide_passwords(request, error)
+            raise error
+        return await self._send(again, read)
+
+    async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
+        """Hide the flow's passwords in SOPS's words."""
+        call = source_of_passwords(request, error)
+        source: TaskDetail | Template | None = None
+        if call is not None:
+            try:
+                wanted = self.connection.request(call.api, call.parameters)
+                source = await self._send(wanted, call.result)
+            except SopsError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        # Slow for a large flow.
+        await asyncio.to_thread(hide_passwords, request, error, source)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.storable import storable_text
+from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import InvalidParameterError
@@ -52,7 +53,7 @@ class HttpResponse:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -115,10 +116,10 @@ class BodyCollector:
     """
 
     def __init__(self, encoding: str | None, largest_bytes: int) -> None:
-        word = (encoding or "").strip().lower()
-        if word not in ("", "identity", *_COMPRESSED):
-            raise BodyError(f"the answer has an unexpected Content-Encoding ({word})")
-        self._decoder = zlib.decompressobj(_ANY_HEADER) if word in _COMPRESSED else None
+        name = word((encoding or "").lower())
+        if name not in ("", "identity", *_COMPRESSED):
+            raise BodyError(f"the answer has an unexpected Content-Encoding ({name})")
+        self._decoder = zlib.decompressobj(_ANY_HEADER) if name in _COMPRESSED else None
         self._largest_bytes = largest_bytes
         self._content = bytearray()
 
@@ -144,9 +145,9 @@ class BodyCollector:
         """How much has arrived so far, decompressed, in bytes."""
         return len(self._content)
 
-    def content(self) -> bytes:
+    def content(self) -> bytearray:
         """Return what has arrived, and forget it: a large body is not kept twice."""
-        content = bytes(self._content)
+        content = self._content
         self.close()
         return content
 

@@ -97,7 +97,7 @@ def without_reserved_keys(value: Any) -> Any:
     return _dict_or_same(value, kept, renamed)
 
 
-def read_json(content: bytes | str) -> Any:
+def read_json(content: bytes | bytearray | str) -> Any:
     """Parse a JSON text and return its value in ``storable`` form.
 
     Lenient, so an odd character costs that character, not the whole text: invalid UTF-8 becomes U+FFFD, and control
@@ -109,14 +109,16 @@ def read_json(content: bytes | str) -> Any:
     return read_json_as_sent(content)[0]
 
 
-def read_json_as_sent(content: bytes | str) -> tuple[Any, tuple[Path, ...]]:
+def read_json_as_sent(content: bytes | bytearray | str) -> tuple[Any, tuple[Path, ...]]:
     """Parse a JSON text as ``read_json`` does.
 
     :return: the value, and the paths to what in it is not as it was sent; at most ``_MOST_PATHS`` of them.
     """
-    if isinstance(content, bytes):
+    if isinstance(content, str):
+        text = storable_text(content)
+    else:
         _check_size(content)
-    text = content.decode("utf-8-sig", errors="replace") if isinstance(content, bytes) else storable_text(content)
+        text = content.decode("utf-8-sig", errors="replace")
     odd: list[str] = []
     try:
         sent = _decoder(odd).decode(text)
@@ -128,7 +130,7 @@ def read_json_as_sent(content: bytes | str) -> tuple[Any, tuple[Path, ...]]:
     return kept, tuple(itertools.islice(_differences(sent, kept), _MOST_PATHS))
 
 
-def _check_size(content: bytes) -> None:
+def _check_size(content: bytes | bytearray) -> None:
     """Refuse a JSON text that takes far more memory than its size.
 
     :raises ValueError: it does.
@@ -137,10 +139,12 @@ def _check_size(content: bytes) -> None:
         raise ValueError(f"the JSON holds more than {MOST_VALUES} values")
     if len(content) * 4 <= MOST_TEXT_BYTES:
         return
+    width = 4 if _WIDEST.search(content) else 2 if _WIDE.search(content) else 1
+    if len(content) * width <= MOST_TEXT_BYTES:
+        return
     continuations = len(content) - len(content.translate(None, _CONTINUATIONS))
     beginnings = len(content) - len(content.translate(None, _BEGINNINGS))
     characters = len(content) - min(continuations, 3 * beginnings)
-    width = 4 if _WIDEST.search(content) else 2 if _WIDE.search(content) else 1
     if characters * width > MOST_TEXT_BYTES:
         raise ValueError(f"the texts of the JSON take more than {MOST_TEXT_BYTES} bytes")
 

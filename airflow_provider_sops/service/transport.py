@@ -76,6 +76,8 @@ class _TimedResponse(http.client.HTTPResponse):
 
 class _Timed(http.client.HTTPConnection):
     response_class = _TimedResponse
+    #: Python prints whole requests, credentials among them, if somebody sets this for all connections.
+    debuglevel = 0
 
     def send(self, data: Any) -> None:
         """Reset the timeout of a reused connection; its last answer left little of it."""
@@ -173,7 +175,7 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
         raise connection_error(failed, request, error, request_sent=True, reason=not_http(error)) from None
 
 
-def _read_body(received: requests.Response, limits: Limits) -> bytes:
+def _read_body(received: requests.Response, limits: Limits) -> bytearray:
     encoding = received.headers.get("Content-Encoding")
     with contextlib.closing(BodyCollector(encoding, limits.largest_answer_bytes)) as body:
         while piece := received.raw.read(_PIECE_BYTES, decode_content=False):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.answer import Answer as ServiceAnswer
 from airflow_provider_sops.service.answer import Kind, read_body, read_code, refusal
 from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -213,15 +214,16 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's message (``Credentials.conceal``). A proxy's page may echo the
-        request's URL, which contains them with ESB.
+    :param conceal: removes secrets from whatever the server said. A proxy's page may echo the request's URL, which
+        contains them with ESB.
     :raises SopsError: the call failed; the module ``errors`` explains each class.
     """
     body = read_body(response)
     payload = body.content
     said = payload or {}
     if response.is_success and said.get("result") is True:
-        trace_id = _trace_id(response, said)
+        found = _trace_id(response, said)
+        trace_id = found and word(found)
 
         def unusable(reason: str) -> SopsGatewayError:
             return SopsGatewayError(

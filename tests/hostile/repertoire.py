@@ -287,7 +287,6 @@ ODD_BUT_FINISHED = tuple(
 UNKNOWN_WORDS = (
     "BLOCKED",
     "\x1b[31mFINISHED\x1b[0m",
-    "FINISHED\n",
     "finished",
     "FINISHED\u202e",
     "F" * 100_000,

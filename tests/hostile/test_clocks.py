@@ -43,7 +43,7 @@ def clock() -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def no_worker_to_outlive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Triggers fire at once."""
-    monkeypatch.setattr("airflow_provider_sops.triggers.worker_exit.WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_sops.triggers.waiting_trigger.WORKER_EXIT_SECONDS", 0.0)
 
 
 def jumping(clock: Any, seconds: float, running: Any, lost: Any, over: Any) -> Callable[[Exchange], None]:

@@ -21,6 +21,7 @@ from airflow_provider_sops.sops.errors import SopsGatewayError
 from airflow_provider_sops.sops.models import TaskListItem, TemplateListItem
 from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.sops.task_origin import TaskOrigin
 from tests.triggers.simulated_time import run_in_simulated_time
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ ENDING = ("the same page", "two pages in turn", "one task again and again", "mor
 def find_tasks(kind: str) -> int:
     hook = create_autospec(SopsHook, instance=True)
     hook.get_task_list.side_effect = pages(task, kind)
-    found = ExactlyOnce(hook, KEY, logging.getLogger(__name__)).find().current
+    found = ExactlyOnce(hook, KEY, logging.getLogger(__name__), origin=TaskOrigin()).find().current
     assert len({each.id for each in found}) == len(found)
     return len(found)
 

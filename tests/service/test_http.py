@@ -14,7 +14,7 @@ def collected(content: bytes, encoding: str | None, *, piece_bytes: int = 7, lar
     body = BodyCollector(encoding, largest_bytes)
     for start in range(0, len(content), piece_bytes):
         body.add(content[start : start + piece_bytes])
-    return body.content()
+    return bytes(body.content())
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 100_000])

@@ -9,12 +9,12 @@ from airflow_provider_sops.service.calls import (
     UnusableDataError,
     as_it_is,
     call,
-    list_of,
     needed_list,
     needed_object,
     nothing,
 )
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
@@ -270,7 +270,7 @@ def get_task_list(
     """
     return call(
         "get_task_list",
-        list_of(_read_item),
+        _task_list,
         keyword=keyword,
         template_id=template_id,
         template_ids=comma_separated(template_ids),
@@ -375,6 +375,15 @@ def _read_detail(answer: Answer) -> TaskDetail:
     return TaskDetail.read(needed_object(answer.data), answer.replaced)
 
 
+def _task_list(data: Any) -> list[TaskListItem]:
+    """Read a list of tasks. Anything else must not pass for an empty one, after which a task would be created."""
+    if not isinstance(data, list):
+        raise SopsGatewayError(
+            "SOPS answered without a list of tasks", api="get_task_list", http_status=200, answer_cut=True
+        )
+    return [_read_item(needed_object(item)) for item in data]
+
+
 def _read_item(data: Any) -> TaskListItem:
     """Read an item; a task whose id is lost must not pass for one that does not exist."""
     item = TaskListItem.read(data)
@@ -396,4 +405,4 @@ def _project_id(data: Any) -> int:
 
 
 def _task_url(answer: Answer) -> str:
-    return read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url"))
+    return web_address(read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url")))

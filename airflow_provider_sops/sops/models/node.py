@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import keys_of_replaced, without_reserved_keys
 from airflow_provider_sops.sops.models.dated import Dated
-from airflow_provider_sops.sops.models.status import TaskState
+from airflow_provider_sops.sops.models.status import TaskState, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ class NodeDetail(Dated):
         return cls(
             id=read_text(data.get("id")),
             name=read_text(data.get("name")),
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             loop=read_int(data.get("loop"), 1),
             retry=read_int(data.get("retry")),
             skip=bool(data.get("skip")),
