@@ -39,6 +39,8 @@ _tokens: dict[TokenKey, AccessToken] = {}
 _obtaining = threading.Lock()
 _counting = threading.Lock()
 _last_timestamp = 0
+#: How far timestamps may run ahead of the clock where many are needed within a millisecond.
+_MOST_AHEAD_MILLISECONDS = 60_000
 
 
 def now() -> float:
@@ -50,7 +52,10 @@ def fresh_timestamp() -> str:
     """Return the time in milliseconds since the epoch, never the same twice: EnOS rejects repeats."""
     global _last_timestamp
     with _counting:
-        _last_timestamp = max(time.time_ns() // 1_000_000, _last_timestamp + 1)
+        now_milliseconds = time.time_ns() // 1_000_000
+        # A clock that was put back is right now: EnOS would not accept a time in the future.
+        was_put_back = now_milliseconds < _last_timestamp - _MOST_AHEAD_MILLISECONDS
+        _last_timestamp = now_milliseconds if was_put_back else max(now_milliseconds, _last_timestamp + 1)
         return str(_last_timestamp)
 
 

@@ -18,6 +18,7 @@ from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.verdict import Verdict, judge
+from airflow_provider_sops.waiting.follow import steady_clock
 from airflow_provider_sops.waiting.model import Look
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class TaskEndsPoll:
         self._known: dict[int, _Known] = {}
         self._is_complete = False
         self._told_error = ""
+        # Tasks that left the list because the machine's clock has jumped would be forgotten.
+        self._time_of_day = steady_clock()
 
     async def pictures(self) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
         """Yield all known tasks by id, once per interval in which the server answers. Never ends."""
@@ -152,7 +155,7 @@ class TaskEndsPoll:
 
     async def _list(self, *, down_to: int = 0, **filters: Any) -> dict[int, TaskListItem]:
         """Read a list page by page, newest first, until it ends or an id is reached; at least one page."""
-        since = pendulum.now("UTC").subtract(seconds=int(self._follow_days * 86400))
+        since = pendulum.from_timestamp(self._time_of_day() - self._follow_days * 86400)
         pages: Pages[TaskListItem] = Pages("get_task_list", lambda item: item.id, PAGE_SIZE, _PAGE_OVERLAP)
         while not pages.is_over:
             page = await self._connection.ask(

@@ -94,6 +94,7 @@ def test_an_open_way_is_known(host: str, plain: bool) -> None:
         ({"proxy": "proxy:3128"}, {}, "'proxy' must start with http"),
         ({"timeout_seconds": 0}, {}, "'timeout_seconds' is 0"),
         ({"timeout_seconds": True}, {}, "'timeout_seconds' is True"),
+        ({"max_answer_mb": "much"}, {}, "'max_answer_mb' is 'much'; it must be a number of MiB above 0"),
     ],
 )
 def test_what_is_wrong_is_named_without_secrets(extra: Any, fields: dict[str, Any], words: str) -> None:

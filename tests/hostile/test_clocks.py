@@ -6,20 +6,26 @@ import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import time_machine
 
 from airflow_provider_sops.enos.wait_result import InstanceKind
 from airflow_provider_sops.enos.wait_result import WaitPolicy as EnosWaitPolicy
+from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.enos import EnosHook
 from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
+from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
+from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.hostile.server import answer, by_call, sops_answer
+from tests.triggers.simulated_time import run_in_simulated_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,3 +150,35 @@ def test_a_deadline_that_has_passed_while_nobody_waited_counts(server: HostileSe
         result = TaskFollower(hook, 7, late, logging.getLogger(__name__)).to_the_end()
 
     assert result.outcome == Outcome.TIMED_OUT
+
+
+def test_the_tasks_of_a_business_stay_on_the_list(clock: Any) -> None:
+    asked: list[Any] = []
+    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=30, follow_days=7)
+
+    def listed(**filters: Any) -> list[Any]:
+        asked.append(filters["create_time_start"])
+        return []
+
+    async def ask(question: Any, **_: Any) -> Any:
+        client = mock.create_autospec(AsyncSopsClient, instance=True)
+        client.get_task_list.side_effect = listed
+        return await question(client)
+
+    poll._connection.ask = ask  # type: ignore[method-assign]
+    run_in_simulated_time(poll._list())
+    clock.shift(8 * _DAY)
+    run_in_simulated_time(poll._list())
+
+    assert abs((asked[1] - asked[0]).total_seconds()) < 60
+
+
+@pytest.mark.parametrize("seconds", [-8 * _DAY, -0.001, 0.0])
+def test_a_request_to_enos_has_the_time_of_a_clock_that_was_put_back(clock: Any, seconds: float) -> None:
+    before = int(enos_tokens.fresh_timestamp())
+    clock.shift(seconds)
+
+    timestamps = [int(enos_tokens.fresh_timestamp()) for _ in range(5)]
+
+    assert len({before, *timestamps}) == 6
+    assert abs(timestamps[-1] / 1000 - time.time()) < 1

@@ -31,7 +31,7 @@ from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
 from airflow_provider_sops.sops.node_end import without_engine_lines
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
 from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import TaskWait
@@ -76,6 +76,9 @@ _FIELDS = (
     "finish_time", "ex_data", "auto_retry_status", "failed_node_info", "task_id", "task_url", "pipeline_tree",
     "outputs", "inputs", "constants", "template_id", "histories", "instanceId", "flowId", "graph", "parameters",
     "statusDesc", "stsDesc", "runMode", "recallNum", "recallLimit", "flowInsts", "count", "flowInstanceId", "log",
+)  # fmt: skip
+_TREE_FIELDS = (
+    "activities", "gateways", "flows", "start_event", "end_event", "constants", "outputs", "line", "location",
 )  # fmt: skip
 OBJECTS = st.fixed_dictionaries({}, optional=dict.fromkeys(_FIELDS, ODD))
 ROWS = st.dictionaries(_KEYS, OBJECTS, max_size=3)
@@ -144,7 +147,7 @@ class TestAnything:
     @given(st.lists(STATUSES, min_size=1, max_size=3), OBJECTS)
     def test_a_wait_takes_in_every_status(self, statuses: list[Any], detail: Any) -> None:
         known = TaskDetail.read(storable(detail))
-        secrets = TaskSecrets([known])
+        secrets = TaskSecrets([known]).work_out()
         wait = TaskWait(WaitPolicy(), 0.0, secrets.named(TreeIndex(known.pipeline_tree)))
         for number, status in enumerate(statuses):
             look = Look(0.0, with_details=number % 2 == 0)
@@ -153,6 +156,14 @@ class TestAnything:
             if update.result is not None:
                 json.dumps(update.result.to_event(), allow_nan=False).encode()
                 break
+
+    @bounded
+    @given(st.fixed_dictionaries({}, optional=dict.fromkeys(_TREE_FIELDS, ODD | ROWS)))
+    def test_a_tree_is_read_or_refused(self, tree: Any) -> None:
+        TreeIndex(storable(tree))
+        with contextlib.suppress(SopsError):
+            read = PipelineTree(storable(tree))
+            read.map_to_task(read)
 
     @bounded
     @given(st.lists(OBJECTS, min_size=1, max_size=3))

@@ -51,6 +51,7 @@ def test_everything_can_be_set() -> None:
         "verify": "/etc/ca.pem",
         "proxy": "http://proxy.example.com:3128",
         "timeout_seconds": 7.5,
+        "max_answer_mb": "0.5",
     }
 
     assert read_connection(connection(extra)) == SopsConnection(
@@ -59,7 +60,7 @@ def test_everything_can_be_set() -> None:
         transport=TransportSettings(
             "https://bkapi.example.com", TRANSPORT_ERRORS, verify="/etc/ca.pem", proxy="http://proxy.example.com:3128"
         ),
-        limits=Limits(total_seconds=7.5),
+        limits=Limits(total_seconds=7.5, largest_answer_bytes=512 * 1024),
         bk_biz_id="2",
         scope="project",
     )
@@ -78,6 +79,7 @@ def test_empty_fields_of_a_form_are_no_values() -> None:
             "verify",
             "proxy",
             "timeout_seconds",
+            "max_answer_mb",
         ),
         "",
     )
