@@ -243,6 +243,15 @@ def test_templates_of_one_name_without_ids_get_a_file_each(airflow_sops: Airflow
     assert done[1].out == 'same.json: template "same" up to date\nsame_2.json: template "same" up to date\n'
 
 
+def test_a_snapshot_without_an_id_cannot_be_checked_and_is_named(airflow_sops: AirflowSops) -> None:
+    (airflow_sops.folder / "flows.yaml").write_text(YAML % 1)
+    airflow_sops("snapshot", "--from-export", "flows.yaml")
+
+    done = airflow_sops("check", "same.json")
+
+    assert (done.code, done.err.startswith("airflow-sops check: same.json has no template id")) == (2, True)
+
+
 def test_an_export_is_shown(airflow_sops: AirflowSops) -> None:
     (airflow_sops.folder / "flows.dat").write_bytes(export("deploy", "restart"))
 
