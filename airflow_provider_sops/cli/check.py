@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
-from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError, SopsNotFoundError
 from airflow_provider_sops.sops.pipeline_tree.content import differences
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> bool:
         all_agree = False
         sys.stdout.write(f"{name} differs:\n")
         for words in found:
-            sys.stdout.write(f"  {words}\n")
+            sys.stdout.write(f"  {shortened(words)}\n")
     return all_agree
 
 

@@ -9,7 +9,7 @@ from airflow_provider_sops.cli.export import open_export
 from airflow_provider_sops.cli.server import BUSINESS, open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
 from airflow_provider_sops.drawing.tree import draw
-from airflow_provider_sops.service.text import quoted, shortened
+from airflow_provider_sops.service.text import quoted, shortened, word
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 
@@ -43,13 +43,14 @@ def _heading(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.template_id is not None:
         name = f"{quoted(snapshot.template_name)}, template {snapshot.template_id}"
         project = f" of {quoted(snapshot.project_name)}" if snapshot.project_name else ""
-        yield f"{name} ({snapshot.template_source}{project}), saved {snapshot.edit_time or 'at an unknown time'}"
+        saved = word(snapshot.edit_time) or "at an unknown time"
+        yield f"{name} ({word(snapshot.template_source)}{project}), saved {saved}"
     elif snapshot.template_name:
         yield quoted(snapshot.template_name)
     activities = sum(isinstance(node, Activity) for node in tree.nodes.values())
     yield (
         f"{len(tree.nodes)} nodes, {activities} of them activities, on {len(tree.levels)} levels,"
-        f" {len(tree.graph.loops)} loops, {snapshot.content_hash}"
+        f" {len(tree.graph.loops)} loops, {word(snapshot.content_hash)}"
     )
 
 
@@ -72,7 +73,7 @@ def _nodes(tree: PipelineTree, path: NodeKey) -> Iterator[str]:
 def _label(node: Node) -> str:
     if isinstance(node, Activity):
         return quoted(node.name)
-    return f"{node.type}{f' {quoted(node.name)}' if node.name else ''}"
+    return f"{word(node.type)}{f' {quoted(node.name)}' if node.name else ''}"
 
 
 def _traits(node: Node) -> str:
@@ -92,7 +93,7 @@ def _traits(node: Node) -> str:
 def _target(edge: Edge, tree: PipelineTree) -> str:
     node = tree.nodes[edge.target]
     back = " (back)" if edge.is_back else ""
-    return f"{_label(node) if node.name else f'{node.type} {quoted(node.id)[1:-1]}'}{back}"
+    return f"{_label(node) if node.name else f'{word(node.type)} {quoted(node.id)[1:-1]}'}{back}"
 
 
 def _condition(edge: Edge) -> str:

@@ -15,7 +15,7 @@ from airflow_provider_sops.cli.export import open_export
 from airflow_provider_sops.cli.server import BUSINESS, open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, write_snapshot
 from airflow_provider_sops.dag_generator.task_ids import readable_part
-from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 
@@ -123,7 +123,7 @@ def _write(snapshot: Snapshot, path: Path) -> None:
     number = "" if snapshot.template_id is None else f" {snapshot.template_id}"
     sys.stdout.write(f"{path}: template{number} {quoted(snapshot.template_name)} {words}\n")
     for finding in snapshot.tree.findings:
-        sys.stderr.write(f"{path}: SOPS would refuse this template: {finding}\n")
+        sys.stderr.write(f"{path}: SOPS would refuse this template: {shortened(str(finding))}\n")
 
 
 class _Folder:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import differences
@@ -103,4 +104,4 @@ def tell_template_change(start: FlowStart) -> None:
     text = f"template {start.template_id} has changed since its snapshot: {shown}"
     if start.on_template_change == "fail":
         raise SopsInvalidParameterError(text, advice="Write the snapshot again with `airflow-sops snapshot`.")
-    start.log.warning("%s", text)
+    start.log.warning("%s", log_entry(text))

@@ -91,7 +91,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_about(service: str, secret: str, transport: TransportSettings, unused_extra: tuple[str, ...]) -> None:
-    """Log a warning for plain-text transport and for unknown extra keys.
+    """Log a warning, once per process, for plain-text transport, unverified certificates and unknown extra keys.
 
     :param service: its name.
     :param secret: the name of the secret that every request carries.
@@ -99,6 +99,12 @@ def warn_about(service: str, secret: str, transport: TransportSettings, unused_e
     """
     if transport.is_plain_text:
         _warn_once("%s does not use https://: the %s crosses the network in plain text.", transport.root, secret)
+    if transport.verify is False and transport.root.startswith("https:"):
+        _warn_once(
+            "Extra 'verify' is false: whoever can redirect requests to %s can pose as it and read the %s.",
+            transport.root,
+            secret,
+        )
     if unused_extra:
         _warn_once("The extra of the %s connection has unknown keys: %s.", service, ", ".join(unused_extra))
 

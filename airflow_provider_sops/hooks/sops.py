@@ -10,11 +10,14 @@ from airflow_provider_sops.hooks.connection_form import field_behaviour, form_wi
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
+from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -75,6 +78,11 @@ class SopsHook(SessionHook):
             mask_secret(secret)
         warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)
         return connection
+
+    @property
+    def user(self) -> str | None:
+        """The user that calls are made for; ``None`` if the connection has a token instead."""
+        return self.connection.credentials.user
 
     def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS.
@@ -189,9 +197,26 @@ class SopsHook(SessionHook):
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         connection = self.connection
-        limits = limits or self._limited(connection.limits)
-        response = send(session or self.get_conn(), request, connection.transport, limits)
+        sent_within = limits or self._limited(connection.limits)
+        response = send(session or self.get_conn(), request, connection.transport, sent_within)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return connection.read(request, response)
+        try:
+            return connection.read(request, response)
+        except SopsError as error:
+            again = connection.for_older_esb(request, error)
+            if again is None:
+                self._hide_passwords(request, error, may_read=limits is not _HURRIED)
+                raise
+        return self._send(again, session=session, limits=limits)
+
+    def _hide_passwords(self, request: HttpRequest, error: SopsError, *, may_read: bool) -> None:
+        """Hide the flow's passwords in SOPS's words; without time to read them, the words are withheld."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None and may_read:
+            try:
+                source = call.read(self.call_once(call.api, **call.parameters))
+            except ServiceError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        hide_passwords(request, error, source)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.answer import Answer as ServiceAnswer
 from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
 from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -213,13 +214,14 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's message (``Credentials.conceal``). A proxy's page may echo the
-        request's URL, which contains them with ESB.
+    :param conceal: removes secrets from whatever the server said. A proxy's page may echo the request's URL, which
+        contains them with ESB.
     :raises SopsError: the call failed; the module ``errors`` explains each class.
     """
     payload = read_object(response)
     if response.is_success and payload is not None and payload.get("result") is True:
-        return Answer(payload.get("data"), payload, _trace_id(response, payload))
+        trace_id = _trace_id(response, payload)
+        return Answer(payload.get("data"), payload, trace_id and word(trace_id))
     said = payload or {}
     raise refusal(
         _classify(endpoint, response.status, payload),

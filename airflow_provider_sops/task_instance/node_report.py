@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.text import quoted, shortened
+from airflow_provider_sops.service.text import log_entry, quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
 from airflow_provider_sops.sops.node_result import NodeOutcome
@@ -89,27 +89,27 @@ class EndedNode:
     version: str
 
     def read(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
-        """Ask SOPS, on a worker; an empty report if it does not answer."""
-        data = self.read_data(hook, sops_task_id, log)
+        """Ask SOPS, on a worker; an empty report if it does not tell."""
+        data = self.read_data(hook, sops_task_id, secrets, log)
         if data is None:
             return NodeReport()
         try:
             text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
         except SopsError as error:
-            log.debug(NO_LOG, error)
+            log.debug(NO_LOG, secrets.message(str(error)))
             text = ""
         return report(self.path[-1], data, text, secrets)
 
-    def read_data(self, hook: SopsHook, sops_task_id: int, log: TaskLog) -> NodeData | None:
-        """Ask SOPS for inputs and outputs alone; ``None`` if it does not answer."""
+    def read_data(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeData | None:
+        """Ask SOPS for inputs and outputs alone; ``None`` if it does not tell."""
         try:
             return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
         except SopsError as error:
-            log.warning(NO_DATA, error)
+            log.warning(NO_DATA, secrets.message(str(error)))
             return None
 
 
 def write(lines: Iterable[LogLine], log: TaskLog) -> None:
     """Write lines to a task's log."""
     for line in lines:
-        log.log(line.level, "%s", line.text)
+        log.log(line.level, "%s", log_entry(line.text))

@@ -162,12 +162,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         try:
             data = await wait.node_data(node.path, self.node.plugin)
         except SopsError as error:
-            self.log.warning(NO_DATA, error)
+            self.log.warning(NO_DATA, secrets.message(str(error)))
             return NodeReport()
         try:
             text = await wait.node_log(node.id, result.version)
         except SopsError as error:
-            self.log.debug(NO_LOG, error)
+            self.log.debug(NO_LOG, secrets.message(str(error)))
             text = ""
         return report(node.id, data, text, secrets)
 

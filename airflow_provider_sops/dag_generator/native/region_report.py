@@ -104,7 +104,7 @@ class RegionReport:
 
     def _data_of(self, key: NodeKey) -> NodeData | None:
         node = self._node_of(key)
-        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._log)
+        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._secrets, self._log)
 
     def _node_of(self, key: NodeKey) -> EndedNode | None:
         """Return an activity that was reached; others have no data."""

@@ -181,6 +181,7 @@ class MirrorRun:
 
     def _retry(self, task: FlowTask, node: NodeInTask) -> tuple[str, ...]:
         """Retry the node if it has failed, and return the mark of the failure that this overcomes."""
+        secrets = self._secrets_of(node.secrets_of)
         now = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if now is None or now.state != TaskState.FAILED or now.children:
             return ()
@@ -189,7 +190,7 @@ class MirrorRun:
         )
         if retries_by_itself(self.hook, task.sops_task_id, status):
             return ()
-        refusal = retry_node(self.hook, task.sops_task_id, now, self.log)
+        refusal = retry_node(self.hook, task.sops_task_id, secrets.named_node(now), self.log)
         if refusal is not None:
             raise refusal
         return (failure_mark(now),)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.calls import Call, as_it_is, call, list_of, nothing
+from airflow_provider_sops.service.calls import Call, as_it_is, call, nothing
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
@@ -260,7 +261,7 @@ def get_task_list(
     """
     return call(
         "get_task_list",
-        list_of(TaskListItem.read),
+        _task_list,
         keyword=keyword,
         template_id=template_id,
         template_ids=comma_separated(template_ids),
@@ -355,6 +356,15 @@ def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
     return Call(api, parameters, read)
 
 
+def _task_list(data: Any) -> list[TaskListItem]:
+    """Read a list of tasks. Anything else must not pass for an empty one, after which a task would be created."""
+    if not isinstance(data, list):
+        raise SopsGatewayError(
+            "SOPS answered without a list of tasks", api="get_task_list", http_status=200, answer_cut=True
+        )
+    return [TaskListItem.read(item) for item in data]
+
+
 def _project_id(data: Any) -> int:
     project_id = read_id(read_mapping(data).get("project_id"))
     if project_id is None:
@@ -368,4 +378,4 @@ def _project_id(data: Any) -> int:
 
 
 def _task_url(answer: Answer) -> str:
-    return read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url"))
+    return web_address(read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url")))

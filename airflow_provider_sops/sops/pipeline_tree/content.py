@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping
-from airflow_provider_sops.sops.constants import is_password
+from airflow_provider_sops.sops.constants import is_password, without_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
@@ -230,5 +230,7 @@ def _content_of_constant(constant: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first_content_of_constant(constant: Mapping[str, Any]) -> dict[str, Any]:
-    hidden = _NOT_CONTENT_OF_CONSTANTS | (_SECRET if is_password(constant) else frozenset())
+    hidden = _NOT_CONTENT_OF_CONSTANTS
+    if is_password(constant):
+        constant, hidden = without_password(constant), hidden | _SECRET
     return {key: value for key, value in constant.items() if key not in hidden}

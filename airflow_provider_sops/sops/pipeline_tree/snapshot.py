@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
-from airflow_provider_sops.sops.constants import is_password
+from airflow_provider_sops.sops.constants import is_password, without_password
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash, matches_hash
 from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree, find_holder
@@ -136,9 +136,6 @@ def _without_passwords(value: Any) -> Any:
         return [_without_passwords(each) for each in value]
     if not isinstance(value, dict):
         return value
-    copied = {key: _without_passwords(each) for key, each in value.items()}
-    if "key" in copied and is_password(copied):
-        copied.update(value="", value_emptied=True)
-        if read_mapping(copied.get("meta")):
-            copied["meta"] = {**copied["meta"], "value": ""}
-    return copied
+    if is_password(value):
+        return {**without_password(value), "value_emptied": True}
+    return {key: _without_passwords(each) for key, each in value.items()}

@@ -1,4 +1,8 @@
-"""The ESB: ``/api/c/compapi/v2/sops/{call}/``, ids and credentials among the parameters, always HTTP 200."""
+"""The ESB: ``/api/c/compapi/v2/sops/{call}/``, ids among the parameters, always HTTP 200.
+
+Credentials are in the header ``X-Bkapi-Authorization``, or among the parameters if it is missing. ESBs of the time of
+SOPS 2019 and 2020 do not know the header.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +33,9 @@ def handle(state: ServerState, request: Request) -> Response:
         return _error(_NO_COMPONENT, f"Component not found, path: {request.path}")
     try:
         parameters = _parameters(request)
-        check_app(state.config, parameters)
-        username = find_user(state.config, parameters)
+        credentials = _credentials(state, request, parameters)
+        check_app(state.config, credentials)
+        username = find_user(state.config, credentials)
     except (ValueError, RecursionError):
         return _error(_BAD_PARAMETERS, "Request JSON string is wrong in format, which cannot be analyzed.")
     except UnknownAppError:
@@ -80,6 +85,16 @@ def _parameters(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError("not an object")
     return body
+
+
+def _credentials(state: ServerState, request: Request, parameters: dict[str, Any]) -> dict[str, Any]:
+    header = request.headers.get("X-Bkapi-Authorization")
+    if header is None or state.config.api != "current":
+        return parameters
+    found = json.loads(header)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
 
 
 def _query_text(value: Any) -> str:

@@ -39,7 +39,14 @@ def secret_tree() -> Any:
     called = tree["activities"]["s3"]
     called["pipeline"]["constants"] = {"${inner}": {**password("${inner}", SECRET), "meta": {"value": SECRET}}}
     called["constants"] = {"${inner}": password("${inner}", {"tag": "value", "value": SECRET})}
-    tree["kept_by_some_editor"] = [password("${old}", SECRET)]
+    form = {"type": "input", "attrs": {"default": SECRET}}
+    tree["constants"]["${tagged}"] = {
+        **password("${tagged}", SECRET),
+        "custom_type": "input",
+        "meta": {"default": SECRET},
+        "form_schema": form,
+    }
+    tree["kept_by_some_editor"] = [password("${old}", SECRET), {"custom_type": "PassWord", "value": SECRET}]
     return tree
 
 
