@@ -173,7 +173,7 @@ def test_what_an_export_does_not_have_is_named_with_what_it_has() -> None:
     with pytest.raises(SopsInvalidParameterError, match="no template '8'") as error:
         read_export(dat(full_json())).find("8")
 
-    assert error.value.advice == "It has: 6 (deploy), 7 (restart)."
+    assert error.value.advice == 'It has: 6 "deploy", 7 "restart".'
 
 
 def test_a_subprocess_that_the_file_does_not_have_stays_folded() -> None:
