@@ -125,6 +125,10 @@ class SopsHook(SessionHook):
             limits = self.connection.limits.within(_TOTAL_SECONDS_AT_ONCE, _CONNECT_SECONDS_AT_ONCE)
             return self._send(request, session=session, limits=limits)
 
+    def do_at_once(self, call: Call[T]) -> T:
+        """Make a call of ``sops.calls`` as ``call_at_once`` does, and return its result."""
+        return call.result(self.call_at_once(call.api, fresh=call.fresh, **call.parameters))
+
     def revoke_at_once(self, task_id: int | str) -> None:
         """Revoke a task with ``call_at_once``.
 
@@ -208,7 +212,7 @@ class SopsHook(SessionHook):
         except SopsError as error:
             again = connection.for_older_esb(request, error)
             if again is None:
-                self._hide_passwords(request, error, may_read=limits is None)
+                self._hide_passwords(request, error, may_read=session is None)
                 raise
         return self._send(again, session=session, limits=limits)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import tenacity
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.sops.answer import Answer
-    from airflow_provider_sops.sops.models import TaskDetail, Template
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class AsyncSopsClient:
 
     async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS; same parameters, answer and errors as ``SopsHook.call``."""
-        return await self._call(self.connection.request(api, parameters, fresh=fresh), lambda answer: answer)
+        return await self._call(self.connection.request(api, parameters, fresh=fresh), _as_it_is)
 
     async def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
@@ -97,32 +96,30 @@ class AsyncSopsClient:
     async def _send(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
         """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
 
-        def read_response(response: HttpResponse) -> tuple[T | None, SopsError | None]:
+        def read_response(response: HttpResponse) -> T:
             log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-            try:
-                answer = self.connection.read(request, response)
-            except SopsError as refusal:
-                return None, refusal.with_traceback(None)
-            return read(answer), None
+            return read(self.connection.read(request, response))
 
-        result, error = await self._transport.send(request, self.connection.limits, read_response)
-        if error is None:
-            return cast("T", result)
-        again = self.connection.for_older_esb(request, error)
-        if again is None:
-            await self._hide_passwords(request, error)
-            raise error
+        try:
+            return await self._transport.send(request, self.connection.limits, read_response)
+        except SopsError as error:
+            again = self.connection.for_older_esb(request, error)
+            if again is None:
+                await self._hide_passwords(request, error)
+                raise
         return await self._send(again, read)
 
     async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
         """Hide the flow's passwords in SOPS's words."""
-        call = source_of_passwords(request, error)
-        source: TaskDetail | Template | None = None
+        call, source = source_of_passwords(request, error), None
         if call is not None:
             try:
-                wanted = self.connection.request(call.api, call.parameters)
-                source = await self._send(wanted, call.result)
+                source = call.result(await self._send(self.connection.request(call.api, call.parameters), _as_it_is))
             except SopsError:
                 log.debug("Which passwords an error of %s may quote is not known.", request.api)
         # Slow for a large flow.
         await asyncio.to_thread(hide_passwords, request, error, source)
+
+
+def _as_it_is(answer: Answer) -> Answer:
+    return answer

@@ -16,8 +16,8 @@ from tests.hostile.server import HostileServer, answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: The total time of one request.
-TOTAL_SECONDS = 0.4
+#: The total time of one request where a module does not set ``REQUEST_SECONDS``.
+_PATIENT_SECONDS = 10.0
 _KIND = "hostile kind"
 _held: dict[str, bool] = defaultdict(lambda: True)
 
@@ -32,11 +32,11 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Make an address that of ``sops_default`` and ``enos_default``; requests to it end soon."""
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make an address that of ``sops_default`` and ``enos_default``."""
 
     def to(url: str, **extra: Any) -> None:
-        limits = {"timeout_seconds": TOTAL_SECONDS, "max_answer_mb": 1, **extra}
+        limits = {"timeout_seconds": _PATIENT_SECONDS, "max_answer_mb": 1, **extra}
         sops_extra = {"bk_username": "admin", "bk_biz_id": "2", **limits}
         enos_extra = {"user_id": "u1", "org_id": "o1", **limits}
         common = {"host": url, "login": "airflow", "password": "app-secret"}
@@ -48,10 +48,10 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def server(connect: Callable[[str], None]) -> Iterator[HostileServer]:
+def server(connect: Callable[..., None], request: pytest.FixtureRequest) -> Iterator[HostileServer]:
     """The server, behind both connections; what it does is for the test to say."""
     with HostileServer(answer(b"{}", status="404 Not Found")) as running:
-        connect(running.url)
+        connect(running.url, timeout_seconds=getattr(request.module, "REQUEST_SECONDS", _PATIENT_SECONDS))
         yield running
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.hostile.repertoire import Kind, StatusKind
     from tests.hostile.server import Exchange, HostileServer
 
+REQUEST_SECONDS = 0.4
 VICTIM = 5
 TASKS = range(1, 13)
 _FINISHED = '{"state":"FINISHED","children":{}}'

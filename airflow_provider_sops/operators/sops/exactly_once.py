@@ -74,7 +74,7 @@ class ExactlyOnce:
         pages: Pages[TaskListItem] = Pages("get_task_list", lambda task: task.id)
         while not pages.is_over:
             pages.add(self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=pages.offset))
-        return self._sorted(list(pages.found.values()))
+        return self._sorted(tuple(pages.found.values()))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
         """Create a task and return the id of the elected one, which may be another than the one just created.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.task_key import TaskKey
@@ -147,17 +146,14 @@ class TasksToRevoke:
         tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})(
             revoke_once,
             lambda: self._hook.revoke_at_once(sops_task_id),
-            lambda: self._at_once(get_task_status(sops_task_id, fresh=True)),
+            lambda: self._hook.do_at_once(get_task_status(sops_task_id, fresh=True)),
         )
 
     def _look_up(self) -> FoundTasks:
-        items = self._at_once(get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE))
+        items = self._hook.do_at_once(get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE))
         user = self._hook.user
         origin = replace(self._origin, users=() if user is None else (user,))
         found = FoundTasks.of(self._key, items, origin)
         for task in (*found.doubtful, *found.doubtful_earlier):
             self._log.error("%s may have been made by this task; it is not revoked and may still run.", described(task))
         return found
-
-    def _at_once(self, call: Call[T]) -> T:
-        return call.result(self._hook.call_at_once(call.api, fresh=call.fresh, **call.parameters))

@@ -9,6 +9,7 @@ from airflow_provider_sops.service.calls import (
     UnusableDataError,
     as_it_is,
     call,
+    list_of,
     needed_list,
     needed_object,
     nothing,
@@ -270,7 +271,7 @@ def get_task_list(
     """
     return call(
         "get_task_list",
-        _task_list,
+        list_of(_read_item),
         keyword=keyword,
         template_id=template_id,
         template_ids=comma_separated(template_ids),
@@ -373,15 +374,6 @@ def _read_status(data: Any) -> TaskStatus:
 
 def _read_detail(answer: Answer) -> TaskDetail:
     return TaskDetail.read(needed_object(answer.data), answer.replaced)
-
-
-def _task_list(data: Any) -> list[TaskListItem]:
-    """Read a list of tasks. Anything else must not pass for an empty one, after which a task would be created."""
-    if not isinstance(data, list):
-        raise SopsGatewayError(
-            "SOPS answered without a list of tasks", api="get_task_list", http_status=200, answer_cut=True
-        )
-    return [_read_item(needed_object(item)) for item in data]
 
 
 def _read_item(data: Any) -> TaskListItem:
