@@ -112,7 +112,7 @@ def refusal(
     if issubclass(kind.error, RateLimitError):
         details["retry_after_seconds"] = _seconds_to_wait(response, wait_headers)
     if issubclass(kind.error, UnusableAnswerError):
-        details["answer_cut"] = payload is None and response.body.lstrip()[:1] in (b"", b"{")
+        details["answer_cut"] = payload is None and _begins_with(response) in (b"", b"{")
     # Before anything is cut: a part of a secret would not be found.
     hide = conceal or str
     words = _excerpt(response, hide) if payload is None else _words(message)
@@ -167,12 +167,17 @@ def _excerpt(response: HttpResponse, hide: Callable[[str], str]) -> str | None:
     return storable_text(" ".join(text.split())[:_EXCERPT_CHARACTERS]) or None
 
 
+def _begins_with(response: HttpResponse) -> bytes:
+    """Return the first character of the body that is no blank; a long body is not copied for that."""
+    return bytes(response.body[:_EXCERPT_CHARACTERS].lstrip()[:1])
+
+
 def _describe_body(response: HttpResponse, hide: Callable[[str], str]) -> str:
     if 300 <= response.status < 400:
         return f"a redirect to {word(hide((response.header('Location') or 'nowhere').partition('?')[0]))!r}"
     if not response.body:
         return "an empty body"
     content_type = word(hide((response.header("Content-Type") or "").partition(";")[0]))
-    if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
+    if content_type == "application/json" or _begins_with(response) in (b"{", b"["):
         return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

@@ -94,6 +94,8 @@ _COMPRESSED = ("gzip", "x-gzip", "deflate")
 #: Recognises both gzip and zlib by their beginning.
 _ANY_HEADER = zlib.MAX_WBITS | 32
 _MEBIBYTE = 1024**2
+#: How much is decompressed at a time, which is in memory twice.
+_STEP_BYTES = _MEBIBYTE
 
 
 class BodyError(Exception):
@@ -116,7 +118,7 @@ class BodyCollector:
     """
 
     def __init__(self, encoding: str | None, largest_bytes: int) -> None:
-        name = word((encoding or "").lower())
+        name = word((encoding or "").strip().lower())
         if name not in ("", "identity", *_COMPRESSED):
             raise BodyError(f"the answer has an unexpected Content-Encoding ({name})")
         self._decoder = zlib.decompressobj(_ANY_HEADER) if name in _COMPRESSED else None
@@ -132,10 +134,15 @@ class BodyCollector:
             self._keep(piece)
             return
         try:
-            while piece:
-                if self._decoder.eof:
+            most, kept = _STEP_BYTES, 0
+            # A full step may leave something that no further input is needed for.
+            while piece or kept == most:
+                if self._decoder.eof and piece:
                     self._decoder = zlib.decompressobj(_ANY_HEADER)
-                self._keep(self._decoder.decompress(piece, self._largest_bytes - len(self._content) + 1))
+                most = min(_STEP_BYTES, self._largest_bytes - len(self._content) + 1)
+                unpacked = self._decoder.decompress(piece, most)
+                self._keep(unpacked)
+                kept = len(unpacked)
                 piece = self._decoder.unconsumed_tail or self._decoder.unused_data
         except zlib.error:
             raise BodyError("the answer cannot be decompressed", cut=True) from None

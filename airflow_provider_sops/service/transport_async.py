@@ -12,6 +12,7 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import requests
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 64 * 1024
 #: Reading a larger answer takes so long that the event loop must not wait for it.
 _BIG_BYTES = 512 * 1024
+#: Of larger ones an event loop has one at a time, whichever server sends it.
+_HUGE_BYTES = 8 * 1024**2
 
 T = TypeVar("T")
 
@@ -75,8 +78,8 @@ class AsyncTransport:
     async def send(self, request: HttpRequest, limits: Limits, read: Callable[[HttpResponse], T]) -> T:
         """Send a request once and read the answer; raises as the blocking ``send`` does.
 
-        A big answer takes several times its size in memory, and long to read: only one at a time is received, and it is
-        read in a thread.
+        A big answer takes several times its size in memory, and long to read: only one at a time is received from a
+        server, and it is read in a thread.
 
         :param read: reads the answer; what it raises is passed on.
         """
@@ -95,7 +98,7 @@ class AsyncTransport:
         """
         if self._session is None:
             raise RuntimeError("AsyncTransport is a context manager: use it with `async with`")
-        has_turn = False
+        turns = [(_BIG_BYTES, self._one_big_answer), (_HUGE_BYTES, _one_huge_answer())]
         try:
             async with self._session.request(
                 request.method,
@@ -110,9 +113,8 @@ class AsyncTransport:
                 with contextlib.closing(BodyCollector(encoding, limits.largest_answer_bytes)) as body:
                     async for piece in received.content.iter_chunked(_PIECE_BYTES):
                         body.add(piece)
-                        if body.size > _BIG_BYTES and not has_turn:
-                            await turn.enter_async_context(self._one_big_answer)
-                            has_turn = True
+                        while turns and body.size > turns[0][0]:
+                            await turn.enter_async_context(turns.pop(0)[1])
                     return HttpResponse(received.status, received.headers, body.content())
         except BodyError as error:
             raise unusable_answer(self._settings.errors, request, error, received.status) from None
@@ -144,6 +146,13 @@ class AsyncTransport:
 
 #: aiohttp before 3.10 does not distinguish this timeout from the other.
 _CONNECT_TIMEOUT: tuple[type[Exception], ...] = tuple(filter(None, [getattr(aiohttp, "ConnectionTimeoutError", None)]))
+
+
+_huge_answers: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _one_huge_answer() -> asyncio.Lock:
+    return _huge_answers.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 def _read_big(read: Callable[[HttpResponse], T], response: HttpResponse) -> T:

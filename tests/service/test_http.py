@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from airflow_provider_sops.service import http
 from airflow_provider_sops.service.http import BodyCollector, BodyError
 
 TEXT = b'{"result": true, "data": "\xe5\x8f\x91\xe5\xb8\x83"}' * 50
@@ -49,7 +50,11 @@ def test_no_piece_is_decompressed_beyond_the_limit(monkeypatch: pytest.MonkeyPat
     class Watched:
         def __init__(self) -> None:
             self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            self.eof, self.unconsumed_tail, self.unused_data = False, b"", b""
+            self.eof, self.unused_data = False, b""
+
+        @property
+        def unconsumed_tail(self) -> bytes:
+            return self._decoder.unconsumed_tail
 
         def decompress(self, piece: bytes, max_length: int) -> bytes:
             asked.append(max_length)
@@ -61,7 +66,16 @@ def test_no_piece_is_decompressed_beyond_the_limit(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BodyError, match="larger than 1 MiB"):
         body.add(gzip.compress(bytes(50 * 1024**2)))
 
-    assert asked == [1024**2 + 1]
+    assert asked == [1024**2, 1]
+
+
+@pytest.mark.parametrize("extra", [0, 1, 100, 258])
+def test_nothing_is_lost_at_the_end_of_a_step(monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
+    monkeypatch.setattr(http, "_STEP_BYTES", 1000)
+    content = b"a" * 5000 + b"b" * extra
+
+    for piece_bytes in (1, 7, 100_000):
+        assert collected(gzip.compress(content), "gzip", piece_bytes=piece_bytes) == content
 
 
 def test_what_is_cut_off_is_kept_as_far_as_it_came() -> None:
