@@ -116,7 +116,7 @@ class BodyCollector:
     """
 
     def __init__(self, encoding: str | None, largest_bytes: int) -> None:
-        name = word((encoding or "").lower())
+        name = word((encoding or "").strip().lower())
         if name not in ("", "identity", *_COMPRESSED):
             raise BodyError(f"the answer has an unexpected Content-Encoding ({name})")
         self._decoder = zlib.decompressobj(_ANY_HEADER) if name in _COMPRESSED else None
