@@ -249,6 +249,7 @@ class TestConnectionForm:
                 "verify": "StringField",
                 "proxy": "StringField",
                 "timeout_seconds": "StringField",
+                "max_answer_mb": "StringField",
             }
             assert form["gateway"].data == "apigw"
             assert form["identity"].data == "user"
