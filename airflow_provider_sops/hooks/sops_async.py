@@ -111,6 +111,8 @@ class AsyncSopsClient:
 
     async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
         """Hide the flow's passwords in SOPS's words."""
+        if not error.server_message:
+            return
         call, source = source_of_passwords(request, error), None
         if call is not None:
             try:

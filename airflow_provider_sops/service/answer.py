@@ -177,7 +177,7 @@ def _describe_body(response: HttpResponse, hide: Callable[[str], str]) -> str:
         return f"a redirect to {word(hide((response.header('Location') or 'nowhere').partition('?')[0]))!r}"
     if not response.body:
         return "an empty body"
-    content_type = word(hide((response.header("Content-Type") or "").partition(";")[0]))
+    content_type = word(hide((response.header("Content-Type") or "").partition(";")[0]).strip())
     if content_type == "application/json" or _begins_with(response) in (b"{", b"["):
         return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

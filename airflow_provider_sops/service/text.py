@@ -16,7 +16,7 @@ _LONGEST_QUOTED = 500
 _LONGEST_WORDS = 500
 _LONGEST_WORD = 100
 _LONGEST_ADDRESS = 2000
-_LONGEST_ENTRY = 20_000
+_LONGEST_ENTRY = 100_000
 _INDENT = "    "
 
 #: Unicode's categories Cc but tab and newline, Cf, Cs, Zl and Zp, and letters that show nothing.

@@ -57,6 +57,7 @@ class TaskOrigin:
     :param is_first_try: whether no earlier try can have made a task.
     :param users: the users for whom the connection acts or has acted; empty: not known.
     :param known_ids: ids of tasks that are ours for certain.
+    :param in_doubt: what a doubtful task counts as, for whoever does less harm by two tasks than by none.
     """
 
     template_id: Any = None
@@ -64,6 +65,7 @@ class TaskOrigin:
     is_first_try: bool = False
     users: Collection[str] = ()
     known_ids: Collection[int] = ()
+    in_doubt: Ownership = Ownership.DOUBTFUL
 
     def ownership_of(self, task: TaskListItem) -> Ownership:
         """Return whose task it is that carries the key of the task instance; the table above."""
@@ -74,7 +76,7 @@ class TaskOrigin:
         other_template, other_user = self._is_other_template(task), self._is_other_user(task)
         if other_template and (other_user or self.is_first_try):
             return Ownership.OTHERS
-        return Ownership.DOUBTFUL if other_template or other_user or task.id < 1 else Ownership.OURS
+        return self.in_doubt if other_template or other_user or task.id < 1 else Ownership.OURS
 
     def doubt(self, task: TaskListItem, *, is_current: bool) -> SopsInvalidOperationError:
         """Return the error for a doubtful task.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from demo.local_sops import LocalSops
 
 pytestmark = pytest.mark.integration
 
@@ -173,6 +174,23 @@ def test_a_callback_that_comes_twice_tells_once_if_the_first_one_broke_off(
     assert not created.is_started
     make()(context_of(ti, state=None))
     assert told() == ["load: unknown"]
+
+
+def test_a_task_with_its_key_that_another_user_has_made_does_not_keep_a_notification_back(
+    make: Callable[..., SopsTaskNotifier],
+    told: Callable[[], list[str]],
+    local_sops: LocalSops,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ti = PlainTaskInstance(task_id="load")
+    with monkeypatch.context() as patched:
+        patched.setenv("AIRFLOW_CONN_SOPS_DEFAULT", local_sops.connection_json(bk_username="eve"))
+        make()(context_of(ti))
+    for _ in range(2):
+        make()(context_of(ti))
+    assert len(told()) == 2
+    assert 'creator "eve"' in caplog.text
 
 
 def test_every_try_is_told_about(make: Callable[..., SopsTaskNotifier], told: Callable[[], list[str]]) -> None:

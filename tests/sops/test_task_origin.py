@@ -115,3 +115,10 @@ def test_a_task_of_others_is_described_by_what_gives_it_away() -> None:
     assert described(task(create_method="app", creator="eve")) == (
         'SOPS task 25 ("deploy #k3vq2z2m5w7ra-2"; project template 8, creator "eve", create_method "app")'
     )
+
+
+def test_who_prefers_two_tasks_to_none_takes_a_doubtful_one_for_anothers() -> None:
+    origin = TaskOrigin(8, users=["admin"], in_doubt=OTHERS)
+    assert origin.ownership_of(task(creator="bob")) == OTHERS
+    assert origin.ownership_of(task(template_id="9")) == OTHERS
+    assert origin.ownership_of(task()) == OURS

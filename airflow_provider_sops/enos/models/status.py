@@ -43,7 +43,7 @@ class InstanceStatus(OpenEnum):
         :param number: ``status``; the nodes of a graph have the word there.
         :param word: ``stsDesc`` or ``statusDesc``.
         """
-        text, description = _word(read_text(number)), _word(read_text(word)).upper()
+        text, description = _word(read_text(number).strip()), _word(read_text(word).strip()).upper()
         if text in _WORDS:
             return cls(_WORDS[text])
         if not text.lstrip("-").isdigit():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
@@ -183,3 +183,19 @@ class TestChangedUser:
         ti = PlainTaskInstance()
         run_operator("quick").execute(ti.context)
         assert ti.xcoms["sops_task_state"] == "FINISHED"
+
+
+@pytest.mark.parametrize("source", ["business", "common"])
+def test_a_retry_finds_its_task_of_either_kind_of_template(
+    hook: SopsHook, templates: dict[str, int], source: Literal["business", "common"]
+) -> None:
+    common = hook.get_common_template_list()[0].id
+    ti = PlainTaskInstance()
+    operator = SopsCreateTaskOperator(
+        task_id="create",
+        template_id=str(common if source == "common" else templates["quick"]),
+        name="deploy",
+        template_source=source,
+        check_constants=False,
+    )
+    assert operator.execute(ti.context) == operator.execute(ti.retried().context)
