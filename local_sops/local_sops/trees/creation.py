@@ -47,7 +47,7 @@ def tree_from_caller(
     :raises InvalidTreeError: the tree is invalid.
     """
     check_shape(tree)
-    return _task_tree(templates, with_values(tree, values), independent=independent)
+    return _task_tree(templates, with_values(tree, values, of_caller=True), independent=independent)
 
 
 def tree_of_child(templates: TemplateFolder, tree: Tree) -> Tree:
@@ -64,7 +64,7 @@ def _task_tree(templates: TemplateFolder, tree: Tree, *, independent: bool) -> T
         made = with_independent_subprocesses(with_drawing(made))
     # Before the ids are renewed, so that an error names the caller's ids.
     validate(made)
-    return with_new_ids(made)
+    return with_new_ids(made, mark_origins=templates.age.marks_origins)
 
 
 def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:

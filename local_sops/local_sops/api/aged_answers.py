@@ -1,7 +1,7 @@
-"""Answers of a SOPS of 2019 or 2020, converted from today's.
+"""What an older SOPS does not read of a call, and its answers, converted from today's.
 
-The formats are those of the API documents of these years: create_task, get_task_status and get_task_detail of 2019,
-get_task_status of 2020. get_tasks_status did not exist. Anything not documented is as today.
+The formats of 2019 and 2020 are those of the API documents of these years: create_task, get_task_status and
+get_task_detail of 2019, get_task_status of 2020. Later ages differ in single fields: see :mod:`local_sops.ages`.
 """
 
 from __future__ import annotations
@@ -14,31 +14,52 @@ from local_sops.store.models import Task
 from local_sops.trees.old_tree import PIPELINE_CLASS, class_names, old_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from local_sops.ages import Age
     from local_sops.api.call import Answer, Call
 
 Data = dict[str, Any]
 
-MISSING_CALLS = frozenset({"get_tasks_status", "create_clocked_task", "get_clocked_task_list", "create_template"})
-"""Calls that an old server lacks."""
-_UNKNOWN_FLAGS = {
-    "2019": frozenset({"with_ex_data", "with_failed_node_info", "with_auto_retry_status"}),
-    "2020": frozenset({"with_failed_node_info", "with_auto_retry_status"}),
-}
 _TIME_2019 = "%Y-%m-%d %H:%M:%S"
 
 
-def old_call(call: Call) -> Call:
-    """Drop the parameters unknown to an old server."""
-    unknown = _UNKNOWN_FLAGS[call.state.config.api]
-    return dataclasses.replace(call, query={key: text for key, text in call.query.items() if key not in unknown})
+def heeded(age: Age, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop the parameters of a call that a server of an age ignores."""
+    ignored = age.ignored_parameters(name)
+    return {key: value for key, value in parameters.items() if key not in ignored}
 
 
-def old_answer(call: Call, answer: Answer) -> Answer:
-    """Convert a successful answer to an old server's format."""
-    reshape = _RESHAPED.get(call.name)
-    return {**answer, "data": reshape(call, answer["data"])} if reshape and answer["result"] else answer
+def heeded_call(call: Call) -> Call:
+    """Drop from a call what the server ignores."""
+    age = call.state.config.age
+    query, body = heeded(age, call.name, call.query), heeded(age, call.name, call.body)
+    return dataclasses.replace(call, query=query, body=body)
+
+
+def aged_answer(call: Call, answer: Answer) -> Answer:
+    """Convert an answer to the format of the server's age.
+
+    :param answer: not changed: it may be cached.
+    """
+    age = call.state.config.age
+    if not answer["result"] or "data" not in answer:
+        return answer
+    data = _without(age.missing_fields(call.name), answer["data"])
+    if call.name == "get_task_status" and not age.names_nodes_in_failure_info and "failed_node_info" in data:
+        info = data["failed_node_info"].items()
+        data = {**data, "failed_node_info": {node_id: _without(["node_id"], one) for node_id, one in info}}
+    reshape = _RESHAPED.get(call.name) if age.follows_documents else None
+    return {**answer, "data": reshape(call, data) if reshape else data}
+
+
+def _without(fields: Collection[str], data: Any) -> Any:
+    """Leave fields out of an object, or of each object of a list."""
+    if isinstance(data, list):
+        return [_without(fields, item) for item in data]
+    if not (fields and isinstance(data, dict)):
+        return data
+    return {key: value for key, value in data.items() if key not in fields}
 
 
 def old_envelope(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,24 +77,29 @@ def _status(call: Call, data: Data) -> Data:
     if "children" not in data:
         return data
     names = class_names(Task.objects.get(pk=call.ids["task_id"]).tree)
-    root = _node_status(data, names, call.state.config.api)
+    root = _node_status(data, names, with_names=call.state.config.age.is_at_least("2020"))
     root |= {"name": names.get(data["id"], PIPELINE_CLASS), "version": ""}
     if "ex_data" in data:
         root["ex_data"] = data["ex_data"]
     return root
 
 
-def _node_status(status: Data, names: Mapping[str, str], api: str) -> Data:
+def _node_status(status: Data, names: Mapping[str, str], *, with_names: bool) -> Data:
+    """Convert a node's status.
+
+    :param with_names: whether activities have their names, and some more fields, as in 2020.
+    """
     old = {key: status[key] for key in ("id", "state", "retry", "loop", "skip", "version", "start_time")}
     old["finish_time"] = status["finish_time"] or ""
     old["name"] = names.get(status["id"], PIPELINE_CLASS)
-    if api == "2020":
+    if with_names:
         old["name"] = status.get("name") or old["name"]
         old["error_ignorable"] = status["error_ignorable"]
         old["elapsed_time"] = status["elapsed_time"]
         refreshed = datetime.strptime(status["finish_time"] or status["start_time"], f"{_TIME_2019} %z")
         old["state_refresh_at"] = refreshed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    old["children"] = {key: _node_status(child, names, api) for key, child in status["children"].items()}
+    children = status["children"].items()
+    old["children"] = {key: _node_status(child, names, with_names=with_names) for key, child in children}
     return old
 
 
@@ -102,14 +128,8 @@ def _with_old_tree(call: Call, data: Data) -> Data:
 
 
 def _task_list(call: Call, data: list[Data]) -> list[Data]:
-    later = ("auth_actions", "is_child_taskflow")
-    return [
-        {
-            **{key: value for key, value in item.items() if key not in later},
-            "template_source": "business" if item["template_source"] == "project" else item["template_source"],
-        }
-        for item in data
-    ]
+    source = {"project": "business"}
+    return [{**item, "template_source": source.get(item["template_source"], item["template_source"])} for item in data]
 
 
 _RESHAPED: Mapping[str, Callable[[Call, Any], Any]] = {

@@ -19,13 +19,13 @@ SERVER_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0800")
 
 @pytest.fixture(scope="module")
 def sops_2019(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SopsClient]:
-    with running_server(tmp_path_factory.mktemp("2019"), "--api", "2019") as server:
+    with running_server(tmp_path_factory.mktemp("2019"), "--server", "2019") as server:
         yield server.client
 
 
 @pytest.fixture(scope="module")
 def sops_2020(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SopsClient]:
-    with running_server(tmp_path_factory.mktemp("2020"), "--api", "2020") as server:
+    with running_server(tmp_path_factory.mktemp("2020"), "--server", "2020") as server:
         yield server.client
 
 
