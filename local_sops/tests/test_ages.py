@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sops_client import BUSINESS, SopsClient, is_in, node_ids, running_server
 
-from local_sops.ages import AGE_NAMES, Age
+from local_sops.ages import Age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
