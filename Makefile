@@ -75,7 +75,7 @@ browser: install .venvs/browser/.installed ## The SOPS page and the walk-through
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini
 
 .PHONY: pictures
-pictures: install .venvs/browser/.installed ## Take the pictures of README.md and docs/walk-through.md anew, in Chromium
+pictures: install .venvs/browser/.installed ## Take the pictures of README.md and docs/walk-through.md again, in Chromium
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_walk_through.py --pictures ../docs/pictures
 
 .PHONY: lint
@@ -88,7 +88,7 @@ format: .venvs/$(CURRENT)/.installed ## Format the code and mend what ruff can m
 	@.venvs/$(CURRENT)/bin/ruff format .
 
 .PHONY: constraints
-constraints: $(TOOLS) ## Resolve all pinned versions anew, to today's newest
+constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	@for environment in $(ENVIRONMENTS); do \
 	    IFS=- read -r _ airflow python extra <<<"$$environment"; \
 	    echo "apache-airflow==$$airflow" | $(COMPILE) --python-version "$${python#py}" --extra "$${extra:-dev}" pyproject.toml - \

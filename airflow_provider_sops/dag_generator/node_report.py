@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.text import quoted, shortened
-from airflow_provider_sops.sops.engine_lines import without_engine_lines
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.node_end import detail_arguments
+from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
 from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.waiting.model import LogLine
 

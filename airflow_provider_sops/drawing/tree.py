@@ -8,8 +8,8 @@ from airflow_provider_sops.drawing import picture
 from airflow_provider_sops.drawing.picture import Figure, Line
 from airflow_provider_sops.drawing.picture.figures import Shape
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.sops.pipeline_tree.graph import depth_first
 from airflow_provider_sops.sops.pipeline_tree.nodes import END_EVENT, Activity, Event, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.ordering import depth_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

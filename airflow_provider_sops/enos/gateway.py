@@ -5,6 +5,7 @@ Nothing here sends anything. ``read_response`` (module ``answer``) reads the ans
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
@@ -12,7 +13,6 @@ from urllib.parse import quote, urlencode
 from airflow_provider_sops import __version__
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.paging import Page
-from airflow_provider_sops.enos.signing import signature
 from airflow_provider_sops.service.http import HttpRequest, write_json
 from airflow_provider_sops.service.secrets import Secrets
 
@@ -20,6 +20,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_sops.enos.endpoints import Endpoint
+
+
+def token_encryption(*, access_key: str, secret_key: str, timestamp: str) -> str:
+    """Return the ``encryption`` of a request for a token.
+
+    :param timestamp: milliseconds since the epoch. EnOS refuses a second request with the same ``encryption``, so each
+        request needs a new timestamp.
+    """
+    return hashlib.sha256(f"{access_key}{timestamp}{secret_key}".encode()).hexdigest()
+
+
+def signature(
+    *,
+    access_token: str,
+    secret_key: str,
+    timestamp: str,
+    query: Mapping[str, str],
+    body: bytes = b"",
+) -> str:
+    """Return the ``apim-signature`` of a call. Path, host and method are not part of it.
+
+    :param timestamp: milliseconds since the epoch, as sent in the header ``apim-timestamp``.
+    :param query: every query parameter, including ``action``, *before* it is escaped for the URL. A parameter with an
+        empty value contributes only its name.
+    :param body: the exact bytes sent; empty for a GET.
+    """
+    # The gateway sorts names as Java does: by UTF-16 code units.
+    names = sorted(query, key=lambda name: name.encode("utf-16-be"))
+    parameters = "".join(f"{name}{query[name]}" for name in names)
+    signed = f"{access_token}{parameters}".encode() + body + f"{timestamp}{secret_key}".encode()
+    return hashlib.sha256(signed).hexdigest()
+
 
 ApiVersion = Literal["v2.1", "v2.0"]
 API_VERSIONS: tuple[ApiVersion, ...] = ("v2.1", "v2.0")

@@ -50,17 +50,17 @@ def flow_steps(*, stops_when_out_of_time: bool) -> NextSteps:
 
     :param stops_when_out_of_time: whether the instance was stopped after the timeout.
     """
-    anew = "A retry or a clear of this task triggers the flow again."
+    again = "A retry or a clear of this task triggers the flow again."
     going_on = (
         "A retry of this task joins the instance, or takes over its result if it has succeeded; a clear triggers the "
         "flow again and leaves this instance alone."
     )
     longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
     return NextSteps(
-        failed=f"{anew} If someone reran the failed tasks in EnOS, the instance that continues is joined by a "
+        failed=f"{again} If someone reran the failed tasks in EnOS, the instance that continues is joined by a "
         "retry, not by a clear.",
         stopped="A clear of this task triggers the flow again.",
-        timed_out=f"It was stopped. {longer} {anew}" if stops_when_out_of_time else f"{longer} {going_on}",
+        timed_out=f"It was stopped. {longer} {again}" if stops_when_out_of_time else f"{longer} {going_on}",
         unreachable=going_on,
     )
 

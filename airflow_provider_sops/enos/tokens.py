@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_sops.enos.endpoints import Endpoint
 from airflow_provider_sops.enos.errors import EnosGatewayError, EnosInvalidParameterError
-from airflow_provider_sops.enos.gateway import USER_AGENT
-from airflow_provider_sops.enos.signing import token_encryption
+from airflow_provider_sops.enos.gateway import USER_AGENT, token_encryption
 from airflow_provider_sops.service.http import HttpRequest, write_json
 from airflow_provider_sops.service.reading import read_int, read_mapping
 

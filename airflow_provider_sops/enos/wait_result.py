@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
 from airflow_provider_sops.enos.verdict import FailedTask
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.waiting.event import read_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,20 +94,7 @@ class WaitResult:
         :raises EnosError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
-        word = read_text(data.get("outcome"))
-        try:
-            outcome = Outcome(word)
-        except ValueError:
-            if word:
-                raise EnosError(
-                    f"the wait ended with the outcome {word!r}, which this version of airflow-provider-sops does not "
-                    "know: the triggerer runs a newer one than this worker",
-                    advice="Upgrade airflow-provider-sops on the workers, then let this task be retried or clear it.",
-                ) from None
-            raise EnosInvalidParameterError(
-                f"a trigger sent an event that says nothing about an EnOS instance: {event!r}",
-                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
-            ) from None
+        outcome = read_outcome(event, Outcome, "an EnOS instance", invalid=EnosInvalidParameterError, unknown=EnosError)
         return cls(
             outcome=outcome,
             status=read_text(data.get("status")),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_sops.service.diagnosis import server_words, what_is_wrong
-from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.errors import code_number, server_words, what_is_wrong
 from airflow_provider_sops.sops.answer import BAD_CREDENTIALS_CODE
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.enos.calls import flows, instances
+from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
-from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
-from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
-from airflow_provider_sops.hooks.session_hook import SessionHook
-from airflow_provider_sops.service.methods import blocking, blocking_steps
+from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
+from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
@@ -29,9 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.enos.gateway import ApiVersion
     from airflow_provider_sops.enos.tokens import AccessToken
     from airflow_provider_sops.service.answer import Answer
-    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
-    from airflow_provider_sops.service.methods import T
 
 log = logging.getLogger(__name__)
 
@@ -134,25 +131,15 @@ class EnosHook(SessionHook):
         """Return whether EnOS can be called, and one sentence that explains the result."""
         return diagnose(self)
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
-        return form_widgets(cls.conn_type)
+    get_task_instance = blocking(calls.get_task_instance)
+    get_task_instance_log = blocking(calls.get_task_instance_log)
+    get_flow_instance = blocking(calls.get_flow_instance)
+    find_flow_instances = blocking_steps(calls.find_flow_instances)
+    cancel_flow_instance = blocking(calls.cancel_flow_instance)
 
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard form fields are shown, for Airflow before 3.2."""
-        return field_behaviour(cls.conn_type)
-
-    get_task_instance = blocking(instances.get_task_instance)
-    get_task_instance_log = blocking(instances.get_task_instance_log)
-    get_flow_instance = blocking(instances.get_flow_instance)
-    find_flow_instances = blocking_steps(instances.find_flow_instances)
-    cancel_flow_instance = blocking(instances.cancel_flow_instance)
-
-    trigger_flow = blocking(flows.trigger_flow)
-    trigger_flow_from_task = blocking(flows.trigger_flow_from_task)
-    update_and_trigger_flow = blocking(flows.update_and_trigger_flow)
+    trigger_flow = blocking(calls.trigger_flow)
+    trigger_flow_from_task = blocking(calls.trigger_flow_from_task)
+    update_and_trigger_flow = blocking(calls.update_and_trigger_flow)
 
     def _token(self, refused: AccessToken | None = None) -> AccessToken:
         rules = retry_rules(GET_TOKEN.name, repeatable=GET_TOKEN.repeatable, log=log)

@@ -13,15 +13,15 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import mask_secret
 from asgiref.sync import sync_to_async
 
-from airflow_provider_sops.enos.calls import instances
+from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
-from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.enos_tokens import TokenKey
-from airflow_provider_sops.service.methods import asynchronous
+from airflow_provider_sops.hooks.session_hook import warn_about
+from airflow_provider_sops.service.calls import asynchronous
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
 
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.enos.gateway import ApiVersion
     from airflow_provider_sops.enos.tokens import AccessToken
     from airflow_provider_sops.service.answer import Answer
-    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
-    from airflow_provider_sops.service.methods import T
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +96,9 @@ class AsyncEnosClient:
         """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
         return call.read(await self.call(call.api, **call.parameters))
 
-    get_task_instance = asynchronous(instances.get_task_instance)
-    get_flow_instance = asynchronous(instances.get_flow_instance)
-    cancel_flow_instance = asynchronous(instances.cancel_flow_instance)
+    get_task_instance = asynchronous(calls.get_task_instance)
+    get_flow_instance = asynchronous(calls.get_flow_instance)
+    cancel_flow_instance = asynchronous(calls.cancel_flow_instance)
 
     async def _call_once(self, api: str, parameters: dict[str, Any]) -> Answer:
         token = await self._token()

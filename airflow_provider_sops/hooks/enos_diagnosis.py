@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.enos.errors import EnosAuthError, EnosError
-from airflow_provider_sops.service.diagnosis import what_is_wrong
+from airflow_provider_sops.service.errors import what_is_wrong
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.connection import EnosConnection

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.transport import new_session
 from airflow_provider_sops.waiting.model import DeadlineReachedError
@@ -20,11 +23,13 @@ if TYPE_CHECKING:
 
     import requests
 
-    from airflow_provider_sops.service.settings import Limits
+    from airflow_provider_sops.service.settings import Limits, TransportSettings
 
 
 class SessionHook(BaseHook):
     """A hook with one pooled HTTP session, opened by the first call; as a context manager it closes the session."""
+
+    conn_type: str
 
     _session: requests.Session | None = None
     _deadline: float | None = None
@@ -72,6 +77,16 @@ class SessionHook(BaseHook):
             connect_seconds=min(limits.connect_seconds, seconds_left),
         )
 
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
+        return form_widgets(cls.conn_type)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the standard form fields are shown, for Airflow before 3.2."""
+        return field_behaviour(cls.conn_type)
+
     def close(self) -> None:
         """Close the session; the next call opens another."""
         if self._session is not None:
@@ -83,3 +98,24 @@ class SessionHook(BaseHook):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+log = logging.getLogger(__name__)
+
+
+def warn_about(service: str, secret: str, transport: TransportSettings, unused_extra: tuple[str, ...]) -> None:
+    """Log a warning for plain-text transport and for unknown extra keys.
+
+    :param service: its name.
+    :param secret: the name of the secret that every request carries.
+    :param unused_extra: unknown keys of the connection's extra.
+    """
+    if transport.is_plain_text:
+        _warn_once("%s does not use https://: the %s crosses the network in plain text.", transport.root, secret)
+    if unused_extra:
+        _warn_once("The extra of the %s connection has unknown keys: %s.", service, ", ".join(unused_extra))
+
+
+@functools.cache
+def _warn_once(message: str, *values: str) -> None:
+    log.warning(message, *values)

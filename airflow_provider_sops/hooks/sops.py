@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import mask_secret
 
-from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
-from airflow_provider_sops.hooks.connection_warnings import warn_about
 from airflow_provider_sops.hooks.diagnosis import diagnose
-from airflow_provider_sops.hooks.session_hook import SessionHook
-from airflow_provider_sops.service.methods import blocking, blocking_steps
+from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
+from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
-from airflow_provider_sops.sops.calls import nodes, plugins, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 
 if TYPE_CHECKING:
     import requests
 
-    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest
-    from airflow_provider_sops.service.methods import T
     from airflow_provider_sops.sops.answer import Answer
 
 log = logging.getLogger(__name__)
@@ -122,16 +119,6 @@ class SopsHook(SessionHook):
         """Return whether SOPS can be called, and one sentence that explains the result."""
         return diagnose(self)
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
-        return form_widgets(cls.conn_type)
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard form fields are shown, for Airflow before 3.2."""
-        return field_behaviour(cls.conn_type)
-
     create_task = blocking(tasks.create_task)
     create_and_start_task = blocking(tasks.create_and_start_task)
     fast_create_task = blocking(tasks.fast_create_task)
@@ -177,8 +164,8 @@ class SopsHook(SessionHook):
     modify_project_executor_proxy = blocking(projects.modify_project_executor_proxy)
     get_mini_app_list = blocking(projects.get_mini_app_list)
 
-    get_plugin_list = blocking(plugins.get_plugin_list)
-    dispatch_plugin_query = blocking(plugins.dispatch_plugin_query)
+    get_plugin_list = blocking(projects.get_plugin_list)
+    dispatch_plugin_query = blocking(projects.dispatch_plugin_query)
 
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
-from airflow_provider_sops.hooks.connection_warnings import warn_about
-from airflow_provider_sops.service.methods import asynchronous, asynchronous_steps
+from airflow_provider_sops.hooks.session_hook import warn_about
+from airflow_provider_sops.service.calls import asynchronous, asynchronous_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest
-    from airflow_provider_sops.service.methods import T
     from airflow_provider_sops.sops.answer import Answer
 
 log = logging.getLogger(__name__)

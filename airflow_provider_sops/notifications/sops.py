@@ -10,10 +10,9 @@ from airflow.providers.common.compat.sdk import BaseNotifier, mask_secret
 
 from airflow_provider_sops.notifications.notification_key import described, notification_key
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
-from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH
+from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, elect
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -13,12 +13,10 @@ from airflow_provider_sops.enos.outcome import flow_steps, outcome_error, read_s
 from airflow_provider_sops.enos.times import read_moment
 from airflow_provider_sops.enos.trigger_slots import TriggerSlots
 from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.operators.enos_cancelling import cancel_flow_instance
-from airflow_provider_sops.operators.enos_triggering import FlowTriggering
+from airflow_provider_sops.operators.enos_triggering import FlowTriggering, cancel_flow_instance
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
-from airflow_provider_sops.task_instance.enos_logs import write_logs
-from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, write_logs
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 from airflow_provider_sops.task_instance.xcom import FLOW_INSTANCE_ID_XCOM_KEY, INSTANCE_STATUS_XCOM_KEY
 
@@ -175,7 +173,7 @@ class EnosTriggerFlowOperator(BaseOperator):
         if self._triggering is None or not self.cancel_on_kill:
             return
         if not is_ended_by_decision(self._ti):
-            self.log.info("EnOS is left as it is: nobody has ended this task in Airflow.")
+            self.log.info("The EnOS instance is left alone: nobody ended this task in Airflow.")
             return
         self._cancel_at_once("this task was ended in Airflow")
 
@@ -262,9 +260,9 @@ class EnosTriggerFlowOperator(BaseOperator):
             try:
                 cancel_flow_instance(self.hook, instance_id, self.log)
             except EnosError:
-                self.log.error("The time of instance %s is over, but it is not stopped and may still run.", instance_id)
+                self.log.error("Instance %s timed out, but it is not stopped and may still run.", instance_id)
                 raise
-            self.log.info("Instance %s is stopped since its time is over.", instance_id)
+            self.log.info("Instance %s is stopped because it timed out.", instance_id)
         if result.outcome == Outcome.ENDED and result.status in self.success_statuses:
             self.log.info("Instance %s is %s.", instance_id, result.status)
             return self.hook.get_flow_instance(instance_id).to_json()
@@ -282,7 +280,7 @@ class EnosTriggerFlowOperator(BaseOperator):
             self.log.error("The EnOS instance could not be stopped and may still run: %s", error)
         else:
             if instance_id is not None:
-                self.log.info("EnOS flow instance %s is stopped since %s.", instance_id, why)
+                self.log.info("EnOS flow instance %s is stopped because %s.", instance_id, why)
 
 
 def _read_flow_id(value: Any) -> int:
@@ -293,7 +291,7 @@ def _read_flow_id(value: Any) -> int:
     text = str(value).strip()
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise EnosInvalidParameterError(
-            f"flow_id is {value!r}, which is no id of a flow",
+            f"flow_id is {value!r}, which is not the id of a flow",
             advice="If it comes from XCom, check that the task which pushes it has run in this DAG run.",
         )
     return int(text)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.enos.calls.instances import search_flow_instances
+import tenacity
+
+from airflow_provider_sops.enos.calls import search_flow_instances
 from airflow_provider_sops.enos.errors import EnosError, EnosTriggerRefusedError, EnosTriggerTimeTakenError
 from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.verdict import Verdict
 from airflow_provider_sops.enos.wait_result import InstanceKind
 from airflow_provider_sops.task_instance.instance_follower import look_at
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.enos.models import FlowInstance
     from airflow_provider_sops.enos.trigger_slots import TriggerSlots
     from airflow_provider_sops.hooks.enos import EnosHook
+    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.task_instance.log import TaskLog
+
 
 #: Manual, temporary, periodic: as which of them EnOS lists what its API triggers is not documented.
 _KINDS = (0, 2, 1)
@@ -181,6 +186,34 @@ class FlowTriggering:
     def _taken(self, instance_id: str) -> EnosTriggerTimeTakenError:
         return EnosTriggerTimeTakenError(
             f"flow {self._flow_id} has instance {instance_id} for the minute of the trigger time {self._slots.own}, "
-            "and this task has not made it",
+            "which this task did not create",
             advice="EnOS runs a flow once in a minute: give each task that triggers it a trigger_time of its own.",
         )
+
+
+_TRIES = 4
+_PAUSE_SECONDS = 1.0
+
+
+def cancel_flow_instance(
+    hook: EnosHook, flow_instance_id: str, log: TaskLog, *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Stop an instance; one that has ended by itself meanwhile is no error.
+
+    A second cancel does no harm, so one whose answer was lost is sent again, for about ten seconds.
+
+    :raises EnosError: if EnOS refuses or cannot be reached; then the instance may still run.
+    """
+
+    def cancel() -> None:
+        try:
+            hook.cancel_flow_instance(flow_instance_id)
+        except EnosError as error:
+            if error.temporary or error.outcome_unknown or not hook.get_flow_instance(flow_instance_id).status.is_end:
+                raise
+
+    def tell(error: ServiceError) -> None:
+        log.warning("Stopping %s got no usable answer, trying again: %s", flow_instance_id, error)
+
+    pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _TRIES)]
+    tenacity.Retrying(**again_while_lost(pauses, tell=tell, sleep=sleep))(cancel)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from airflow_provider_sops.sops.limits import BATCH_SIZE
+from airflow_provider_sops.sops.endpoints import BATCH_SIZE
 
 _Key = TypeVar("_Key")
 

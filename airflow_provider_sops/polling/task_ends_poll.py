@@ -12,8 +12,8 @@ import pendulum
 
 from airflow_provider_sops.polling.shared import open_source, shared_wait
 from airflow_provider_sops.polling.shared_connection import SharedConnection
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
-from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.verdict import Verdict, judge

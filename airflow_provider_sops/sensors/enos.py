@@ -20,8 +20,7 @@ from airflow_provider_sops.enos.outcome import SENSOR_STEPS, outcome_error, read
 from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
-from airflow_provider_sops.task_instance.enos_logs import write_logs
-from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, look_at
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, look_at, write_logs
 from airflow_provider_sops.task_instance.xcom import INSTANCE_STATUS_XCOM_KEY
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
+from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
@@ -117,7 +117,7 @@ class SopsTaskSensor(SopsBaseSensor):
                 raise
             self.log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, self._task_url)
-        self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS gives no address for it")
+        self.log.info("Waiting for SOPS task %s: %s", sops_task_id, self._task_url or "SOPS returned no URL for it")
         return detail
 
     def _conclude(self, context: Context, sops_task_id: int, result: WaitResult) -> dict[str, Any]:

@@ -12,15 +12,15 @@ from airflow_provider_sops.sensors.sops_base import SopsBaseSensor
 from airflow_provider_sops.sops.next_steps import SENSOR_STEPS
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_location import locate_node
-from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.outcome import node_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
-from airflow_provider_sops.task_instance.sops_looks import SopsLooks
-from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import push_task, read_task_id
 from airflow_provider_sops.waiting.follow import follow
 

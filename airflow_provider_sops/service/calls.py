@@ -8,15 +8,20 @@ returns the whole.
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from airflow_provider_sops.service.reading import read_list
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from airflow_provider_sops.service.answer import Answer
     from airflow_provider_sops.service.errors import InvalidParameterError
+
 
 T = TypeVar("T")
 
@@ -79,3 +84,92 @@ def look_up(name: str, endpoints: Mapping[str, T], *, service: str, error: type[
     similar = difflib.get_close_matches(str(name), endpoints, n=3)
     advice = f"Did you mean {', '.join(similar)}?" if similar else f"Its calls: {', '.join(sorted(endpoints))}."
     raise error(f"{service} has no call named {name!r}", advice=advice)
+
+
+P = ParamSpec("P")
+
+
+class Client(Protocol):
+    """A blocking client."""
+
+    def do(self, call: Call[T]) -> T:
+        """Make a call and return its result."""
+
+
+class AsyncClient(Protocol):
+    """An asynchronous client."""
+
+    async def do(self, call: Call[T]) -> T:
+        """Make a call and return its result."""
+
+
+def blocking(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
+    """Return the method of a blocking client that makes one call."""
+
+    @functools.wraps(describe)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.do(describe(*args, **kwargs))
+
+    return _signed(method, describe)
+
+
+def blocking_steps(describe: Callable[P, Steps[T]]) -> Callable[Concatenate[Client, P], T]:
+    """Return the method of a blocking client that makes several calls."""
+
+    @functools.wraps(describe)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        steps = describe(*args, **kwargs)
+        try:
+            call = next(steps)
+            while True:
+                call = steps.send(self.do(call))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    return _signed(method, describe)
+
+
+def asynchronous(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """Return the method of an asynchronous client that makes one call."""
+
+    @functools.wraps(describe)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.do(describe(*args, **kwargs))
+
+    return _signed(method, describe)
+
+
+def asynchronous_steps(
+    describe: Callable[P, Steps[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """Return the method of an asynchronous client that makes several calls."""
+
+    @functools.wraps(describe)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        steps = describe(*args, **kwargs)
+        try:
+            call = next(steps)
+            while True:
+                call = steps.send(await self.do(call))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    return _signed(method, describe)
+
+
+_Method = TypeVar("_Method", bound="Callable[..., Any]")
+
+
+def _signed(method: _Method, describe: Callable[..., Any]) -> _Method:
+    """Return the method with the signature for help and mocks: ``self``, the parameters, and the call's result type.
+
+    Annotations are strings: ``Call[TaskStatus]`` becomes the method's ``TaskStatus``.
+    """
+    described = inspect.signature(describe)
+    brought = str(described.return_annotation).partition("[")[2].removesuffix("]")
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = described.replace(parameters=[itself, *described.parameters.values()], return_annotation=brought)
+    method.__signature__ = signature  # type: ignore[attr-defined]
+    return method

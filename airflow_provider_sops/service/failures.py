@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_sops.service.body import BodyError
     from airflow_provider_sops.service.errors import ConnectionFailedError, TransportErrors, UnusableAnswerError
-    from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.http import BodyError, HttpRequest
 
 _LOST = "the connection was lost before the answer was complete"
 _WORDS_BY_CAUSE: tuple[tuple[type[BaseException], str, str], ...] = (

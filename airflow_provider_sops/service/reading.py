@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
 
 import pendulum
 
@@ -67,3 +68,15 @@ def read_time(value: Any) -> pendulum.DateTime | None:
     except ValueError:
         return None
     return pendulum.instance(moment, tz="UTC")
+
+
+class OpenEnum(StrEnum):
+    """An enumeration that keeps unlisted words: ``TaskState("BLOCKED")`` is a value that equals its text."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        word = str(value)
+        member = str.__new__(cls, word)
+        member._name_ = word
+        member._value_ = word
+        return member

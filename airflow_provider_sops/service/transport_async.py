@@ -14,9 +14,8 @@ import aiohttp
 import requests
 from yarl import URL
 
-from airflow_provider_sops.service.body import ACCEPTED_ENCODING, BodyCollector, BodyError
 from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
-from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.service.http import ACCEPTED_ENCODING, BodyCollector, BodyError, HttpResponse
 from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
 
 if TYPE_CHECKING:

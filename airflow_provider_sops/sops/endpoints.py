@@ -155,3 +155,27 @@ def endpoint(name: str) -> Endpoint:
     :raises SopsInvalidParameterError: there is no such call; the text names similar ones.
     """
     return look_up(name, ENDPOINTS, service="SOPS", error=SopsInvalidParameterError)
+
+
+#: For ``operate_task``.
+TASK_ACTIONS = ("start", "pause", "resume", "revoke")
+#: For ``operate_node``.
+NODE_ACTIONS = (
+    "retry",
+    "skip",
+    "callback",
+    "skip_exg",
+    "skip_cpg",
+    "pause",
+    "resume",
+    "pause_subproc",
+    "resume_subproc",
+    "forced_fail",
+    "retry_subprocess",
+)
+
+
+#: The most tasks that one ``get_tasks_status`` accepts.
+BATCH_SIZE = 50
+#: The most tasks that one ``get_task_list`` returns.
+PAGE_SIZE = 200

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.wait_result import newer_triggerer
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.waiting.event import read_outcome
 
 NodePath = tuple[str, ...]
 
@@ -141,16 +141,7 @@ class NodeResult:
         :raises SopsError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
-        word = read_text(data.get("outcome"))
-        try:
-            outcome = NodeOutcome(word)
-        except ValueError:
-            if word:
-                raise newer_triggerer(word) from None
-            raise SopsInvalidParameterError(
-                f"a trigger sent an event that says nothing about a node: {event!r}",
-                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
-            ) from None
+        outcome = read_outcome(event, NodeOutcome, "a node", invalid=SopsInvalidParameterError, unknown=SopsError)
         known: dict[str, Any] = {"outcome": outcome}
         known |= {name: read_text(data.get(name)) for name in _TEXTS}
         known |= {name: read_int(data.get(name)) for name in _NUMBERS}

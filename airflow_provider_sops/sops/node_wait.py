@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.auto_retry import needs_tree
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
+from airflow_provider_sops.sops.retried_nodes import needs_tree
 from airflow_provider_sops.sops.task_wait import (
     CONFIRMATION_SECONDS,
     OLDEST_ANSWER_SECONDS,

@@ -29,7 +29,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_sops.service.text import shortened
-from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsGatewayError,
@@ -39,6 +38,7 @@ from airflow_provider_sops.sops.errors import (
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import NodeChange, Progress
+from airflow_provider_sops.sops.retried_nodes import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
@@ -96,7 +96,7 @@ class TaskWait:
     def __post_init__(self) -> None:
         self._outage = sops_outage(self.policy, self.now)
         self._progress = Progress(told=self.policy.told)
-        # An answer out of an older cache would tell anew what was told before.
+        # An answer out of an older cache would tell again what was told before.
         self._fresh = self.policy.always_fresh or bool(self.policy.told)
         self._announced = set(self.policy.announced)
 

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.sops.auto_retry import expects_auto_retry
-from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.models import TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.pipeline_tree.nodes import CONVERGE_GATEWAY, PARALLEL_GATEWAY
+from airflow_provider_sops.sops.retried_nodes import expects_auto_retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow_provider_sops.sops.errors import SopsInvalidOperationError
+    from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
+
 
 #: States in which a node does nothing until somebody or something else acts.
 _AT_REST = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.REVOKED, TaskState.SUSPENDED})
@@ -181,3 +185,15 @@ def _is_held_up(join: str, level: _Level) -> bool:
             return True
         todo += known.sources if known else ()
     return False
+
+
+def end_despite_refusal(refusal: SopsInvalidOperationError, status: TaskStatus) -> TaskState:
+    """Return how a task ended before its revoke, which SOPS has refused for that.
+
+    :param status: the task's status after the refusal, past the server's cache.
+    :raises SopsInvalidOperationError: the refusal: the task has not ended. It may still be CREATED, since a start that
+        SOPS has accepted shows some moments later; then another revoke is accepted.
+    """
+    if status.state.is_terminal:
+        return status.state
+    raise refusal

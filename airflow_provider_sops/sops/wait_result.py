@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.waiting.event import read_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,16 +135,7 @@ class WaitResult:
         :raises SopsError: if it was made by a newer version, for an outcome that this one does not know.
         """
         data = read_mapping(event)
-        word = read_text(data.get("outcome"))
-        try:
-            outcome = Outcome(word)
-        except ValueError:
-            if word:
-                raise newer_triggerer(word) from None
-            raise SopsInvalidParameterError(
-                f"a trigger sent an event that says nothing about a SOPS task: {event!r}",
-                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
-            ) from None
+        outcome = read_outcome(event, Outcome, "a SOPS task", invalid=SopsInvalidParameterError, unknown=SopsError)
         return cls(
             outcome=outcome,
             state=read_text(data.get("state")),
@@ -155,15 +147,3 @@ class WaitResult:
             failure_marks=tuple(map(read_text, read_list(data.get("failure_marks")))),
             told=read_text(data.get("told")),
         )
-
-
-def newer_triggerer(outcome: str) -> SopsError:
-    """Return the error of a worker that is older than the triggerer; a retry on a newer worker goes on with the wait.
-
-    :param outcome: the word that the worker does not know.
-    """
-    return SopsError(
-        f"the wait ended with the outcome {outcome!r}, which this version of airflow-provider-sops does not know: the "
-        "triggerer runs a newer one than this worker",
-        advice="Upgrade airflow-provider-sops on the workers, then let this task be retried or clear it.",
-    )

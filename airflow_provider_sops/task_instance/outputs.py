@@ -5,13 +5,26 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskDetail
+
+
+def read_secrets(hook: SopsHook, sops_task_ids: Sequence[int]) -> TaskSecrets:
+    """Return what is to be hidden of a task.
+
+    :param sops_task_ids: the task, and before it the tasks around it; none for a flow without passwords.
+    """
+    try:
+        return TaskSecrets([hook.get_task_detail(sops_task_id) for sops_task_id in sops_task_ids])
+    except SopsError:
+        return TaskSecrets(None)
+
 
 #: SOPS caches get_task_detail for 60 seconds per web process.
 _STALE_SECONDS = 66.0

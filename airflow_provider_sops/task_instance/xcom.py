@@ -71,7 +71,7 @@ def read_task_id(value: Any) -> int:
         number = 0
     if number < 1:
         raise SopsInvalidParameterError(
-            f"sops_task_id is {value!r}, which is no id of a SOPS task",
+            f"sops_task_id is {value!r}, which is not the id of a SOPS task",
             advice="If it comes from XCom, check that the task which pushes it has run in this DAG run.",
         )
     return number

@@ -14,9 +14,9 @@ from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id, read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.revocation import end_despite_refusal
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import TaskWait
+from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.triggers.shielding import to_its_end

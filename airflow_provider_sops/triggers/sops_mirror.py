@@ -13,7 +13,7 @@ from airflow_provider_sops.dag_generator.node_report import GREEN, EndedNode, No
 from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
-from airflow_provider_sops.polling.task_secrets import shared_secrets
+from airflow_provider_sops.polling.sops_looks import shared_secrets
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.sops.site import site_of

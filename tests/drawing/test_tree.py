@@ -16,8 +16,8 @@ from tests.pipeline_trees.web_tree import web_tree
 from tests.sops.builders import activity, pipeline_tree, subprocess
 
 if TYPE_CHECKING:
+    from airflow_provider_sops.drawing.picture.figures import Box
     from airflow_provider_sops.drawing.picture.layout import Layout
-    from airflow_provider_sops.drawing.picture.shapes import Box
     from tests.pipeline_trees.blocks import Flow
 
 SVG = "{http://www.w3.org/2000/svg}"

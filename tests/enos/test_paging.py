@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_sops.enos.paging import Page, all_pages
-from airflow_provider_sops.service.calls import Call, as_it_is
-from airflow_provider_sops.service.methods import blocking_steps
+from airflow_provider_sops.service.calls import Call, as_it_is, blocking_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow_provider_sops.service.calls import Steps
-    from airflow_provider_sops.service.methods import T
+    from airflow_provider_sops.service.calls import Steps, T
 
 
 class PagedList:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sops.enos.errors import EnosGatewayError
-from airflow_provider_sops.enos.gateway import Credentials
-from airflow_provider_sops.enos.signing import token_encryption
+from airflow_provider_sops.enos.gateway import Credentials, token_encryption
 from airflow_provider_sops.enos.tokens import AccessToken, read_token, token_request
 
 CREDENTIALS = Credentials("ak", "sk")

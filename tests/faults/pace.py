@@ -8,7 +8,7 @@ from unittest import mock
 
 import tenacity
 
-from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions, revoking, tasks_to_revoke
+from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions, revocation
 from airflow_provider_sops.service import retrying
 from airflow_provider_sops.sops import task_wait
 from airflow_provider_sops.task_instance import outputs
@@ -33,9 +33,9 @@ def hurried() -> Iterator[None]:
             (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
             (node_actions, "_PAUSE_SECONDS", 0.15),
-            (revoking, "_PAUSE_SECONDS", 0.1),
-            (tasks_to_revoke, "_PAUSE_SECONDS", 0.03),
-            (tasks_to_revoke, "_TRY_SECONDS", 0.2),
+            (revocation, "_PAUSE_SECONDS", 0.1),
+            (revocation, "_QUICK_PAUSE_SECONDS", 0.03),
+            (revocation, "_QUICK_SECONDS", 0.2),
             (triggers, "_REVOKE_PAUSES_SECONDS", (0.05, 0.1, 0.2, 0.4)),
             (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
             (earlier_tasks, "_START_SHOWS_SECONDS", 0.5),

@@ -11,7 +11,7 @@ import pytest
 from werkzeug import Response
 
 from airflow_provider_sops.get_provider_info import get_provider_info
-from airflow_provider_sops.hooks import connection_warnings
+from airflow_provider_sops.hooks import session_hook
 from airflow_provider_sops.hooks import sops as sops_module
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.service.settings import Limits
@@ -128,7 +128,7 @@ class TestHook:
     def test_what_is_questionable_about_a_connection_is_logged_once(
         self, set_connection: Callable[..., None], caplog: pytest.LogCaptureFixture
     ) -> None:
-        connection_warnings._warn_once.cache_clear()
+        session_hook._warn_once.cache_clear()
         set_connection("http://bkapi.example.com", bk_bizid=3)
 
         with caplog.at_level(logging.WARNING):

@@ -12,7 +12,7 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, AirflowTaskTimeout
 
-from airflow_provider_sops.operators import enos_cancelling, enos_triggering
+from airflow_provider_sops.operators import enos_triggering
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.task_instance import state as task_instance_state
 from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
@@ -37,7 +37,7 @@ def server(enos_default: EnosServer, monkeypatch: pytest.MonkeyPatch) -> EnosSer
     enos_default.service.minute_seconds = 0
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_SECONDS", 0.3)
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(enos_cancelling, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(enos_triggering, "_PAUSE_SECONDS", 0.01)
     return enos_default
 
 
@@ -220,8 +220,8 @@ class TestFailure:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ({"flow_id": "x"}, "no id of a flow"),
-            ({"flow_id": None}, "no id of a flow"),
+            ({"flow_id": "x"}, "not the id of a flow"),
+            ({"flow_id": None}, "not the id of a flow"),
             ({"trigger_time": "2026-03-01 02:00:00"}, "no time zone"),
             ({"trigger_time": "soon"}, "not a time"),
             ({"user_id": "stranger"}, "62101"),
@@ -292,7 +292,7 @@ class TestTries:
     def test_an_instance_of_somebody_else_is_not_taken(self, server: EnosServer) -> None:
         flow = server.add_flow(8)
         server.service.add_instance(flow, DUE.int_timestamp * 1000 + 30_000)
-        with pytest.raises(AirflowFailException, match=r"8-20260301020030.*has not made it.*trigger_time"):
+        with pytest.raises(AirflowFailException, match=r"8-20260301020030.*did not create.*trigger_time"):
             run(make_operator())
         assert server.sent("trigger") == []
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sops.polling.schedule import COLLECT_SECONDS, PollSchedule
-from airflow_provider_sops.sops.limits import BATCH_SIZE
+from airflow_provider_sops.sops.endpoints import BATCH_SIZE
 
 INTERVAL = 10.0
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_sops.polling.sops_looks import SharedLooks
+from airflow_provider_sops.polling.sops_looks import SharedLooks, shared_secrets
 from airflow_provider_sops.polling.status_poller import StatusPoller
-from airflow_provider_sops.sops.errors import SopsConnectionError
+from airflow_provider_sops.sops.errors import SopsConnectionError, SopsNotFoundError
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.task_secrets import WITHHELD
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from airflow_provider_sops.waiting.follow import follow_async
@@ -20,6 +22,7 @@ from tests.triggers.simulated_sops import SimulatedSops
 
 if TYPE_CHECKING:
     from tests.triggers.simulated_sops import Request
+
 
 LOG = logging.getLogger(__name__)
 
@@ -56,3 +59,31 @@ async def test_a_node_that_has_no_texts_to_tell_costs_nothing_but_the_poll(secre
         result = await follow_async(wait, looks, looks.tell)
     assert result.outcome == NodeOutcome.NEVER_RUNS
     assert sops.asked("get_task_detail") == []
+
+
+async def test_the_tasks_passwords_are_read_once_for_all_that_wait() -> None:
+    sops = SimulatedSops({7: 0, 8: 0})
+    poller = StatusPoller(sops.open, "SOPS")
+    async with poller.wait_for(7, 1.0) as wait, poller.wait_for(7, 1.0) as other:
+        found = await asyncio.gather(*(shared_secrets(each, [8, 7]) for each in (wait, other, wait)))
+    assert [request.task_ids for request in sops.asked("get_task_detail")] == [(8,), (7,)]
+    assert found[0] is found[1] is found[2]
+
+
+async def test_nothing_is_asked_where_there_are_none() -> None:
+    sops = SimulatedSops({7: 0})
+    async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as wait:
+        assert not (await shared_secrets(wait, [])).exist
+    assert sops.requests == []
+
+
+async def test_while_they_cannot_be_read_all_is_withheld_and_the_next_one_asks_again() -> None:
+    refused = [SopsNotFoundError("gone", http_status=200), None]
+
+    def fault(request: Request) -> SopsNotFoundError | None:
+        return refused.pop(0) if request.api == "get_task_detail" else None
+
+    sops = SimulatedSops({7: 0}, fault=fault)
+    async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as wait:
+        assert (await shared_secrets(wait, [7])).error("a", "hunter2") == WITHHELD
+        assert (await shared_secrets(wait, [7])).error("a", "disk full") == "disk full"

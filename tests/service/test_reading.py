@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sops.service.reading import (
+    OpenEnum,
     read_id,
     read_int,
     read_list,
@@ -97,3 +99,18 @@ def test_a_text_like_a_time_reads_as_a_zone_aware_time_or_not_at_all(text: str) 
     read = read_time(text)
 
     assert read is None or read.utcoffset() is not None
+
+
+class Light(OpenEnum):
+    RED = "RED"
+    GREEN = "GREEN"
+
+
+def test_known_words_are_members_and_others_are_kept() -> None:
+    unknown = Light("BLUE")
+
+    assert Light("RED") is Light.RED
+    assert (unknown, unknown.name, unknown.value, type(unknown)) == ("BLUE", "BLUE", "BLUE", Light)
+    assert unknown == Light("BLUE")
+    assert list(Light) == [Light.RED, Light.GREEN]
+    assert pickle.loads(pickle.dumps(unknown)) == unknown

@@ -20,8 +20,7 @@ from airflow_provider_sops.service.errors import (
 )
 from airflow_provider_sops.service.http import HttpRequest, HttpResponse
 from airflow_provider_sops.service.settings import Limits, TransportSettings
-from airflow_provider_sops.service.timed_connections import _TimedHttpConnection
-from airflow_provider_sops.service.transport import new_session, send
+from airflow_provider_sops.service.transport import _TimedHttpConnection, new_session, send
 from airflow_provider_sops.service.transport_async import AsyncTransport
 
 if TYPE_CHECKING:

@@ -5,10 +5,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from airflow_provider_sops.sops.models import TaskStatus
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError
+from airflow_provider_sops.sops.models import TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.verdict import Verdict, judge, leaves, nodes_at_work
-from tests.sops.builders import activity, answer_with, node, pipeline_tree, status_of_2019, subprocess, task_status
+from airflow_provider_sops.sops.verdict import Verdict, end_despite_refusal, judge, leaves, nodes_at_work
+from tests.sops.builders import (
+    activity,
+    answer_with,
+    created_status,
+    node,
+    pipeline_tree,
+    status_of_2019,
+    subprocess,
+    task_status,
+)
 
 PARALLEL = {"p": "ParallelGateway", "v": "ConvergeGateway"}
 #: Two branches, of which the first one fails: start > p, p > a > v, p > b > c > v, v > end.
@@ -324,3 +334,17 @@ def test_every_answer_has_a_verdict(data: Any) -> None:
 
     assert isinstance(judge(status, TWO_BRANCHES), Verdict)
     assert all(found in leaves(status) for found in nodes_at_work(status))
+
+
+REFUSAL = SopsInvalidOperationError("the state does not allow it", http_status=200)
+
+
+@pytest.mark.parametrize("state", [TaskState.FINISHED, TaskState.REVOKED, TaskState.EXPIRED])
+def test_a_task_that_is_over_needs_no_revoke(state: TaskState) -> None:
+    assert end_despite_refusal(REFUSAL, TaskStatus.read(task_status(state))) == state
+
+
+@pytest.mark.parametrize("data", [created_status(), task_status("RUNNING"), task_status("FAILED")])
+def test_the_refusal_counts_as_long_as_the_task_may_run(data: object) -> None:
+    with pytest.raises(SopsInvalidOperationError, match="does not allow"):
+        end_despite_refusal(REFUSAL, TaskStatus.read(data))

@@ -16,7 +16,7 @@ from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
-from airflow_provider_sops.sops.pipeline_tree.secret_variables import secret_inputs
+from airflow_provider_sops.sops.pipeline_tree.variables import secret_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -33,9 +33,8 @@ from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
-from airflow_provider_sops.sops.pipeline_tree.secret_variables import secret_variables
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
-from airflow_provider_sops.sops.pipeline_tree.variables import needed_keys, references_of
+from airflow_provider_sops.sops.pipeline_tree.variables import needed_keys, references_of, secret_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

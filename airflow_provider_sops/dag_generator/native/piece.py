@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
@@ -194,8 +194,8 @@ class PieceOperator(SopsTemplateOperator):
         steps = RunSettings.of(self).next_steps(context["ti"])
         if not self.piece.takes_a_moment:
             return steps
-        anew = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow anew."
-        return replace(steps, failed=anew, unreachable=anew)
+        again = "A retry or a clear of this task revokes the SOPS task and runs this piece of the flow again."
+        return replace(steps, failed=again, unreachable=again)
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
         settings = RunSettings.of(self, always_fresh=self.piece.takes_a_moment)
@@ -225,7 +225,7 @@ class PieceOperator(SopsTemplateOperator):
         if content_hash(tree) != self.piece.snapshot.content_hash:
             raise SopsInvalidParameterError(
                 f"template {self.template_id} has changed since its snapshot, so that its passwords cannot be used",
-                advice="Write the snapshot anew with `airflow-sops snapshot`.",
+                advice="Write the snapshot again with `airflow-sops snapshot`.",
             )
         return tree
 

@@ -14,8 +14,8 @@ from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, F
 from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.secret_variables import has_passwords
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.sops.pipeline_tree.variables import has_passwords
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:

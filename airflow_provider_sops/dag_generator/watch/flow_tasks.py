@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed
@@ -110,7 +110,7 @@ class FlowStartOperator(SopsTemplateOperator):
             raise SopsInvalidParameterError(
                 f"SOPS task {sops_task_id} has nodes that the tree of this DAG does not have: "
                 f"{', '.join(mapping.unknown[:5])}; the template has changed since",
-                advice="Write the snapshot anew with `airflow-sops snapshot`, and clear this run.",
+                advice="Write the snapshot again with `airflow-sops snapshot`, and clear this run.",
             )
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
@@ -187,7 +187,7 @@ class FlowOperator(SopsBaseOperator):
 
     def next_steps(self) -> NextSteps:
         """Return what clears of the run's tasks do: this one always follows the SOPS task of ``start``."""
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."
         return NextSteps(

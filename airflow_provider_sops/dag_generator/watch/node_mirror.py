@@ -18,17 +18,17 @@ from airflow_provider_sops.sops.errors import SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.node_end import detail_arguments
-from airflow_provider_sops.sops.node_outcome import node_error
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.outcome import node_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
-from airflow_provider_sops.task_instance.sops_looks import SopsLooks
-from airflow_provider_sops.task_instance.task_secrets import read_secrets
+from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.waiting.follow import follow
 
@@ -221,7 +221,7 @@ class NodeMirrorOperator(SopsBaseOperator):
     def next_steps(self, context: Context) -> NextSteps:
         """Return what clears of the run's tasks and a retry of this one do, for its error."""
         again = "A retry or a clear of this task looks again."
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the flow anew."
+        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         failed = (
             "Retry or skip the node there, or leave it as it is, then clear this task and the others of the DAG run "
             "that failed: a repaired node is found green, and one that is still failed is retried in the same SOPS "

@@ -7,18 +7,15 @@ import unicodedata
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from .figures import Shape
-from .layout import lay_out
-from .routes import route
-from .shapes import ACTIVITIES, EVENTS
+from .figures import ACTIVITIES, EVENTS, Shape
+from .layout import lay_out, route
 from .style import CSS, look_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from .figures import Figure, Line
-    from .routes import Point
-    from .shapes import Box
+    from .figures import Box, Figure, Line
+    from .layout import Point
 
 _MARGIN = 40.0
 _HEADING_HEIGHT = 34.0

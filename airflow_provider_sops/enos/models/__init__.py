@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_sops.enos.models.flow_instance import FlowInstance, FlowInstancePage, GraphNode
+from airflow_provider_sops.enos.models.instances import FlowInstance, FlowInstancePage, GraphNode, RunMode, TaskInstance
 from airflow_provider_sops.enos.models.status import InstanceStatus
-from airflow_provider_sops.enos.models.task_instance import RunMode, TaskInstance
 
 __all__ = ["FlowInstance", "FlowInstancePage", "GraphNode", "InstanceStatus", "RunMode", "TaskInstance"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.open_enum import OpenEnum
-from airflow_provider_sops.service.reading import read_text
+from airflow_provider_sops.service.reading import OpenEnum, read_list, read_mapping, read_text
+from airflow_provider_sops.service.storable import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class InstanceStatus(OpenEnum):
@@ -88,3 +91,21 @@ _AT_WORK = frozenset({InstanceStatus.RUNNING, InstanceStatus.READY, InstanceStat
 
 #: The final statuses of an instance.
 END_WORDS = tuple(sorted(_ENDS))
+
+
+def read_object(data: Any) -> Mapping[str, Any]:
+    """Return the one object in an answer's ``data``: documented as a list, sent as an object."""
+    return read_mapping(read_list(data)[0]) if read_list(data) else read_mapping(data)
+
+
+def decode(value: Any) -> Any:
+    """Decode JSON in a string, as EnOS sends ``graph``, ``parameters`` and ``runMode``.
+
+    Any other value is returned unchanged.
+    """
+    if not isinstance(value, str) or not value.strip():
+        return value
+    try:
+        return read_json(value)
+    except ValueError:
+        return value

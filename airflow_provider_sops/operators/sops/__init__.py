@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from airflow_provider_sops.operators.sops.create import SopsCreateTaskOperator
-from airflow_provider_sops.operators.sops.operate import SopsOperateNodeOperator, SopsOperateTaskOperator
+from airflow_provider_sops.operators.sops.operate import (
+    SopsOperateNodeOperator,
+    SopsOperateTaskOperator,
+    SopsStartTaskOperator,
+)
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
-from airflow_provider_sops.operators.sops.start import SopsStartTaskOperator
 
 __all__ = [
     "SopsCreateTaskOperator",

@@ -70,7 +70,7 @@ def announce_task(hook: SopsHook, context: Context, sops_task_id: int, log: Task
 
     detail = hook.get_task_detail(sops_task_id, fresh=True)
     push_task(context, sops_task_id, detail.task_url)
-    log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS gives no address for it")
+    log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS returned no URL for it")
     return detail
 
 

@@ -183,7 +183,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
         """Create the task, or find it, and return its id."""
         from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
         from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-        from airflow_provider_sops.sops.election import elect
+        from airflow_provider_sops.sops.task_key import elect
 
         with airflow_errors():
             self.check_parameters()
@@ -197,7 +197,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
                 sops_task_id = once.create(lambda: self.create_task(name))
             else:
                 sops_task_id = found.id
-                self.log.info("SOPS task %s of an earlier try is there already.", sops_task_id)
+                self.log.info("An earlier try already created SOPS task %s.", sops_task_id)
             memory.keep(sops_task_id)
             announce_task(self.hook, context, sops_task_id, self.log)
             if self.start:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
-from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.operators.sops.revocation import revoke_task
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from airflow_provider_sops.sops.election import FoundTasks, elect
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
-from airflow_provider_sops.sops.limits import PAGE_SIZE
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.sops.task_key import FoundTasks, elect
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class ExactlyOnce:
         try:
             status = self._hook.get_task_status(remembered, fresh=True)
         except SopsNotFoundError:
-            self._log.warning("SOPS task %s of an earlier try is gone: somebody has deleted it.", remembered)
+            self._log.warning("SOPS task %s of an earlier try is gone: somebody deleted it.", remembered)
             return found
         task = TaskListItem(
             id=remembered,
@@ -144,7 +144,7 @@ def start_task(hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callab
                 raise
 
     def tell(error: ServiceError) -> None:
-        log.warning("SOPS task %s is not known to be started, starting it again: %s", sops_task_id, error)
+        log.warning("SOPS may not have started task %s, starting it again: %s", sops_task_id, error)
 
     pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _START_TRIES)]
     tenacity.Retrying(**again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep))(start)

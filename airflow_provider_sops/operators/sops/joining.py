@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.repair import may_be_repaired, repaired_nodes
+from airflow_provider_sops.sops.retried_nodes import may_be_repaired, repaired_nodes
 from airflow_provider_sops.task_instance.state import had_succeeded
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.earlier_tasks import StartedTask
-    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
     from airflow_provider_sops.task_instance.log import TaskLog
 
@@ -83,8 +83,8 @@ class Joining:
         names = ", ".join(quoted(node.name or node.id) for node in nodes)
         if state != TaskState.FINISHED:
             self.log.info(
-                "SOPS task %s is %s after somebody has retried or skipped %s; it is kept. To run the flow anew, revoke "
-                "the SOPS task, then clear this task again.",
+                "SOPS task %s is %s after somebody retried or skipped %s; it is kept. To run the whole flow again, "
+                "revoke the SOPS task, then clear this task again.",
                 task.id,
                 state,
                 names,
@@ -101,24 +101,24 @@ class Joining:
         return bool(self.ti.try_number > max(0, self.ti.max_tries - self.retries) + 1)
 
     def _outputs_were_taken(self, task: StartedTask, names: str) -> bool:
-        """Whether this task had succeeded with a finished flow, so that its clear means to run the flow anew."""
+        """Whether this task had succeeded with a finished flow, so that its clear means to run the whole flow again."""
         taken = self.memory.outputs_taken(task.id)
         if taken is None:
             taken = had_succeeded(self.ti, since_max_tries=task.generation)
         if taken:
-            self.log.info("This task had succeeded with SOPS task %s, so the flow runs anew.", task.id)
+            self.log.info("This task succeeded with SOPS task %s, so the whole flow runs again.", task.id)
         elif taken is None:
             self.log.warning(
-                "SOPS task %s is FINISHED after somebody has retried or skipped %s, so its outputs are taken. Airflow "
-                "keeps nothing here that tells whether this task had succeeded with them before. To run the flow "
-                'anew, set on_clear="new", then clear this task again.',
+                "SOPS task %s is FINISHED after somebody retried or skipped %s, so its outputs are taken. Airflow "
+                "has no record of whether this task succeeded with them before. To run the whole flow again, "
+                'set on_clear="new", then clear this task again.',
                 task.id,
                 names,
             )
         else:
             self.log.info(
-                "SOPS task %s is FINISHED after somebody has retried or skipped %s; its outputs are taken. To run the "
-                "flow anew, clear this task again once it has succeeded.",
+                "SOPS task %s is FINISHED after somebody retried or skipped %s; its outputs are taken. To run the "
+                "whole flow again, clear this task again once it has succeeded.",
                 task.id,
                 names,
             )

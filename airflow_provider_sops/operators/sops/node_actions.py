@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from airflow_provider_sops.service.text import quoted
-from airflow_provider_sops.sops.auto_retry import expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.retried_nodes import expects_auto_retry, needs_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.wait_result import OnFailed
 

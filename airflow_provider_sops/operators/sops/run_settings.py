@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
-from airflow_provider_sops.operators.sops.next_steps import next_steps
-from airflow_provider_sops.operators.sops.run_choices import OnClear, RetryMode
+from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 if TYPE_CHECKING:
@@ -15,7 +14,72 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.sops.next_steps import NextSteps
+
+
+#: What a clear by a person does with earlier SOPS tasks.
+OnClear = Literal["keep_repaired", "new", "resume", "fail"]
+#: What an Airflow retry does with the SOPS task of the try before.
+RetryMode = Literal["resume", "new"]
+
+
+_KEEP = 'To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
+_AFTER_FAILURE: dict[OnClear, str] = {
+    "keep_repaired": "Retry or skip the node there, then clear this task: it joins the repaired flow. Cleared without "
+    "a repair, this task revokes the SOPS task and runs the whole flow again.",
+    "new": f"A clear of this task revokes the SOPS task, repaired or not, and runs the whole flow again. {_KEEP}",
+    "resume": "Retry or skip the node there, then clear this task: it joins the repaired flow. Cleared without a "
+    "repair, this task retries the node in the same SOPS task.",
+    "fail": "End the SOPS task there before you clear this task: a clear fails until it has ended, and then runs the "
+    f"whole flow again. {_KEEP}",
+}
+_RETRY_AFTER_FAILURE: dict[RetryMode, str] = {
+    "resume": "Before that, Airflow's own retry goes on in the same SOPS task and retries what is still failed there.",
+    "new": "Before that, Airflow's own retry revokes the SOPS task, repaired or not, and runs the whole flow again; "
+    'retry_mode="resume" would keep it.',
+}
+_CLEAR_WHILE_IT_GOES_ON: dict[OnClear, str] = {
+    "keep_repaired": 'a clear revokes it and runs the whole flow again (on_clear="resume" would join it)',
+    "new": 'a clear revokes it and runs the whole flow again (on_clear="resume" would join it)',
+    "resume": "a clear joins it",
+    "fail": "a clear fails until it has ended",
+}
+_CLEAR_BEFORE_IT_BEGINS: dict[OnClear, str] = {
+    "keep_repaired": "a clear has to revoke it, which SOPS refuses until then",
+    "new": "a clear has to revoke it, which SOPS refuses until then",
+    "resume": "a clear joins it",
+    "fail": "a clear fails until it has ended",
+}
+_RETRY_WHILE_IT_GOES_ON: dict[RetryMode, str] = {
+    "resume": "A retry of this task joins it",
+    "new": "A retry of this task revokes it and runs the whole flow again",
+}
+_RETRY_BEFORE_IT_BEGINS: dict[RetryMode, str] = {
+    "resume": "A retry of this task joins it",
+    "new": "A retry of this task has to revoke it, which SOPS refuses until then",
+}
+
+
+def next_steps(
+    on_clear: OnClear, retry_mode: RetryMode, *, retries_left: bool, revokes_when_out_of_time: bool
+) -> NextSteps:
+    """Return what is true of a run operator with these settings.
+
+    :param retries_left: whether Airflow is going to retry the task by itself.
+    :param revokes_when_out_of_time: whether the SOPS task was revoked when its time was over.
+    """
+    again = "A retry or a clear of this task runs the whole flow again."
+    going_on = f"{_RETRY_WHILE_IT_GOES_ON[retry_mode]}; {_CLEAR_WHILE_IT_GOES_ON[on_clear]}."
+    longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
+    failed = _AFTER_FAILURE[on_clear]
+    return NextSteps(
+        failed=f"{failed} {_RETRY_AFTER_FAILURE[retry_mode]}" if retries_left else failed,
+        revoked="A clear of this task runs the whole flow again.",
+        expired=again,
+        timed_out=f"It was revoked. {longer} {again}" if revokes_when_out_of_time else f"{longer} {going_on}",
+        unreachable=going_on,
+        not_started=f"{_RETRY_BEFORE_IT_BEGINS[retry_mode]}; {_CLEAR_BEFORE_IT_BEGINS[on_clear]}.",
+    )
+
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 START_TIMEOUT_SECONDS = 600.0

@@ -14,13 +14,12 @@ from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.joining import Joining
 from airflow_provider_sops.operators.sops.person_needed import call_for_person
-from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-from airflow_provider_sops.operators.sops.tasks_to_revoke import TasksToRevoke
-from airflow_provider_sops.sops.election import elect
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.outcome import outcome_error
+from airflow_provider_sops.sops.task_key import elect
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
@@ -37,9 +36,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.base import SopsBaseOperator
     from airflow_provider_sops.operators.sops.run_settings import RunSettings
-    from airflow_provider_sops.sops.election import FoundTasks
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
+    from airflow_provider_sops.sops.task_key import FoundTasks
     from airflow_provider_sops.sops.wait_result import WaitPolicy
     from airflow_provider_sops.task_instance.log import TaskLog
 
@@ -255,7 +254,7 @@ class SopsTaskRun:
         return outputs
 
     def remember_outputs_taken(self) -> None:
-        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run anew."""
+        """Remember that this task had the flow's outputs: a clear after that means that the flow is to run again."""
         self._memory.keep(self.sops_task_id, outputs_taken=True)
 
     def on_kill(self) -> None:
@@ -263,7 +262,7 @@ class SopsTaskRun:
         if not self._settings.revoke_on_kill:
             return
         if not is_ended_by_decision(self._ti):
-            self._log.info("SOPS is left as it is: nobody has ended this task in Airflow.")
+            self._log.info("The SOPS task is left alone: nobody ended this task in Airflow.")
             return
         self._to_revoke.revoke("this task was ended in Airflow")
 
@@ -294,12 +293,12 @@ class SopsTaskRun:
         try:
             state = revoke_task(self._hook, sops_task_id, self._log)
         except SopsError:
-            self._log.error("The time of SOPS task %s is over, but it is not revoked and may still run.", sops_task_id)
+            self._log.error("SOPS task %s timed out, but it is not revoked and may still run.", sops_task_id)
             raise
         push_state(self._context, state)
         if state == TaskState.FINISHED:
             return WaitResult(Outcome.FINISHED, state)
-        self._log.info("SOPS task %s is %s since its time is over.", sops_task_id, state)
+        self._log.info("SOPS task %s is %s because it timed out.", sops_task_id, state)
         return result
 
     def _call_for_person(self, result: WaitResult) -> None:

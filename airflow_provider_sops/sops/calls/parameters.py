@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.sops.actions import TASK_ACTIONS
+from airflow_provider_sops.sops.endpoints import BATCH_SIZE, TASK_ACTIONS
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.limits import BATCH_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

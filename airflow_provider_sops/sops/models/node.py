@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import without_reserved_keys
+from airflow_provider_sops.sops.models.dated import Dated
 from airflow_provider_sops.sops.models.status import TaskState
-
-if TYPE_CHECKING:
-    import pendulum
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class NodeData:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeDetail:
+class NodeDetail(Dated):
     """State, data and earlier attempts of a node, the answer of ``get_task_node_detail``.
 
     :param state: READY for a node that the task has not reached.
@@ -83,13 +81,3 @@ class NodeDetail:
             histories=tuple(map(read_mapping, read_list(data.get("histories")))),
             raw=data,
         )
-
-    @property
-    def start_time(self) -> pendulum.DateTime | None:
-        """When the last attempt began; zone-aware, ``None`` before."""
-        return read_time(self.raw.get("start_time"))
-
-    @property
-    def finish_time(self) -> pendulum.DateTime | None:
-        """When the last attempt ended; zone-aware, ``None`` while it runs."""
-        return read_time(self.raw.get("finish_time"))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.open_enum import OpenEnum
 from airflow_provider_sops.service.reading import (
+    OpenEnum,
     read_id,
     read_int,
     read_list,
@@ -15,6 +15,7 @@ from airflow_provider_sops.service.reading import (
     read_text,
     read_time,
 )
+from airflow_provider_sops.sops.models.dated import Dated
 
 if TYPE_CHECKING:
     import pendulum
@@ -98,7 +99,7 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskStatus:
+class TaskStatus(Dated):
     """The state of a SOPS task and of the nodes that it has reached.
 
     :param state: the root's state word.
@@ -136,16 +137,6 @@ class TaskStatus:
             elapsed_seconds=read_int(data.get("elapsed_time")),
             raw=data,
         )
-
-    @property
-    def start_time(self) -> pendulum.DateTime | None:
-        """When the task began; zone-aware, ``None`` before."""
-        return read_time(self.raw.get("start_time"))
-
-    @property
-    def finish_time(self) -> pendulum.DateTime | None:
-        """When the task ended; zone-aware. SOPS sends it only for FINISHED tasks."""
-        return read_time(self.raw.get("finish_time"))
 
     def at(self, path: Sequence[str]) -> NodeStatus | None:
         """Return the node at the end of a path of ids, from the outermost subprocess inwards; ``None``: not reached."""

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text, read_time
+from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import without_reserved_keys
+from airflow_provider_sops.sops.models.dated import Dated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pendulum
 
 _VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
 
@@ -60,7 +60,7 @@ class CreatedTask:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskDetail:
+class TaskDetail(Dated):
     """The answer of ``get_task_detail``.
 
     :param outputs: the task's outputs as ``{"name": value}`` for ``${name}``, JSON types kept. Empty unless the task is
@@ -100,16 +100,6 @@ class TaskDetail:
         )
 
     @property
-    def start_time(self) -> pendulum.DateTime | None:
-        """When the task was started; zone-aware, ``None`` before."""
-        return read_time(self.raw.get("start_time"))
-
-    @property
-    def finish_time(self) -> pendulum.DateTime | None:
-        """When the task ended, successfully or not; zone-aware."""
-        return read_time(self.raw.get("finish_time") or self.raw.get("end_time"))
-
-    @property
     def password_names(self) -> frozenset[str]:
         """Names of the task's password-type variables."""
         return frozenset(variable_name(key) for key, constant in self.constants.items() if is_password(constant))
@@ -122,7 +112,7 @@ class TaskDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskListItem:
+class TaskListItem(Dated):
     """One task of ``get_task_list``."""
 
     id: int
@@ -147,13 +137,3 @@ class TaskListItem:
             create_method=read_text(data.get("create_method")),
             raw=data,
         )
-
-    @property
-    def start_time(self) -> pendulum.DateTime | None:
-        """When the task was started; zone-aware, ``None`` before."""
-        return read_time(self.raw.get("start_time"))
-
-    @property
-    def finish_time(self) -> pendulum.DateTime | None:
-        """When the task ended, successfully or not; zone-aware."""
-        return read_time(self.raw.get("finish_time"))

@@ -1,7 +1,7 @@
 """Which converge gateway belongs to which parallel gateway, and which nodes run side by side.
 
 A parallel or conditional gateway forks; its branches meet again at one converge gateway, which waits for them. Between
-the two, every node lies in exactly one branch. A tree may have a ``converge_gateway_id``, but SOPS computes it anew
+the two, every node lies in exactly one branch. A tree may have a ``converge_gateway_id``, but SOPS computes it again
 each time, so it is not read here.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.pipeline_tree.graph import post_dominators
 from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway
-from airflow_provider_sops.sops.pipeline_tree.ordering import post_dominators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ SOPS does not report nodes that it passes by: their rows never appear in a task'
 Definition. In an execution, a token begins at the start event and moves along the sequence flows: an exclusive gateway
 sends it along any one of its own, a conditional gateway splits it over one or more of them and a parallel gateway over
 all of them, their converge gateway goes on with one token once all have come, and a subprocess is entered at its start
-event and left at its end event. Every expression may come out either way, anew in each round of a loop, since people
+event and left at its end event. Every expression may come out either way, afresh in each round of a loop, since people
 may also choose the way by hand. Nodes side by side arrive in any order. Then
 
 * ``m`` may come before ``n`` if in some execution ``n`` arrives, for the first time or again, after ``m`` arrived;
@@ -29,8 +29,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.pipeline_tree.graph import strong_components
 from airflow_provider_sops.sops.pipeline_tree.nodes import CONDITIONAL_PARALLEL_GATEWAY, PARALLEL_GATEWAY, Gateway
-from airflow_provider_sops.sops.pipeline_tree.ordering import strong_components
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

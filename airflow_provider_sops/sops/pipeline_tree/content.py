@@ -76,7 +76,7 @@ def differences(old: PipelineTree, new: PipelineTree) -> list[str]:
             found += _of_levels(old.levels[path], level)
     for path in old.levels:
         if path not in new.levels and path in new.nodes:
-            found.append(f"{label_of(new.nodes[path])}: the flow inside it is not known any more")
+            found.append(f"{label_of(new.nodes[path])}: the flow inside it is no longer known")
     return found
 
 

@@ -18,8 +18,13 @@ from airflow_provider_sops.service.reading import read_list, read_mapping, read_
 from airflow_provider_sops.service.secrets import secret_texts
 from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway, Node
-from airflow_provider_sops.sops.pipeline_tree.secret_variables import secret_inputs, secret_variables
-from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, EXPRESSION, references
+from airflow_provider_sops.sops.pipeline_tree.variables import (
+    COMPONENT_OUTPUTS,
+    EXPRESSION,
+    references,
+    secret_inputs,
+    secret_variables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -47,9 +52,9 @@ class _Literal:
 class _Gap(Enum):
     """A part of a text that SOPS replaces."""
 
-    PLAIN = "a variable that is no secret"
+    PLAIN = "a variable that is not secret"
     PASSWORD = "a password that is not known"  # noqa: S105
-    MADE_OF_PASSWORD = "something of which a password is a part that cannot be told apart"  # noqa: S105
+    MADE_OF_PASSWORD = "a value that contains a password inseparably"  # noqa: S105
 
 
 _Part = _Literal | _Gap

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
 from airflow_provider_sops.sops.pipeline_tree.branches import Flaw
+from airflow_provider_sops.sops.pipeline_tree.graph import strong_components
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, Node, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.ordering import strong_components
 from airflow_provider_sops.sops.pipeline_tree.variables import references_within
 
 if TYPE_CHECKING:

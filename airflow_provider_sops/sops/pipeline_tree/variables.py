@@ -12,10 +12,12 @@ from airflow_provider_sops.sops.models import is_password, variable_name
 from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway, Node, SubProcess, inner_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
+    from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
-    from airflow_provider_sops.sops.pipeline_tree.nodes import NodeKey
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, NodeKey
+
 
 COMPONENT_OUTPUTS = "component_outputs"
 
@@ -183,3 +185,50 @@ def _users(references_by: Mapping[Any, Iterable[str]]) -> dict[str, tuple[Any, .
         for key in keys:
             users.setdefault(key, []).append(user)
     return {key: tuple(found) for key, found in users.items()}
+
+
+def secret_inputs(node: Activity, secret: Collection[str]) -> tuple[str, ...]:
+    """Return the names of a node's inputs that refer to a secret variable.
+
+    :param secret: keys of its level's secret variables.
+    """
+    if node.component is None or not secret:
+        return ()
+    values = {name: read_mapping(field).get("value") for name, field in node.component.data.items()}
+    return tuple(sorted(name for name, value in values.items() if not references(value).isdisjoint(secret)))
+
+
+def has_passwords(tree: PipelineTree) -> bool:
+    """Whether a flow has a password, or may have one in a subprocess that the tree does not unfold."""
+    folded = any(isinstance(node, SubProcess) and key not in tree.levels for key, node in tree.nodes.items())
+    return folded or _has_password_type(tree)
+
+
+def secret_variables(tree: PipelineTree) -> Mapping[NodeKey, Collection[str]]:
+    """Return the keys of the variables that are, or may hold, a password, by the path of their level.
+
+    A subprocess may be given a password as the value of a variable of its own, of whatever type.
+    """
+    if not _has_password_type(tree):
+        # Who uses which variable takes long to find out, and most flows have no password.
+        return dict.fromkeys(tree.levels, ())
+    secret: dict[NodeKey, set[str]] = {}
+    # Every level comes after the one around it.
+    for path, variables in tree.variables.items():
+        above = secret.get(path[:-1], set()) if path else set()
+        found = {
+            key
+            for key, variable in variables.items()
+            if variable.is_password or (above and variable.is_shown and references(variable.value) & above)
+        }
+        waiting = list(found)
+        while waiting:
+            users = set(variables[waiting.pop()].used_by_variables) - found
+            found |= users
+            waiting += users
+        secret[path] = found
+    return secret
+
+
+def _has_password_type(tree: PipelineTree) -> bool:
+    return any(is_password(raw) for level in tree.levels.values() for raw in level.constants.values())

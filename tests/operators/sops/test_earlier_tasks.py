@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.sops.models import TaskStatus
-from tests.operators.sops.test_revoking import FakeTime
-from tests.operators.sops.test_tasks_to_revoke import EARLIER, item
+from tests.operators.sops.test_revoke_in_time import EARLIER, item
+from tests.operators.sops.test_revoke_task import FakeTime
 
 LOG = logging.getLogger(__name__)
 

@@ -97,7 +97,7 @@ class TestKeepRepaired:
 
 
 class TestAfterASuccess:
-    """A clear of a task that had succeeded means to run the flow anew, even if it had been repaired."""
+    """A clear of a task that had succeeded means to run the whole flow again, even if it had been repaired."""
 
     def test_is_known_from_airflows_store(self, hook: mock.Mock) -> None:
         assert make(hook, outputs_taken=True).choose([], [task("FINISHED", SKIPPED)]) is None

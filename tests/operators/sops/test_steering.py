@@ -66,7 +66,7 @@ class TestStart:
 
     @pytest.mark.parametrize("value", [None, "None", "", "abc", -1, 0])
     def test_what_is_no_id_is_refused(self, value: Any, hook: SopsHook) -> None:
-        with pytest.raises(AirflowFailException, match="no id of a SOPS task"):
+        with pytest.raises(AirflowFailException, match="not the id of a SOPS task"):
             start(value)
 
     def test_a_task_that_sops_does_not_have_fails_for_good(self, hook: SopsHook) -> None:

@@ -9,11 +9,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from airflow_provider_sops.service.calls import Call
-from airflow_provider_sops.service.methods import blocking_steps
+from airflow_provider_sops.service.calls import Call, blocking_steps
 from airflow_provider_sops.service.settings import Limits, TransportSettings
 from airflow_provider_sops.sops.answer import Answer
-from airflow_provider_sops.sops.calls import nodes, plugins, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS, SopsGatewayError, SopsInvalidParameterError
@@ -33,8 +32,8 @@ from airflow_provider_sops.sops.models import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_sops.service.calls import T
     from airflow_provider_sops.service.http import HttpRequest
-    from airflow_provider_sops.service.methods import T
 
 ROOT = "https://bkapi.example.com"
 CONNECTION = SopsConnection(
@@ -277,9 +276,9 @@ CALLS: list[tuple[Made, str, dict[str, Any]]] = [
         {"executor_proxy": "admin", "executor_proxy_exempts": "a,b"},
     ),
     (made(projects.get_mini_app_list, limit=5), "get_mini_app_list/2/", {"limit": "5"}),
-    (made(plugins.get_plugin_list), "get_plugin_list/2/", {}),
+    (made(projects.get_plugin_list), "get_plugin_list/2/", {}),
     (
-        made(plugins.dispatch_plugin_query, "/pipeline/x/", method="POST", data={"a": 1}),
+        made(projects.dispatch_plugin_query, "/pipeline/x/", method="POST", data={"a": 1}),
         "dispatch_plugin_query/",
         {"url": "/pipeline/x/", "method": "POST", "data": {"a": 1}},
     ),

@@ -94,7 +94,7 @@ def test_old_and_new_names_of_a_field_are_the_same() -> None:
         ),
         (
             changed("activities", "s3", "pipeline", to=None),
-            ["SubProcess 's3' (s3): the flow inside it is not known any more"],
+            ["SubProcess 's3' (s3): the flow inside it is no longer known"],
         ),
         (
             changed("flows", "l2", "target", to="s3"),

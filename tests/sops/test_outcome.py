@@ -11,7 +11,7 @@ from airflow_provider_sops.sops.errors import (
     SopsTaskRevokedError,
 )
 from airflow_provider_sops.sops.next_steps import NextSteps
-from airflow_provider_sops.sops.task_outcome import outcome_error
+from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitResult
 
 STEPS = NextSteps("repair it", "start it", "forget it", "allow more", "join it", "claim it")

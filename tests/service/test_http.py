@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from airflow_provider_sops.service.body import BodyCollector, BodyError
+from airflow_provider_sops.service.http import BodyCollector, BodyError
 
 TEXT = b'{"result": true, "data": "\xe5\x8f\x91\xe5\xb8\x83"}' * 50
 

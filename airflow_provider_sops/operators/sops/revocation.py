@@ -1,4 +1,4 @@
-"""Which SOPS tasks a try has to revoke if it is ended, and how that is done in the few seconds that a kill leaves."""
+"""Revoke SOPS tasks: one with time to make sure of it, or all of a try in the seconds that a kill leaves."""
 
 from __future__ import annotations
 
@@ -7,24 +7,69 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from airflow_provider_sops.operators.sops.revoking import revoke_once
 from airflow_provider_sops.service.reading import read_list
-from airflow_provider_sops.sops.election import FoundTasks
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
-from airflow_provider_sops.sops.limits import PAGE_SIZE
-from airflow_provider_sops.sops.models import TaskListItem, TaskStatus
+from airflow_provider_sops.sops.models import TaskListItem, TaskState, TaskStatus
+from airflow_provider_sops.sops.task_key import FoundTasks
+from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.task_key import TaskKey
     from airflow_provider_sops.task_instance.log import TaskLog
 
+
+_TRIES = 5
+_PAUSE_SECONDS = 1.0
+
+
+def revoke_task(
+    hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callable[[float], None] = time.sleep
+) -> TaskState:
+    """Revoke a task and return the state in which it ended; it may have come to its own end before.
+
+    A second revoke does no harm, so one whose answer was lost is sent again, for about ten seconds. So is one that
+    SOPS refuses because the task is still CREATED: a start that it has accepted shows some moments later.
+
+    :raises SopsError: if SOPS refuses or cannot be reached; then the task may still run.
+    """
+
+    def tell(error: ServiceError) -> None:
+        if not isinstance(error, SopsInvalidOperationError):
+            log.warning("The revoke of SOPS task %s got no usable answer, trying again: %s", sops_task_id, error)
+
+    pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _TRIES)]
+    rules = again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep)
+    state: TaskState = tenacity.Retrying(**rules)(
+        revoke_once,
+        lambda: hook.operate_task(sops_task_id, "revoke"),
+        lambda: hook.get_task_status(sops_task_id, fresh=True),
+    )
+    return state
+
+
+def revoke_once(revoke: Callable[[], object], read_status: Callable[[], TaskStatus]) -> TaskState:
+    """Revoke a task in one attempt, and return the state in which it ended.
+
+    :param revoke: sends the revoke.
+    :param read_status: asks for the task's status, past the server's cache.
+    :raises SopsError: it may still run.
+    """
+    try:
+        revoke()
+    except SopsInvalidOperationError as refusal:
+        return end_despite_refusal(refusal, read_status())
+    return TaskState.REVOKED
+
+
 #: How long a revoke is tried again; the process is killed about 5 seconds after it was told to stop.
-_TRY_SECONDS = 2.0
-_PAUSE_SECONDS = 0.3
+_QUICK_SECONDS = 2.0
+_QUICK_PAUSE_SECONDS = 0.3
 
 
 class TasksToRevoke:
@@ -84,13 +129,13 @@ class TasksToRevoke:
                 self._log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
             else:
                 self._log.info(
-                    "SOPS task %s is revoked since %s; SOPS lets the node that runs now finish.", sops_task_id, why
+                    "SOPS task %s is revoked because %s; SOPS lets the node that runs now finish.", sops_task_id, why
                 )
 
     def _revoke(self, sops_task_id: int) -> None:
         """Revoke a task, again after what fails quickly: a lost connection, or a start that does not show yet."""
-        deadline = self._clock() + _TRY_SECONDS
-        rules = again_while_lost((_PAUSE_SECONDS,), also=(SopsInvalidOperationError,), sleep=self._sleep)
+        deadline = self._clock() + _QUICK_SECONDS
+        rules = again_while_lost((_QUICK_PAUSE_SECONDS,), also=(SopsInvalidOperationError,), sleep=self._sleep)
         tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})(
             revoke_once,
             lambda: self._hook.revoke_at_once(sops_task_id),

@@ -9,12 +9,20 @@ from unittest import mock
 import pytest
 
 from airflow_provider_sops.service.answer import Answer
-from airflow_provider_sops.service.calls import Call, as_it_is, call, list_of, nothing
-from airflow_provider_sops.service.methods import asynchronous, asynchronous_steps, blocking, blocking_steps
+from airflow_provider_sops.service.calls import (
+    Call,
+    as_it_is,
+    asynchronous,
+    asynchronous_steps,
+    blocking,
+    blocking_steps,
+    call,
+    list_of,
+    nothing,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.service.calls import Steps
-    from airflow_provider_sops.service.methods import T
+    from airflow_provider_sops.service.calls import Steps, T
 
 
 def get_thing(thing_id: int, *, fresh: bool = False) -> Call[str]:

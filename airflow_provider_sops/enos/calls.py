@@ -1,16 +1,20 @@
-"""Calls for instances: the runs of flows and of their tasks."""
+"""The calls of EnOS's batch processing that this package uses, as data, one function each.
+
+``EnosHook`` and ``AsyncEnosClient`` have each function as a method with the same parameters. Their ``call`` makes any
+other call by name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_sops.enos.calls.parameters import comma_separated, required_text
-from airflow_provider_sops.enos.errors import EnosNotFoundError
+from airflow_provider_sops.enos.errors import EnosGatewayError, EnosInvalidParameterError, EnosNotFoundError
 from airflow_provider_sops.enos.models import FlowInstance, FlowInstancePage, TaskInstance
-from airflow_provider_sops.enos.models.decoding import read_object
+from airflow_provider_sops.enos.models.status import read_object
 from airflow_provider_sops.enos.paging import PAGE_SIZE, Page, all_pages
 from airflow_provider_sops.enos.times import milliseconds
-from airflow_provider_sops.service.calls import call, nothing
+from airflow_provider_sops.service.calls import Call, call, nothing
 from airflow_provider_sops.service.reading import read_mapping, read_text
 
 if TYPE_CHECKING:
@@ -18,6 +22,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_provider_sops.service.calls import Call, Steps
+
+
+def whole_number(api: str, name: str, value: Any) -> int:
+    """Return an id that EnOS takes as a number.
+
+    :raises EnosInvalidParameterError: it is not a positive whole number.
+    """
+    try:
+        number = 0 if isinstance(value, (bool, float)) else int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise EnosInvalidParameterError(f"{name} is {value!r}", api=api, advice="It must be a positive whole number.")
+    return number
+
+
+def required_text(api: str, name: str, value: Any) -> str:
+    """Return a string that must not be empty.
+
+    :raises EnosInvalidParameterError: it is empty or not a string.
+    """
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise EnosInvalidParameterError(f"{name} is {value!r}", api=api, advice="It must be a non-empty string.")
+
+
+def key_values(api: str, parameters: Any) -> list[dict[str, Any]]:
+    """Return parameters of a flow as EnOS takes them.
+
+    :raises EnosInvalidParameterError: they are not a mapping with string keys.
+    """
+    if not isinstance(parameters, Mapping) or not all(isinstance(key, str) for key in parameters):
+        raise EnosInvalidParameterError(
+            f"parameters must be a dict of key to value, not {type(parameters).__name__}", api=api
+        )
+    return [{"key": key, "value": value} for key, value in parameters.items()]
+
+
+def comma_separated(values: Sequence[int]) -> str:
+    """Return numbers as EnOS's filters take them, ``1,2,3``."""
+    return ",".join(map(str, values))
+
 
 T = TypeVar("T")
 
@@ -138,3 +184,54 @@ def _read_log(data: Any) -> str:
 
 def _instances_of_page(data: Any) -> Sequence[FlowInstance]:
     return FlowInstancePage.read(data).instances
+
+
+def trigger_flow(flow_id: int | str, trigger_time: datetime.datetime | int) -> Call[str]:
+    """Run a flow and return the id of its instance. Only the flow's owner may do this.
+
+    EnOS refuses to run the same flow twice in one minute. Never retried: if the answer was lost, look for the instance
+    with ``find_flow_instances``.
+
+    :param trigger_time: when to run: a zone-aware time, or milliseconds since the epoch; a past time means at once. The
+        flow's time parameters are derived from it.
+    :raises EnosTriggerRefusedError: there is no such flow, or it was triggered less than a minute ago.
+    """
+    return _triggering("trigger_flow", flow_id, trigger_time)
+
+
+def trigger_flow_from_task(flow_id: int | str, task_id: int | str, trigger_time: datetime.datetime | int) -> Call[str]:
+    """Like ``trigger_flow``, but start at one of the flow's tasks. v2.0 of the API lacks this call."""
+    api = "trigger_flow_from_task"
+    return _triggering(api, flow_id, trigger_time, taskId=whole_number(api, "task_id", task_id))
+
+
+def update_and_trigger_flow(
+    flow_id: int | str, trigger_time: datetime.datetime | int, parameters: Mapping[str, Any]
+) -> Call[str]:
+    """Like ``trigger_flow``, but with other parameters for this instance alone.
+
+    :param parameters: values by key.
+    """
+    api = "update_and_trigger_flow"
+    return _triggering(api, flow_id, trigger_time, parameters=key_values(api, parameters))
+
+
+def _triggering(api: str, flow_id: int | str, trigger_time: datetime.datetime | int, **parameters: Any) -> Call[str]:
+    """Return a call that creates an instance.
+
+    :raises EnosGatewayError: the answer does not name the instance.
+    """
+
+    def read_instance_id(data: Any) -> str:
+        instance_id = read_text(read_mapping(data).get("flowInstanceId"))
+        if not instance_id:
+            raise EnosGatewayError("EnOS reports success but returned no instance id", api=api, http_status=200)
+        return instance_id
+
+    return call(
+        api,
+        read_instance_id,
+        flowId=whole_number(api, "flow_id", flow_id),
+        triggerTime=milliseconds(trigger_time),
+        **parameters,
+    )

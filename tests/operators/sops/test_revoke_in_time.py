@@ -9,13 +9,12 @@ from unittest import mock
 import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.operators.sops.tasks_to_revoke import TasksToRevoke
+from airflow_provider_sops.operators.sops.revocation import TasksToRevoke
 from airflow_provider_sops.sops.answer import Answer
-from airflow_provider_sops.sops.election import FoundTasks
 from airflow_provider_sops.sops.errors import SopsAuthError, SopsConnectionError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskListItem
-from airflow_provider_sops.sops.task_key import TaskKey
-from tests.operators.sops.test_revoking import FakeTime
+from airflow_provider_sops.sops.task_key import FoundTasks, TaskKey
+from tests.operators.sops.test_revoke_task import FakeTime
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.errors import SopsError

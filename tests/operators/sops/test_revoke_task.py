@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.operators.sops.revoking import revoke_task
+from airflow_provider_sops.operators.sops.revocation import revoke_task
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsConnectionError,
