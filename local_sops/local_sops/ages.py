@@ -127,7 +127,7 @@ class Age:
 
     @property
     def marks_origins(self) -> bool:
-        """Whether a task's nodes name those of the template, in ``template_node_id``."""
+        """Whether a task's nodes name those of the template (``template_node_id``), and subprocesses their template."""
         return self.is_at_least("3.28")
 
     @property

@@ -89,6 +89,16 @@ def test_a_status_of_2020_names_activities_and_tells_errors(sops_2020: SopsClien
     assert "root_id:" not in node
 
 
+def test_a_node_that_waits_to_begin_has_no_times(sops_2020: SopsClient) -> None:
+    created = sops_2020.run(FAIL)
+    task_id, node_id = created["task_id"], node_ids(created["pipeline_tree"])["fails"]
+    sops_2020.wait(task_id, is_in("FAILED"))
+    sops_2020.operate_task(task_id, "revoke")
+    sops_2020.operate_node_when_asleep(task_id, node_id, "retry")
+    node = sops_2020.status(task_id)["children"][node_id]
+    assert (node["state"], node["start_time"], node["finish_time"]) == ("READY", "", "")
+
+
 def test_nested_nodes_have_the_old_shape_too(sops_2019: SopsClient) -> None:
     created = sops_2019.run(FAIL_IN_SUBPROCESS)
     status = sops_2019.wait(created["task_id"], is_in("FAILED"))

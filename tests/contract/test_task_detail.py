@@ -98,6 +98,7 @@ def test_an_output_of_a_subprocess_reaches_the_task(hook: SopsHook, flows: Flows
     assert hook.get_task_detail(task.task_id, fresh=True).outputs == {"topic": "rain", "answer": "leaf heard: rain"}
 
 
+@pytest.mark.since("2020")
 def test_an_unknown_task_is_not_found(gateway_hook: SopsHook) -> None:
     with pytest.raises(SopsNotFoundError) as refusal:
         gateway_hook.get_task_detail(NO_SUCH_ID)

@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 
 
 def run(
-    seed: int, numbers: Sequence[int], *, most_nodes: int, command: str, folder: Path, tell: Callable[[str], None]
+    seed: int, numbers: Sequence[int], *, most_nodes: int, age: str, folder: Path, tell: Callable[[str], None]
 ) -> tuple[str, bool]:
     """Compare the trees of these numbers; return the line that sums it up, and whether anything differed.
 
+    :param age: of the SOPS.
     :param tell: takes lines to print: each difference, and now and then how far it is.
     """
     begun = time.monotonic()
     initdb()
     fates: Counter[Fate] = Counter()
     found = 0
-    with run_probing_sops(command, folder) as local_sops, PlainSops(local_sops) as sops:
-        connection = {"AIRFLOW_CONN_SOPS_DEFAULT": local_sops.connection_json()}
+    with run_probing_sops(folder, age) as probing, PlainSops(probing.sops, probing.templates) as sops:
+        connection = {"AIRFLOW_CONN_SOPS_DEFAULT": probing.sops.connection_json()}
         with mock.patch.dict(os.environ, connection):
             for done, number in enumerate(numbers, start=1):
                 expected, differences = _compared(seed, number, most_nodes, sops)

@@ -89,14 +89,16 @@ def _node_status(status: Data, names: Mapping[str, str], *, with_names: bool) ->
 
     :param with_names: whether activities have their names, and some more fields, as in 2020.
     """
-    old = {key: status[key] for key in ("id", "state", "retry", "loop", "skip", "version", "start_time")}
-    old["finish_time"] = status["finish_time"] or ""
+    old = {key: status[key] for key in ("id", "state", "retry", "loop", "skip", "version")}
+    # A node that waits to begin has no times at all.
+    old |= {"start_time": status["start_time"] or "", "finish_time": status["finish_time"] or ""}
     old["name"] = names.get(status["id"], PIPELINE_CLASS)
     if with_names:
         old["name"] = status.get("name") or old["name"]
         old["error_ignorable"] = status["error_ignorable"]
         old["elapsed_time"] = status["elapsed_time"]
-        refreshed = datetime.strptime(status["finish_time"] or status["start_time"], f"{_TIME_2019} %z")
+        latest = status["finish_time"] or status["start_time"]
+        refreshed = datetime.strptime(latest, f"{_TIME_2019} %z") if latest else datetime.now(UTC)
         old["state_refresh_at"] = refreshed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     children = status["children"].items()
     old["children"] = {key: _node_status(child, names, with_names=with_names) for key, child in children}

@@ -78,8 +78,9 @@ def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:
             child = templates.find(int(template_id), common=common) if template_id.isdigit() else None
             if child:
                 activity["template_id"] = child.internal_id
-                activity["original_template_id"] = template_id
-                activity["original_template_version"] = child.version
+                if templates.age.marks_origins:
+                    activity["original_template_id"] = template_id
+                    activity["original_template_version"] = child.version
         pipeline = without_schema(_with_child_origins(templates, activity["pipeline"]))
         activity["pipeline"] = pipeline
     return tree
