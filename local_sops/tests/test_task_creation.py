@@ -162,6 +162,19 @@ class TestOwnTree:
         assert [one["template_node_id"] for one in tree["activities"].values()] == ["a"]
         assert "line" not in tree
 
+    @pytest.mark.parametrize("missing", ["constants", "index"])
+    def test_a_subprocess_needs_what_it_is_unfolded_with(self, sops: SopsClient, missing: str) -> None:
+        call = {**display("call"), "type": "SubProcess", "template_id": str(LEAF), "constants": {}}
+        passed = constant("message", "x")
+        if missing == "index":
+            del passed["index"]
+            call["constants"] = {"${message}": passed}
+        else:
+            del call["constants"]
+        own = tree_of([call], "start>call call>end")
+        code, message = refused(sops, QUICK, pipeline_tree=own)
+        assert (code, message) == (3599999, f"[API] create_task get invalid pipeline_tree: '{missing}'")
+
     def test_what_is_missing_is_named(self, sops: SopsClient) -> None:
         code, message = refused(sops, QUICK, pipeline_tree={"activities": {}})
         assert code == 3599999

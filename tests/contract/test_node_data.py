@@ -101,6 +101,15 @@ def test_earlier_tries_are_the_histories_oldest_first(hook: SopsHook, flows: Flo
     assert starts == sorted(starts)
 
 
+@pytest.mark.since("3.32")
+@pytest.mark.template("password")
+def test_the_log_of_a_node_has_the_engines_lines_with_all_variables(hook: SopsHook, flows: Flows) -> None:
+    task, status = flows.run("password", constants={"${user}": "ops", "${password}": "not-so-secret"})
+    log = hook.get_task_node_log(task.task_id, node_named(status, "log in").id)
+    assert "activity context values: [<ContextValue: " in log
+    assert "not-so-secret" in log
+
+
 @pytest.mark.flow("loop")
 def test_each_round_of_a_loop_can_be_read(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("loop")

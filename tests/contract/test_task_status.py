@@ -123,6 +123,7 @@ def test_a_node_in_a_loop_keeps_its_id_and_counts_its_rounds(flows: Flows) -> No
     assert node_named(status, "done").loop == 1
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("nested")
 def test_nodes_of_subprocesses_are_nested_under_them(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("nested")

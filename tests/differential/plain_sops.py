@@ -126,7 +126,9 @@ def _marks(status: Any) -> list[tuple[Any, ...]]:
 
 def _goes_on(status: Any) -> bool:
     running = any(row["state"] in ("RUNNING", "READY") for row in _rows(status) if not row["children"])
-    return running or bool(status["auto_retry_status"]["exist_auto_retry_nodes"])
+    # An older SOPS does not tell; the drawn flows are retried without a pause.
+    retries = status.get("auto_retry_status") or {}
+    return running or bool(retries.get("exist_auto_retry_nodes"))
 
 
 def _rows(status: Any) -> Iterator[Any]:

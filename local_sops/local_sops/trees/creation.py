@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from local_sops.trees import InvalidTreeError
 from local_sops.trees.constants import with_simplified, with_values, without_schema, without_unreferenced
 from local_sops.trees.drawing import with_drawing
 from local_sops.trees.engine_tree import validate
@@ -47,7 +48,18 @@ def tree_from_caller(
     :raises InvalidTreeError: the tree is invalid.
     """
     check_shape(tree)
+    _check_passed_constants(tree)
     return _task_tree(templates, with_values(tree, values, of_caller=True), independent=independent)
+
+
+def _check_passed_constants(tree: Tree) -> None:
+    """Check what unfolding reads of each subprocess. SOPS unfolds it from its template, even if it carries a tree."""
+    for activity in tree["activities"].values():
+        if activity["type"] == "SubProcess":
+            if "constants" not in activity:
+                raise InvalidTreeError("'constants'")
+            if any("index" not in constant for constant in activity["constants"].values()):
+                raise InvalidTreeError("'index'")
 
 
 def tree_of_child(templates: TemplateFolder, tree: Tree) -> Tree:
