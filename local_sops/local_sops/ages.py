@@ -106,9 +106,9 @@ class Age:
         return AGE_NAMES.index(self.name) >= AGE_NAMES.index(name)
 
     @property
-    def follows_documents(self) -> bool:
-        """Whether its answers have the shapes of the API documents of 2019 and 2020."""
-        return not self.is_at_least("3.25")
+    def changes_enabled_plans(self) -> bool:
+        """Whether a periodic task may be changed while it is enabled."""
+        return self.is_at_least("3.25")
 
     @property
     def caches(self) -> bool:

@@ -65,6 +65,10 @@ class PlainSops:
         unfinished.rename(unfinished.with_suffix(".json"))
         return number
 
+    def template_tree(self, template_id: int) -> Any:
+        """Return the tree of a template as SOPS tells it."""
+        return self._get(f"get_template_info/{template_id}/{self._project}")["pipeline_tree"]
+
     def create_task(self, template_id: int, name: str, excluded: Sequence[str]) -> int:
         """Make a task of a template; return its id."""
         body = {"name": name, "exclude_task_nodes_id": list(excluded)}

@@ -1,7 +1,8 @@
 """What an older SOPS does not read of a call, and its answers, converted from today's.
 
-The formats of 2019 and 2020 are those of the API documents of these years: create_task, get_task_status and
-get_task_detail of 2019, get_task_status of 2020. Later ages differ in single fields: see :mod:`local_sops.ages`.
+The formats of 2019 are those of the API documents of that year: create_task, get_task_status and get_task_detail. Of
+2020 only get_task_status has another: that of its document. Later ages differ in single fields: see
+:mod:`local_sops.ages`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def aged_answer(call: Call, answer: Answer) -> Answer:
     if call.name == "get_task_status" and not age.names_nodes_in_failure_info and "failed_node_info" in data:
         info = data["failed_node_info"].items()
         data = {**data, "failed_node_info": {node_id: _without(["node_id"], one) for node_id, one in info}}
-    reshape = _RESHAPED.get(call.name) if age.follows_documents else None
+    reshaped = {} if age.is_at_least("3.25") else _RESHAPED_IN_2020 if age.is_at_least("2020") else _RESHAPED_IN_2019
+    reshape = reshaped.get(call.name)
     return {**answer, "data": reshape(call, data) if reshape else data}
 
 
@@ -134,8 +136,9 @@ def _task_list(call: Call, data: list[Data]) -> list[Data]:
     return [{**item, "template_source": source.get(item["template_source"], item["template_source"])} for item in data]
 
 
-_RESHAPED: Mapping[str, Callable[[Call, Any], Any]] = {
-    "get_task_status": _status,
+_RESHAPED_IN_2020: Mapping[str, Callable[[Call, Any], Any]] = {"get_task_status": _status}
+_RESHAPED_IN_2019: Mapping[str, Callable[[Call, Any], Any]] = {
+    **_RESHAPED_IN_2020,
     "get_task_detail": _detail,
     "get_task_list": _task_list,
     "create_task": _with_old_tree,
