@@ -48,7 +48,10 @@ def get_provider_info() -> dict[str, Any]:
             _modules(_ENOS, "airflow_provider_sops.triggers.enos"),
         ],
         "notifications": ["airflow_provider_sops.notifications.sops.SopsTaskNotifier"],
-        "extra-links": ["airflow_provider_sops.links.sops.SopsTaskLink"],
+        "extra-links": [
+            "airflow_provider_sops.links.sops.SopsTaskLink",
+            "airflow_provider_sops.links.sops.SopsClaimLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "sops",
@@ -111,10 +114,21 @@ _SOPS_FIELDS = {
         default="apigw",
     ),
     "stage": _field("Stage", "Stage of the API Gateway; not used with ESB.", default="prod"),
+    "identity": _field(
+        "Identity",
+        "As whom the API Gateway is called. user: the user below. app: the app alone, by the resources below system/ "
+        "of SOPS 3.35 and newer, where the gateway does not trust a bk_username without a token.",
+        enum=["user", "app"],
+        default="user",
+    ),
+    "tenant_id": _field(
+        "Tenant (tenant_id)",
+        "Sent as X-Bk-Tenant-Id. Only for platforms with several tenants, where an app of all tenants must name one.",
+    ),
     "bk_username": _field(
         "User (bk_username)",
-        "The user that SOPS records as creator and executor. The gateway must trust the app to set it; "
-        "otherwise set a bk_token or an access_token.",
+        "The user that SOPS records as creator and executor. With identity user, the gateway must trust the app to "
+        "set it; otherwise set a bk_token or an access_token, or identity app.",
     ),
     "bk_token": _field("User token (bk_token)", "Login token of the user.", format="password"),
     "access_token": _field("Access token (access_token)", "Access token of the user.", format="password"),

@@ -110,6 +110,7 @@ PARTS = {
     "test": (
         _tests(CURRENT, None, 1200),
         _tests(OLDEST, None, 1200),
+        # With the `common.compat` of Airflow's own constraints, which is older.
         _tests("airflow-3.3.2-py3.12", UNIT, 240),
         _tests("airflow-2.11.2-py3.12", UNIT, 240),
         _tests("airflow-3.3.2-py3.13", UNIT, 240),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 _BUNDLE_NAME = "dags-folder"
@@ -44,7 +44,7 @@ def run_dag(dag: Any, **kwargs: Any) -> FinishedRun:
     """Run every task of a DAG to its end."""
     _make_known(dag)
     # Here no worker has to leave before a trigger may fire.
-    with mock.patch.object(worker_exit, "WORKER_EXIT_SECONDS", 0.0):
+    with mock.patch.object(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0):
         return FinishedRun(dag.test(**kwargs))
 
 

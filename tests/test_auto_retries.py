@@ -7,23 +7,27 @@ import logging
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, StartedTask
+from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
+from airflow_provider_sops.sops.site import Site
+from airflow_provider_sops.sops.task_ends import FAILING, FINISHED
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.aged_sops import FailingAddress
 from tests.differential.plain_sops import PlainSops
@@ -72,7 +76,7 @@ def probing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def flow(probing: ProbingSops, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", probing.sops.connection_json())
-    monkeypatch.setattr(worker_exit, "WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
     with SopsHook() as hook, PlainSops(probing.sops, probing.templates) as plain, FailingAddress() as failing:
         ids = {item.name: item.id for item in hook.get_template_list()}
         tree = hook.get_template_info(ids["fail"] or 0).raw["pipeline_tree"]
@@ -144,6 +148,17 @@ async def end_of(trigger: SopsTaskTrigger | SopsNodeTrigger) -> Any:
     return event.payload["outcome"]
 
 
+async def end_for_watchers(sops_task_id: int) -> str:
+    """Return the first end of a task that asset watchers hear of."""
+    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=0.2, follow_days=30)
+    async with asyncio.timeout(LONGEST_SECONDS), aclosing(poll.pictures()) as pictures:
+        async for picture in pictures:
+            end = picture[sops_task_id].end if sops_task_id in picture else ""
+            if end not in ("", FAILING):
+                return end
+    raise AssertionError("pictures never end")
+
+
 async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror: SopsNodeTrigger) -> list[Any]:
     """Wait for a task and its nodes in every way but the run operator's, and return the ends and errors."""
     waiting: dict[str, Any] = {
@@ -151,7 +166,7 @@ async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror:
         "sops_task_id": sops_task_id,
         "policy": WaitPolicy(poll_interval_seconds=0.2),
     }
-    sensing = {"task_id": "wait", "sops_task_id": sops_task_id, "deferrable": False}
+    sensing: dict[str, Any] = {"task_id": "wait", "sops_task_id": sops_task_id, "deferrable": False}
     of_task = SopsTaskSensor(**sensing)
     of_node, of_next = (SopsNodeSensor(**sensing, node_id=nodes[name]) for name in ("fails", "after"))
     return await asyncio.gather(
@@ -164,6 +179,7 @@ async def ends_of_all_waits(sops_task_id: int, nodes: Mapping[str, str], mirror:
         asyncio.to_thread(sense, lambda: of_next),
         # As mode="reschedule" does, which forgets everything in between.
         asyncio.to_thread(sense, lambda: SopsTaskSensor(**sensing)),
+        end_for_watchers(sops_task_id),
         return_exceptions=True,
     )
 
@@ -181,7 +197,7 @@ def test_nothing_ends_before_the_last_retry(flow: Flow) -> None:
 
     assert joined == sops_task_id
     assert ti.xcoms["sops_task_state"] == "FINISHED"
-    assert waits.result() == [*["finished"] * 4, *[True] * 4]
+    assert waits.result() == [*["finished"] * 4, *[True] * 4, FINISHED]
     assert flow.hook.get_task_status(sops_task_id, fresh=True).nodes[nodes["fails"]].retry == FAILURES
 
 

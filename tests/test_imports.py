@@ -59,9 +59,18 @@ def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> No
     assert added & {"aiohttp", "flask_appbuilder", "wtforms"} == set()
 
 
+def test_parsing_a_dag_file_brings_nothing_that_only_a_running_task_needs() -> None:
+    package = "airflow_provider_sops"
+    loaded = modules_after(f"import {package}.operators.sops, {package}.sensors.sops")
+
+    assert {f"{package}.operators.sops.run", f"{package}.sensors.sops"} <= loaded
+    late = ("hooks.sops", "polling", "sops.models", "sops.pipeline_tree", "triggers", "waiting")
+    assert {name for name in loaded for part in late if f"{name}.".startswith(f"{package}.{part}.")} == set()
+
+
 def test_a_wait_looks_nodes_up_without_all_that_is_known_of_trees() -> None:
-    loaded = modules_after("import airflow_provider_sops.operators.sops")
     package = "airflow_provider_sops.sops.pipeline_tree"
+    loaded = modules_after("import airflow_provider_sops.sops.task_wait")
 
     assert {name for name in loaded if name.startswith(package)} <= {package, f"{package}.nodes", f"{package}.levels"}
 

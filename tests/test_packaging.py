@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -55,6 +56,20 @@ def metadata(distributions: Path) -> Message:
         return HeaderParser().parsestr(wheel.read(f"{SDIST_ROOT}.dist-info/METADATA").decode())
 
 
+PINNED = sorted([*(ROOT / "constraints").glob("*.txt"), ROOT / "local_sops/requirements.lock"])
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.name)
+def test_every_pinned_version_has_the_hashes_of_its_files_and_no_place_to_get_them_from(path: Path) -> None:
+    # Each requirement ends at the first line without a backslash.
+    requirements = path.read_text().replace("\\\n", " ").splitlines()
+
+    assert requirements
+    assert not [
+        line for line in requirements if not re.fullmatch(r"[\w.-]+==\S+(?: +--hash=sha256:[0-9a-f]{64})+", line)
+    ]
+
+
 def package_files() -> set[str]:
     return {
         path.relative_to(ROOT).as_posix()
@@ -106,3 +121,16 @@ def test_runtime_requirements_are_the_documented_six(metadata: Message) -> None:
         "tenacity",
     }
     assert metadata["Requires-Python"] == ">=3.11"
+
+
+@pytest.mark.parametrize(("airflow", "compat"), [("2.11.2", "1.14.0"), ("3.3.2", "1.19.0")])
+def test_common_compat_may_be_as_old_as_airflows_own_constraints_hold_it(
+    metadata: Message, airflow: str, compat: str
+) -> None:
+    """The unit tests run with these versions on Python 3.12."""
+    requirements = map(Requirement, metadata.get_all("Requires-Dist", []))
+    (wanted,) = [item for item in requirements if item.name == "apache-airflow-providers-common-compat"]
+    pins = (ROOT / f"constraints/airflow-{airflow}-py3.12.txt").read_text().split()
+
+    assert wanted.specifier.contains(compat)
+    assert f"apache-airflow-providers-common-compat=={compat}" in pins

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, Literal
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, AirflowException
 from airflow.utils.session import create_session
 from sqlalchemy import text
 
 from airflow_provider_sops.dag_generator.dag import SopsDag
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
+from airflow_provider_sops.sensors.sops_waits import AwaitedNode
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.dag_run import FinishedRun, run_dag
 from tests.password_flow import PasswordFlow, echo_service
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
@@ -84,6 +88,51 @@ def test_a_task_that_is_run(flow: PasswordFlow, logged: Callable[[], str], end: 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("end", ENDS)
+def test_a_password_that_a_dag_gives_unchecked(
+    flow: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any]
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    with DAG(dag_id=f"give_password_{end}_{way['deferrable']}", schedule=None, start_date=START_DATE) as dag:
+        SopsRunTaskOperator(
+            task_id="run",
+            template_id=flow.template_id,
+            constants=given.constants(end),
+            check_constants=False,
+            poll_interval_seconds=0.2,
+            **way,
+        )
+    run = run_dag(dag)
+
+    given.check_hidden(logged(), *xcoms_of(run))
+    assert run.state == ("success" if end == "echo" else "failed")
+
+
+def test_a_retry_and_a_clear_that_go_on_with_a_failed_task(
+    flow: PasswordFlow, logged: Callable[[], str], sops_default: object
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    ti = PlainTaskInstance()
+    for instance in (ti, ti.retried(), ti.retried().cleared()):
+        operator = SopsRunTaskOperator(
+            task_id="run",
+            template_id=flow.template_id,
+            name="with a password",
+            constants=given.constants("fail"),
+            check_constants=False,
+            on_clear="resume",
+            deferrable=False,
+            poll_interval_seconds=0.2,
+        )
+        with pytest.raises(AirflowException) as caught:
+            operator.execute(instance.context)
+        given.check_hidden(str(caught.value), instance.xcoms)
+    shown = logged()
+    given.check_hidden(shown)
+    assert shown.count("Retrying node") >= 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ENDS)
 def test_a_task_that_is_awaited(
     hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any]
 ) -> None:
@@ -141,6 +190,26 @@ def test_a_flow_that_is_watched(hook: SopsHook, flow: PasswordFlow, logged: Call
     assert "hydrated context" not in shown
 
 
+@pytest.mark.parametrize("mode", ["watch", "native"])
+def test_a_password_that_a_dag_gives_to_a_flow(
+    hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], mode: Literal["watch", "native"]
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    template = hook.get_template_info(flow.template_id, unfold_subprocess=True)
+    dag = SopsDag(
+        f"give_password_{mode}",
+        pipeline=take_snapshot(template, template_source="business", bk_biz_id=hook.bk_biz_id, scope="cmdb_biz"),
+        mode=mode,
+        constants=given.constants("fail"),
+        schedule=None,
+        start_date=START_DATE,
+        poll_interval_seconds=0.2,
+    )
+    run = run_dag(dag)
+    given.check_hidden(logged(), *xcoms_of(run))
+    flow.check_hidden(logged(), *xcoms_of(run))
+
+
 def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(
     hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str]
 ) -> None:
@@ -159,19 +228,19 @@ def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(
     shown = logged()
     flow.check_hidden(shown, *xcoms_of(run))
     assert run.state == "failed"
-    assert "would hold a password" in shown
+    assert "would contain a password" in shown
 
 
 @pytest.mark.parametrize("end", ENDS)
 async def test_the_events_of_triggers(
     hook: SopsHook, flow: PasswordFlow, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str], end: str
 ) -> None:
-    monkeypatch.setattr("airflow_provider_sops.triggers.worker_exit.WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_sops.triggers.waiting_trigger.WORKER_EXIT_SECONDS", 0.0)
     sops_task_id = flow.start(hook, end)
     where: dict[str, Any] = {"sops_conn_id": "sops_default", "sops_task_id": sops_task_id, "policy": POLICY}
-    sensor = SopsNodeSensor(task_id="wait", sops_task_id=sops_task_id, node_id=nodes_of(hook, sops_task_id)["end"])
-    place, _ = sensor._locate({"ti": _NoInstance()})  # type: ignore[typeddict-item]
-    for trigger in (SopsTaskTrigger(**where), SopsNodeTrigger(node=place.node, **where)):
+    context: Any = {"ti": _NoInstance()}
+    awaited = AwaitedNode.find(hook, logging.getLogger(), context, sops_task_id, nodes_of(hook, sops_task_id)["end"])
+    for trigger in (SopsTaskTrigger(**where), SopsNodeTrigger(node=awaited.node, **where)):
         event = await anext(aiter(trigger.run()))
         flow.check_hidden(event.payload, trigger.serialize(), logged())
         assert event.payload["outcome"] == ("finished" if end == "echo" else "failed")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
-from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError, SopsNotFoundError
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
+from airflow_provider_sops.sops.pipeline_tree.content import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> bool:
         all_agree = False
         sys.stdout.write(f"{name} differs:\n")
         for words in found:
-            sys.stdout.write(f"  {words}\n")
+            sys.stdout.write(f"  {shortened(words)}\n")
     return all_agree
 
 
@@ -66,11 +66,9 @@ def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
             current = server.snapshot(snapshot.template_id, snapshot.template_source)
         except SopsNotFoundError:
             return ["the template no longer exists"]
-    if content_hash(snapshot.tree) != snapshot.content_hash:
+    if snapshot.was_edited:
         return [
             "the snapshot was edited by hand: its content does not match its hash",
             *differences(snapshot.tree, current.tree),
         ]
-    if current.content_hash == snapshot.content_hash:
-        return []
-    return differences(snapshot.tree, current.tree) or ["an unrecognised difference"]
+    return differences(snapshot.tree, current.tree)

@@ -5,8 +5,9 @@ Names are imported on first use: reading a snapshot needs no Airflow, so `airflo
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.service.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.converters import (
@@ -32,20 +33,17 @@ __all__ = [
     "shipped_converters",
 ]
 
-_MODULES = {
-    "ConverterRegistry": "airflow_provider_sops.dag_generator.converters",
-    "ConvertibleNode": "airflow_provider_sops.dag_generator.converters",
-    "NodeConverter": "airflow_provider_sops.dag_generator.converters",
-    "bk_notify_converter": "airflow_provider_sops.dag_generator.converters",
-    "shipped_converters": "airflow_provider_sops.dag_generator.converters",
-    "PipelineTree": "airflow_provider_sops.sops.pipeline_tree",
-    "SopsDag": "airflow_provider_sops.dag_generator.dag",
-    "SopsTaskGroup": "airflow_provider_sops.dag_generator.dag",
-    "load_pipeline_tree": "airflow_provider_sops.dag_generator.snapshot_files",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ConverterRegistry": "airflow_provider_sops.dag_generator.converters",
+        "ConvertibleNode": "airflow_provider_sops.dag_generator.converters",
+        "NodeConverter": "airflow_provider_sops.dag_generator.converters",
+        "bk_notify_converter": "airflow_provider_sops.dag_generator.converters",
+        "shipped_converters": "airflow_provider_sops.dag_generator.converters",
+        "PipelineTree": "airflow_provider_sops.sops.pipeline_tree",
+        "SopsDag": "airflow_provider_sops.dag_generator.dag",
+        "SopsTaskGroup": "airflow_provider_sops.dag_generator.dag",
+        "load_pipeline_tree": "airflow_provider_sops.dag_generator.snapshot_files",
+    },
+)

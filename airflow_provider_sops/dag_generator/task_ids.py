@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import visible
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 
@@ -57,6 +58,8 @@ def name_tasks(tree: PipelineTree, group_id: str = "", *, stages: bool = False) 
     :raises SopsInvalidParameterError: the groups around a node leave too little of Airflow's 250 characters.
     """
     names: dict[NodeKey, TaskName] = {}
+    # The ids of the top-level groups; the outermost level comes first.
+    taken: set[str] = set()
     # Every level comes after its enclosing one.
     for path, level in tree.levels.items():
         around = names[path].full_task_id if path else group_id
@@ -69,11 +72,12 @@ def name_tasks(tree: PipelineTree, group_id: str = "", *, stages: bool = False) 
                 f" {LONGEST_TASK_ID} characters",
                 advice="Give the task group a shorter id, or nest it less deeply.",
             )
-        taken = {names[key].full_task_id for key in names if len(key) == 1 and key in tree.levels}
         for key, task_id in _unique_ids(level.nodes.values(), longest, taken).items():
             stage = stage_id(tree.nodes[key]) if stages else ""
             full_task_id = f"{prefix}{stage}.{task_id}" if stage else f"{prefix}{task_id}"
             names[key] = TaskName(task_id, full_task_id, _display_name(tree.nodes[key]))
+        if not path:
+            taken = {names[key].full_task_id for key in names if key in tree.levels}
     return names
 
 
@@ -139,5 +143,5 @@ def _kind(node: Node) -> str:
 
 def _display_name(node: Node) -> str:
     # PostgreSQL accepts any character but this one.
-    name = node.name.replace("\0", "\N{SYMBOL FOR NULL}") or _kind(node).replace("_", " ")
+    name = visible(node.name.replace("\0", "\N{SYMBOL FOR NULL}")) or _kind(node).replace("_", " ")
     return name if len(name) <= LONGEST_DISPLAY_NAME else f"{name[: LONGEST_DISPLAY_NAME - 1]}…"

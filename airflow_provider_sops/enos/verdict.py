@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.enos.models import FlowInstance, GraphNode, InstanceStatus, TaskInstance
+from airflow_provider_sops.service.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ def snapshot_of_task(instance: TaskInstance) -> Snapshot:
     if not instance.status.is_failure:
         verdict = _plain_verdict(instance.status)
     else:
-        failed = (FailedTask(instance.instance_id, f'"{instance.name}"', instance.status.value),)
+        failed = (FailedTask(instance.instance_id, quoted(instance.name), instance.status.value),)
         verdict = Verdict.RERUN_DUE if instance.has_reruns_left else Verdict.ENDED
     return Snapshot(instance.status, verdict, {}, failed, _progress_of(instance))
 

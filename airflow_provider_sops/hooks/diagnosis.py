@@ -27,12 +27,16 @@ class Caller(Protocol):
     def call_once(self, api: str, **parameters: Any) -> object:
         """Call SOPS without retries."""
 
+    def call_once_as_app(self, api: str, **parameters: Any) -> object | None:
+        """Call SOPS without retries and without a verified user; ``None`` if that is not possible."""
+
 
 def diagnose(hook: Caller) -> tuple[bool, str]:
-    """Call SOPS once or twice, read-only and without retries.
+    """Call SOPS up to three times, read-only and without retries.
 
     With a ``bk_biz_id``, listing one template checks gateway, app, user and business. Without one, listing the projects
-    checks everything but the business.
+    checks everything but the business. If the gateway rejects the app or the user, a call without a verified user tells
+    which of them.
 
     :return: whether it worked, and one sentence.
     """
@@ -63,15 +67,46 @@ def _what_is_wrong(error: SopsError, hook: Caller) -> str:
     if isinstance(error, SopsNotFoundError):
         return f"SOPS has no {_business(hook.connection)}{server_words(error)}"
     if isinstance(error, SopsAuthError) and code_number(error.code) == BAD_CREDENTIALS_CODE:
+        as_app = _answer_to_app(hook)
+        if as_app is not None:
+            return (
+                "The gateway accepts the app, but not its bk_username, which no token verifies: set bk_token or "
+                f"access_token, or set identity to app{server_words(error)}{as_app}"
+            )
         return (
             "The gateway rejected the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired "
-            f"token, or an app that may not name a bk_username without a token{server_words(error)}"
+            "token, or an app that may not name a bk_username without a token (then set bk_token or access_token, or "
+            f"set identity to app){server_words(error)}"
         )
     # Without an answer the connection itself may be malformed.
     root = "" if error.http_status is None else hook.connection.gateway.root
     return what_is_wrong(error, "SOPS", root, SopsAuthError)
 
 
+def _answer_to_app(hook: Caller) -> str | None:
+    """Return what the gateway answers to the app alone, as the end of a sentence; empty if it lets the app in.
+
+    One code covers a rejected app and a rejected user, so a call that needs no verified user tells them apart.
+
+    :return: ``None`` if the app is rejected too, or if nobody knows.
+    """
+    credentials = hook.connection.credentials
+    if credentials.has_token or not credentials.bk_username:
+        return None
+    try:
+        return None if hook.call_once_as_app("get_user_project_list") is None else ""
+    except SopsAuthError as error:
+        # Everything else is checked after the app.
+        if code_number(error.code) in (None, BAD_CREDENTIALS_CODE):
+            return None
+        return f". With identity app: {error.reason} ({(error.advice or '').rstrip('.')})"
+    except SopsGatewayError:
+        return None
+    except SopsError as error:
+        return "" if error.http_status == 200 else None
+
+
 def _business(connection: SopsConnection) -> str:
     kind = "business" if connection.scope == "cmdb_biz" else "project"
-    return f"{kind} {connection.bk_biz_id} (scope {connection.scope})"
+    tenant = f", tenant {connection.credentials.tenant_id}" if connection.credentials.tenant_id else ""
+    return f"{kind} {connection.bk_biz_id} (scope {connection.scope}{tenant})"

@@ -6,20 +6,20 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import mask_secret
-
 from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
+from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
     import requests
@@ -130,6 +130,17 @@ class EnosHook(SessionHook):
     def test_connection(self) -> tuple[bool, str]:
         """Return whether EnOS can be called, and one sentence that explains the result."""
         return diagnose(self)
+
+    # Both in each hook: Airflow 2.11 does not look for them in the classes that a hook inherits from.
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
+        return form_widgets(cls.conn_type)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the standard form fields are shown, for Airflow before 3.2."""
+        return field_behaviour(cls.conn_type)
 
     get_task_instance = blocking(calls.get_task_instance)
     get_task_instance_log = blocking(calls.get_task_instance_log)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import tenacity
-from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import mask_secret
 from asgiref.sync import sync_to_async
 
 from airflow_provider_sops.enos import calls
@@ -24,6 +22,7 @@ from airflow_provider_sops.hooks.session_hook import warn_about
 from airflow_provider_sops.service.calls import asynchronous
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
+from airflow_provider_sops.version_compat import get_async_connection, mask_secret
 
 if TYPE_CHECKING:
     from airflow_provider_sops.enos.gateway import ApiVersion

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.transport import new_session
 from airflow_provider_sops.waiting.model import DeadlineReachedError
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 class SessionHook(BaseHook):
     """A hook with one pooled HTTP session, opened by the first call; as a context manager it closes the session."""
-
-    conn_type: str
 
     _session: requests.Session | None = None
     _deadline: float | None = None
@@ -77,16 +74,6 @@ class SessionHook(BaseHook):
             connect_seconds=min(limits.connect_seconds, seconds_left),
         )
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
-        return form_widgets(cls.conn_type)
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard form fields are shown, for Airflow before 3.2."""
-        return field_behaviour(cls.conn_type)
-
     def close(self) -> None:
         """Close the session; the next call opens another."""
         if self._session is not None:
@@ -104,7 +91,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_about(service: str, secret: str, transport: TransportSettings, unused_extra: tuple[str, ...]) -> None:
-    """Log a warning for plain-text transport and for unknown extra keys.
+    """Log a warning, once per process, for plain-text transport, unverified certificates and unknown extra keys.
 
     :param service: its name.
     :param secret: the name of the secret that every request carries.
@@ -112,6 +99,12 @@ def warn_about(service: str, secret: str, transport: TransportSettings, unused_e
     """
     if transport.is_plain_text:
         _warn_once("%s does not use https://: the %s crosses the network in plain text.", transport.root, secret)
+    if transport.verify is False and transport.root.startswith("https:"):
+        _warn_once(
+            "Extra 'verify' is false: whoever can redirect requests to %s can pose as it and read the %s.",
+            transport.root,
+            secret,
+        )
     if unused_extra:
         _warn_once("The extra of the %s connection has unknown keys: %s.", service, ", ".join(unused_extra))
 

@@ -6,16 +6,19 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import mask_secret
-
+from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
+from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
     import requests
@@ -76,6 +79,11 @@ class SopsHook(SessionHook):
         warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)
         return connection
 
+    @property
+    def user(self) -> str | None:
+        """The user that calls are made for; ``None`` if the connection has a token instead."""
+        return self.connection.credentials.user
+
     def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS.
 
@@ -99,6 +107,14 @@ class SopsHook(SessionHook):
         """Call SOPS without retries."""
         return self._send(self.connection.request(api, parameters))
 
+    def call_once_as_app(self, api: str, **parameters: Any) -> Answer | None:
+        """Call SOPS without retries and without a verified user, whatever the connection's identity.
+
+        :return: ``None`` if the connection has no other identity; nothing was sent.
+        """
+        connection = self.connection.as_app
+        return None if connection is None else self._send(connection.request(api, parameters))
+
     def call_at_once(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS within about three seconds, in one attempt over a new session.
 
@@ -119,6 +135,17 @@ class SopsHook(SessionHook):
         """Return whether SOPS can be called, and one sentence that explains the result."""
         return diagnose(self)
 
+    # Both in each hook: Airflow 2.11 does not look for them in the classes that a hook inherits from.
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's fields for Airflow before 3.2; later versions read the provider info."""
+        return form_widgets(cls.conn_type)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the standard form fields are shown, for Airflow before 3.2."""
+        return field_behaviour(cls.conn_type)
+
     create_task = blocking(tasks.create_task)
     create_and_start_task = blocking(tasks.create_and_start_task)
     fast_create_task = blocking(tasks.fast_create_task)
@@ -130,7 +157,7 @@ class SopsHook(SessionHook):
     get_task_detail = blocking(tasks.get_task_detail)
     get_task_list = blocking(tasks.get_task_list)
     get_task_effective_time = blocking(tasks.get_task_effective_time)
-    get_task_operate_record = blocking(tasks.get_task_operate_record)
+    get_task_operate_record = blocking_steps(tasks.get_task_operate_record)
     get_functionalization_task_list = blocking(tasks.get_functionalization_task_list)
 
     operate_node = blocking(nodes.operate_node)
@@ -170,9 +197,26 @@ class SopsHook(SessionHook):
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         connection = self.connection
-        limits = limits or self._limited(connection.limits)
-        response = send(session or self.get_conn(), request, connection.transport, limits)
+        sent_within = limits or self._limited(connection.limits)
+        response = send(session or self.get_conn(), request, connection.transport, sent_within)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return connection.read(request, response)
+        try:
+            return connection.read(request, response)
+        except SopsError as error:
+            again = connection.for_older_esb(request, error)
+            if again is None:
+                self._hide_passwords(request, error, may_read=limits is not _HURRIED)
+                raise
+        return self._send(again, session=session, limits=limits)
+
+    def _hide_passwords(self, request: HttpRequest, error: SopsError, *, may_read: bool) -> None:
+        """Hide the flow's passwords in SOPS's words; without time to read them, the words are withheld."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None and may_read:
+            try:
+                source = call.read(self.call_once(call.api, **call.parameters))
+            except ServiceError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        hide_passwords(request, error, source)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 import tenacity
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
 from airflow_provider_sops.hooks.session_hook import warn_about
 from airflow_provider_sops.service.calls import asynchronous, asynchronous_steps
@@ -14,6 +14,9 @@ from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
+from airflow_provider_sops.version_compat import get_async_connection, get_async_extra_dejson
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T
@@ -87,7 +90,25 @@ class AsyncSopsClient:
     get_task_node_log = asynchronous(nodes.get_task_node_log)
 
     async def _send(self, request: HttpRequest) -> Answer:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         response = await self._transport.send(request, self.connection.limits)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return self.connection.read(request, response)
+        try:
+            return self.connection.read(request, response)
+        except SopsError as error:
+            again = self.connection.for_older_esb(request, error)
+            if again is None:
+                await self._hide_passwords(request, error)
+                raise
+        return await self._send(again)
+
+    async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
+        """Hide the flow's passwords in SOPS's words."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None:
+            try:
+                source = call.read(await self._send(self.connection.request(call.api, call.parameters)))
+            except SopsError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        # Slow for a large flow.
+        await asyncio.to_thread(hide_passwords, request, error, source)

@@ -1,4 +1,4 @@
-"""The link from an Airflow task to its SOPS task."""
+"""The links from an Airflow task to its SOPS task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
-from airflow_provider_sops.task_instance.xcom import TASK_URL_XCOM_KEY
+from airflow_provider_sops.service.text import web_address
+from airflow_provider_sops.task_instance.xcom import CLAIM_URL_XCOM_KEY, TASK_URL_XCOM_KEY
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
@@ -21,6 +22,20 @@ class SopsTaskLink(BaseOperatorLink):
     name = "SOPS task"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL, or an empty string if there is none yet."""
-        url: Any = XCom.get_value(ti_key=ti_key, key=TASK_URL_XCOM_KEY)
-        return url if isinstance(url, str) else ""
+        """Return the URL, or an empty string if there is none yet or if it is no web address."""
+        return _pushed(ti_key, TASK_URL_XCOM_KEY)
+
+
+class SopsClaimLink(BaseOperatorLink):
+    """Open the page on which somebody claims a SOPS task made with ``flow_type="common_func"``."""
+
+    name = "Claim SOPS task"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the URL; that of the task's page where only an earlier try was told; empty if there is none yet."""
+        return _pushed(ti_key, CLAIM_URL_XCOM_KEY) or _pushed(ti_key, TASK_URL_XCOM_KEY)
+
+
+def _pushed(ti_key: TaskInstanceKey, key: str) -> str:
+    url: Any = XCom.get_value(ti_key=ti_key, key=key)
+    return web_address(url) if isinstance(url, str) else ""

@@ -1,24 +1,40 @@
-"""A notifier that runs a SOPS flow."""
+"""A notifier that runs a SOPS flow, and the key that finds its SOPS task again, so that it notifies once.
+
+Airflow calls a callback on the worker, and once more in its DAG processor if the worker dies before it has reported the
+task's end. The second context has less than the first: no exception, and in Airflow 3 no state. So the key is built
+from what both have: the task instance, the try, and the notifier as written in the DAG file, before its templates are
+rendered.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseNotifier, mask_secret
+from airflow.providers.common.compat.sdk import BaseNotifier
 
-from airflow_provider_sops.notifications.notification_key import described, notification_key
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, elect
+from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey, elect
+from airflow_provider_sops.sops.task_origin import TaskOrigin
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import CreatedTask
+
+#: Set by ``SopsRunTaskOperator`` for ``on_node_failed``: distinguish one failure of a node from the next.
+FAILURE_MARKS_KEY = "sops_failure_marks"
+
+_ENDED_WELL = ("success", "skipped")
+_ENDED_BADLY = ("failed", "up_for_retry")
 
 _DEFAULT_NAME = "{{ dag.dag_id }}{% if ti is defined and reason is not defined %}.{{ ti.task_id }}{% endif %}"
 
@@ -117,7 +133,7 @@ class SopsTaskNotifier(BaseNotifier):
         key = notification_key(known, self._definition)
         name = key.add_to(self.name if len(self.name) <= MAX_NAME_LENGTH else f"{self.name[: MAX_NAME_LENGTH - 1]}…")
         with SopsHook(**site_of(self).arguments) as hook:
-            once = ExactlyOnce(hook, key, self.log)
+            once = ExactlyOnce(hook, key, self.log, origin=TaskOrigin(self.template_id, self.template_source))
             found = elect(once.find().current)
             if found is None:
                 self._check_constants(hook)
@@ -153,3 +169,70 @@ class SopsTaskNotifier(BaseNotifier):
                 ", ".join(map(repr, unknown)),
                 ", ".join(sorted(template.constants)) or "none",
             )
+
+
+def notification_key(context: Mapping[str, Any], definition: Mapping[str, Any]) -> TaskKey:
+    """Return the key of one notification.
+
+    :param context: Airflow's context of a task's or a DAG run's callback.
+    :param definition: the notifier's unrendered arguments.
+    :raises SopsInvalidParameterError: the context has no DAG run.
+    """
+    dag, run_id = context.get("dag"), context.get("run_id")
+    if dag is None or not run_id:
+        raise SopsInvalidParameterError(
+            "Airflow's context has no DAG run, so a repeated notification could not be recognised",
+            advice="Use the notifier as a callback of a task or of a DAG.",
+        )
+    purpose = ["notification", json.dumps(definition, sort_keys=True, default=lambda value: type(value).__name__)]
+    if is_about_run(context):
+        cleared = getattr(context.get("dag_run"), "clear_number", None) or 0
+        return TaskKey.of(
+            dag_id=dag.dag_id,
+            run_id=run_id,
+            task_id="",
+            map_index=-1,
+            max_tries=cleared,
+            purpose=[*purpose, str(context.get("reason"))],
+        )
+    ti = context["ti"]
+    return TaskKey.of(
+        dag_id=dag.dag_id,
+        run_id=run_id,
+        task_id=ti.task_id,
+        map_index=_map_index(ti),
+        max_tries=ti.try_number,
+        purpose=[*purpose, _event(context, ti)],
+    )
+
+
+def is_about_run(context: Mapping[str, Any]) -> bool:
+    """Whether a context belongs to a DAG run's callback; it may contain any of the run's task instances, or none."""
+    return "reason" in context or context.get("ti") is None
+
+
+def described(context: Mapping[str, Any]) -> str:
+    """Describe a context for the log."""
+    dag, ti = context.get("dag"), context.get("ti")
+    run = f"DAG {getattr(dag, 'dag_id', None)}, run {context.get('run_id')}"
+    if is_about_run(context):
+        return run
+    mapped = f" [{_map_index(ti)}]" if _map_index(ti) >= 0 else ""
+    return f"{run}, task {getattr(ti, 'task_id', None)}{mapped}, try {getattr(ti, 'try_number', None)}"
+
+
+def _map_index(ti: Any) -> int:
+    index = getattr(ti, "map_index", None)
+    return -1 if index is None else index
+
+
+def _event(context: Mapping[str, Any], ti: Any) -> str:
+    """Return the event, from what every context of the same callback contains."""
+    state = getattr(ti, "state", None)
+    word = str(getattr(state, "value", state))
+    if word in _ENDED_WELL:
+        return word
+    marks = context.get(FAILURE_MARKS_KEY)
+    if marks and word not in _ENDED_BADLY:
+        return f"nodes failed: {' '.join(marks)}"
+    return "failure"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sops.service.errors import RateLimitError, ServiceError, UnusableAnswerError
 from airflow_provider_sops.service.storable import read_json, storable_text
+from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,22 +75,28 @@ def refusal(
     :param kind: what the answer means. If the body is not a JSON object, the reason also describes the body.
     :param payload: the body, if it is a JSON object.
     :param message: the server's message in it.
-    :param conceal: removes secrets from the server's message; a proxy's page may echo the request.
+    :param conceal: removes secrets from whatever the server said; a proxy's page may echo the request.
     :param other_words: the server's message from elsewhere, used if the body has none.
     :param wait_headers: headers that may hold the seconds to wait after a rate limit; the first one present counts.
-    :param details: more attributes for the error.
+    :param details: more attributes for the error; texts become a ``word``.
     """
     if issubclass(kind.error, RateLimitError):
         details["retry_after_seconds"] = _seconds_to_wait(response, wait_headers)
     if issubclass(kind.error, UnusableAnswerError):
         details["answer_cut"] = payload is None and response.body.lstrip()[:1] in (b"", b"{")
-    words = (_excerpt(response) if payload is None else _words(message)) or other_words
+    # Before anything is cut: a part of a secret would not be found.
+    hide = conceal or str
+    words = _excerpt(response, hide) if payload is None else _words(message)
+    words = words or other_words
+    shown: dict[str, Any] = {
+        name: word(hide(value)) if isinstance(value, str) else value for name, value in details.items()
+    }
     return kind.error(
-        kind.reason if payload is not None else f"{kind.reason}: {_describe_body(response)}",
+        kind.reason if payload is not None else f"{kind.reason}: {_describe_body(response, hide)}",
         http_status=response.status,
-        server_message=conceal(words) if conceal and words else words,
+        server_message=hide(words) if words else None,
         advice=kind.advice,
-        **details,
+        **shown,
     )
 
 
@@ -106,18 +113,18 @@ def _words(message: Any) -> str | None:
     return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
 
 
-def _excerpt(response: HttpResponse) -> str | None:
+def _excerpt(response: HttpResponse, hide: Callable[[str], str]) -> str | None:
     """Return the beginning of a page's text."""
-    text = _MARKUP.sub(" ", response.body[: 4 * _EXCERPT_CHARACTERS].decode(errors="replace"))
+    text = _MARKUP.sub(" ", hide(response.body[: 20 * _EXCERPT_CHARACTERS].decode(errors="replace")))
     return storable_text(" ".join(text.split())[:_EXCERPT_CHARACTERS]) or None
 
 
-def _describe_body(response: HttpResponse) -> str:
+def _describe_body(response: HttpResponse, hide: Callable[[str], str]) -> str:
     if 300 <= response.status < 400:
-        return f"a redirect to {(response.header('Location') or 'nowhere').partition('?')[0]!r}"
+        return f"a redirect to {word(hide((response.header('Location') or 'nowhere').partition('?')[0]))!r}"
     if not response.body:
         return "an empty body"
-    content_type = (response.header("Content-Type") or "").partition(";")[0].strip()
+    content_type = word(hide((response.header("Content-Type") or "").partition(";")[0]))
     if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
         return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

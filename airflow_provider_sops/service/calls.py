@@ -7,7 +7,6 @@ returns the whole.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Generator, Mapping
@@ -81,6 +80,9 @@ def look_up(name: str, endpoints: Mapping[str, T], *, service: str, error: type[
     row = endpoints.get(name)
     if row is not None:
         return row
+    # Rarely needed, and DAG files load this module.
+    import difflib
+
     similar = difflib.get_close_matches(str(name), endpoints, n=3)
     advice = f"Did you mean {', '.join(similar)}?" if similar else f"Its calls: {', '.join(sorted(endpoints))}."
     raise error(f"{service} has no call named {name!r}", advice=advice)

@@ -107,6 +107,13 @@ class ConnectionFields:
             return (value or "").strip() or None
         raise self.malformed(f"extra {key!r} must be a string")
 
+    def header_text(self, key: str) -> str | None:
+        """Return a string of the extra that is sent as the value of an HTTP header."""
+        value = self.text(key)
+        if value is None or (value.isascii() and value.isprintable() and " " not in value):
+            return value
+        raise self.malformed(f"extra {key!r} is {value!r}; it may hold printable ASCII characters alone, and no space")
+
     def choice(self, key: str, choices: tuple[str, ...], *, default: str) -> str:
         """Return a string of the extra that must be one of ``choices``."""
         value = self.text(key) or default

@@ -70,6 +70,8 @@ class _TimedResponse(http.client.HTTPResponse):
 
 class _Timed(http.client.HTTPConnection):
     response_class = _TimedResponse
+    #: Python prints whole requests, credentials among them, if somebody sets this for all connections.
+    debuglevel = 0
 
     def send(self, data: Any) -> None:
         """Reset the timeout of a reused connection; its last answer left little of it."""

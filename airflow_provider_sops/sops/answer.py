@@ -1,8 +1,9 @@
 """Turn an HTTP response into the answer's data, or into one error that says what is wrong.
 
 SOPS answers nearly everything with HTTP 200 and marks success by ``result``; in front of it are gateways with their own
-codes and statuses, and proxies that answer in HTML. The code in the body decides first, then the HTTP status. Message
-texts are passed on, never interpreted.
+codes and statuses, and proxies that answer in HTML. The code in the body decides first, then the HTTP status. The API
+gateway gives a ``code_name`` beside its code, which decides before the number: one number may stand for two errors.
+Message texts are passed on, never interpreted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.answer import Answer as ServiceAnswer
 from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
 from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -58,7 +60,7 @@ _ESB_APP_REFUSED = Kind(SopsAuthError, "ESB rejected the app", "Check bk_app_cod
 _NO_SUCH_CALL = Kind(
     SopsGatewayError,
     "the gateway has no such call",
-    "Check the connection's host, gateway and stage. Old servers lack some calls.",
+    "Check the connection's host, gateway and stage. Old servers lack some calls, and all of identity 'app'.",
 )
 _TOO_MANY_CALLS = Kind(
     SopsRateLimitError,
@@ -67,6 +69,46 @@ _TOO_MANY_CALLS = Kind(
 )
 _BACKEND_FAILED = Kind(
     SopsGatewayError, "the gateway could not get an answer from SOPS", "SOPS may have acted: check the state in SOPS."
+)
+# Like an internal error that SOPS reports itself, it may concern one task alone, so it is not taken for an outage.
+_BACKEND_5XX = Kind(
+    SopsGatewayError,
+    "SOPS failed behind the gateway, which hides its HTTP status and its answer",
+    "SOPS may have acted: check the state in SOPS. Its administrators can find the cause by the time.",
+)
+_TOO_MANY_AT_ONCE = Kind(
+    SopsRateLimitError,
+    "the gateway rejected the call because of too many calls at the same time",
+    "It was not executed; try again later. Let fewer tasks call SOPS at once, or ask the gateway's administrators to "
+    "raise the limit.",
+)
+_ADDRESS_REFUSED = Kind(
+    SopsAuthError,
+    "the gateway rejects calls from this machine's address",
+    "Ask the gateway's administrators to allow it.",
+)
+_TENANT_REFUSED = Kind(
+    SopsAuthError,
+    "the gateway rejected the call because of the tenant",
+    "Set extra 'tenant_id' of the connection to the tenant whose tasks these are. An app of all tenants must always "
+    "name one; an app or user of one tenant reaches this tenant alone.",
+)
+_ADDRESS_OR_TENANT_REFUSED = Kind(
+    SopsAuthError,
+    "the gateway rejects calls from this machine's address, or the tenant",
+    "On a platform with tenants, set extra 'tenant_id' of the connection; otherwise ask the gateway's administrators "
+    "to allow this address.",
+)
+_USER_EXCLUDED = Kind(
+    SopsAuthError,
+    "the gateway does not let this user make this call",
+    "Ask the gateway's administrators to allow the user, or act for another one: bk_username, bk_token or "
+    "access_token of the connection.",
+)
+_TENANT_EXCLUDED = Kind(
+    SopsAuthError,
+    "the gateway does not let this tenant make this call",
+    "Check extra 'tenant_id' of the connection, or ask the gateway's administrators to allow the tenant.",
 )
 _INVALID_PARAMETER = Kind(SopsInvalidParameterError, "a parameter is missing or invalid")
 _REFUSED_OPERATION = Kind(
@@ -105,7 +147,9 @@ _BY_CODE: Mapping[int, Kind] = {
     50000: _UNHANDLED,
     BAD_CREDENTIALS_CODE: _BAD_CREDENTIALS,
     1640301: _NO_PERMISSION,
-    1640302: Kind(SopsAuthError, "the gateway rejects calls from this machine's address"),
+    1640302: _ADDRESS_OR_TENANT_REFUSED,
+    1640303: _USER_EXCLUDED,
+    1640304: _TENANT_EXCLUDED,
     1640401: _NO_SUCH_CALL,
     1641301: _BODY_TOO_BIG,
     1306401: Kind(SopsAuthError, "ESB got no user", "Set bk_username, bk_token or access_token."),
@@ -119,6 +163,18 @@ _BY_CODE: Mapping[int, Kind] = {
     **dict.fromkeys(range(20100, 20200), _ESB_APP_REFUSED),
     **dict.fromkeys(range(1306200, 1306300), _BACKEND_FAILED),
     **dict.fromkeys(range(1642900, 1643000), _TOO_MANY_CALLS),
+    1642904: _TOO_MANY_AT_ONCE,
+    1650000: _BACKEND_5XX,
+}
+
+#: The API gateway's names of errors (``errorx.lua`` in its source), where they say more than the code or the status.
+_BY_CODE_NAME: Mapping[str, Kind] = {
+    "IP_NOT_ALLOWED": _ADDRESS_REFUSED,
+    "CROSS_TENANT_FORBIDDEN": _TENANT_REFUSED,
+    "BK_USER_NOT_ALLOWED": _USER_EXCLUDED,
+    "BK_TENANT_NOT_ALLOWED": _TENANT_EXCLUDED,
+    "CONCURRENCY_LIMIT_RESTRICTION": _TOO_MANY_AT_ONCE,
+    "REQUEST_RESOURCE_5xx": _BACKEND_5XX,
 }
 
 #: HTTP statuses, used if the code is unknown.
@@ -158,13 +214,14 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's message (``Credentials.conceal``). A proxy's page may echo the
-        request's URL, which contains them with ESB.
+    :param conceal: removes secrets from whatever the server said. A proxy's page may echo the request's URL, which
+        contains them with ESB.
     :raises SopsError: the call failed; the module ``errors`` explains each class.
     """
     payload = read_object(response)
     if response.is_success and payload is not None and payload.get("result") is True:
-        return Answer(payload.get("data"), payload, _trace_id(response, payload))
+        trace_id = _trace_id(response, payload)
+        return Answer(payload.get("data"), payload, trace_id and word(trace_id))
     said = payload or {}
     raise refusal(
         _classify(endpoint, response.status, payload),
@@ -184,6 +241,9 @@ def read_response(
 def _classify(endpoint: Endpoint, status: int, payload: Mapping[str, Any] | None) -> Kind:
     if payload is not None:
         number = code_number(read_code(payload.get("code")))
+        name = payload.get("code_name")
+        if number in _GATEWAY_CODES and isinstance(name, str) and name in _BY_CODE_NAME:
+            return _BY_CODE_NAME[name]
         if number == _UNKNOWN_ERROR and endpoint.name in _ENGINE_CALLS:
             return _REFUSED_OPERATION
         if number is not None and number in _BY_CODE:

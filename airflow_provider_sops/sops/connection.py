@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
+from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.service.settings import in_every_form
+from airflow_provider_sops.sops import esb_credentials
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS
 from airflow_provider_sops.sops.gateway import (
+    APP_IDENTITY,
     DEFAULT_SCOPE,
     DEFAULT_STAGE,
+    IDENTITIES,
     SCOPES,
+    USER_IDENTITY,
     ApiGateway,
     Credentials,
     Esb,
@@ -28,9 +33,21 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.service.settings import Limits, TransportSettings
     from airflow_provider_sops.sops.answer import Answer
+    from airflow_provider_sops.sops.errors import SopsError
 
 #: The known keys of the extra; others are ignored.
-EXTRA_KEYS = ("gateway", "stage", "bk_username", "bk_token", "access_token", "bk_biz_id", "scope", *TRANSPORT_KEYS)
+EXTRA_KEYS = (
+    "gateway",
+    "stage",
+    "identity",
+    "tenant_id",
+    "bk_username",
+    "bk_token",
+    "access_token",
+    "bk_biz_id",
+    "scope",
+    *TRANSPORT_KEYS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,13 @@ class SopsConnection:
         """The values that must never be shown, also as URL-encoded by ESB."""
         return in_every_form((*self.credentials.secrets, *self.transport.secrets))
 
+    @property
+    def as_app(self) -> SopsConnection | None:
+        """The same connection without a verified user; ``None`` if it is one already, or has no such resources."""
+        if not isinstance(self.gateway, ApiGateway) or self.gateway.identity == APP_IDENTITY:
+            return None
+        return replace(self, gateway=replace(self.gateway, identity=APP_IDENTITY))
+
     def request(self, api: str, parameters: Mapping[str, Any], *, fresh: bool = False) -> HttpRequest:
         """Return the request for a call; the connection's business and scope are the defaults.
 
@@ -69,11 +93,26 @@ class SopsConnection:
             scope = given.pop("scope", None) or scope
             if given.get("bk_biz_id") is None:
                 given["bk_biz_id"] = self.bk_biz_id
-        return build_request(self.gateway, self.credentials, row, given, scope=scope, fresh=fresh)
+        request = build_request(self.gateway, self.credentials, row, given, scope=scope, fresh=fresh)
+        if isinstance(self.gateway, Esb):
+            return esb_credentials.as_this_esb_takes_it(self.gateway.root, request, self.credentials.as_parameters())
+        return request
 
     def read(self, request: HttpRequest, response: HttpResponse) -> Answer:
         """Return the answer to a request of this connection; raises as ``read_response`` does."""
-        return read_response(endpoint(request.api), response, ids=request.ids, conceal=self.credentials.conceal)
+        answer = read_response(endpoint(request.api), response, ids=request.ids, conceal=self._conceal)
+        if isinstance(self.gateway, Esb):
+            esb_credentials.note_success(self.gateway.root, request, self.credentials.as_parameters())
+        return answer
+
+    def for_older_esb(self, request: HttpRequest, error: SopsError) -> HttpRequest | None:
+        """Return the request to send instead of one that has failed; ``None``: the error stands."""
+        if not isinstance(self.gateway, Esb):
+            return None
+        return esb_credentials.once_more(self.gateway.root, request, self.credentials.as_parameters(), error)
+
+    def _conceal(self, text: str) -> str:
+        return Secrets((*self.credentials.secrets, *self.transport.secrets)).hide_in(text)
 
 
 def read_connection(
@@ -90,6 +129,9 @@ def read_connection(
     """
     fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
     kind = fields.choice("gateway", ("apigw", "esb"), default="apigw")
+    identity = fields.choice("identity", IDENTITIES, default=USER_IDENTITY)
+    if kind == "esb" and identity == APP_IDENTITY:
+        raise fields.malformed("extra 'identity' is 'app', which ESB does not have; set 'gateway' to 'apigw'")
     transport = fields.transport()
     access_token = fields.text("access_token")
     if not access_token:
@@ -97,13 +139,14 @@ def read_connection(
         fields.required("password", "bk_app_secret")
     stage = fields.text("stage") or DEFAULT_STAGE
     return SopsConnection(
-        gateway=Esb(transport.root) if kind == "esb" else ApiGateway(transport.root, stage=stage),
+        gateway=Esb(transport.root) if kind == "esb" else ApiGateway(transport.root, stage=stage, identity=identity),
         credentials=Credentials(
             text_of(connection.login),
             text_of(connection.password),
             bk_username=fields.text("bk_username"),
             bk_token=fields.text("bk_token"),
             access_token=access_token,
+            tenant_id=fields.header_text("tenant_id"),
         ),
         transport=transport,
         bk_biz_id=text_of(bk_biz_id) or fields.whole_number("bk_biz_id"),

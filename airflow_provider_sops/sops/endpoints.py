@@ -19,6 +19,9 @@ gateway's administrator must grant it to the app.
   task's state instead;
 - ``dispatch_plugin_query`` is not: it forwards any request. Neither are ``register_project`` and
   ``claim_functionalization_task``.
+
+Since 3.35, SOPS also registers nearly all of them for apps that act without a verified user, under the same paths below
+``system/``.
 """
 
 from __future__ import annotations
@@ -60,9 +63,26 @@ class Endpoint:
         return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
 
     @property
+    def app_path(self) -> str | None:
+        """The path of the same call for apps without a verified user; ``None`` if SOPS has none."""
+        return None if self.name in _FOR_USERS_ALONE else f"system/{self.path}"
+
+    @property
     def scoped(self) -> bool:
         """Whether the call concerns one business (or project), so that ``bk_biz_id`` and ``scope`` apply."""
         return "{bk_biz_id}" in self.path
+
+
+_FOR_USERS_ALONE = frozenset(
+    {
+        "create_and_start_task",
+        "claim_functionalization_task",
+        "modify_template_notify",
+        "modify_template_executor_proxy",
+        "modify_project_executor_proxy",
+        "get_clocked_task_list",
+    }
+)
 
 
 def _read(path: str, doc: str, *, method: Method = "GET") -> Endpoint:

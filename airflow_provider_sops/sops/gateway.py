@@ -3,10 +3,13 @@
 SOPS is reached through one of two gateways, which have the same calls under the same names:
 
 - the **API gateway** of BlueKing: ``{root}/{stage}/create_task/{template_id}/{bk_biz_id}/``, with credentials in the
-  header ``X-Bkapi-Authorization``;
-- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids and credentials are ordinary
-  parameters: in the query of a GET, in the body of a POST. Secrets are then part of the URL, so the URL of an
-  ``HttpRequest`` is not in its ``repr`` and must not appear in errors; ``shown_url`` is safe to show.
+  header ``X-Bkapi-Authorization``. Apps without a verified user call ``{root}/{stage}/system/create_task/...``;
+- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids are ordinary parameters: in the
+  query of a GET, in the body of a POST. Credentials are in the same header, and in the body of a POST for older ESBs.
+  Some of these take them from the query of a GET alone (``sops.esb_credentials``). Secrets are then part of the URL,
+  so the URL of an ``HttpRequest`` is not in its ``repr`` and must not appear in errors; ``shown_url`` is safe to show.
+
+On a platform with several tenants, every request names the tenant in the header ``X-Bk-Tenant-Id``.
 
 Nothing here sends anything. ``read_response`` (module ``answer``) reads the answer.
 """
@@ -35,6 +38,12 @@ DEFAULT_SCOPE = "cmdb_biz"
 #: The other scope, ``project``: ``bk_biz_id`` is SOPS's own project id. SOPS treats any other word as this.
 SCOPES = (DEFAULT_SCOPE, "project")
 
+#: As whom the API gateway is called: a user, by the plain resources.
+USER_IDENTITY = "user"
+#: The app alone, by the resources below ``system/``; ``bk_username`` is then a name that nobody verifies.
+APP_IDENTITY = "app"
+IDENTITIES = (USER_IDENTITY, APP_IDENTITY)
+
 _USER_AGENT = f"airflow-provider-sops/{__version__}"
 #: SOPS ignores this parameter, but it is part of its cache key.
 _CACHE_BYPASS = "_nc"
@@ -47,6 +56,7 @@ class Credentials:
     :param bk_username: the user, for apps that may act for any user.
     :param bk_token: the user's login token instead.
     :param access_token: the user's access token instead.
+    :param tenant_id: the tenant in which they act, on a platform with several.
     """
 
     bk_app_code: str
@@ -54,11 +64,17 @@ class Credentials:
     bk_username: str | None = None
     bk_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
+    tenant_id: str | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown."""
         return tuple(filter(None, (self.bk_app_secret, self.bk_token, self.access_token)))
+
+    @property
+    def user(self) -> str | None:
+        """The user under whom SOPS keeps what is created; ``None``: only the gateway knows whose the token is."""
+        return None if self.bk_token or self.access_token else self.bk_username
 
     def as_parameters(self) -> dict[str, str]:
         """Return the fields that are set, by BlueKing's names."""
@@ -70,6 +86,16 @@ class Credentials:
             "access_token": self.access_token,
         }
         return {name: value for name, value in values.items() if value}
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token proves who the user is; without one, ``bk_username`` is a bare name."""
+        return bool(self.bk_token or self.access_token)
+
+    @property
+    def tenant_headers(self) -> dict[str, str]:
+        """The header that names the tenant, if there is one."""
+        return {"X-Bk-Tenant-Id": self.tenant_id} if self.tenant_id else {}
 
     def conceal(self, text: str) -> str:
         """Return ``text`` with every secret, however escaped, replaced by ``***``."""
@@ -86,13 +112,19 @@ class Gateway(Protocol):
         """The gateway's address, without a trailing slash."""
 
     def url(self, endpoint: Endpoint, ids: Mapping[str, str]) -> str:
-        """Return the call's address without a query."""
+        """Return the call's address without a query.
+
+        :raises SopsInvalidParameterError: the gateway does not have the call for this identity.
+        """
 
     def headers(self, credentials: Credentials) -> dict[str, str]:
         """Return the headers that carry the credentials."""
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
         """Return the parameters to add to the call's own."""
+
+    def body_parameters(self, credentials: Credentials) -> dict[str, str]:
+        """Return the parameters to add to those of a POST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +133,39 @@ class ApiGateway:
 
     :param root: address of SOPS's gateway, for example ``https://bkapi.example.com/api/bk-sops``.
     :param stage: the gateway's stage.
+    :param identity: as whom it is called, one of ``IDENTITIES``.
     """
 
     root: str
     stage: str = DEFAULT_STAGE
+    identity: str = USER_IDENTITY
     kind: ClassVar[str] = "apigw"
 
     def url(self, endpoint: Endpoint, ids: Mapping[str, str]) -> str:
-        """Return ``{root}/{stage}/{path}``, the ids in the path."""
-        return f"{self.root}/{quote(self.stage, safe='')}/{endpoint.path.format_map(ids)}"
+        """Return ``{root}/{stage}/{path}``, the ids in the path.
+
+        :raises SopsInvalidParameterError: the call is for users alone, and the identity is the app's.
+        """
+        path = endpoint.app_path if self.identity == APP_IDENTITY else endpoint.path
+        if path is None:
+            raise SopsInvalidParameterError(
+                "SOPS has this call for users alone, and the connection's identity is 'app'; nothing was sent",
+                api=endpoint.name,
+                ids=ids,
+                advice="Use a connection with identity 'user' and the bk_token or access_token of a user.",
+            )
+        return f"{self.root}/{quote(self.stage, safe='')}/{path.format_map(ids)}"
 
     def headers(self, credentials: Credentials) -> dict[str, str]:
         """Return the header ``X-Bkapi-Authorization``, whose value is JSON in ASCII."""
-        return {"X-Bkapi-Authorization": json.dumps(credentials.as_parameters())}
+        return _authorization(credentials)
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
         """Return nothing: ids are in the path, credentials in a header."""
+        return {}
+
+    def body_parameters(self, credentials: Credentials) -> dict[str, str]:
+        """Return nothing."""
         return {}
 
 
@@ -135,12 +184,16 @@ class Esb:
         return f"{self.root}/api/c/compapi/v2/sops/{endpoint.name}/"
 
     def headers(self, credentials: Credentials) -> dict[str, str]:
-        """Return nothing: every version of ESB reads credentials from the parameters."""
-        return {}
+        """Return the header ``X-Bkapi-Authorization``, which older ESBs ignore."""
+        return _authorization(credentials)
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
-        """Return the credentials and the ids."""
-        return {**credentials.as_parameters(), **ids}
+        """Return the ids."""
+        return dict(ids)
+
+    def body_parameters(self, credentials: Credentials) -> dict[str, str]:
+        """Return the credentials, which older ESBs read there."""
+        return credentials.as_parameters()
 
 
 def build_request(
@@ -161,8 +214,8 @@ def build_request(
         In a query, lists and objects are written as JSON, ``True`` as ``true``.
     :param scope: what ``bk_biz_id`` means, one of ``SCOPES``. Sent only if it is not the default.
     :param fresh: bypass SOPS's caches (10 s for a state, 60 s for a detail), which are per server process.
-    :raises SopsInvalidParameterError: an id is missing or not a positive number, the scope is unknown, or a value
-        cannot be written as JSON.
+    :raises SopsInvalidParameterError: an id is missing or not a positive number, the scope is unknown, a value cannot
+        be written as JSON, or the call is for users alone and the gateway is called as an app.
     """
     if scope not in SCOPES:
         raise SopsInvalidParameterError(
@@ -177,15 +230,24 @@ def build_request(
         given[_CACHE_BYPASS] = uuid.uuid4().hex
 
     url = gateway.url(endpoint, ids)
-    headers = {"Accept": "application/json", "User-Agent": _USER_AGENT, **gateway.headers(credentials)}
+    headers = {
+        "Accept": "application/json",
+        "User-Agent": _USER_AGENT,
+        **gateway.headers(credentials),
+        **credentials.tenant_headers,
+    }
     body = None
     if endpoint.method == "POST":
         headers["Content-Type"] = "application/json"
-        body = _write_json(endpoint, given)
+        body = _write_json(endpoint, {**given, **gateway.body_parameters(credentials)})
     elif given:
         query = {name: _write_query_value(endpoint, value) for name, value in given.items()}
         url += "?" + urlencode(query, quote_via=quote)
     return HttpRequest(endpoint.name, endpoint.method, url, headers, body, endpoint.repeatable, ids)
+
+
+def _authorization(credentials: Credentials) -> dict[str, str]:
+    return {"X-Bkapi-Authorization": json.dumps(credentials.as_parameters())}
 
 
 def _read_id(endpoint: Endpoint, name: str, value: Any) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.pipeline_tree.nodes import LONGEST_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 
-#: The server's upper limits, whatever a tree says (``TASKFLOW_NODE_AUTO_RETRY_MAX_TIMES`` and ``_MAX_INTERVAL``).
-MOST_AUTO_RETRIES = 10
-LONGEST_INTERVAL_SECONDS = 60.0
 #: How much later than its interval a retry may show: SOPS queues it, and its times are whole seconds.
 MARGIN_SECONDS = 30.0
 
@@ -63,9 +61,9 @@ def _may_be_retried(node: NodeStatus, tree: TreeIndex | None, age_seconds: float
     known = tree.get(node.id) if tree is not None else None
     if known is None:
         return age_seconds < LONGEST_INTERVAL_SECONDS + MARGIN_SECONDS
-    if node.retry >= min(known.auto_retry_times, MOST_AUTO_RETRIES):
+    if node.retry >= known.auto_retry_times:
         return False
-    return age_seconds < min(known.auto_retry_interval_seconds, LONGEST_INTERVAL_SECONDS) + MARGIN_SECONDS
+    return age_seconds < known.auto_retry_interval_seconds + MARGIN_SECONDS
 
 
 def _age(status: TaskStatus, node: NodeStatus, seen: Mapping[str, float]) -> float:
@@ -105,4 +103,4 @@ def _is_skipped(node: NodeStatus, tree: TreeIndex) -> bool:
 
 def _is_retried(node: NodeStatus, tree: TreeIndex) -> bool:
     known = tree.get(node.id)
-    return node.retry > min(known.auto_retry_times if known else 0, MOST_AUTO_RETRIES)
+    return node.retry > (known.auto_retry_times if known else 0)

@@ -9,6 +9,7 @@ from airflow_provider_sops.enos.errors import EnosError, EnosNoLogError
 from airflow_provider_sops.enos.instance_wait import InstanceWait
 from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, snapshot_of_flow, snapshot_of_task
 from airflow_provider_sops.enos.wait_result import InstanceKind
+from airflow_provider_sops.service.text import log_entry, shortened
 from airflow_provider_sops.waiting.follow import follow
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class InstanceFollower:
             return look_at(self._hook, self._kind, self._instance_id, self._log)
 
     def _tell(self, line: LogLine) -> None:
-        self._log.log(line.level, "EnOS %s %s: %s", self._kind.value, self._instance_id, line.text)
+        self._log.log(line.level, "EnOS %s %s: %s", self._kind.value, self._instance_id, log_entry(line.text))
 
 
 def look_at(hook: EnosHook, kind: InstanceKind, instance_id: str, log: TaskLog) -> Snapshot:
@@ -106,4 +107,4 @@ def write_logs(hook: EnosHook, failed: Sequence[FailedTask], log: TaskLog) -> No
             left_out = f", the last {_MOST_LINES} of {len(lines)} lines" if len(lines) > _MOST_LINES else ""
             log.info("EnOS's log of task %s (%s)%s:", task.label, task.instance_id, left_out)
             for line in lines[-_MOST_LINES:]:
-                log.info("%s", line)
+                log.info("%s", shortened(line))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
@@ -64,7 +65,7 @@ class SopsLooks:
 
     def tell(self, line: LogLine) -> None:
         """Write a line of the wait to the log."""
-        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, line.text)
+        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, log_entry(line.text))
 
     def _ask(self, look: Look) -> TaskStatus:
         status = self._hook.get_task_status(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TASK_ID_XCOM_KEY = "sops_task_id"
 #: The address of its page in SOPS; missing if SOPS gives none.
 TASK_URL_XCOM_KEY = "sops_task_url"
+#: The address of the page on which somebody claims it; only with ``flow_type="common_func"``.
+CLAIM_URL_XCOM_KEY = "sops_claim_url"
 #: Its last known state word; pushed by those that wait.
 TASK_STATE_XCOM_KEY = "sops_task_state"
 
@@ -46,12 +48,14 @@ RETURN_XCOM_KEY = "return_value"
 DECISION_XCOM_KEY = "skipmixin_key"
 
 
-def push_task(context: Context, sops_task_id: int, task_url: str) -> None:
-    """Make a SOPS task known to the link and to other tasks, before anything that takes long."""
+def push_task(context: Context, sops_task_id: int, task_url: str, claim_url: str = "") -> None:
+    """Make a SOPS task known to the links and to other tasks, before anything that takes long."""
     ti: Any = context["ti"]
     ti.xcom_push(key=TASK_ID_XCOM_KEY, value=sops_task_id)
     if task_url:
         ti.xcom_push(key=TASK_URL_XCOM_KEY, value=task_url)
+    if claim_url:
+        ti.xcom_push(key=CLAIM_URL_XCOM_KEY, value=claim_url)
 
 
 def push_state(context: Context, state: str) -> None:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenacity
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops.enos.errors import EnosError, EnosInvalidParameterError
 from airflow_provider_sops.enos.instance_wait import InstanceWait
 from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, snapshot_of_flow, snapshot_of_task
 from airflow_provider_sops.enos.wait_result import InstanceKind, WaitPolicy, WaitResult
-from airflow_provider_sops.service.reading import read_mapping, read_text
-from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
-from airflow_provider_sops.triggers.shielding import to_its_end
-from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
-from airflow_provider_sops.triggers.worker_exit import outliving_the_worker
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.service.reading import read_text
+from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
 from airflow_provider_sops.waiting.follow import follow_async
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from airflow_provider_sops.enos.models import TaskInstance
     from airflow_provider_sops.hooks.enos_async import AsyncEnosClient
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 _CANCEL_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
-class _EnosInstanceTrigger(BaseTrigger):
+class _EnosInstanceTrigger(WaitingTrigger):
     """Fires once an instance is over.
 
     Writes every change of a status into the Airflow task's log. Holds no secret: it reads the connection itself. The
@@ -49,7 +44,9 @@ class _EnosInstanceTrigger(BaseTrigger):
     """
 
     kind: ClassVar[InstanceKind]
-    _argument_names: ClassVar[tuple[str, ...]] = ("enos_conn_id", "user_id", "org_id", "instance_id")
+    kind_of_target = "an EnOS instance"
+    invalid = EnosInvalidParameterError
+    argument_names: ClassVar[tuple[str, ...]] = ("enos_conn_id", "user_id", "org_id", "instance_id", "policy")
 
     def __init__(
         self,
@@ -61,41 +58,25 @@ class _EnosInstanceTrigger(BaseTrigger):
         policy: WaitPolicy | Mapping[str, Any] | None = None,
         **unknown: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(unknown)
         self.enos_conn_id = enos_conn_id
         self.instance_id = instance_id
         self.user_id = user_id
         self.org_id = org_id
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
-        self._unknown = tuple(unknown)
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what makes the same trigger again; all of it is JSON."""
-        return (f"{type(self).__module__}.{type(self).__qualname__}", self._arguments())
 
     @classmethod
-    def from_event(cls, event: Any) -> Self:
-        """Return the trigger that sent an event.
+    def has_target(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether the arguments contain the id of an instance."""
+        return bool(read_text(arguments.get("instance_id")))
 
-        :raises EnosInvalidParameterError: if the event was not sent by such a trigger.
-        """
-        arguments = read_mapping(read_mapping(event).get("trigger"))
-        if not read_text(arguments.get("instance_id")):
-            raise EnosInvalidParameterError(
-                f"a trigger sent an event that names no EnOS instance: {event!r}",
-                advice="Check that worker and triggerer run the same version of airflow-provider-sops.",
-            )
-        known = (*cls._argument_names, "policy")
-        return cls(**{name: arguments[name] for name in known if name in arguments})
+    @property
+    def target(self) -> str:
+        """The instance."""
+        return f"EnOS {self.kind.value} {self.instance_id}"
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Follow the instance and fire its end."""
-        tell_unknown_arguments(self, self._unknown, self.log)
-        async with outliving_the_worker():
-            result = await self._follow()
-        yield TriggerEvent({**result.to_event(), "trigger": self._arguments()})  # type: ignore[no-untyped-call]
-
-    async def _follow(self) -> WaitResult:
+    async def follow(self) -> WaitResult:
+        """Wait for the end of the instance."""
         async with await self._client() as client:
 
             async def ask(look: Look) -> Snapshot:
@@ -105,7 +86,7 @@ class _EnosInstanceTrigger(BaseTrigger):
             return await follow_async(InstanceWait(self.policy, time.time()), ask, self._tell)
 
     def _tell(self, line: LogLine) -> None:
-        self.log.log(line.level, "EnOS %s %s: %s", self.kind.value, self.instance_id, line.text)
+        self.log.log(line.level, "%s: %s", self.target, line.text)
 
     async def _look(self, client: AsyncEnosClient) -> Snapshot:
         raise NotImplementedError
@@ -118,13 +99,11 @@ class _EnosInstanceTrigger(BaseTrigger):
         connection = await aget_enos_connection(self.enos_conn_id, user_id=self.user_id, org_id=self.org_id)
         return AsyncEnosClient(connection)
 
-    def _arguments(self) -> dict[str, Any]:
-        return {**{name: getattr(self, name) for name in self._argument_names}, "policy": self.policy.to_json()}
-
 
 class EnosTaskInstanceTrigger(_EnosInstanceTrigger):
     """Fires once a task instance is over. Never stops it."""
 
+    class_path = "airflow_provider_sops.triggers.enos.EnosTaskInstanceTrigger"
     kind = InstanceKind.TASK
 
     async def _look(self, client: AsyncEnosClient) -> Snapshot:
@@ -134,31 +113,22 @@ class EnosTaskInstanceTrigger(_EnosInstanceTrigger):
 class EnosFlowInstanceTrigger(_EnosInstanceTrigger):
     """Fires once a flow instance is over.
 
-    :param cancel_on_kill: whether the wait answers for the instance: then it is stopped if a person ends the waiting
-        Airflow task. A restart of the triggerer or a hand-over to another one stops nothing.
+    :param cancel_on_kill: whether the waiting task is responsible for the instance: then it is stopped if a person ends
+        the waiting Airflow task. A restart of the triggerer or a hand-over to another one stops nothing.
     """
 
+    class_path = "airflow_provider_sops.triggers.enos.EnosFlowInstanceTrigger"
     kind = InstanceKind.FLOW
-    _argument_names = (*_EnosInstanceTrigger._argument_names, "cancel_on_kill")
+    argument_names = (*_EnosInstanceTrigger.argument_names, "cancel_on_kill")
 
     def __init__(self, *, cancel_on_kill: bool = False, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.cancel_on_kill = cancel_on_kill
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Follow the instance and fire its end."""
-        try:
-            async for event in super().run():
-                yield event
-        except asyncio.CancelledError:
-            # Airflow before 3.3 has no on_kill for triggers; a cancelled run is all there is to notice.
-            if not AIRFLOW_V_3_3_PLUS:
-                await to_its_end(self._cancel_if_ended())
-            raise
-
-    async def on_kill(self) -> None:
-        """Stop the instance if somebody has ended the waiting task (Airflow 3.3 and later)."""
-        await to_its_end(self._cancel_if_ended())
+    @property
+    def stops_on_kill(self) -> bool:
+        """Whether the instance is stopped when a person ends the waiting task."""
+        return self.cancel_on_kill
 
     async def _look(self, client: AsyncEnosClient) -> Snapshot:
         instance = await client.get_flow_instance(self.instance_id)
@@ -172,30 +142,17 @@ class EnosFlowInstanceTrigger(_EnosInstanceTrigger):
                 self.log.debug("EnOS task instance %s cannot be read: %s", task_instance_id, error)
         return snapshot_of_flow(instance, asked)
 
-    async def _cancel_if_ended(self) -> None:
-        if not self.cancel_on_kill:
-            return
-        if not await is_ended_by_decision_async(self.task_instance):
-            self.log.info("EnOS flow instance %s is left as it is: nobody has ended the task.", self.instance_id)
-            return
-        try:
-            async with await self._client() as client:
-                await self._cancel(client)
-        except EnosError as error:
-            self.log.error("EnOS flow instance %s could not be stopped and may still run: %s", self.instance_id, error)
-        else:
-            self.log.info("EnOS flow instance %s is stopped since the task was ended in Airflow.", self.instance_id)
-
-    async def _cancel(self, client: AsyncEnosClient) -> None:
+    async def stop(self) -> None:
         """Stop the instance, again while the answer is lost; twice does no harm."""
+        async with await self._client() as client:
 
-        async def cancel() -> None:
-            try:
-                await client.cancel_flow_instance(self.instance_id)
-            except EnosError as error:
-                if error.temporary or error.outcome_unknown:
-                    raise
-                if not (await client.get_flow_instance(self.instance_id)).status.is_end:
-                    raise
+            async def cancel() -> None:
+                try:
+                    await client.cancel_flow_instance(self.instance_id)
+                except EnosError as error:
+                    if error.temporary or error.outcome_unknown:
+                        raise
+                    if not (await client.get_flow_instance(self.instance_id)).status.is_end:
+                        raise
 
-        await tenacity.AsyncRetrying(**again_while_lost(_CANCEL_PAUSES_SECONDS))(cancel)
+            await tenacity.AsyncRetrying(**again_while_lost(_CANCEL_PAUSES_SECONDS))(cancel)

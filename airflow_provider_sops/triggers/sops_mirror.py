@@ -6,62 +6,73 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_sops.dag_generator.flow_xcom import FLOW_TASK_KEYS, apull, read_flow_task
-from airflow_provider_sops.dag_generator.node_report import GREEN, EndedNode, NodeReport, node_xcom, told, write
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.sops_looks import shared_secrets
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.wait_result import WaitPolicy
+from airflow_provider_sops.task_instance.flow_xcom import apull
+from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, MirroredNode, read_flow_task
+from airflow_provider_sops.task_instance.node_report import (
+    GREEN,
+    NO_DATA,
+    NO_LOG,
+    NodeReport,
+    node_xcom,
+    report,
+    status_lines,
+    write,
+)
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
-from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger, follow_node
-from airflow_provider_sops.triggers.unknown_arguments import tell_unknown_arguments
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger, follow_node
+from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger, tell_unknown_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
+    from airflow_provider_sops.task_instance.flow_xcom import Pulled
 
-_ARGUMENTS = (
-    "sops_conn_id",
-    "bk_biz_id",
-    "scope",
-    "start_task_id",
-    "node",
-    "on_failed",
-    "poll_interval_seconds",
-    "timeout_seconds",
-    "max_outage_seconds",
-)
-#: What the start tasks of runs have pushed. It belongs to the SOPS task's id, and does not change.
+#: What the start tasks of runs pushed. It does not change for the id of a SOPS task.
 _flow_tasks: dict[tuple[Any, ...], asyncio.Future[FlowTask]] = {}
 _MOST_FLOW_TASKS = 32
 #: The event that hands the task to a worker from its very beginning.
 BEGIN_EVENT = {"begin": True}
 
 
-class SopsNodeMirrorTrigger(BaseTrigger):
-    """Starts and ends the task of a node that went well or that the flow passed by; for Airflow 3.3 and newer.
+class SopsNodeMirrorTrigger(WaitingTrigger):
+    """Starts and ends the task of a node that succeeded or that the flow passed by; for Airflow 3.3 and newer.
 
-    Whatever needs more goes to a worker: a failure, whose callbacks and error text only a worker gives in full; a
-    second try, whose end Airflow would else date wrongly; a node inside a subprocess that runs as a SOPS task of its
-    own. It revokes nothing and retries nothing.
+    Everything else goes to a worker: a failure, since only a worker runs callbacks and shows the whole error; a second
+    try, whose end would otherwise get a wrong date in Airflow; a node inside a subprocess that runs as a SOPS task of
+    its own. It revokes nothing and retries nothing.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
     :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's. (templated)
-    :param start_task_id: the Airflow task that has started the SOPS task.
+    :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
+
+    class_path = "airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger"
+    argument_names = (
+        "sops_conn_id",
+        "bk_biz_id",
+        "scope",
+        "start_task_id",
+        "node",
+        "on_failed",
+        "poll_interval_seconds",
+        "timeout_seconds",
+        "max_outage_seconds",
+    )
 
     def __init__(
         self,
@@ -77,7 +88,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         max_outage_seconds: float = 3600.0,
         **unknown: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(unknown)
         self.sops_conn_id = sops_conn_id
         self.bk_biz_id = bk_biz_id
         self.scope = scope
@@ -87,15 +98,6 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         self.poll_interval_seconds = poll_interval_seconds
         self.timeout_seconds = timeout_seconds
         self.max_outage_seconds = max_outage_seconds
-        self._unknown = tuple(unknown)
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what makes the same trigger again; all of it is JSON."""
-        plain = {name: getattr(self, name) for name in _ARGUMENTS}
-        return (
-            f"{SopsNodeMirrorTrigger.__module__}.{SopsNodeMirrorTrigger.__name__}",
-            {**plain, "node": self.node.to_json()},
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and end the task, or hand it to a worker."""
@@ -131,11 +133,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
             max_outage_seconds=self.max_outage_seconds,
         )
-        async with shared_wait(
-            site_of(self),
-            task.sops_task_id,
-            interval_seconds=self.poll_interval_seconds,
-        ) as wait:
+        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=self.poll_interval_seconds) as wait:
             await self._push_link(task)
             result = await follow_node(wait, node, policy, self.log)
             try:
@@ -153,14 +151,25 @@ class SopsNodeMirrorTrigger(BaseTrigger):
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
         found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
-        write((*told(result), *found.lines), self.log)
+        write((*status_lines(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:
             await self._push(RETURN_XCOM_KEY, found.outputs)
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
+        """Read inputs, outputs and log of a node; an empty report if SOPS does not return them."""
         secrets = await shared_secrets(wait, node.secrets_of)
-        return await EndedNode(node.path, self.node.plugin, result.version).aread(wait, secrets, self.log)
+        try:
+            data = await wait.node_data(node.path, self.node.plugin)
+        except SopsError as error:
+            self.log.warning(NO_DATA, secrets.message(str(error)))
+            return NodeReport()
+        try:
+            text = await wait.node_log(node.id, result.version)
+        except SopsError as error:
+            self.log.debug(NO_LOG, secrets.message(str(error)))
+            text = ""
+        return report(node.id, data, text, secrets)
 
     async def _flow_task(self) -> FlowTask:
         """Return what the start task has pushed.
@@ -169,7 +178,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
         """
         pulled = await apull(self._ti, self.start_task_id, TASK_ID_XCOM_KEY)
         sops_task_id = pulled.sops_task_id()
-        key = (*self._place().values(), self.start_task_id, sops_task_id)
+        key = (*self._instance().values(), self.start_task_id, sops_task_id)
         if key not in _flow_tasks:
             while len(_flow_tasks) >= _MOST_FLOW_TASKS:
                 del _flow_tasks[next(iter(_flow_tasks))]
@@ -194,9 +203,9 @@ class SopsNodeMirrorTrigger(BaseTrigger):
     async def _push(self, key: str, value: Any) -> None:
         from airflow.sdk.execution_time.xcom import XCom
 
-        await XCom.aset(key, value, **self._place(), task_id=self._ti.task_id)
+        await XCom.aset(key, value, **self._instance(), task_id=self._ti.task_id)
 
-    def _place(self) -> dict[str, Any]:
+    def _instance(self) -> dict[str, Any]:
         ti = self._ti
         return {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": ti.map_index}
 
@@ -212,7 +221,7 @@ class SopsNodeMirrorTrigger(BaseTrigger):
             node=node,
             policy=policy,
         )
-        return trigger.serialize()[1]
+        return trigger.arguments
 
 
 def _event(payload: Mapping[str, Any]) -> TriggerEvent:

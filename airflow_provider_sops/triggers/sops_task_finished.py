@@ -18,7 +18,7 @@ from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Selection, WatchedTask, WatchProgress
-from airflow_provider_sops.triggers.unknown_arguments import described
+from airflow_provider_sops.triggers.waiting_trigger import describe_unknown_arguments
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if AIRFLOW_V_3_0_PLUS:
@@ -34,24 +34,24 @@ _SHARED_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "poll_interval_second
 
 
 class SopsTaskFinishedTrigger(BaseEventTrigger):
-    """Fires for each SOPS task that ends, whoever has started it in SOPS: a person, a plan, another system.
+    """Fires for each SOPS task that ends, whoever started it in SOPS: a person, a schedule, another system.
 
     For an ``AssetWatcher``, so Airflow 3 only. The event's payload names the task: ``sops_task_id``, ``state``,
     ``name``, ``template_id``, ``create_method``, ``finish_time``, ``sops_conn_id``, ``bk_biz_id`` and ``scope``. It has
-    no outputs; a ``SopsTaskSensor`` reads them. Tasks that operators of this package have started are left out: Airflow
-    knows their ends, and a DAG that a watcher starts would start itself for ever.
+    no outputs; a ``SopsTaskSensor`` reads them. Tasks that operators of this package started are left out:
+    Airflow knows their ends, and a DAG that a watcher starts would start itself forever.
 
-    Each end is told at least once; ``sops_task_id`` (with ``state``, if several are watched) tells a repeat. Only what
-    ends after the watcher first ran is told. From Airflow 3.3 on, the watcher's progress is kept in the state store of
-    its asset, so whatever ended while no triggerer ran is told afterwards, and what was told in the last minute before
-    a crash is told again. Before, Airflow keeps nothing for triggers: then a watcher that starts anew tells what has
-    ended in the last ``look_back_seconds``, known or not.
+    Each end is reported at least once; a repeat has the same ``sops_task_id`` (and ``state``, if several are watched).
+    Only ends after the watcher first ran are reported. From Airflow 3.3 on, the watcher's progress is kept in the state
+    store of its asset, so whatever ended while no triggerer ran is reported afterwards, and what was reported in the
+    last minute before a crash is reported again. Before 3.3, Airflow keeps nothing for triggers: then a watcher that
+    starts reports what has ended in the last ``look_back_seconds``, reported before or not.
 
     In Airflow 3.3 all watchers of a business share one poll; before, each one polls for itself.
 
     :param sops_conn_id: the Airflow connection of type ``sops``.
-    :param bk_biz_id: the business; default: the one of the connection.
-    :param scope: ``cmdb_biz`` or ``project``; default: the one of the connection.
+    :param bk_biz_id: the business; default: the connection's.
+    :param scope: ``cmdb_biz`` or ``project``; default: the connection's.
     :param template_id: only tasks of this template. Default: of all templates.
     :param template_source: what kind of template that is: ``business`` (default) or ``common``.
     :param name_pattern: only tasks whose whole name matches, as file names do: ``"nightly *"``. Default: all.
@@ -89,7 +89,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
                 "With Airflow 2 wait for a known task with SopsTaskSensor."
             )
         if unknown:
-            warnings.warn(described(type(self).__name__, unknown), stacklevel=2)
+            warnings.warn(describe_unknown_arguments(type(self).__name__, unknown), stacklevel=2)
         if not states or not set(states) <= set(END_STATES):
             raise ValueError(f"states are {list(states)!r}; they must be some of {', '.join(END_STATES)}")
         if template_source not in ("business", "common"):
@@ -142,7 +142,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Mapping[int, WatchedTask]]
     ) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each end that is news to this watcher."""
+        """Yield an event for each end that is new to this watcher."""
         clock = asyncio.get_running_loop().time
         progress: WatchProgress | None = None
         kept: dict[str, Any] = {}
@@ -172,7 +172,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
             return WatchProgress.begin(self.selection, picture, now, ended_since=ended_since)
         progress = WatchProgress.from_json(self.selection, await self._recall(), now)
         if progress is None:
-            self.log.info("Watching for the first time; what has ended by now is not told.")
+            self.log.info("Watching for the first time; tasks that have already ended are not reported.")
             return WatchProgress.begin(self.selection, picture, now)
         return progress
 
@@ -192,7 +192,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
         return f"sops_task_finished_{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]}"
 
     async def _recall(self) -> Any:
-        """Return the kept progress. While Airflow does not answer there is no telling what is news, so ask again."""
+        """Return the kept progress. Without it nobody knows what is new, so ask again until Airflow answers."""
         while True:
             try:
                 for store in self._stores:

@@ -141,6 +141,11 @@ class Age:
         return self.is_at_least("3.34")
 
     @property
+    def esb_reads_headers(self) -> bool:
+        """Whether the ESB beside it takes credentials from the header too. Inferred: ESB has versions of its own."""
+        return self.is_at_least("3.25")
+
+    @property
     def has_app_resources(self) -> bool:
         """Whether its gateway has resources for apps without a user, below ``system/``."""
         return self.is_at_least("3.35")

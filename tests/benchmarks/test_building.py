@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from airflow_provider_sops.dag_generator import load_pipeline_tree
 from benchmarks.building.dag_files import BY_HAND, COSMOS, DAG_FACTORY, SOPS_DAG, write_dag_file

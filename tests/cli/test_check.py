@@ -48,7 +48,7 @@ def test_a_whole_folder_is_checked(
 def test_another_hash_of_the_same_tree_is_a_difference(
     airflow_sops: AirflowSops, sops_default: LocalSops, templates: dict[str, int]
 ) -> None:
-    path = taken(airflow_sops, templates["linear"], lambda content: content.update(content_hash="sha256:0"))
+    path = taken(airflow_sops, templates["linear"], lambda content: content.update(content_hash="sha256-2:0"))
 
     done = airflow_sops("check", path)
 
@@ -86,7 +86,7 @@ def test_one_difference_among_many_files_is_enough(
     airflow_sops: AirflowSops, sops_default: LocalSops, templates: dict[str, int]
 ) -> None:
     airflow_sops("snapshot", str(templates["loop"]), "--output", "good.json")
-    bad = taken(airflow_sops, templates["linear"], lambda content: content.update(content_hash="sha256:0"))
+    bad = taken(airflow_sops, templates["linear"], lambda content: content.update(content_hash="sha256-2:0"))
 
     assert airflow_sops("check", bad, "good.json").code == 1
 

@@ -13,7 +13,7 @@ from airflow_provider_sops.service import retrying
 from airflow_provider_sops.sops import task_wait
 from airflow_provider_sops.task_instance import outputs
 from airflow_provider_sops.triggers import sops as triggers
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def hurried() -> Iterator[None]:
             (task_wait, "OLDEST_ANSWER_SECONDS", 1.5),
             (outputs, "_PAUSE_SECONDS", 0.6),
             (outputs, "_STALE_SECONDS", 6.6),
-            (worker_exit, "WORKER_EXIT_SECONDS", 0.15),
+            (waiting_trigger, "WORKER_EXIT_SECONDS", 0.15),
         ):
             stack.enter_context(mock.patch.object(place, name, value))
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,12 @@ pytest_plugins = ("tests.raw_server",)
 WITH_BUSINESS = "/prod/get_template_list/2/"
 
 
-def gateway_error(code: int, message: str) -> dict[str, Any]:
-    return {"code": code, "code_name": "N", "message": message, "data": None, "result": False}
+AS_APP = "/prod/system/get_user_project_list/"
+REJECTED = 'Parameters error [reason="why"]'
+
+
+def gateway_error(code: int, message: str, code_name: str = "N") -> dict[str, Any]:
+    return {"code": code, "code_name": code_name, "message": message, "data": None, "result": False}
 
 
 @pytest.fixture(autouse=True)
@@ -69,12 +74,13 @@ def test_an_old_server_without_a_list_of_projects_is_asked_for_common_templates(
     ("status", "body", "sentence"),
     [
         (
-            400,
-            gateway_error(1640001, 'Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]'),
+            403,
+            gateway_error(1640302, "Cross tenant forbidden", "CROSS_TENANT_FORBIDDEN"),
             (
-                "The gateway rejected the app or the user: wrong bk_app_code or bk_app_secret, no user, "
-                "an expired token, or an app that may not name a bk_username without a token; it says: "
-                '"Parameters error [reason="bk_app_code or bk_app_secret is incorrect"]"'
+                "Access was denied (HTTP 403): the gateway rejected the call because of the tenant; it says: "
+                "\"Cross tenant forbidden\" (Set extra 'tenant_id' of the connection to the tenant whose tasks these "
+                "are. An app of all tenants must always name one; an app or user of one tenant reaches this tenant "
+                "alone)"
             ),
         ),
         (
@@ -131,6 +137,84 @@ def test_what_the_gateway_or_sops_refuses_is_said_with_its_own_words(
 
     assert SopsHook().test_connection() == (False, sentence)
     assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, gateway_error(1640001, REJECTED)),
+        (404, gateway_error(1640401, "API not found")),
+        (302, {}),
+        (500, gateway_error(1650001, "Internal Server Error")),
+    ],
+)
+def test_a_rejected_app_and_a_rejected_user_look_alike_unless_the_app_alone_is_accepted(
+    httpserver: HTTPServer, status: int, body: dict[str, Any]
+) -> None:
+    httpserver.expect_request(WITH_BUSINESS).respond_with_json(gateway_error(1640001, REJECTED), status=400)
+    httpserver.expect_request(AS_APP).respond_with_json(body, status=status)
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert message == (
+        "The gateway rejected the app or the user: wrong bk_app_code or bk_app_secret, no user, an expired token, or "
+        "an app that may not name a bk_username without a token (then set bk_token or access_token, or set identity "
+        f'to app); it says: "{REJECTED}"'
+    )
+    assert len(httpserver.log) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ends"),
+    [
+        (200, {"result": True, "data": []}, ""),
+        (200, {"result": False, "code": 3599999, "message": "iam refused"}, ""),
+        (
+            403,
+            gateway_error(1640302, "no tenant", "CROSS_TENANT_FORBIDDEN"),
+            ". With identity app: the gateway rejected the call because of the tenant (Set extra 'tenant_id' of",
+        ),
+        (403, gateway_error(1640301, "no permission"), ". With identity app: the app has no permission for this call"),
+    ],
+)
+def test_a_bare_user_name_that_the_gateway_does_not_trust_is_told_from_a_rejected_app(
+    httpserver: HTTPServer, status: int, body: dict[str, Any], ends: str
+) -> None:
+    httpserver.expect_request(WITH_BUSINESS).respond_with_json(gateway_error(1640001, REJECTED), status=400)
+    httpserver.expect_request(AS_APP).respond_with_json(body, status=status)
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert message.startswith(
+        "The gateway accepts the app, but not its bk_username, which no token verifies: set bk_token or access_token, "
+        f'or set identity to app; it says: "{REJECTED}"{ends}'
+    )
+
+
+@pytest.mark.parametrize("extra", [{"bk_token": "t0ken"}, {"bk_username": None}, {"identity": "app"}])
+def test_a_user_who_is_no_bare_name_is_not_looked_into(
+    httpserver: HTTPServer, set_connection: SetConnection, extra: dict[str, Any]
+) -> None:
+    set_connection(httpserver.url_for(""), **extra)
+    httpserver.expect_request(re.compile(".*")).respond_with_json(gateway_error(1640001, REJECTED), status=400)
+
+    assert SopsHook().test_connection()[1].startswith("The gateway rejected the app or the user: ")
+    assert len(httpserver.log) == 1
+
+
+def test_the_tenant_is_named_beside_the_business(httpserver: HTTPServer, set_connection: SetConnection) -> None:
+    set_connection(httpserver.url_for(""), identity="app", tenant_id="acme")
+    missing = {"result": False, "code": 3540400, "message": "project(2) does not exist"}
+    httpserver.expect_request(
+        "/prod/system/get_template_list/2/", headers={"X-Bk-Tenant-Id": "acme"}
+    ).respond_with_json(missing)
+
+    assert SopsHook().test_connection() == (
+        False,
+        'SOPS has no business 2 (scope cmdb_biz, tenant acme); it says: "project(2) does not exist"',
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,3 +312,15 @@ def test_no_message_holds_the_secret(httpserver: HTTPServer, set_connection: Set
     assert works is False
     assert APP_SECRET not in message
     assert "s3cret" not in message
+
+
+def test_a_host_without_a_scheme_that_speaks_plain_http_is_told_how_to_write_it(
+    httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(f"127.0.0.1:{httpserver.port}")
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert "TLS failed; https was tried: if the server speaks plain HTTP" in message
+    assert message.endswith(f"begin the connection's host with http://127.0.0.1:{httpserver.port}")

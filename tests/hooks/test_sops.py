@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
@@ -14,10 +15,12 @@ from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.hooks import session_hook
 from airflow_provider_sops.hooks import sops as sops_module
 from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.hooks.sops_async import aget_sops_connection
 from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
+    SopsGatewayError,
     SopsInvalidParameterError,
 )
 from airflow_provider_sops.sops.models import (
@@ -52,12 +55,12 @@ class TestMethods:
         self, hook: SopsHook, httpserver: HTTPServer
     ) -> None:
         httpserver.expect_oneshot_request("/prod/create_task/24/2/").respond_with_json(
-            {"result": True, "data": {"task_id": 25, "task_url": "u"}}
+            {"result": True, "data": {"task_id": 25, "task_url": "http://sops/25"}}
         )
 
         created = hook.create_task(24, "n", constants={"${a}": 1})
 
-        assert (created.task_id, created.task_url) == (25, "u")
+        assert (created.task_id, created.task_url) == (25, "http://sops/25")
         assert httpserver.log[0][0].json == {"name": "n", "constants": {"${a}": 1}}
 
     def test_a_status_asked_fresh_has_a_key_of_its_own(self, hook: SopsHook, httpserver: HTTPServer) -> None:
@@ -82,6 +85,24 @@ class TestMethods:
 
         assert sorted(statuses) == list(range(1, 121))
         assert [len(request.json["task_id_list"]) for request, _ in httpserver.log] == [50, 50, 20]
+
+    def test_the_records_of_a_task_are_asked_for_by_the_project_that_its_detail_names(
+        self, hook: SopsHook, httpserver: HTTPServer
+    ) -> None:
+        detail = {"result": True, "data": {"id": 25, "project_id": 7}}
+        httpserver.expect_oneshot_request("/prod/get_task_detail/25/2/").respond_with_json(detail)
+        httpserver.expect_request(
+            "/prod/get_task_operate_record/25/7/", query_string={"scope": "project", "node_id": "n1"}
+        ).respond_with_json({"result": True, "data": [{"operator": "admin"}]})
+
+        assert hook.get_task_operate_record(25, node_id="n1") == [{"operator": "admin"}]
+        assert hook.get_task_operate_record(25, 7, node_id="n1") == [{"operator": "admin"}]
+
+    def test_a_task_without_a_project_has_no_records_to_ask_for(self, hook: SopsHook, httpserver: HTTPServer) -> None:
+        httpserver.expect_request("/prod/get_task_detail/25/2/").respond_with_json({"result": True, "data": {}})
+
+        with pytest.raises(SopsGatewayError, match=r"get_task_detail: SOPS returned no project id.*Pass project_id"):
+            hook.get_task_operate_record(25)
 
     def test_what_cannot_work_is_refused_before_anything_is_sent(self, hook: SopsHook, httpserver: HTTPServer) -> None:
         with pytest.raises(SopsInvalidParameterError, match="operate_node: node_id is ''"):
@@ -139,6 +160,20 @@ class TestHook:
             "http://bkapi.example.com does not use https://: the app secret crosses the network in plain text.",
             "The extra of the SOPS connection has unknown keys: bk_bizid.",
         ]
+
+    def test_unverified_certificates_are_warned_about_once_in_worker_and_triggerer(
+        self, set_connection: Callable[..., None], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        set_connection("https://bkapi.example.com", verify=False)
+        for is_worker in (True, False):
+            session_hook._warn_once.cache_clear()
+            caplog.clear()
+            for _ in range(3):
+                _ = SopsHook().connection if is_worker else asyncio.run(aget_sops_connection("sops_default"))
+            (line,) = (record.getMessage() for record in caplog.records if "verify" in record.getMessage())
+            assert line.startswith(
+                "Extra 'verify' is false: whoever can redirect requests to https://bkapi.example.com"
+            )
 
     def test_a_revoke_in_a_hurry_is_sent_once(
         self,
@@ -205,6 +240,8 @@ class TestConnectionForm:
             assert {field.name: type(field).__name__ for field in form} == {
                 "gateway": "StringField",
                 "stage": "StringField",
+                "identity": "StringField",
+                "tenant_id": "StringField",
                 "bk_username": "StringField",
                 "bk_token": "PasswordField",
                 "access_token": "PasswordField",
@@ -215,4 +252,5 @@ class TestConnectionForm:
                 "timeout_seconds": "StringField",
             }
             assert form["gateway"].data == "apigw"
+            assert form["identity"].data == "user"
             assert form["timeout_seconds"].data == "30"

@@ -52,6 +52,28 @@ def connection(httpserver: HTTPServer, set_connection: SetConnection) -> None:
     set_connection(httpserver.url_for(""))
 
 
+def test_an_app_without_a_user_names_its_tenant_and_calls_below_system(
+    call: Call, httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(httpserver.url_for(""), identity="app", tenant_id="acme")
+    httpserver.expect_request(
+        "/prod/system/get_task_status/25/2/", headers={"X-Bk-Tenant-Id": "acme"}
+    ).respond_with_json(OK)
+
+    assert get_status(call).data == OK["data"]
+
+
+def test_a_call_that_apps_do_not_have_is_refused_before_it_is_sent(
+    call: Call, httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(httpserver.url_for(""), identity="app")
+
+    with pytest.raises(SopsInvalidParameterError, match=r"get_clocked_task_list .*nothing was sent"):
+        call("get_clocked_task_list")
+
+    assert not httpserver.log
+
+
 def get_status(call: Call) -> Answer:
     return call("get_task_status", task_id=25)
 
@@ -94,7 +116,7 @@ class TestRequestAndAnswer:
         assert request.headers["Content-Type"] == "application/json"
         assert request.json == {"name": "发布", "constants": {"${n}": 3}, "scope": "project"}
 
-    def test_esb_gets_ids_and_credentials_among_the_parameters(
+    def test_esb_gets_ids_among_the_parameters_and_credentials_in_a_header(
         self, call: Call, httpserver: HTTPServer, set_connection: SetConnection
     ) -> None:
         set_connection(httpserver.url_for(""), gateway="esb")
@@ -103,13 +125,8 @@ class TestRequestAndAnswer:
         get_status(call)
 
         ((request, _),) = httpserver.log
-        assert request.args.to_dict() == {
-            "bk_app_code": "airflow",
-            "bk_app_secret": APP_SECRET,
-            "bk_username": "admin",
-            "task_id": "25",
-            "bk_biz_id": "2",
-        }
+        assert request.args.to_dict() == {"task_id": "25", "bk_biz_id": "2"}
+        assert APP_SECRET in json.loads(request.headers["X-Bkapi-Authorization"]).values()
 
     def test_a_refusal_of_sops_is_an_error_with_the_ids_and_is_not_repeated(
         self, call: Call, httpserver: HTTPServer

@@ -16,8 +16,7 @@ from airflow_provider_sops.operators.sops import (
     SopsRunTaskOperator,
     SopsStartTaskOperator,
 )
-from airflow_provider_sops.sensors.sops import SopsTaskSensor
-from airflow_provider_sops.sensors.sops_node import SopsNodeSensor
+from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
 from tests.dag_run import FinishedRun, run_dag
 from tests.postgresql.odd_flow import KEPT_ERROR, TEMPLATE_ID, is_kept

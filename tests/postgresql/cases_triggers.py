@@ -19,7 +19,7 @@ from sqlalchemy import select
 from airflow_provider_sops.enos.wait_result import WaitPolicy as EnosWaitPolicy
 from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.wait_result import WaitPolicy
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger, EnosTaskInstanceTrigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskFinishedTrigger, SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
@@ -45,7 +45,7 @@ DAG_ID = "events"
 
 @pytest.fixture(autouse=True)
 def no_worker_to_outlive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_exit, "WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ class TestEvents:
         async def test_of_a_watched_node_have_its_error(self, failed_node: tuple[int, str]) -> None:
             from airflow.sdk.execution_time.xcom import XCom
 
-            from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
+            from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
             from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
             from airflow_provider_sops.triggers.sops_mirror import SopsNodeMirrorTrigger
 

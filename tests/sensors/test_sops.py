@@ -1,4 +1,4 @@
-"""SopsTaskSensor: alike in poke, in reschedule and deferred."""
+"""The sensors for SOPS: alike in poke, in reschedule and deferred."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.sensors.sops import SopsTaskSensor
+from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.models import TaskDetail, TaskState, TaskStatus
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from tests.dag_run import FinishedRun, run_dag
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db")]
 
+NodeOf = tuple[int, str]
 WAYS: list[Any] = [
     pytest.param({"mode": "poke", "deferrable": False}, id="poke"),
     pytest.param({"mode": "reschedule", "deferrable": False}, id="reschedule"),
@@ -108,3 +110,66 @@ def test_a_revoked_task_fails(started: Callable[..., int], hook: SopsHook, way: 
     wait_for_state(hook, sops_task_id, TaskState.RUNNING)
     hook.operate_task(sops_task_id, "revoke")
     assert sense("revoked", sops_task_id=sops_task_id, **way).state_of("wait") == "failed"
+
+
+@pytest.fixture
+def started_node(hook: SopsHook, templates: dict[str, int]) -> Callable[..., NodeOf]:
+    """Start a task, and return its id and that of its node of a name: in the task, or in the template."""
+
+    def start(template: str, name: str, *, in_template: bool = False) -> NodeOf:
+        sops_task_id = hook.create_task(templates[template], "sensed").task_id
+        hook.start_task(sops_task_id)
+        tree = PipelineTree(hook.get_task_detail(sops_task_id).pipeline_tree)
+        node = next(node for node in tree.nodes.values() if node.name == name)
+        return sops_task_id, node.key[-1] if in_template else node.id
+
+    return start
+
+
+def sense_node(dag_id: str, node: NodeOf, **arguments: Any) -> FinishedRun:
+    with DAG(dag_id=f"sense_node_{dag_id}", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+        SopsNodeSensor(
+            task_id="wait",
+            sops_task_id=node[0],
+            node_id=node[1],
+            **{"poke_interval": 0.2, "timeout": 60, **arguments},
+        )
+    return run_dag(dag)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_returns_the_outputs_of_a_node(started_node: Callable[..., NodeOf], way: dict[str, Any]) -> None:
+    run = sense_node("outputs", started_node("exclusive", "deploy to test", in_template=True), **way)
+    assert run.state_of("wait") == "success"
+    assert run.xcom("wait")["_result"] is True
+    assert run.xcom("wait", "sops_task_url")
+
+
+def test_a_node_inside_a_subprocess_is_found_by_its_id_in_the_task(started_node: Callable[..., NodeOf]) -> None:
+    assert sense_node("inner", started_node("nested", "middle says"), deferrable=True).state_of("wait") == "success"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_node_that_the_flow_passes_by_skips(started_node: Callable[..., NodeOf], way: dict[str, Any]) -> None:
+    assert sense_node("passed", started_node("exclusive", "deploy to production"), **way).state_of("wait") == "skipped"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("name", "soft_fail", "state"), [("fails", False, "failed"), ("fails", True, "skipped"), ("after", False, "failed")]
+)
+def test_a_failure_of_the_node_or_before_it_fails_or_skips(
+    started_node: Callable[..., NodeOf], way: dict[str, Any], name: str, soft_fail: bool, state: str
+) -> None:
+    assert sense_node("failure", started_node("fail", name), soft_fail=soft_fail, **way).state_of("wait") == state
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_unknown_node_skips_softly(started_node: Callable[..., NodeOf], way: dict[str, Any]) -> None:
+    sops_task_id, _ = started_node("quick", "quick")
+    assert sense_node("unknown", (sops_task_id, "nobody"), soft_fail=True, **way).state_of("wait") == "skipped"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_timeout_at_a_node_fails(started_node: Callable[..., NodeOf], way: dict[str, Any]) -> None:
+    assert sense_node("timeout", started_node("pause", "ask a person"), timeout=1, **way).state_of("wait") == "failed"

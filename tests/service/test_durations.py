@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.operators.sops import SopsCreateTaskOperator, SopsRunTaskOperator
 from airflow_provider_sops.sensors.enos import EnosFlowInstanceSensor, EnosTaskInstanceSensor
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.service.durations import seconds, seconds_or_none
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

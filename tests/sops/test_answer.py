@@ -307,6 +307,7 @@ class TestApiGateway:
             (429, 1642902, SopsRateLimitError, True, False),
             (429, 1642904, SopsRateLimitError, True, False),
             (500, 1650000, SopsGatewayError, False, True),
+            (500, 1650001, SopsGatewayError, False, True),
             (502, 1650200, SopsGatewayError, True, True),
             (502, 1650201, SopsGatewayError, True, True),
             (503, 1650300, SopsGatewayError, True, True),
@@ -329,6 +330,43 @@ class TestApiGateway:
         assert (caught.temporary, caught.outcome_unknown) == (temporary, outcome_unknown)
         assert (caught.code, caught.http_status, caught.trace_id) == (code, status, "req-1")
         assert caught.server_message == 'why [reason="x"]'
+
+    @pytest.mark.parametrize(
+        ("status", "code", "code_name", "reason", "advice"),
+        [
+            (403, 1640302, "IP_NOT_ALLOWED", "this machine's address", "administrators to allow it"),
+            (403, 1640302, "CROSS_TENANT_FORBIDDEN", "because of the tenant", "Set extra 'tenant_id'"),
+            (403, 1640302, "NEW_NAME", "this machine's address, or the tenant", "set extra 'tenant_id'"),
+            (403, 1640303, "BK_USER_NOT_ALLOWED", "does not let this user", "bk_username, bk_token or access_token"),
+            (403, 1640304, "BK_TENANT_NOT_ALLOWED", "does not let this tenant", "Check extra 'tenant_id'"),
+            (429, 1642904, "CONCURRENCY_LIMIT_RESTRICTION", "too many calls at the same time", "It was not executed"),
+            (500, 1650000, "REQUEST_RESOURCE_5xx", "SOPS failed behind the gateway", "SOPS may have acted"),
+        ],
+    )
+    def test_the_name_of_the_code_decides_what_is_said(
+        self, status: int, code: int, code_name: str, reason: str, advice: str
+    ) -> None:
+        named = error_of({"code": code, "code_name": code_name, "message": "why", "result": False}, status=status)
+
+        assert reason in named.reason
+        assert advice in (named.advice or "")
+
+    @pytest.mark.parametrize("code", [1640303, 1640304, 1642904, 1650000])
+    def test_a_number_with_one_meaning_needs_no_name(self, code: int) -> None:
+        bare = error_of({"code": code, "result": False}, status=500)
+        named = error_of({"code": code, "code_name": "NEW_NAME", "result": False}, status=500)
+
+        assert bare.reason == named.reason
+        assert "gateway" in bare.reason
+
+    @pytest.mark.parametrize("code_name", [None, 5, ["IP_NOT_ALLOWED"], {}])
+    def test_a_name_that_is_no_text_decides_nothing(self, code_name: Any) -> None:
+        assert type(error_of({"code": 1640302, "code_name": code_name, "result": False}, status=403)) is SopsAuthError
+
+    def test_a_name_decides_nothing_beside_a_code_that_is_not_the_gateways(self) -> None:
+        caught = error_of({"code": 3540400, "code_name": "IP_NOT_ALLOWED", "result": False})
+
+        assert type(caught) is SopsNotFoundError
 
     def test_only_a_missing_resource_is_a_missing_call(self) -> None:
         assert error_of({"code": 1640401, "result": False}, status=404).api_missing is True

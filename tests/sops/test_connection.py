@@ -41,6 +41,8 @@ def test_everything_can_be_set() -> None:
     extra = {
         "gateway": "apigw",
         "stage": "stag",
+        "identity": "app",
+        "tenant_id": " acme ",
         "bk_username": "admin",
         "bk_token": "t0ken",
         "access_token": "acc3ss",
@@ -52,8 +54,8 @@ def test_everything_can_be_set() -> None:
     }
 
     assert read_connection(connection(extra)) == SopsConnection(
-        gateway=ApiGateway("https://bkapi.example.com", stage="stag"),
-        credentials=Credentials("airflow", "s3cret", "admin", "t0ken", "acc3ss"),
+        gateway=ApiGateway("https://bkapi.example.com", stage="stag", identity="app"),
+        credentials=Credentials("airflow", "s3cret", "admin", "t0ken", "acc3ss", "acme"),
         transport=TransportSettings(
             "https://bkapi.example.com", TRANSPORT_ERRORS, verify="/etc/ca.pem", proxy="http://proxy.example.com:3128"
         ),
@@ -166,6 +168,11 @@ def test_keys_that_mean_nothing_are_kept_by_name() -> None:
         ("[1]", {}, "extra must be a JSON object"),
         ({"gateway": "kong"}, {}, "extra 'gateway' is 'kong'; it must be one of apigw, esb"),
         ({"gateway": 1}, {}, "extra 'gateway' must be a string"),
+        ({"identity": "robot"}, {}, "extra 'identity' is 'robot'; it must be one of user, app"),
+        ({"identity": "app", "gateway": "esb"}, {}, "extra 'identity' is 'app', which ESB does not have"),
+        ({"tenant_id": 5}, {}, "extra 'tenant_id' must be a string"),
+        ({"tenant_id": "a\r\nX-Evil: 1"}, {}, "extra 'tenant_id' is 'a\\r\\nX-Evil: 1'; it may hold"),
+        ({"tenant_id": "租户"}, {}, "extra 'tenant_id' is '租户'; it may hold"),
         ({"scope": "weird"}, {}, "extra 'scope' is 'weird'; it must be one of cmdb_biz, project"),
         ({"bk_biz_id": "abc"}, {}, "extra 'bk_biz_id' is 'abc'"),
         ({"bk_biz_id": -1}, {}, "extra 'bk_biz_id' is '-1'"),

@@ -42,6 +42,20 @@ def test_a_call_about_one_business_is_scoped() -> None:
     assert not ENDPOINTS["get_common_template_info"].scoped
 
 
+def test_nearly_every_call_has_a_twin_for_apps_below_system() -> None:
+    alone = {name for name, row in ENDPOINTS.items() if row.app_path is None}
+
+    assert ENDPOINTS["operate_node"].app_path == "system/operate_node/{bk_biz_id}/{task_id}/"
+    assert alone == {
+        "create_and_start_task",
+        "claim_functionalization_task",
+        "modify_template_notify",
+        "modify_template_executor_proxy",
+        "modify_project_executor_proxy",
+        "get_clocked_task_list",
+    }
+
+
 def test_an_unknown_name_is_answered_with_similar_ones() -> None:
     with pytest.raises(SopsInvalidParameterError, match=r"'get_task_statis'.*get_task_status"):
         endpoint("get_task_statis")

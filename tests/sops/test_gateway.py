@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CREDENTIALS = Credentials("airflow", "s3cret&=", bk_username="admin")
 API_GATEWAY = ApiGateway("https://bkapi.example.com/api/bk-sops")
+FOR_APPS = ApiGateway("https://bkapi.example.com/api/bk-sops", identity="app")
 ESB = Esb("https://paas.example.com")
 
 
@@ -138,22 +139,38 @@ class TestApiGateway:
         assert headers["User-Agent"] == f"airflow-provider-sops/{__version__}"
 
 
+class TestAnAppWithoutAUser:
+    @pytest.mark.parametrize(
+        ("name", "path"),
+        [("get_task_status", "get_task_status/3/2/"), ("operate_node", "operate_node/2/3/")],
+    )
+    def test_it_calls_the_same_path_below_system(self, name: str, path: str) -> None:
+        request = build(name, {"task_id": 3, "bk_biz_id": 2}, gateway=FOR_APPS)
+
+        assert request.url == f"https://bkapi.example.com/api/bk-sops/prod/system/{path}"
+        assert (request.api, request.ids) == (name, {"task_id": "3", "bk_biz_id": "2"})
+
+    def test_a_call_for_users_alone_is_refused_with_what_to_do(self) -> None:
+        with pytest.raises(SopsInvalidParameterError) as caught:
+            build("create_and_start_task", {"template_id": 24, "bk_biz_id": 2}, gateway=FOR_APPS)
+
+        assert str(caught.value) == (
+            "create_and_start_task (template_id 24, bk_biz_id 2): SOPS has this call for users alone, and the "
+            "connection's identity is 'app'; nothing was sent. Use a connection with identity 'user' and the bk_token "
+            "or access_token of a user."
+        )
+
+
 class TestEsb:
-    def test_a_get_has_ids_and_credentials_in_the_query(self) -> None:
+    def test_a_get_has_ids_in_the_query_and_credentials_in_a_header(self) -> None:
         request = build("get_task_status", {"task_id": 3, "bk_biz_id": 2, "with_ex_data": True}, gateway=ESB)
 
         assert request.shown_url == "https://paas.example.com/api/c/compapi/v2/sops/get_task_status/"
-        assert query_of(request) == {
-            "bk_app_code": "airflow",
-            "bk_app_secret": "s3cret&=",
-            "bk_username": "admin",
-            "task_id": "3",
-            "bk_biz_id": "2",
-            "with_ex_data": "true",
-        }
+        assert query_of(request) == {"task_id": "3", "bk_biz_id": "2", "with_ex_data": "true"}
+        assert json.loads(request.headers["X-Bkapi-Authorization"])["bk_app_secret"] == "s3cret&="
         assert request.body is None
 
-    def test_a_post_has_ids_and_credentials_in_the_body(self) -> None:
+    def test_a_post_has_credentials_in_the_body_too_where_older_ones_read_them(self) -> None:
         request = build("create_task", {"template_id": 24, "bk_biz_id": 2, "name": "esb"}, gateway=ESB)
 
         assert request.url == "https://paas.example.com/api/c/compapi/v2/sops/create_task/"
@@ -165,7 +182,7 @@ class TestEsb:
             "bk_biz_id": "2",
             "name": "esb",
         }
-        assert "X-Bkapi-Authorization" not in request.headers
+        assert json.loads(request.headers["X-Bkapi-Authorization"])["bk_app_secret"] == "s3cret&="
 
 
 @pytest.mark.parametrize("gateway", [API_GATEWAY, ESB], ids=["apigw", "esb"])
@@ -184,6 +201,14 @@ class TestBothGateways:
         assert query_of(get)["scope"] == "project"
         assert body_of(post)["scope"] == "project"
         assert "scope" not in post.url
+
+    @pytest.mark.parametrize("name", ["get_task_status", "start_task", "get_user_project_list"])
+    def test_every_call_names_the_tenant_if_there_is_one(self, gateway: Gateway, name: str) -> None:
+        in_tenant = Credentials("airflow", "s3cret&=", bk_username="admin", tenant_id="acme")
+        parameters = {"task_id": 1, "bk_biz_id": 2}
+
+        assert build(name, parameters, gateway=gateway, credentials=in_tenant).headers["X-Bk-Tenant-Id"] == "acme"
+        assert "X-Bk-Tenant-Id" not in build(name, parameters, gateway=gateway).headers
 
     def test_calls_about_no_business_have_no_scope(self, gateway: Gateway) -> None:
         assert "scope" not in query_of(build("get_common_template_list", gateway=gateway, scope="project"))

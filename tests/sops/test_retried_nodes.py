@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.pipeline_tree.nodes import LONGEST_INTERVAL_SECONDS
 from airflow_provider_sops.sops.retried_nodes import (
-    LONGEST_INTERVAL_SECONDS,
     MARGIN_SECONDS,
     expects_auto_retry,
     may_be_repaired,

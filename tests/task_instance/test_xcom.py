@@ -16,6 +16,7 @@ from tests.plain_task_instance import PlainTaskInstance
 PACKAGE = Path(airflow_provider_sops.__file__).parent
 
 KEYS = {
+    "CLAIM_URL_XCOM_KEY": "sops_claim_url",
     "CONSTANTS_XCOM_KEY": "sops_constants",
     "DECISION_XCOM_KEY": "skipmixin_key",
     "EXCLUDED_XCOM_KEY": "sops_excluded",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 collect_ignore = (
@@ -17,4 +17,4 @@ collect_ignore = (
 @pytest.fixture(autouse=True)
 def no_worker_to_outlive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let triggers fire at once."""
-    monkeypatch.setattr(worker_exit, "WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)

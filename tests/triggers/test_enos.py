@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError
 from airflow_provider_sops.enos.wait_result import Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.triggers import enos as trigger_module
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger, EnosTaskInstanceTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.enos_server import EnosServer, Fault, Play, TaskPlay
@@ -67,7 +67,7 @@ class TestSerialization:
 
     @pytest.mark.parametrize("event", [None, "success", {}, {"trigger": {}}])
     def test_foreign_events_are_refused(self, event: Any) -> None:
-        with pytest.raises(EnosInvalidParameterError, match="names no EnOS instance"):
+        with pytest.raises(EnosInvalidParameterError, match="without the id of an EnOS instance"):
             EnosFlowInstanceTrigger.from_event(event)
         with pytest.raises(EnosInvalidParameterError, match="says nothing"):
             WaitResult.from_event(event)
@@ -107,12 +107,12 @@ class TestRun:
     @pytest.mark.parametrize(("ended", "status"), [(True, CANCEL), (False, RUNNING)])
     async def test_a_kill_stops_only_what_somebody_ended(self, server: EnosServer, ended: bool, status: int) -> None:
         server.spoil("cancel", Fault.RESET_BEFORE)
-        with mock.patch.object(trigger_module, "is_ended_by_decision_async", autospec=True, return_value=ended):
+        with mock.patch.object(waiting_trigger, "is_ended_by_decision_async", autospec=True, return_value=ended):
             await kill(make_trigger(cancel_on_kill=True))
         assert server.instances[0].status == status
 
     async def test_a_kill_without_ownership_stops_nothing(self, server: EnosServer) -> None:
-        with mock.patch.object(trigger_module, "is_ended_by_decision_async", autospec=True, return_value=True):
+        with mock.patch.object(waiting_trigger, "is_ended_by_decision_async", autospec=True, return_value=True):
             await kill(make_trigger(cancel_on_kill=False))
         assert server.instances[0].status == RUNNING
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.triggers import sops as trigger_module
+from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.task_progress import wait_for_state
@@ -59,7 +59,7 @@ class TestSerialization:
 
     @pytest.mark.parametrize("event", [None, "success", {}, {"trigger": {}}, {"trigger": {"sops_task_id": "x"}}])
     def test_foreign_events_are_refused(self, event: Any) -> None:
-        with pytest.raises(SopsInvalidParameterError, match="names no SOPS task"):
+        with pytest.raises(SopsInvalidParameterError, match="without the id of a SOPS task"):
             SopsTaskTrigger.from_event(event)
 
 
@@ -99,7 +99,7 @@ class TestRun:
         sops_task_id = started("pause")
         await asyncio.to_thread(wait_for_state, hook, sops_task_id, TaskState.RUNNING)
         trigger = make_trigger(sops_task_id, revoke_on_kill=True)
-        with mock.patch.object(trigger_module, "is_ended_by_decision_async", autospec=True, return_value=ended):
+        with mock.patch.object(waiting_trigger, "is_ended_by_decision_async", autospec=True, return_value=ended):
             await kill(trigger)
         assert hook.get_task_status(sops_task_id, fresh=True).state == state
 
@@ -108,7 +108,7 @@ class TestRun:
     ) -> None:
         sops_task_id = started("pause")
         await asyncio.to_thread(wait_for_state, hook, sops_task_id, TaskState.RUNNING)
-        with mock.patch.object(trigger_module, "is_ended_by_decision_async", autospec=True, return_value=True):
+        with mock.patch.object(waiting_trigger, "is_ended_by_decision_async", autospec=True, return_value=True):
             await kill(make_trigger(sops_task_id, revoke_on_kill=False))
         assert hook.get_task_status(sops_task_id, fresh=True).state == TaskState.RUNNING
 

@@ -12,12 +12,12 @@ import pytest
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_mirror import BEGIN_EVENT, SopsNodeMirrorTrigger
-from airflow_provider_sops.triggers.sops_node import SopsNodeTrigger
 from tests.password_flow import PasswordFlow, echo_service
 from tests.plain_task_instance import PlainTaskInstance
 

@@ -1,7 +1,7 @@
-"""Triggers and events in Airflow's database while the package is upgraded: old ones are understood, new ones borne.
+"""Triggers and events in Airflow's database while the package is upgraded: old ones are understood, new ones accepted.
 
 ``serialised_by_0_1_0`` holds what version 0.1.0 of the package has written: each trigger's ``serialize()``, and the
-events that its operators and sensors had to understand. The files are never written anew; another version that changes
+events that its operators and sensors had to understand. The files are never rewritten; another version that changes
 the form gets a folder of its own.
 """
 
@@ -22,7 +22,6 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
 from airflow_provider_sops.hooks.enos import EnosHook
@@ -35,7 +34,8 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskState
 from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.wait_result import WaitPolicy
-from airflow_provider_sops.triggers import enos, sops, sops_mirror, unknown_arguments
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
+from airflow_provider_sops.triggers import enos, sops, sops_mirror, waiting_trigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 from tests.plain_task_instance import PlainTaskInstance
 
@@ -91,7 +91,7 @@ def as_written_today(arguments: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def nothing_told_yet() -> Iterator[None]:
-    with mock.patch.object(unknown_arguments, "_told", set()):
+    with mock.patch.object(waiting_trigger, "_warned_about", set()):
         yield
 
 
@@ -118,7 +118,7 @@ class TestUnknownArguments:
     async def tell(self, name: str, log: mock.Mock, **unknown: Any) -> None:
         trigger = CLASSES[name](**TRIGGERS[name]["kwargs"], **unknown)
         trigger._log = trigger._cached_logger = log
-        step = "_live" if name == "SopsNodeMirrorTrigger" else "_follow"
+        step = "_live" if name == "SopsNodeMirrorTrigger" else "follow"
         with (
             mock.patch.object(CLASSES[name], step, autospec=True, side_effect=InterruptedError),
             pytest.raises(InterruptedError),
@@ -336,5 +336,5 @@ class TestJsonForms:
         assert MirroredNode.from_json({"key": ["t1"]}) == MirroredNode(("t1",))
 
     def test_a_mirrored_node_without_a_key_is_refused(self) -> None:
-        with pytest.raises(SopsInvalidParameterError, match="does not name its node"):
+        with pytest.raises(SopsInvalidParameterError, match="task has no node"):
             MirroredNode.from_json({})

@@ -59,7 +59,7 @@ def deaf_server(
     enos = {"conn_type": "enos", "host": server.url, "login": "key", "password": "enos-secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_ENOS_DEFAULT", json.dumps(enos))
     enos_tokens.forget_tokens()
-    monkeypatch.setattr("airflow_provider_sops.triggers.worker_exit.WORKER_EXIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_sops.triggers.waiting_trigger.WORKER_EXIT_SECONDS", 0.0)
     monkeypatch.setattr(model, "LAST_ANSWER_SECONDS", 0.2)
     return server
 

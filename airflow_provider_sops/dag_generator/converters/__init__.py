@@ -5,13 +5,13 @@ Names are imported on first use: a registry needs neither the standard provider 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from airflow_provider_sops.service.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
-    from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
-    from airflow_provider_sops.dag_generator.converters.notify import bk_notify_converter
+    from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInput
+    from airflow_provider_sops.dag_generator.converters.messages import bk_notify_converter
     from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry, NodeConverter
     from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
 
@@ -24,17 +24,14 @@ __all__ = [
     "shipped_converters",
 ]
 
-_MODULES = {
-    "ConverterRegistry": "registry",
-    "ConvertibleNode": "convertible_node",
-    "NodeConverter": "registry",
-    "NodeInput": "node_input",
-    "bk_notify_converter": "notify",
-    "shipped_converters": "shipped",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ConverterRegistry": f"{__name__}.registry",
+        "ConvertibleNode": f"{__name__}.convertible_node",
+        "NodeConverter": f"{__name__}.registry",
+        "NodeInput": f"{__name__}.convertible_node",
+        "bk_notify_converter": f"{__name__}.messages",
+        "shipped_converters": f"{__name__}.shipped",
+    },
+)

@@ -5,13 +5,13 @@ A converter's result is checked here, so that a faulty one fails when the DAG is
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInputs
-from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
+from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode, NodeInput, NodeInputs
 from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
@@ -85,7 +85,8 @@ def convert(
     :raises SopsInvalidParameterError: the converter is faulty; its exception, if any, is the cause.
     """
     convertible = _convertible(node, level, task_args, read, needed_outputs)
-    known = set(task_group.dag.task_dict)
+    tasks = task_group.dag.task_dict
+    known = len(tasks)
     try:
         operator = converter.build(convertible)
     except SopsError as error:
@@ -93,7 +94,8 @@ def convert(
     except Exception as error:
         what = f"it raised {type(error).__name__}: {error.args[0] if isinstance(error, KeyError) else error}"
         raise _refusal(convertible, _Fault(what, "Fix the converter, or this node's node_args.")) from error
-    made = sorted(set(task_group.dag.task_dict) - known)
+    # The newest: a set of all tasks for each node would take too long in a large flow.
+    made = sorted(itertools.islice(reversed(tasks), len(tasks) - known))
     fault = (
         _fault_of_tasks(operator, made, task_args, task_group)
         or _fault_of_inputs(operator, convertible.inputs)
@@ -174,7 +176,7 @@ def _fault_of_tasks(
 
 def _fault_of_inputs(operator: Any, inputs: Mapping[str, NodeInput]) -> _Fault | None:
     """Return the first attribute in which an input of the node would not become its value."""
-    if operator is None:
+    if operator is None or not inputs:
         return None
     # An operator's attribute may have its own template fields, as a notifier does.
     held = [value for _, value in _values(operator) if hasattr(value, "template_fields")]

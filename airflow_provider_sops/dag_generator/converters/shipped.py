@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.dag_generator.converters.display import display
 from airflow_provider_sops.dag_generator.converters.http_request import HTTP_OUTPUTS, http_request_converter
+from airflow_provider_sops.dag_generator.converters.messages import display
 from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS, ConverterRegistry
 from airflow_provider_sops.dag_generator.converters.sleep_timer import sleep_timer
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError

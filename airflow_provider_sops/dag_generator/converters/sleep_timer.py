@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_sops.triggers import worker_exit
+from airflow_provider_sops.triggers import waiting_trigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,7 +42,7 @@ class SleepTimerOperator(BaseOperator):
 
         wait = timedelta(seconds=self.seconds)
         self.log.info("Waiting until %s.", pendulum.now("UTC") + wait)
-        if self.seconds > worker_exit.WORKER_EXIT_SECONDS:
+        if self.seconds > waiting_trigger.WORKER_EXIT_SECONDS:
             self.defer(trigger=TimeDeltaTrigger(wait), method_name="execute_complete", timeout=self.execution_timeout)
         time.sleep(self.seconds)
         return {}

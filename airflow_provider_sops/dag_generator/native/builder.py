@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
+from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops
 from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
-from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
-from airflow_provider_sops.dag_generator.native.followed_ways import keep_to_followed_ways
-from airflow_provider_sops.dag_generator.native.gateway_tasks import ChoiceOperator, PassingOperator
+from airflow_provider_sops.dag_generator.native.gateway_tasks import (
+    ChoiceOperator,
+    PassingOperator,
+    keep_to_followed_ways,
+)
 from airflow_provider_sops.dag_generator.native.level_tasks import (
     FlowBeginOperator,
     LevelEndOperator,
@@ -28,9 +31,8 @@ from airflow_provider_sops.dag_generator.native.region_task import (
     RegionPiece,
 )
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
-from airflow_provider_sops.dag_generator.node_arguments import arguments_of
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
-from airflow_provider_sops.sops.models import is_password
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
 from airflow_provider_sops.sops.pipeline_tree.validity import Rule
@@ -59,7 +61,7 @@ class NativeBuilder:
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
         tree = snapshot.tree
-        # How long a name may be is SOPS's affair; it has accepted this one.
+        # SOPS decides how long a name may be, and has accepted this one.
         tree.check(apart_from=(Rule.NAME,))
         self._secret = secret_variables(tree)
         check_suitable(tree, options.constants)
@@ -105,7 +107,7 @@ class NativeBuilder:
         regions = {key: region for region in regions_of(tree, path) for key in region.nodes}
         sources = self._sources(path)
         values = LevelValues(start.task_id, bool(path), sources)
-        keys = [key for key in tree.graph.order if key[:-1] == path]
+        keys = tree.graph.order_in[path]
         for key in keys:
             if key not in self._first and key != end_key:
                 with self._stages.of(tree.nodes[key]) as stage:
@@ -163,7 +165,7 @@ class NativeBuilder:
             start.set_downstream(end, EdgeModifier("left out"))
 
     def _build_operator(self, node: Node, values: LevelValues, sources: dict[str, Source], group: TaskGroup) -> bool:
-        """Build the Airflow operator that stands for a node, if there is a converter for it; tell whether there is.
+        """Build the Airflow operator that stands for a node, if there is a converter for it; return whether there is.
 
         Where the run may leave the node out, a task before it leads the flow around it.
         """
@@ -249,7 +251,7 @@ class NativeBuilder:
     def _rule_of(self, keys: Sequence[NodeKey], *, extra: int = 0) -> str:
         """Return when a task of some nodes begins.
 
-        :param extra: how many more tasks there are right before it than the tree tells.
+        :param extra: how many upstream tasks it has besides those in the tree.
         """
         tree = self._tree
         before = {
@@ -258,11 +260,11 @@ class NativeBuilder:
             for edge in tree.graph.incoming[key]
             if edge.source not in keys and not edge.is_back
         }
-        tasks = {self._place_of(key) for key in before}
+        tasks = {self._representative(key) for key in before}
         count = len(tasks) + sum(key in self._choices for key in before) + extra
         return "none_failed_min_one_success" if count > 1 else "all_success"
 
-    def _place_of(self, key: NodeKey) -> NodeKey:
+    def _representative(self, key: NodeKey) -> NodeKey:
         """Return the node whose task stands for a node: the first one of its loop, or the node itself."""
         loop = self._tree.graph.loop_of.get(key)
         return loop.nodes[0] if loop is not None and key in loop.nodes else key
@@ -283,16 +285,16 @@ class NativeBuilder:
             node = tree.nodes[variable.source] if variable.source else None
             if node is None:
                 continue
-            place = self._place_of(node.key)
-            name = self._names[place].full_task_id
-            if isinstance(node, SubProcess) and place == node.key and not self._is_one_task(node):
+            first = self._representative(node.key)
+            name = self._names[first].full_task_id
+            if isinstance(node, SubProcess) and first == node.key and not self._is_one_task(node):
                 found[key] = Source(f"{name}.end", variable.source_field)
             else:
                 found[key] = Source(name, key)
         return found
 
     def _needed_passwords(self, path: NodeKey, used: Iterable[str]) -> dict[str, Any]:
-        """Return the passwords that a task of a level needs and the DAG's author gives: they don't travel by XCom."""
+        """Return the passwords that a task of a level needs and the DAG's author gives: they are not passed by XCom."""
         if path or not self._passwords:
             return {}
         needed = needed_keys(self._tree.levels[path], used, self._options.constants)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.providers.common.compat.sdk import SkipMixin
-
 from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
-from airflow_provider_sops.dag_generator.template_change import tell_template_change
+from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.service.reading import read_mapping
+from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models import is_password, variable_name
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.region_variables import outputs_of_task
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
@@ -21,6 +19,7 @@ from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, rende
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, EXCLUDED_XCOM_KEY, VARIABLES_XCOM_KEY
+from airflow_provider_sops.version_compat import SkipMixin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class FlowBeginOperator(SopsBaseOperator):
-    """Begin a flow that Airflow runs: work out its constants once, for all its tasks, and which nodes to leave out.
+    """Begin a flow that Airflow runs: evaluate its constants once for all its tasks, and which nodes to leave out.
 
     Nothing runs in SOPS yet. XCom has ``sops_constants`` and ``sops_excluded``.
 
@@ -46,7 +45,7 @@ class FlowBeginOperator(SopsBaseOperator):
     :param constants: values for the flow's constants, passwords left out. (templated)
     :param exclude_task_nodes_id: optional nodes to leave out, unless the run's params say otherwise. (templated)
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
-    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer as in the snapshot.
+    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS differs from the snapshot.
     """
 
     template_fields: Sequence[str] = (
@@ -81,7 +80,7 @@ class FlowBeginOperator(SopsBaseOperator):
         self.on_template_change = on_template_change
 
     def execute(self, context: Context) -> None:
-        """Check and hand on what the run was given."""
+        """Check and push what the run was given."""
         tree, params, ti = self.snapshot.tree, context["params"], context["ti"]
         excluded = list(params.get(EXCLUDE_PARAM, self.exclude_task_nodes_id) or ())
         with airflow_errors():
@@ -153,7 +152,7 @@ class ValuesPiece:
         return HandedOn(self.rendering.hand_on(task, tree, rendered))
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
-        """Tell nothing: there are no nodes that anybody knows."""
+        """Do nothing: the piece has no nodes of the flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,5 +248,5 @@ def _check_excluded(tree: PipelineTree, excluded: Sequence[str]) -> None:
         names = ", ".join(f"{node_id} ({name})" for node_id, name in optional.items())
         raise SopsInvalidParameterError(
             f"nodes to leave out: the flow has no optional node {', '.join(map(repr, odd))} on its top level",
-            advice=f"Nodes are named by their ids in the template. Optional ones: {names or 'none'}.",
+            advice=f"Give node ids of the template. Optional ones: {names or 'none'}.",
         )

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.flow_xcom import Pulled, pull
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+from airflow_provider_sops.task_instance.flow_xcom import Pulled, pull
 from airflow_provider_sops.task_instance.xcom import CONSTANTS_XCOM_KEY, RETURN_XCOM_KEY, VARIABLES_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class Source:
         return VARIABLES_XCOM_KEY if self.converter is None else RETURN_XCOM_KEY
 
     def value_in(self, pulled: Pulled) -> Any:
-        """Return the value out of all that the task has put out.
+        """Return the value from what the task has put out.
 
-        :raises KeyError: there is none, since the task has not run, or not to its end.
-        :raises SopsInvalidParameterError: what the task has put out holds no values.
+        :raises KeyError: there is none, since the task has not run or has not finished.
+        :raises SopsInvalidParameterError: what the task has put out is not a mapping of values.
         """
         if pulled.is_missing:
-            # Of an operator that returned nothing there is no telling whether it has run.
+            # An operator that returned nothing may or may not have run.
             raise KeyError(self.output)
         if self.converter is None:
             return pulled.mapping()[self.output]

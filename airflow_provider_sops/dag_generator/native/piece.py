@@ -1,4 +1,4 @@
-"""The task that runs a piece of a flow, cut out of its tree, as a SOPS task; what the piece is it is given."""
+"""The task that runs a piece of a flow, cut out of its tree, as a SOPS task; it is given the piece."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.providers.common.compat.sdk import conf, mask_secret
+from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.operators.sops.base import key_of
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.run_settings import (
@@ -17,25 +16,27 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
+from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_sops.dag_generator.flow_xcom import Pulled
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitResult
+    from airflow_provider_sops.task_instance.flow_xcom import Pulled
     from airflow_provider_sops.task_instance.log import TaskLog
 
 #: How often a worker asks about a piece that only evaluates expressions, which takes SOPS a moment.
@@ -44,7 +45,7 @@ _MOMENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PieceTask:
-    """The running Airflow task of a piece, as far as the piece is concerned.
+    """What a piece needs of its running Airflow task.
 
     :param constants: passwords that the DAG's author gives; the rest travels as XCom.
     """
@@ -66,7 +67,7 @@ class PieceTask:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """How the task of a piece ends well.
+    """What the task of a piece returns and which tasks run next.
 
     :param returned: what it returns.
     :param ways: the ids of the tasks behind it that the flow goes on with, all others are skipped; ``None`` for all.
@@ -85,10 +86,10 @@ class Piece(Protocol):
 
     @property
     def takes_a_moment(self) -> bool:
-        """Whether a worker waits for it; then a retry and a clear run it anew, with the values of then."""
+        """Whether a worker waits for it; then a retry and a clear run it again, with the values at that time."""
 
     def without_sops(self, task: PieceTask) -> HandedOn | None:
-        """Do it without SOPS; ``None`` if that cannot be."""
+        """Do it without SOPS; ``None`` if SOPS is needed."""
 
     def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
         """Return the piece as a web tree.
@@ -103,7 +104,7 @@ class Piece(Protocol):
         """Push what the piece has put out."""
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
-        """Tell what there is to tell of a piece that has not come to its end; must not raise."""
+        """Report what is known of a piece that did not finish; must not raise."""
 
 
 class PieceOperator(SopsTemplateOperator):
@@ -160,6 +161,8 @@ class PieceOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> Any:
         """Do what the piece is, in SOPS if need be, and hand on what it puts out."""
+        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+
         # All that such a task is given itself are passwords.
         for value in (self.constants or {}).values():
             mask_secret(value)
@@ -187,7 +190,7 @@ class PieceOperator(SopsTemplateOperator):
             return self._end_run(run, self._task(context), run.resume(event))
 
     def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
         if self._run is not None:
             self._run.on_kill()
 
@@ -200,6 +203,8 @@ class PieceOperator(SopsTemplateOperator):
         return replace(steps, failed=again, unreachable=again)
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
+
         settings = RunSettings.of(self, always_fresh=self.piece.takes_a_moment)
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps(context))
         return self._run
@@ -256,7 +261,7 @@ class PieceOperator(SopsTemplateOperator):
         """Return what there is to return, and lead the flow on; Airflow 3 ends the task by an exception then."""
         if done.ways is not None:
             if done.returned:
-                # What ends by skipping others returns nothing by itself.
+                # A task that ends by skipping others pushes no return value itself.
                 task.push("return_value", done.returned)
             # Only those of Airflow's SkipMixin have pieces that decide.
             deciding: Any = self
@@ -278,7 +283,7 @@ def _has_emptied_password(tree: Any) -> bool:
     while waiting:
         each = waiting.pop()
         if isinstance(each, Mapping):
-            if each.get("value_emptied") is True and "key" in each:
+            if each.get("value_emptied") is True:
                 return True
             waiting += each.values()
         elif isinstance(each, list):

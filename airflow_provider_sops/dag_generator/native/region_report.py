@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.node_report import EndedNode, node_xcom, told, write
-from airflow_provider_sops.dag_generator.watch.mirrored_node import key_text
 from airflow_provider_sops.service.secrets import Secrets
-from airflow_provider_sops.sops.models import TaskState, variable_name
+from airflow_provider_sops.sops.constants import variable_name
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import end_in
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.mirrored_node import key_text
+from airflow_provider_sops.task_instance.node_report import EndedNode, node_xcom, status_lines, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,13 +49,13 @@ class RegionReport:
         row = self._row(key)
         return row is not None and row.state == TaskState.FINISHED
 
-    def told_of(self, key: NodeKey) -> dict[str, Any] | None:
-        """Write how a node has ended, and return what there is to hand on; ``None`` if it was not reached."""
+    def report_node(self, key: NodeKey) -> dict[str, Any] | None:
+        """Log how a node has ended, and return what to push; ``None`` if the flow did not reach it."""
         row = self._row(key)
         if row is None:
             return None
         result = end_in(self._status, row)
-        write(told(result), self._log)
+        write(status_lines(result), self._log)
         return node_xcom(result, self.sops_task_id, row.id)
 
     def outputs_of(self, key: NodeKey) -> dict[str, Any] | None:
@@ -76,10 +77,10 @@ class RegionReport:
             row = self._row(key)
             if row is None:
                 continue
-            told_of = node_xcom(end_in(self._status, row), self.sops_task_id, row.id)
+            found_node = node_xcom(end_in(self._status, row), self.sops_task_id, row.id)
             if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
-                told_of["outputs"] = dict(self._secrets.node(row.id, data)[0].outputs)
-            found[key_text((*path, *key))] = told_of
+                found_node["outputs"] = dict(self._secrets.node(row.id, data)[0].outputs)
+            found[key_text((*path, *key))] = found_node
         return found
 
     def leaks(self, variables: Mapping[str, Any]) -> list[str]:
@@ -103,7 +104,7 @@ class RegionReport:
 
     def _data_of(self, key: NodeKey) -> NodeData | None:
         node = self._node_of(key)
-        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._log)
+        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._secrets, self._log)
 
     def _node_of(self, key: NodeKey) -> EndedNode | None:
         """Return an activity that was reached; others have no data."""

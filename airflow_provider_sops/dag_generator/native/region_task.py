@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import SkipMixin
-
 from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
-from airflow_provider_sops.dag_generator.native.region_report import RegionReport
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
@@ -20,12 +17,14 @@ from airflow_provider_sops.task_instance.xcom import (
     NODES_XCOM_KEY,
     VARIABLES_XCOM_KEY,
 )
+from airflow_provider_sops.version_compat import SkipMixin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from airflow_provider_sops.dag_generator.native.level_values import LevelValues
     from airflow_provider_sops.dag_generator.native.piece import PieceTask
+    from airflow_provider_sops.dag_generator.native.region_report import RegionReport
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
@@ -72,7 +71,7 @@ class RegionPiece:
         """Push the variables and how the nodes have ended; a region that decides says where the flow goes on."""
         found = self._report(task, sops_task_id)
         variables = {f"${{{name}}}": value for name, value in outputs.items()}
-        # A variable that has no value yet stays the text that stands for it.
+        # SOPS returns a variable without a value as the variable's own text.
         variables = {key: value for key, value in variables.items() if value != key}
         returned = self._tell_nodes(task, found)
         if not self._is_one_node:
@@ -82,7 +81,7 @@ class RegionPiece:
         return HandedOn(returned, self._ways(found) if self.region.decides else None)
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
-        """Tell how the nodes have ended; the reason of the failure is told by others."""
+        """Report how the nodes have ended; the error gives the reason of the failure."""
         try:
             self._tell_nodes(task, self._report(task, sops_task_id))
         except SopsError as error:
@@ -102,11 +101,13 @@ class RegionPiece:
             task.push(NODES_XCOM_KEY, found.of_all(self.region.path))
             return None
         key = self.region.key[-1:]
-        task.push(NODE_XCOM_KEY, found.told_of(key))
+        task.push(NODE_XCOM_KEY, found.report_node(key))
         return found.outputs_of(key) if isinstance(self._node, Activity) else None
 
     def _report(self, task: PieceTask, sops_task_id: int) -> RegionReport:
-        # Which of its nodes is which can be told without the values of its variables.
+        from airflow_provider_sops.dag_generator.native.region_report import RegionReport
+
+        # Mapping its nodes needs no values of its variables.
         piece = cut_region(self.snapshot.tree, self.region, KnownValues(), excluded=self._excluded(task))
         return RegionReport(task.hook, sops_task_id, piece, task.log)
 
@@ -114,7 +115,7 @@ class RegionPiece:
         taken = [task_id for flow_id, task_id in self.targets.items() if found.has_finished((marker_id(flow_id),))]
         if not taken:
             raise SopsGatewayError(
-                f"SOPS task {found.sops_task_id} has FINISHED, but took none of the ways that the flow has",
+                f"SOPS task {found.sops_task_id} has FINISHED, but took none of the flow's branches",
                 advice="Look at the task in SOPS; the template may have changed.",
             )
         return taken
@@ -126,14 +127,14 @@ class RegionPiece:
 
 
 def _refuse_secrets(variables: Mapping[str, Any], found: RegionReport) -> None:
-    """Refuse to hand on a password that a node has put out.
+    """Refuse to push a password that a node has put out.
 
-    :raises SopsInvalidParameterError: XCom is no place for it.
+    :raises SopsInvalidParameterError: a variable contains one.
     """
     leaking = found.leaks(variables)
     if leaking:
         raise SopsInvalidParameterError(
-            f"{', '.join(leaking)} of this node would hold a password, which may not travel from task to task",
+            f"{', '.join(leaking)} of this node would contain a password, which must not be passed between tasks",
             advice='Run the flow in mode="watch", or this part of it as one task: subprocess_as_task.',
         )
 
@@ -150,7 +151,7 @@ class RegionOperator(PieceOperator):
 
 
 class DecidingRegionOperator(PieceOperator, SkipMixin):
-    """Run a region that decides which way the flow goes: a loop with its exits. XCom is as of ``RegionOperator``.
+    """Run a region that decides which way the flow goes: a loop with its exits. XCom is that of ``RegionOperator``.
 
     The tasks behind the exits that SOPS has not taken are skipped.
     """

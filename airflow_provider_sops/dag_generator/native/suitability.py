@@ -1,10 +1,10 @@
-"""What of a flow Airflow cannot run by itself, so that it is refused, or left to SOPS in one piece."""
+"""What Airflow cannot run of a flow: it is refused, or left to SOPS in one piece."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.node_arguments import is_meant
+from airflow_provider_sops.dag_generator.building import is_meant
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
@@ -38,7 +38,7 @@ def check_suitable(tree: PipelineTree, constants: Mapping[str, Any]) -> None:
         obstacles += _frozen_constants(level, {} if level.path else constants)
     if obstacles:
         raise SopsInvalidParameterError(
-            f"Airflow cannot run this flow by itself: {'; '.join(obstacles[:_MOST_SHOWN])}",
+            f"Airflow cannot run this flow: {'; '.join(obstacles[:_MOST_SHOWN])}",
             advice='Change that in the template, or use mode="watch", in which SOPS runs the flow.',
         )
 
@@ -76,5 +76,5 @@ def _frozen_constants(level: Level, given: Mapping[str, Any]) -> Iterator[str]:
         if uses_outputs or not can_render(key, level, given):
             yield (
                 f"constant {key}{where} is rendered once, when the flow starts (pre_render_mako); each node would"
-                " render it anew"
+                " render it again"
             )

@@ -1,1 +1,1 @@
-"""A flow that SOPS runs and Airflow shows: one task starts it, one answers for it, and each node has a mirror."""
+"""A flow that SOPS runs and Airflow shows: a task starts it, one is responsible for it, each node has a mirror."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.groups import StageGroups, label_of_edge, task_group
-from airflow_provider_sops.dag_generator.node_arguments import arguments_of
+from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule, label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import has_passwords
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ class WatchBuilder:
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
         tree = snapshot.tree
-        # How long a name may be is SOPS's affair; it has accepted this one.
+        # SOPS decides how long a name may be, and has accepted this one.
         tree.check(apart_from=(Rule.NAME,))
         self._snapshot, self._tree, self._options = snapshot, tree, options
         self._names = name_tasks(tree, group_id, stages=options.stages)
         self._stages = StageGroups(wanted=options.stages)
-        self._places: dict[NodeKey, Any] = {}
+        self._tasks: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
         self._has_secrets = has_passwords(tree)
-        #: Before Airflow 3.3 a task that need not wait for all before it is skipped in a mapped task group, since it is
-        #: looked at before it has been expanded. So mirrors that begin at once have no edges but that from ``start``.
+        #: Before Airflow 3.3 a task in a mapped task group whose rule does not wait for all upstream tasks is skipped,
+        #: since it is evaluated before it is expanded. So mirrors that begin at once have an edge from ``start`` only.
         self._only_all_success = False
         self._mirror_count = sum(
             key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
@@ -80,40 +80,44 @@ class WatchBuilder:
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]
-        for key in self._tree.graph.order:
-            if key[:-1] != path:
-                continue
+        for key in self._tree.graph.order_in[path]:
             node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
             if isinstance(node, Event):
                 continue
             with self._stages.of(node):
                 if isinstance(node, SubProcess) and key in self._tree.levels:
                     with task_group(self._names[key].task_id, self._names[key].display_name) as group:
-                        self._places[key] = group
+                        self._tasks[key] = group
                         self._build_level(key, start)
                 else:
-                    self._places[key] = self._mirror(node, start)
-            # What is before it, and what is inside it, is there by now. Airflow needs the longer for an edge the more
-            # tasks there are.
+                    self._tasks[key] = self._mirror(node, start)
+            # Its predecessors and its contents exist by now. An edge takes Airflow longer the more tasks there are.
             for edge in self._tree.graph.incoming[key]:
                 self._connect(edge, start)
 
     def _mirror(self, node: Node, start: FlowStartOperator) -> NodeMirrorOperator:
         name, options = self._names[node.key], self._options
         loop = self._tree.graph.loop_of.get(node.key)
-        mirror = NodeMirrorOperator(
-            task_id=name.task_id,
-            task_display_name=name.display_name,
-            doc=_described_loop(self._tree, node) if loop else None,
-            trigger_rule=self._trigger_rule(node),
-            start_task_id=start.task_id,
-            node=self._mirrored(node),
-            tree=self._tree if len(node.key) > 1 else None,
-            nodes_in_flow=self._mirror_count,
+        arguments: dict[str, Any] = {
+            "task_id": name.task_id,
+            "task_display_name": name.display_name,
+            "doc": _described_loop(self._tree, node) if loop else None,
+            "trigger_rule": self._trigger_rule(node),
+            "start_task_id": start.task_id,
+            "node": self._mirrored(node),
+            "tree": self._tree if len(node.key) > 1 else None,
+            "nodes_in_flow": self._mirror_count,
             **options.site.arguments,
             **options.waiting,
-            **arguments_of(node, options.node_args),
-        )
+        }
+        own = arguments_of(node, options.node_args)
+        if fixed := sorted(arguments.keys() & own.keys()):
+            raise SopsInvalidParameterError(
+                f"node_args of {label_of(node)} must not set {', '.join(fixed)}",
+                advice='In mode="watch" the connection and the waiting options apply to the whole flow: pass them to '
+                "SopsDag or SopsTaskGroup. Ids, names and order of the tasks follow from the flow.",
+            )
+        mirror = NodeMirrorOperator(**arguments, **own)
         self._mirrors.append(mirror)
         return mirror
 
@@ -134,8 +138,8 @@ class WatchBuilder:
     def _trigger_rule(self, node: Node) -> str:
         """Return when a mirror begins.
 
-        Each finds out by itself whether its node runs. Only where the one node before it surely is in every task, and
-        is skipped only if the flow passes it by, a skip says the same of this node.
+        Each finds out itself whether its node runs. Only if its single predecessor is certainly in every SOPS task, and
+        is skipped only if the flow passes it by, does a skip mean the same for this node.
         """
         if self._begins_with_the_flow(node.key):
             return "all_success" if self._only_all_success else "one_success"
@@ -145,7 +149,7 @@ class WatchBuilder:
         return "none_failed"
 
     def _begins_with_the_flow(self, key: NodeKey) -> bool:
-        """Whether a mirror waits for no other: all at a free pace, and those behind others in a loop.
+        """Whether a mirror waits for no other one: all at a free pace, and those behind others in a loop.
 
         The mirrors before it in the loop end only when the last round is over. If its node failed, it would never show
         that, nor could it be retried.
@@ -163,7 +167,7 @@ class WatchBuilder:
     def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
         if edge.is_back or (self._only_all_success and self._is_mirror_at_once(edge.target)):
             return
-        source, target = self._places.get(edge.source), self._places.get(edge.target)
+        source, target = self._tasks.get(edge.source), self._tasks.get(edge.target)
         if target is None:
             return
         if source is None:

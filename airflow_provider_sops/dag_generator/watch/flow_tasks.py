@@ -1,13 +1,11 @@
-"""The two tasks that every watched flow has: ``start`` makes its SOPS task, ``flow`` answers for it."""
+"""The two tasks that every watched flow has: ``start`` creates its SOPS task, ``flow`` is responsible for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.dag_generator.flow_xcom import pull
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
-from airflow_provider_sops.dag_generator.template_change import tell_template_change
-from airflow_provider_sops.dag_generator.watch.mirrored_node import FlowTask
+from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, key_of
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.run_settings import (
@@ -16,11 +14,12 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.task_instance.flow_xcom import pull
+from airflow_provider_sops.task_instance.mirrored_node import FlowTask
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed
@@ -39,14 +39,14 @@ _RETRY_LATENCY_SECONDS = 120.0
 
 
 class FlowStartOperator(SopsTemplateOperator):
-    """Create and start the SOPS task of a watched flow, and tell the mirrors which of its nodes is whose.
+    """Create and start the SOPS task of a watched flow, and push for the mirrors which node is where.
 
     The same rules as of ``SopsRunTaskOperator``, whose arguments the others are: at most one started SOPS task,
-    whatever crashes; a clear makes a new one, unless somebody has repaired the earlier one and it goes on. It does not
-    wait.
+    whatever crashes; a clear creates a new one, unless somebody has repaired the earlier one and it continues. It does
+    not wait.
 
     :param snapshot: the template as the DAG was built from it.
-    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS is no longer like that.
+    :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS has changed since.
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
     """
 
@@ -81,6 +81,8 @@ class FlowStartOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> None:
         """Create or find the SOPS task, start it and push the ids of its nodes."""
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
+
         params = context["params"]
         from_params = constants_from_params(self.snapshot.tree, self.param_constants, params)
         self.constants = {**from_params, **(self.constants or {})}
@@ -95,7 +97,7 @@ class FlowStartOperator(SopsTemplateOperator):
             run.start()
 
     def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
         if self._run is not None:
             self._run.on_kill()
 
@@ -124,13 +126,13 @@ class FlowStartOperator(SopsTemplateOperator):
 
 
 class FlowOperator(SopsBaseOperator):
-    """Live as long as the SOPS task of a watched flow, give the run its outcome and outputs, and alone revoke.
+    """Run as long as the SOPS task of a watched flow, give the run its outcome and outputs, and revoke if need be.
 
-    It makes no SOPS task, and waits in the triggerer. Its other arguments are those of ``SopsRunTaskOperator``.
+    It creates no SOPS task, and waits in the triggerer. Its other arguments are those of ``SopsRunTaskOperator``.
 
-    :param start_task_id: the Airflow task that has started it.
+    :param start_task_id: the Airflow task that started the SOPS task.
     :param retry_delay_seconds: the longest time after which a mirror may retry its node; a failure that lasts longer
-        is the flow's.
+        fails the flow.
     """
 
     template_fields: Sequence[str] = (*SopsBaseOperator.template_fields, "flow_type")
@@ -165,7 +167,7 @@ class FlowOperator(SopsBaseOperator):
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Wait for the end of the SOPS task that ``start`` has made; start it, should that not have come to it."""
+        """Wait for the end of the SOPS task that ``start`` created; start it if ``start`` did not get that far."""
         run = self._begin_run(context)
         with run.airflow_errors():
             ti: Any = context["ti"]
@@ -181,27 +183,29 @@ class FlowOperator(SopsBaseOperator):
             return run.take_outputs(run.resume(event))
 
     def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
         if self._run is not None:
             self._run.on_kill()
 
     def next_steps(self) -> NextSteps:
-        """Return what clears of the run's tasks do: this one always follows the SOPS task of ``start``."""
-        anew = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
+        """Return what clears of the run's tasks do: this one always waits for the SOPS task of ``start``."""
+        from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."
         return NextSteps(
             failed="Retry or skip the node there, or leave it as it is, then clear the failed tasks of this DAG run, "
             "this one among them: a repaired node is found green, and one that is still failed is retried in the same "
             "SOPS task.",
-            revoked=anew,
-            expired=anew,
-            timed_out=f"It was revoked. {longer} {anew}" if self.revoke_on_kill else f"{longer} {again}",
+            revoked=from_the_start,
+            expired=from_the_start,
+            timed_out=f"It was revoked. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
             unreachable=again,
             not_started=again,
         )
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
+
         settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run

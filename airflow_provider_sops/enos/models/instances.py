@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_sops.enos.models.status import InstanceStatus, decode, read_object
 from airflow_provider_sops.service.reading import read_id, read_int, read_list, read_mapping, read_text
+from airflow_provider_sops.service.text import quoted, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,11 @@ class TaskInstance:
         """Read an answer's ``data``, an object or a list of one."""
         data = read_object(data)
         return cls(
-            instance_id=read_text(data.get("instanceId")),
+            instance_id=word(read_text(data.get("instanceId"))),
             task_id=read_id(data.get("taskId")),
             name=read_text(data.get("taskName")),
             status=InstanceStatus.read(data.get("status"), data.get("stsDesc")),
-            flow_instance_id=read_text(data.get("flowInstId")),
+            flow_instance_id=word(read_text(data.get("flowInstId"))),
             type=read_id(data.get("type")),
             cycle=read_text(data.get("cycle")),
             run_num=read_int(data.get("runNum")),
@@ -147,14 +148,14 @@ class GraphNode:
         return cls(
             name=read_text(data.get("taskName") or data.get("task_name")),
             task_id=read_id(data.get("taskId") or data.get("task_id")),
-            task_instance_id=read_text(data.get("taskInstId") or data.get("task_inst_id")),
+            task_instance_id=word(read_text(data.get("taskInstId") or data.get("task_inst_id"))),
             status=InstanceStatus.read(data.get("status")),
         )
 
     @property
     def label(self) -> str:
         """The node's name for messages."""
-        return f'"{self.name}"' if self.name else f"task {self.task_id}"
+        return quoted(self.name) if self.name else f"task {self.task_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class FlowInstance:
         data = read_object(data)
         graph = read_mapping(decode(data.get("graph")))
         return cls(
-            instance_id=read_text(data.get("instanceId")),
+            instance_id=word(read_text(data.get("instanceId"))),
             flow_id=read_id(data.get("flowId")),
             name=read_text(data.get("flowName")),
             status=InstanceStatus.read(data.get("status"), data.get("statusDesc")),

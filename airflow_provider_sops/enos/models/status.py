@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import OpenEnum, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.text import word as _word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ class InstanceStatus(OpenEnum):
         :param number: ``status``; the nodes of a graph have the word there.
         :param word: ``stsDesc`` or ``statusDesc``.
         """
-        text, description = read_text(number).strip(), read_text(word).strip().upper()
+        text, description = _word(read_text(number)), _word(read_text(word)).upper()
         if text in _WORDS:
             return cls(_WORDS[text])
         if not text.lstrip("-").isdigit():

@@ -11,13 +11,14 @@ from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskDetail
     from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -31,7 +32,7 @@ class SopsBaseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("sops_conn_id", "bk_biz_id", "scope")
-    operator_extra_links = (SopsTaskLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (SopsTaskLink(),)
     ui_color = "#e1ecff"
 
     def __init__(
@@ -64,13 +65,29 @@ def key_of(context: Context) -> TaskKey:
     )
 
 
-def announce_task(hook: SopsHook, context: Context, sops_task_id: int, log: TaskLog) -> TaskDetail:
-    """Push id and address of a SOPS task to XCom, write them to the log, and return the task as SOPS has it now."""
+def origin_of(context: Context, template_id: Any, template_source: str) -> TaskOrigin:
+    """Return by what SOPS tasks of the running task instance are told from others that carry its key."""
+    # Only a running task needs it, not a DAG file.
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
+
+    ti: Any = context["ti"]
+    return TaskOrigin(template_id, template_source, is_first_try=ti.try_number == 1)
+
+
+def announce_task(
+    hook: SopsHook, context: Context, sops_task_id: int, log: TaskLog, *, claim_url: str = ""
+) -> TaskDetail:
+    """Push id and addresses of a SOPS task to XCom, write them to the log, and return the task as SOPS has it now.
+
+    :param claim_url: where somebody claims the task; empty if nobody must.
+    """
     from airflow_provider_sops.task_instance.xcom import push_task
 
     detail = hook.get_task_detail(sops_task_id, fresh=True)
-    push_task(context, sops_task_id, detail.task_url)
+    push_task(context, sops_task_id, detail.task_url, claim_url)
     log.info("SOPS task %s: %s", sops_task_id, detail.task_url or "SOPS returned no URL for it")
+    if claim_url:
+        log.info("SOPS task %s runs once somebody has claimed it: %s", sops_task_id, claim_url)
     return detail
 
 

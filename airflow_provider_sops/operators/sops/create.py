@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import mask_secret
-
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of
+from airflow_provider_sops.links.sops import SopsClaimLink
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of, origin_of
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
+from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -32,7 +32,9 @@ class SopsTemplateOperator(SopsBaseOperator):
     :param exclude_task_nodes_id: ids of *template* nodes to leave out; they must be optional. (templated)
     :param execute_task_nodes_id: ids of *template* nodes to run alone; every other one must be optional. It wins
         over ``exclude_task_nodes_id``. (templated)
-    :param template_schemes_id: execution schemes to apply, not together with the two above. (templated)
+    :param template_schemes_id: execution schemes to apply, not together with the two above: the id of one as
+        get_template_schemes gives it (``"24-nightly"``) or its number, or a list of these. Servers before mid-2026
+        (3.32.12, 3.34.17) ignore numbers, and schemes of public templates, silently and run all nodes. (templated)
     :param template_source: ``business`` (default) or ``common`` for public templates. (templated)
     :param flow_type: ``common`` (default), or ``common_func`` for a task that somebody has to claim first. (templated)
     :param check_constants: ask SOPS for the template and refuse constants that it does not have, which SOPS itself
@@ -60,7 +62,7 @@ class SopsTemplateOperator(SopsBaseOperator):
         constants: Mapping[str, Any] | XComArg | None = None,
         exclude_task_nodes_id: Sequence[str] | XComArg | None = None,
         execute_task_nodes_id: Sequence[str] | XComArg | None = None,
-        template_schemes_id: Sequence[str] | str | int | None = None,
+        template_schemes_id: Sequence[int | str] | int | str | XComArg | None = None,
         template_source: str = "business",
         flow_type: str = "common",
         check_constants: bool = True,
@@ -73,11 +75,14 @@ class SopsTemplateOperator(SopsBaseOperator):
         self.constants: Any = constants
         self.exclude_task_nodes_id: Any = exclude_task_nodes_id
         self.execute_task_nodes_id: Any = execute_task_nodes_id
-        self.template_schemes_id = template_schemes_id
+        self.template_schemes_id: Any = template_schemes_id
         self.template_source = template_source
         self.flow_type = flow_type
         self.check_constants = check_constants
         self.has_default_name = name == DEFAULT_NAME
+        if flow_type == "common_func":
+            # Only here: a link that leads nowhere is shown all the same.
+            self.operator_extra_links = (*self.operator_extra_links, SopsClaimLink())
 
     def keyed_name(self, key: TaskKey) -> str:
         """Return the task's whole name in SOPS.
@@ -107,6 +112,12 @@ class SopsTemplateOperator(SopsBaseOperator):
                     f"{parameter} must be a list of node ids, not {type(value).__name__}",
                     advice="A template that gives a list needs render_template_as_native_obj=True on the DAG.",
                 )
+        schemes = self.template_schemes_id
+        if schemes and not all(map(_may_be_scheme, schemes if isinstance(schemes, (list, tuple)) else [schemes])):
+            raise SopsInvalidParameterError(
+                f"template_schemes_id is {schemes!r}; it must be the id of an execution scheme, its number, or a list "
+                "of these"
+            )
         for parameter, allowed in (("template_source", _TEMPLATE_SOURCES), ("flow_type", _FLOW_TYPES)):
             if getattr(self, parameter) not in allowed:
                 raise SopsInvalidParameterError(
@@ -146,21 +157,36 @@ class SopsTemplateOperator(SopsBaseOperator):
 
         :param name: the whole name, with its key.
         """
+        schemes, excluded = self.template_schemes_id, list(self.exclude_task_nodes_id or ())
+        names = schemes if isinstance(schemes, (list, tuple)) else [schemes]
+        if schemes and self.template_source != "common" and all(isinstance(n, str) and not n.isdigit() for n in names):
+            schemes, excluded = None, self._excluded_by_schemes(names)
         return self.hook.create_task(
             self.template_id,
             name,
             constants=dict(self.constants or {}),
-            exclude_task_nodes_id=list(self.exclude_task_nodes_id or ()) or None,
+            exclude_task_nodes_id=excluded or None,
             execute_task_nodes_id=list(self.execute_task_nodes_id or ()) or None,
-            template_schemes_id=self.template_schemes_id,
+            template_schemes_id=schemes or None,
             template_source=self.template_source,
             flow_type=self.flow_type,
         )
+
+    def _excluded_by_schemes(self, wanted: Sequence[str]) -> list[str]:
+        from airflow_provider_sops.operators.sops.template_check import excluded_by_schemes
+
+        return excluded_by_schemes(self._read_template(), self.hook.get_template_schemes(self.template_id), wanted)
 
     def _read_template(self) -> Template:
         if self.template_source == "common":
             return self.hook.get_common_template_info(self.template_id)
         return self.hook.get_template_info(self.template_id)
+
+
+def _may_be_scheme(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value)
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 class SopsCreateTaskOperator(SopsTemplateOperator):
@@ -190,16 +216,24 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
             key = key_of(context)
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)
-            once = ExactlyOnce(self.hook, key, self.log, memory=memory)
+            origin = origin_of(context, self.template_id, self.template_source)
+            once = ExactlyOnce(self.hook, key, self.log, origin=origin, memory=memory)
+            claim_urls: dict[int, str] = {}
+
+            def create() -> CreatedTask:
+                created = self.create_task(name)
+                claim_urls[created.task_id] = created.claim_url
+                return created
+
             found = elect(once.find().current)
             if found is None:
                 self.check_against_template()
-                sops_task_id = once.create(lambda: self.create_task(name))
+                sops_task_id = once.create(create)
             else:
                 sops_task_id = found.id
                 self.log.info("An earlier try already created SOPS task %s.", sops_task_id)
             memory.keep(sops_task_id)
-            announce_task(self.hook, context, sops_task_id, self.log)
+            announce_task(self.hook, context, sops_task_id, self.log, claim_url=claim_urls.get(sops_task_id, ""))
             if self.start:
                 start_task(self.hook, sops_task_id, self.log)
             return sops_task_id

@@ -31,7 +31,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     """Run a SOPS template as a task, wait for its end and return its outputs.
 
     Returns ``{"name": value}`` for every output ``${name}`` of the task, JSON types kept and password-type ones left
-    out. XCom also has ``sops_task_id``, ``sops_task_url`` and ``sops_task_state``.
+    out. XCom also has ``sops_task_id``, ``sops_task_url`` and ``sops_task_state``, and ``sops_claim_url`` with
+    ``flow_type="common_func"`` where SOPS gives it.
 
     One Airflow task instance has at most one started SOPS task per generation, whatever crashes: see ``retry_mode``
     and ``on_clear``. Known limit: a clear of a *running* task, or one after ``retries`` was lowered, may look like a

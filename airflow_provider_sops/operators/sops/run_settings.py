@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
 from airflow_provider_sops.sops.next_steps import NextSteps
-from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
 #: What a clear by a person does with earlier SOPS tasks.
@@ -91,12 +91,15 @@ _EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 class RunSettings:
     """The settings of one run; those that ``SopsRunTaskOperator`` has too are described there.
 
+    :param template_id: the template of the SOPS tasks that the run makes; ``None`` for one that makes none.
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts.
     :param always_fresh: never let SOPS answer from its cache.
     :param retries: how often Airflow retries the task.
     :param execution_timeout: Airflow's own limit for a try.
     """
 
+    template_id: Any = None
+    template_source: str = "business"
     on_failed: OnFailed = "fail"
     poll_interval_seconds: float = 10.0
     timeout_seconds: float | None = WEEK_SECONDS
@@ -132,6 +135,9 @@ class RunSettings:
         :param now: in seconds since the epoch.
         :param overcome: marks of the failures whose nodes were just retried.
         """
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.sops.wait_result import WaitPolicy
+
         start_timeout = self.start_timeout_seconds
         if self.flow_type == "common_func" and start_timeout == START_TIMEOUT_SECONDS:
             # A person has to claim it first.
@@ -176,7 +182,7 @@ def check_choices(**given: str) -> None:
     :param given: some of ``on_failed``, ``retry_mode`` and ``on_clear``.
     :raises ValueError: names what each may be.
     """
-    allowed = {"on_failed": OnFailed, "retry_mode": RetryMode, "on_clear": OnClear}
+    allowed = {"on_failed": ("fail", "wait"), "retry_mode": get_args(RetryMode), "on_clear": get_args(OnClear)}
     for parameter, value in given.items():
-        if value not in get_args(allowed[parameter]):
-            raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(get_args(allowed[parameter]))}")
+        if value not in allowed[parameter]:
+            raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed[parameter])}")

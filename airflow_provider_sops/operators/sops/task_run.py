@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_sops.operators.sops.base import announce_task, key_of
+from airflow_provider_sops.operators.sops.base import announce_task, key_of, origin_of
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.joining import Joining
@@ -89,11 +89,15 @@ class SopsTaskRun:
         self._next_steps = next_steps or settings.next_steps(self._ti)
         self._key = key_of(context)
         self._memory = TaskMemory(context, self._key, log)
-        self._to_revoke = TasksToRevoke(hook, self._key, log, earlier_too=settings.on_clear != "fail")
+        self._origin = origin_of(context, settings.template_id, settings.template_source)
+        self._to_revoke = TasksToRevoke(
+            hook, self._key, log, origin=self._origin, earlier_too=settings.on_clear != "fail"
+        )
         self._overcome: tuple[str, ...] = ()
         self._may_be_running = self._ti.try_number > 1
         self._id: int | None = None
         self._task_url = ""
+        self._claim_urls: dict[int, str] = {}
 
     @classmethod
     def of(
@@ -128,13 +132,15 @@ class SopsTaskRun:
 
         Earlier ones are joined or retired as the settings say; the failed nodes of one that is joined are retried.
         """
-        once = ExactlyOnce(self._hook, self._key, self._log, memory=self._memory)
+        once = ExactlyOnce(self._hook, self._key, self._log, origin=self._origin, memory=self._memory)
         found = once.find()
         self._to_revoke.found(found)
         earlier = EarlierTasks(self._hook, self._log)
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
         to_join = self._joining().choose(current, before)
+        if to_join not in current:
+            once.check_doubtful(found.doubtful_earlier)
         if to_join is not None:
             self._memory.keep(to_join.id)
             state = to_join.status.state
@@ -167,8 +173,9 @@ class SopsTaskRun:
         self._log.info("SOPS task %s is started.", self.sops_task_id)
 
     def announce(self) -> TaskDetail:
-        """Push id and address of the SOPS task to XCom and write them to the log, before anything that takes long."""
-        detail = announce_task(self._hook, self._context, self.sops_task_id, self._log)
+        """Push id and addresses of the SOPS task to XCom and write them to the log, before anything that takes long."""
+        claim_url = self._claim_urls.get(self.sops_task_id, "")
+        detail = announce_task(self._hook, self._context, self.sops_task_id, self._log, claim_url=claim_url)
         self._task_url = detail.task_url
         return detail
 
@@ -286,7 +293,13 @@ class SopsTaskRun:
             return leftover.id
         if creation.check is not None:
             creation.check()
-        return once.create(lambda: creation.create(creation.name), over=over)
+
+        def create() -> CreatedTask:
+            created = creation.create(creation.name)
+            self._claim_urls[created.task_id] = created.claim_url
+            return created
+
+        return once.create(create, over=over)
 
     def _revoke_in_time(self, result: WaitResult) -> WaitResult:
         sops_task_id = self.sops_task_id

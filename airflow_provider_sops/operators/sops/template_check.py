@@ -1,7 +1,8 @@
 """Checks of what a task is to be created with, against its template, before anything is created.
 
 SOPS itself ignores constants that the template does not have, silently, and so runs a flow with values that nobody
-meant.
+meant. Servers before mid-2026 ignore execution schemes in the same way, and so would run all nodes: what a scheme
+leaves out is worked out here.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_sops.sops.models import Template
 
@@ -52,6 +54,33 @@ def check_executed_nodes(template: Template, node_ids: Collection[str]) -> None:
     chosen = set(node_ids)
     others = [node_id for node_id in template.activities if node_id not in chosen]
     _check_nodes("execute_task_nodes_id", template, node_ids, excluded=others)
+
+
+def excluded_by_schemes(template: Template, schemes: Iterable[Any], wanted: Sequence[str]) -> list[str]:
+    """Return the optional nodes of the template's top level that no wanted scheme keeps, as SOPS itself works it out.
+
+    :param schemes: what get_template_schemes gives.
+    :param wanted: ids of schemes.
+    :raises SopsInvalidParameterError: names the ids that the template does not have, and the known ones.
+    """
+    kept = {read_text(read_mapping(scheme).get("id")): _node_ids(scheme) for scheme in schemes}
+    unknown = [scheme_id for scheme_id in wanted if kept.get(scheme_id) is None]
+    if unknown:
+        raise SopsInvalidParameterError(
+            f"template_schemes_id: template {template.id} ({quoted(template.name)}) has no execution scheme "
+            f"{', '.join(map(repr, unknown))} that can be read",
+            advice=f"It has: {', '.join(map(repr, sorted(kept))) or 'none'}.",
+        )
+    chosen = {node_id for scheme_id in wanted for node_id in kept[scheme_id] or ()}
+    return [key for key, node in template.activities.items() if _is_optional(node) and key not in chosen]
+
+
+def _node_ids(scheme: Any) -> list[str] | None:
+    try:
+        data = read_json(read_text(read_mapping(scheme).get("data")))
+    except ValueError:
+        return None
+    return [read_text(each) for each in data] if isinstance(data, list) else None
 
 
 def _check_nodes(parameter: str, template: Template, named: Iterable[str], excluded: Iterable[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.calls import Call, as_it_is, call, list_of, nothing
-from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.service.calls import Call, as_it_is, call, nothing
+from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
@@ -260,7 +261,7 @@ def get_task_list(
     """
     return call(
         "get_task_list",
-        list_of(TaskListItem.read),
+        _task_list,
         keyword=keyword,
         template_id=template_id,
         template_ids=comma_separated(template_ids),
@@ -283,15 +284,19 @@ def get_task_effective_time(task_id: int | str) -> Call[Any]:
 
 
 def get_task_operate_record(
-    task_id: int | str, project_id: int | str, *, node_id: str | None = None
-) -> Call[list[Any]]:
-    """Read who did what to a task.
+    task_id: int | str, project_id: int | str | None = None, *, node_id: str | None = None
+) -> Steps[list[Any]]:
+    """Read who did what to a task. Servers before 3.32 lack this call.
 
-    :param project_id: SOPS's own id of the project, even if ``bk_biz_id`` is a CMDB business: with a business's id this
-        call finds the project but not the records.
+    From 3.34 on, SOPS compares the second id with its own ids of projects, whatever the scope; 3.32 resolves it by the
+    scope. So this sends a project's own id and its scope, which all of them understand.
+
+    :param project_id: SOPS's own id of the project; default: the one that get_task_detail names.
     :param node_id: only records of this node.
     """
-    return call(
+    if project_id is None:
+        project_id = yield call("get_task_detail", _project_id, task_id=task_id)
+    records: list[Any] = yield call(
         "get_task_operate_record",
         read_list,
         task_id=task_id,
@@ -299,6 +304,7 @@ def get_task_operate_record(
         node_id=node_id,
         scope="project",
     )
+    return records
 
 
 def get_functionalization_task_list(
@@ -350,5 +356,26 @@ def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
     return Call(api, parameters, read)
 
 
+def _task_list(data: Any) -> list[TaskListItem]:
+    """Read a list of tasks. Anything else must not pass for an empty one, after which a task would be created."""
+    if not isinstance(data, list):
+        raise SopsGatewayError(
+            "SOPS answered without a list of tasks", api="get_task_list", http_status=200, answer_cut=True
+        )
+    return [TaskListItem.read(item) for item in data]
+
+
+def _project_id(data: Any) -> int:
+    project_id = read_id(read_mapping(data).get("project_id"))
+    if project_id is None:
+        raise SopsGatewayError(
+            "SOPS returned no project id",
+            api="get_task_detail",
+            http_status=200,
+            advice="Pass project_id, SOPS's own id of the project.",
+        )
+    return project_id
+
+
 def _task_url(answer: Answer) -> str:
-    return read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url"))
+    return web_address(read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url")))

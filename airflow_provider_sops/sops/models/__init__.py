@@ -11,8 +11,6 @@ from airflow_provider_sops.sops.models.task import (
     CreatedTask,
     TaskDetail,
     TaskListItem,
-    is_password,
-    variable_name,
 )
 from airflow_provider_sops.sops.models.template import Template, TemplateListItem
 
@@ -27,7 +25,5 @@ __all__ = [
     "TaskStatus",
     "Template",
     "TemplateListItem",
-    "is_password",
     "read_tasks_status",
-    "variable_name",
 ]

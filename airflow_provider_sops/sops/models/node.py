@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import without_reserved_keys
 from airflow_provider_sops.sops.models.dated import Dated
-from airflow_provider_sops.sops.models.status import TaskState
+from airflow_provider_sops.sops.models.status import TaskState, read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class NodeDetail(Dated):
         return cls(
             id=read_text(data.get("id")),
             name=read_text(data.get("name")),
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             loop=read_int(data.get("loop"), 1),
             retry=read_int(data.get("retry")),
             skip=bool(data.get("skip")),

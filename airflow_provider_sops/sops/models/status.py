@@ -15,6 +15,7 @@ from airflow_provider_sops.service.reading import (
     read_text,
     read_time,
 )
+from airflow_provider_sops.service.text import web_address, word
 from airflow_provider_sops.sops.models.dated import Dated
 
 if TYPE_CHECKING:
@@ -85,15 +86,15 @@ class NodeStatus:
         return cls(
             id=read_text(data.get("id")) or node_id,
             name=_node_name(data.get("name")),
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             loop=read_int(data.get("loop"), 1),
             retry=read_int(data.get("retry")),
             skip=bool(data.get("skip")),
             error_ignored=bool(data.get("error_ignored") or data.get("error_ignorable")),
-            version=read_text(data.get("version")),
+            version=word(read_text(data.get("version"))),
             elapsed_seconds=_read_elapsed(data),
-            start_time_text=read_text(data.get("start_time")),
-            finish_time_text=read_text(data.get("finish_time")),
+            start_time_text=word(read_text(data.get("start_time"))),
+            finish_time_text=word(read_text(data.get("finish_time"))),
             children=_read_children(data),
         )
 
@@ -128,7 +129,7 @@ class TaskStatus(Dated):
         """Read the ``data`` of ``get_task_status`` from a server of any version."""
         data = read_mapping(data)
         return cls(
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             name=_node_name(data.get("name")),
             nodes=_read_children(data),
             nodes_known="children" in data,
@@ -164,6 +165,11 @@ class TaskStatus(Dated):
         return self.ex_data.get(node.id, "")
 
 
+def read_state(value: Any) -> TaskState:
+    """Read a state word; an unknown one is kept as far as a log can hold it."""
+    return TaskState(word(read_text(value)))
+
+
 def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
     """Read the ``data`` of ``get_tasks_status``: one status by task id.
 
@@ -182,7 +188,7 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
             nodes=status.nodes,
             nodes_known=status.nodes_known,
             elapsed_seconds=status.elapsed_seconds,
-            url=read_text(item.get("url")),
+            url=web_address(read_text(item.get("url"))),
             raw=status.raw,
         )
     return statuses

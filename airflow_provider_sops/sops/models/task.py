@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import without_reserved_keys
+from airflow_provider_sops.service.text import web_address
+from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.models.dated import Dated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-_VARIABLE_KEY = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
-
-
-def variable_name(key: str) -> str:
-    """Return ``name`` for ``${name}``; a key of another form is returned unchanged."""
-    match = _VARIABLE_KEY.match(key)
-    return match[1] if match else key
-
-
-def is_password(constant: Any) -> bool:
-    """Whether a constant has a password type, whose value must not be shown or stored."""
-    constant = read_mapping(constant)
-    return "password" in (
-        read_text(constant.get("custom_type")).lower(),
-        read_text(constant.get("source_tag")).partition(".")[0].lower(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +20,14 @@ class CreatedTask:
     """The answer of ``create_task`` (and of ``create_and_start_task``, ``fast_create_task``).
 
     :param task_id: the new task's id.
-    :param task_url: its page in SOPS.
+    :param task_url: its page in SOPS; empty if SOPS names none or no web address.
+    :param claim_url: the page on which somebody claims it, for ``flow_type="common_func"`` and from new servers only.
     :param pipeline_tree: the tree of the task with its own, new node ids.
     """
 
     task_id: int
     task_url: str = ""
+    claim_url: str = ""
     pipeline_tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -53,7 +38,8 @@ class CreatedTask:
         task_id = read_id(data.get("task_id"))
         return cls(
             task_id=-1 if task_id is None else task_id,
-            task_url=read_text(data.get("task_url")),
+            task_url=web_address(read_text(data.get("task_url"))),
+            claim_url=web_address(read_text(data.get("function_task_claim_url"))),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,
         )
@@ -85,7 +71,7 @@ class TaskDetail(Dated):
         return cls(
             id=read_id(data.get("id")),
             name=read_text(data.get("name") or data.get("instance_name")),
-            task_url=read_text(data.get("task_url")),
+            task_url=web_address(read_text(data.get("task_url"))),
             template_id=read_id(data.get("template_id")),
             outputs=without_reserved_keys(
                 {
@@ -113,15 +99,24 @@ class TaskDetail(Dated):
 
 @dataclass(frozen=True, slots=True)
 class TaskListItem(Dated):
-    """One task of ``get_task_list``."""
+    """One task of ``get_task_list``. Old servers leave fields out: ``None`` and empty texts say nothing.
+
+    :param create_method: ``api``, ``app`` (by hand), ``periodic``, ``clocked``, ...
+    :param creator: the user.
+    :param template_source: ``project`` (from old servers ``business``), ``common``, or ``onetime`` for none.
+    :param is_child: whether a subprocess of another task has made it.
+    """
 
     id: int
     name: str
     is_started: bool
     is_finished: bool
     template_id: int | None
-    create_method: str
-    raw: Mapping[str, Any] = field(repr=False)
+    create_method: str = ""
+    creator: str = ""
+    template_source: str = ""
+    is_child: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, data: Any) -> TaskListItem:
@@ -135,5 +130,8 @@ class TaskListItem(Dated):
             is_finished=bool(data.get("is_finished")),
             template_id=read_id(data.get("template_id")),
             create_method=read_text(data.get("create_method")),
+            creator=read_text(data.get("creator")),
+            template_source=read_text(data.get("template_source")),
+            is_child=data.get("is_child_taskflow") is True,
             raw=data,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
-from airflow_provider_sops.sops.models.task import is_password
+from airflow_provider_sops.sops.constants import is_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -68,6 +68,14 @@ class Graph:
         return tuple(order)
 
     @cached_property
+    def order_in(self) -> Mapping[NodeKey, tuple[NodeKey, ...]]:
+        """The order of the nodes of each level, by its path."""
+        found: dict[NodeKey, list[NodeKey]] = {level.path: [] for level in self._levels}
+        for key in self.order:
+            found[key[:-1]].append(key)
+        return {path: tuple(keys) for path, keys in found.items()}
+
+    @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """Every edge, by level and then in the order of the sources."""
         return tuple(

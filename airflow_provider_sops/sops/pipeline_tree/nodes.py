@@ -8,10 +8,9 @@ fields that an old server does not know yet may be missing. A value of the wrong
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.reading import read_id, read_int, read_mapping, read_text
+from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +31,8 @@ DECIDING = frozenset({EXCLUSIVE_GATEWAY, CONDITIONAL_PARALLEL_GATEWAY})
 
 #: Plugins that wait for a person. SOPS calls such a node RUNNING like any other.
 HUMAN_PLUGINS = frozenset({"pause_node", "bk_approve"})
+#: What a subprocess says of a called template that all projects share.
+COMMON = "common"
 #: The plugin as which a task shows a subprocess that runs as a task of its own.
 INDEPENDENT_SUBPROCESS_PLUGIN = "subprocess_plugin"
 
@@ -39,9 +40,15 @@ NodeKey = tuple[str, ...]
 """The path to a node: ids of the subprocesses around it, outermost first, then its own, all as in the template."""
 
 
+#: The server's upper limits, whatever a tree says (``TASKFLOW_NODE_AUTO_RETRY_MAX_TIMES`` and ``_MAX_INTERVAL``; the
+#: interval's was 10 before 2026).
+MOST_AUTO_RETRIES = 10
+LONGEST_INTERVAL_SECONDS = 60
+
+
 @dataclass(frozen=True, slots=True)
 class AutoRetry:
-    """How often, and after how many seconds, SOPS itself retries a failed node."""
+    """How often, and after how many seconds, SOPS itself retries a failed node, within the server's limits."""
 
     times: int
     interval_seconds: int
@@ -68,7 +75,7 @@ class Component:
 
     code: str
     version: str = "legacy"
-    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def rendered_values(self) -> Iterator[Any]:
         """Yield the inputs that SOPS renders, as they stand in the tree."""
@@ -109,7 +116,7 @@ class Node:
     auto_retry: AutoRetry | None = None
     timeout_config: TimeoutConfig | None = None
     component: Component | None = None
-    raw: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def plugin(self) -> str:
@@ -167,7 +174,7 @@ class Gateway(Node):
     :param conditions: by the id of the sequence flow, the default included.
     """
 
-    conditions: Mapping[str, Condition] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    conditions: Mapping[str, Condition] = field(default_factory=dict, repr=False)
 
     @property
     def forks(self) -> bool:
@@ -255,7 +262,7 @@ def read_conditions(raw: Mapping[str, Any]) -> Mapping[str, Condition]:
     default = read_mapping(raw.get("default_condition"))
     if flow_id := read_text(default.get("flow_id")):
         conditions[flow_id] = Condition(flow_id, read_text(default.get("name")), "", is_default=True)
-    return MappingProxyType(conditions)
+    return conditions
 
 
 def read_activity(node_id: str, key: NodeKey, raw: Mapping[str, Any], links: Mapping[str, tuple[str, ...]]) -> Activity:
@@ -313,7 +320,18 @@ def _read_component(raw: Mapping[str, Any]) -> Component | None:
 def _read_auto_retry(raw: Mapping[str, Any]) -> AutoRetry | None:
     if not raw.get("enable"):
         return None
-    return AutoRetry(times=read_int(raw.get("times"), 1), interval_seconds=read_int(raw.get("interval")))
+    return AutoRetry(
+        times=_within(raw.get("times", MOST_AUTO_RETRIES), MOST_AUTO_RETRIES),
+        interval_seconds=_within(raw.get("interval", 0), LONGEST_INTERVAL_SECONDS),
+    )
+
+
+def _within(value: Any, limit: int) -> int:
+    """Return a number as the server reads it: the limit for one that it cannot read."""
+    try:
+        return min(abs(int(value)), limit)
+    except (TypeError, ValueError, OverflowError):
+        return limit
 
 
 def _read_timeout(raw: Mapping[str, Any]) -> TimeoutConfig | None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping
-from airflow_provider_sops.sops.models import variable_name
+from airflow_provider_sops.sops.constants import variable_name
 from airflow_provider_sops.sops.pipeline_tree.pruning import without_activities
 from airflow_provider_sops.sops.pipeline_tree.rendering import is_computed
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, is_data, needed_keys, references_of

@@ -27,7 +27,7 @@ from airflow_provider_sops.sops.pipeline_tree.variables import references, refer
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from airflow_provider_sops.sops.pipeline_tree.graph import Edge, Loop
+    from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node, NodeKey
     from airflow_provider_sops.sops.pipeline_tree.pruning import LevelGraph
@@ -71,13 +71,12 @@ def regions_of(tree: PipelineTree, path: NodeKey) -> Iterator[Region]:
     :param path: the level's path.
     """
     begun: set[NodeKey] = set()
-    loops: dict[NodeKey, Loop] = {key: loop for loop in tree.graph.loops for key in loop.nodes}
-    for key in tree.graph.order:
+    for key in tree.graph.order_in[path]:
         node = tree.nodes[key]
-        loop = loops.get(key)
-        if key[:-1] != path or key in begun:
+        loop = tree.graph.loop_of.get(key)
+        if key in begun:
             continue
-        if loop is not None:
+        if loop is not None and loop.nodes[0][:-1] == path:
             begun.update(loop.nodes)
             yield Region(loop.nodes, loop.exits, is_loop=True, decides=True)
         elif isinstance(node, Activity) or node.type in node_types.DECIDING:

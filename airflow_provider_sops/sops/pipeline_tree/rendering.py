@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.models import is_password
 from airflow_provider_sops.sops.pipeline_tree.variables import EXPRESSION, is_data
 
 if TYPE_CHECKING:

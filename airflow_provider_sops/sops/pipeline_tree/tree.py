@@ -123,6 +123,13 @@ class PipelineTree:
 
         return map_levels(self.levels, task.levels)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> PipelineTree:
+        # Nothing changes a tree. Airflow copies every task of a DAG, each of which may hold the whole one.
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PipelineTree, (self._tree,)
+
     def __repr__(self) -> str:
         return f"<PipelineTree with {len(self.nodes)} nodes on {len(self.levels)} levels>"
 

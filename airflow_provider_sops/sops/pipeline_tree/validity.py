@@ -236,7 +236,7 @@ def _faults_of_constants(level: Level) -> Iterator[Finding]:
             if node_id not in level.nodes:
                 message = f"constant {key} comes from {node_id!r}, but its level has no such node"
                 yield Finding(Rule.CONSTANT_SOURCE, level.path or None, message)
-        refers_to[key] = tuple(sorted(references_within(level, constant) & set(level.constants)))
+        refers_to[key] = tuple(sorted(references_within(level, constant) & level.constants.keys()))
     for component in strong_components(refers_to, refers_to):
         if len(component) > 1 or component[0] in refers_to[component[0]]:
             message = f"constants refer to each other in a circle: {', '.join(sorted(component))}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
-from airflow_provider_sops.sops.models import is_password, variable_name
+from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway, Node, SubProcess, inner_tree
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local_sops.api.dispatch import answer, json_response, page_not_found
+from local_sops.api.dispatch import answer, is_id, json_response, page_not_found
 from local_sops.config import TENANT
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
 
@@ -79,7 +79,7 @@ def handle(state: ServerState, request: Request) -> Response:
     route, parts = resource.route, resource.ids_text.split("/") if resource.ids_text else [""]
     if len(parts) != len(route.path_ids) + 1 or parts[-1] or not request.path.endswith("/"):
         return page_not_found(request.url)
-    if not all(part.isascii() and part.isdigit() for part in parts[:-1]):
+    if not all(map(is_id, parts[:-1])):
         return page_not_found(request.url)
     fault = state.outages.draw()
     if fault and not fault.after_sops:
@@ -147,7 +147,7 @@ def _credentials(request: Request) -> dict[str, Any]:
         return {}
     try:
         credentials = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         credentials = None
     if not isinstance(credentials, dict):
         raise UnknownAppError(f"request header {_HEADER} is not a valid JSON")

@@ -9,7 +9,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.dag_generator.converters.conversion import convert
-from airflow_provider_sops.dag_generator.converters.node_input import NodeInput
+from airflow_provider_sops.dag_generator.converters.convertible_node import NodeInput
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
 from tests.sops.builders import activity, pipeline_tree

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.dag_generator import PipelineTree, SopsDag, SopsTaskGroup
 from airflow_provider_sops.dag_generator.converters import ConverterRegistry
-from airflow_provider_sops.dag_generator.converters.display import DisplayOperator
+from airflow_provider_sops.dag_generator.converters.messages import DisplayOperator
 from airflow_provider_sops.dag_generator.native.gateway_tasks import ChoiceOperator, PassingOperator
 from airflow_provider_sops.dag_generator.native.level_tasks import (
     FlowBeginOperator,

@@ -215,6 +215,11 @@ class TestRefusals:
         with pytest.raises((SopsInvalidParameterError, ValueError), match="must be"):
             make_dag(tree("s > a > e"), **wrong)
 
+    @pytest.mark.parametrize("name", ["sops_conn_id", "timeout_seconds", "task_id", "trigger_rule"])
+    def test_node_args_cannot_set_what_the_whole_flow_has(self, name: str) -> None:
+        with pytest.raises(SopsInvalidParameterError, match=rf"node_args of .*\(a\) must not set {name}\. .*SopsDag"):
+            make_dag(tree("s > a > e"), node_args={"a": {name: "1", "owner": "ann"}})
+
 
 HOSTILE = [
     "发布 版本",

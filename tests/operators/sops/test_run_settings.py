@@ -10,11 +10,11 @@ import pendulum
 import pytest
 
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator
-from airflow_provider_sops.dag_generator.watch.mirrored_node import MirroredNode
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.enos.outcome import flow_steps
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode, RunSettings, check_choices
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from tests.plain_task_instance import PlainTaskInstance
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 URL = "http://sops.example.com/taskflow/execute/2/?instance_id=7"
+CLAIM_URL = "http://sops.example.com/function/execute/2/?instance_id=7"
 NEEDED = WaitResult(Outcome.PERSON_NEEDED, "FAILED", failure_marks=("n1:1",))
 FINISHED = WaitResult(Outcome.FINISHED, "FINISHED")
 
@@ -55,7 +56,7 @@ def ti() -> PlainTaskInstance:
 def hook() -> mock.Mock:
     """A SOPS without tasks, in which every task is CREATED and can be started."""
     hook: mock.Mock = mock.create_autospec(SopsHook, instance=True)
-    hook.configure_mock(sops_conn_id="other", bk_biz_id=5, scope="project")
+    hook.configure_mock(user="admin", sops_conn_id="other", bk_biz_id=5, scope="project")
     hook.get_task_list.return_value = []
     set_state(hook, "CREATED")
     hook.get_task_detail.return_value = TaskDetail.read(
@@ -86,13 +87,15 @@ def make_run(hook: mock.Mock, ti: PlainTaskInstance, defer: mock.Mock) -> Callab
     return make
 
 
-def creation(hook: mock.Mock, ti: PlainTaskInstance, check: Callable[[], None] | None = None) -> TaskCreation:
+def creation(
+    hook: mock.Mock, ti: PlainTaskInstance, check: Callable[[], None] | None = None, claim_url: str | None = None
+) -> TaskCreation:
     """Return a creation that SOPS lists from then on."""
     name = key(ti).add_to("a flow")
 
     def create(name: str) -> CreatedTask:
         hook.get_task_list.return_value = [listed(name)]
-        return CreatedTask.read({"task_id": 7})
+        return CreatedTask.read({"task_id": 7, "function_task_claim_url": claim_url})
 
     return TaskCreation(name, create, check)
 
@@ -158,6 +161,28 @@ class TestAnnounce:
         run.adopt(7)
         assert run.announce().task_url == URL
         assert ti.xcoms == {"sops_task_id": 7, "sops_task_url": URL}
+
+    def test_pushes_and_logs_where_the_new_task_is_claimed(
+        self,
+        make_run: Callable[..., SopsTaskRun],
+        hook: mock.Mock,
+        ti: PlainTaskInstance,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        run = make_run(flow_type="common_func")
+        run.obtain(creation(hook, ti, claim_url=CLAIM_URL))
+        with caplog.at_level(logging.INFO):
+            run.announce()
+        assert ti.xcoms["sops_claim_url"] == CLAIM_URL
+        assert f"SOPS task 7 runs once somebody has claimed it: {CLAIM_URL}" in caplog.text
+
+    def test_says_nothing_of_a_claim_that_sops_does_not_ask_for(
+        self, make_run: Callable[..., SopsTaskRun], hook: mock.Mock, ti: PlainTaskInstance
+    ) -> None:
+        run = make_run()
+        run.obtain(creation(hook, ti))
+        run.announce()
+        assert "sops_claim_url" not in ti.xcoms
 
 
 class TestWait:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -8,6 +8,7 @@ from airflow_provider_sops.operators.sops.template_check import (
     check_constants,
     check_excluded_nodes,
     check_executed_nodes,
+    excluded_by_schemes,
 )
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
@@ -108,3 +109,30 @@ class TestExecutedNodes:
 
     def test_an_unknown_node_is_refused_although_sops_would_drop_it_silently(self) -> None:
         assert "has no node 'n404'" in refusal(check_executed_nodes, ALL_OPTIONAL, ["a", "n404"])
+
+
+class TestSchemes:
+    SCHEMES: ClassVar = [
+        {"id": "8-first", "name": "first", "data": '["a"]'},
+        {"id": "8-last", "name": "last", "data": '["c", "gone"]'},
+        {"id": "8-broken", "name": "broken", "data": "["},
+    ]
+
+    @pytest.mark.parametrize(
+        ("wanted", "excluded"),
+        [
+            (["8-first"], ["b", "c"]),
+            (["8-first", "8-last"], ["b"]),
+        ],
+    )
+    def test_leave_out_the_optional_nodes_that_none_of_them_keeps(self, wanted: list[str], excluded: list[str]) -> None:
+        assert excluded_by_schemes(ALL_OPTIONAL, self.SCHEMES, wanted) == excluded
+
+    def test_never_leave_out_a_node_that_is_a_must(self) -> None:
+        assert excluded_by_schemes(TEMPLATE, [{"id": "7-none", "data": "[]"}], ["7-none"]) == ["maybe"]
+
+    @pytest.mark.parametrize("wanted", ["8-frist", "8-broken"])
+    def test_are_refused_if_the_template_does_not_have_them(self, wanted: str) -> None:
+        text = refusal(excluded_by_schemes, ALL_OPTIONAL, self.SCHEMES, [wanted, "8-last"])
+        assert f"template 8 (\"x\") has no execution scheme '{wanted}' that can be read" in text
+        assert "It has: '8-broken', '8-first', '8-last'." in text

@@ -115,6 +115,14 @@ def test_without_the_back_edges_the_order_follows_every_edge(flow: Flow) -> None
 
 
 @given(flows())
+def test_each_level_keeps_the_order_of_the_whole(flow: Flow) -> None:
+    graph = PipelineTree(web_tree(flow)).graph
+
+    for path, keys in graph.order_in.items():
+        assert keys == tuple(key for key in graph.order if key[:-1] == path)
+
+
+@given(flows())
 def test_every_back_edge_lies_in_a_loop_and_every_loop_has_a_way_out(flow: Flow) -> None:
     graph = PipelineTree(web_tree(flow)).graph
     loops = [set(loop.nodes) for loop in graph.loops]

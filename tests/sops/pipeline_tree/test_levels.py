@@ -89,6 +89,27 @@ def test_retry_and_timeout_that_are_not_enabled_are_none(fields: dict[str, Any])
     assert (node.auto_retry, node.timeout_config) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("fields", "times", "interval_seconds"),
+    [
+        ({}, 10, 0),
+        ({"times": 3}, 3, 0),
+        ({"times": "3", "interval": "5"}, 3, 5),
+        ({"times": 0, "interval": 5}, 0, 5),
+        ({"times": -2, "interval": -5}, 2, 5),
+        ({"times": 99, "interval": 3600}, 10, 60),
+        ({"times": "many", "interval": None}, 10, 60),
+        ({"times": 1e999, "interval": "9" * 5000}, 10, 60),
+    ],
+)
+def test_automatic_retries_are_read_as_the_server_reads_them(
+    fields: dict[str, Any], times: int, interval_seconds: int
+) -> None:
+    node = read_activity(auto_retry={"enable": True, **fields})
+
+    assert node.auto_retry == AutoRetry(times, interval_seconds)
+
+
 def test_inputs_that_are_not_rendered_are_told_apart() -> None:
     data = {"a": {"value": "${x}"}, "b": {"value": "${y}", "need_render": False}}
     node = read_activity(component={"code": "c", "data": data})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,3 +86,21 @@ def test_the_flow_inside_a_subprocess_is_a_tree_of_its_own() -> None:
 
 def test_the_repr_is_short() -> None:
     assert repr(PipelineTree(TREE)) == "<PipelineTree with 3 nodes on 1 levels>"
+
+
+def test_a_copy_is_the_tree_itself_which_nothing_changes() -> None:
+    tree = PipelineTree(TREE)
+
+    assert copy.deepcopy(tree) is tree
+
+
+@given(flow=flows())
+def test_it_can_be_pickled_whatever_was_computed_of_it(flow: Flow) -> None:
+    tree = PipelineTree(web_tree(flow))
+    assert tree.certainty is not None
+    assert tree.variables is not None
+
+    copied = pickle.loads(pickle.dumps(tree))
+
+    assert copied.to_dict() == tree.to_dict()
+    assert copied.nodes == tree.nodes

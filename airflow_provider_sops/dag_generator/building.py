@@ -1,0 +1,79 @@
+"""What the builders of both modes share: task groups, labels of edges, and the ``node_args`` of a node."""
+
+from __future__ import annotations
+
+import fnmatch
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import TaskGroup
+
+from airflow_provider_sops.dag_generator.task_ids import stage_id
+from airflow_provider_sops.service.text import visible
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree.graph import Edge
+    from airflow_provider_sops.sops.pipeline_tree.nodes import Node
+
+
+def task_group(group_id: str, display_name: str) -> TaskGroup:
+    """Return a new task group with a display name of any characters."""
+    if AIRFLOW_V_3_0_PLUS:
+        return TaskGroup(group_id, group_display_name=display_name)
+    return TaskGroup(group_id, tooltip=display_name)
+
+
+class StageGroups:
+    """The task groups of the stages of a flow's nodes.
+
+    :param wanted: whether to create them.
+    """
+
+    def __init__(self, *, wanted: bool) -> None:
+        self._wanted = wanted
+        self._groups: dict[tuple[str, ...], TaskGroup] = {}
+
+    def of(self, node: Node) -> AbstractContextManager[Any]:
+        """Return the group of a node's task, if there is one."""
+        group_id = stage_id(node) if self._wanted else ""
+        if not group_id or not isinstance(node, Activity):
+            return nullcontext()
+        key = (*node.key[:-1], group_id)
+        if key not in self._groups:
+            self._groups[key] = task_group(group_id, visible(node.stage_name))
+        return self._groups[key]
+
+
+def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
+    """Return an edge's label; empty for an edge without a condition."""
+    node = tree.nodes[edge.source]
+    condition = node.conditions.get(edge.sequence_flow.id) if isinstance(node, Gateway) else None
+    if condition is None:
+        return ""
+    return visible(condition.name or condition.evaluate) or ("default" if condition.is_default else "")
+
+
+def arguments_of(node: Node, node_args: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments for a node.
+
+    :param node_args: arguments by the node's name (``*`` and ``?`` allowed), id, key, plugin code or stage; later
+        entries win.
+    """
+    found: dict[str, Any] = {}
+    for pattern, arguments in node_args.items():
+        if is_meant(node, [pattern]):
+            found |= arguments
+    return found
+
+
+def is_meant(node: Node, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns matches a node's name, id, key, plugin code or stage."""
+    words = {node.id, "/".join(node.key)}
+    if isinstance(node, Activity):
+        words |= {node.plugin, node.stage_name} - {""}
+    return any(pattern in words or fnmatch.fnmatchcase(node.name, pattern) for pattern in patterns)

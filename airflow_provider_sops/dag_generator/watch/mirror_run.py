@@ -1,0 +1,196 @@
+"""What the task of a watched node does on a worker. No DAG file loads it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+
+from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
+from airflow_provider_sops.service.reading import read_id
+from airflow_provider_sops.sops.errors import SopsTaskFailedError
+from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.node_end import detail_arguments
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.outcome import node_error
+from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
+from airflow_provider_sops.sops.site import site_of
+from airflow_provider_sops.sops.task_wait import failure_mark
+from airflow_provider_sops.task_instance.flow_xcom import pull
+from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
+from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
+from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.task_instance.task_follower import SopsLooks
+from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger
+from airflow_provider_sops.waiting.follow import follow
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.sops.next_steps import NextSteps
+    from airflow_provider_sops.sops.pipeline_tree import NodeKey
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
+    from airflow_provider_sops.sops.wait_result import WaitPolicy
+    from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
+    from airflow_provider_sops.waiting.model import LogLine
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorRun:
+    """One execution of a mirror: find its node in the SOPS task, retry it, look at it, report its end.
+
+    :param hook: the connection to SOPS.
+    :param node: the node in the template.
+    :param policy: the rules of the wait.
+    :param context: Airflow's context.
+    :param log: the log of the Airflow task.
+    :param start_task_id: the Airflow task that started the SOPS task.
+    :param tree: the template; needed for a node inside a subprocess, which may run as a SOPS task of its own.
+    :param next_steps: what a clear and a retry do, for errors.
+    """
+
+    hook: SopsHook
+    node: MirroredNode
+    policy: WaitPolicy
+    context: Context
+    log: TaskLog
+    start_task_id: str
+    tree: PipelineTree | None
+    next_steps: NextSteps
+    _secrets: dict[tuple[int, ...], TaskSecrets] = field(default_factory=dict, init=False)
+
+    @property
+    def _ti(self) -> Any:
+        return self.context["ti"]
+
+    def begin(self) -> dict[str, Any] | None:
+        """Retry the node if this is a retry, and return its outputs if it has ended.
+
+        :raises TaskDeferred: it has not ended; the triggerer waits.
+        """
+        is_retry = self._ti.try_number > 1
+        pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
+        task, node = self._locate(read_flow_task(pulled))
+        push_task(self.context, task.sops_task_id, task.task_url)
+        overcome = self._retry(task, node) if is_retry and self.policy.on_failed == "fail" else ()
+        policy = replace(self.policy, overcome=overcome, always_fresh=is_retry)
+        result = self._look(task, node, policy)
+        if result is None:
+            self._defer(task, node, policy)
+        return self._conclude(task, node, result)
+
+    def resume(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take over from the trigger and return the node's outputs; begin again if the node is not found yet."""
+        if event.get("begin") or event.get("outcome") == NodeOutcome.ARRIVED:
+            return self.begin()
+        trigger = SopsNodeTrigger.from_event(event)
+        task = FlowTask(trigger.sops_task_id, trigger.task_url, {})
+        return self._conclude(task, trigger.node, NodeResult.from_event(event))
+
+    def _locate(self, task: FlowTask) -> tuple[FlowTask, NodeInTask]:
+        """Return the node and the task that contains it: the run's, or one that a subprocess of it has started."""
+        mirrored, tree = self.node, self.tree
+        while (node := mirrored.in_task(task)) is None:
+            subprocess = mirrored.task_around(task)
+            if subprocess is None or tree is None:
+                raise AirflowSkipException("This node is not in the SOPS task; it was excluded.")
+            tree = tree.subtree(subprocess)
+            task = self._enter(task, subprocess, mirrored, tree)
+            mirrored = mirrored.inside(subprocess)
+        return task, node
+
+    def _enter(self, task: FlowTask, subprocess: NodeKey, mirrored: MirroredNode, tree: PipelineTree) -> FlowTask:
+        """Return the task that a subprocess runs as; until there is one, leave the worker."""
+        path = task.paths[key_text(subprocess)]
+        detail = self.hook.get_task_node_detail(
+            task.sops_task_id, **detail_arguments(path, INDEPENDENT_SUBPROCESS_PLUGIN), fresh=True
+        )
+        inner_id = read_id(detail.data.outputs.get("task_id"))
+        if inner_id is None and detail.state == TaskState.FAILED:
+            error = self._secrets_of(mirrored.secrets_of(task)).error(path[-1], detail.data.ex_data)
+            raise SopsTaskFailedError(
+                f"node {path[-1]} of SOPS task {task.sops_task_id} failed before it had started its subprocess:"
+                f" {error}",
+                advice="Retry the node in SOPS, then clear this task.",
+                sops_task_id=task.sops_task_id,
+                task_url=task.task_url,
+                failed_nodes=[path[-1]],
+            )
+        if inner_id is None:
+            self._defer(task, mirrored.arrival_of(subprocess, task), self.policy)
+        self.log.info("The subprocess around this node runs as SOPS task %s.", inner_id)
+        inner = self.hook.get_task_detail(inner_id)
+        mapping = tree.map_to_task(PipelineTree(inner.pipeline_tree))
+        return FlowTask.of(inner_id, inner.task_url, mapping, outer=(*task.outer, task.sops_task_id))
+
+    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
+        raise TaskDeferred(
+            trigger=SopsNodeTrigger(
+                **site_of(self.hook).arguments,
+                sops_task_id=task.sops_task_id,
+                task_url=task.task_url,
+                node=node,
+                policy=policy,
+            ),
+            method_name="execute_complete",
+        )
+
+    def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
+        """Look before deferring, since many nodes have ended by then; a failure is confirmed within seconds.
+
+        If the trigger continues, it writes the changes to the log.
+        """
+        wait = NodeWait(node, policy, time.time())
+        secrets = self._secrets_of(node.secrets_of)
+        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, secrets=secrets)
+        lines: list[LogLine] = []
+        result = follow(wait, looks, lines.append, once=True)
+        for line in lines if result else ():
+            looks.tell(line)
+        return result
+
+    def _conclude(self, task: FlowTask, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
+        self._ti.xcom_push(key=NODE_XCOM_KEY, value=node_xcom(result, task.sops_task_id, node.id))
+        write(status_lines(result), self.log)
+        if result.outcome == NodeOutcome.NEVER_RUNS:
+            raise AirflowSkipException("The flow has passed this node by.")
+        outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
+        if result.outcome in GREEN:
+            return outputs
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps)
+
+    def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
+        """Write inputs, outputs and log of the node, and return the outputs."""
+        ended = EndedNode(node.path, self.node.plugin, result.version)
+        found = ended.read(self.hook, sops_task_id, self._secrets_of(node.secrets_of), self.log)
+        write(found.lines, self.log)
+        return None if found.outputs is None else dict(found.outputs)
+
+    def _secrets_of(self, sops_task_ids: tuple[int, ...]) -> TaskSecrets:
+        """Return what to hide of a task; SOPS is asked for it once."""
+        if sops_task_ids not in self._secrets:
+            self._secrets[sops_task_ids] = read_secrets(self.hook, sops_task_ids)
+        return self._secrets[sops_task_ids]
+
+    def _retry(self, task: FlowTask, node: NodeInTask) -> tuple[str, ...]:
+        """Retry the node if it has failed, and return the mark of the failure that this overcomes."""
+        secrets = self._secrets_of(node.secrets_of)
+        now = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if now is None or now.state != TaskState.FAILED or now.children:
+            return ()
+        status = self.hook.get_task_status(
+            task.sops_task_id, with_failed_node_info=True, with_auto_retry_status=True, fresh=True
+        )
+        if retries_by_itself(self.hook, task.sops_task_id, status):
+            return ()
+        refusal = retry_node(self.hook, task.sops_task_id, secrets.named_node(now), self.log)
+        if refusal is not None:
+            raise refusal
+        return (failure_mark(now),)

@@ -1,0 +1,26 @@
+"""A trigger fires only once the worker that deferred its task has left. In simulated time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_sops.triggers import waiting_trigger
+from airflow_provider_sops.triggers.waiting_trigger import outliving_the_worker
+from tests.triggers.simulated_time import run_in_simulated_time
+
+
+@pytest.mark.parametrize(("wait_seconds", "fires_after_seconds"), [(0.0, 6.0), (5.0, 6.0), (60.0, 60.0)])
+def test_short_waits_last_longer_than_a_worker_takes_to_exit(
+    monkeypatch: pytest.MonkeyPatch, wait_seconds: float, fires_after_seconds: float
+) -> None:
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 6.0)
+
+    async def wait() -> float:
+        began = asyncio.get_running_loop().time()
+        async with outliving_the_worker():
+            await asyncio.sleep(wait_seconds)
+        return asyncio.get_running_loop().time() - began
+
+    assert run_in_simulated_time(wait()) == pytest.approx(fires_after_seconds)
