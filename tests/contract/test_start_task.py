@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskState
-from tests.contract.flows import new_name
+from tests.contract.flows import new_name, tree_of
 from tests.contract.server import NO_SUCH_ID
 from tests.task_progress import wait_for_state, wait_until
 
@@ -113,6 +113,18 @@ def test_an_unknown_task_cannot_be_started(gateway_hook: SopsHook) -> None:
     with pytest.raises(SopsNotFoundError) as refusal:
         gateway_hook.start_task(NO_SUCH_ID)
     assert refusal.value.code == 3540400
+
+
+@pytest.mark.since("3.34")
+@pytest.mark.flow("quick")
+def test_a_tree_with_a_choice_that_has_no_meta_is_accepted_and_never_starts(
+    hook: SopsHook, flows: Flows, any_template: int
+) -> None:
+    tree = tree_of("computed", {})
+    task = hook.create_task(any_template, new_name("no meta"), pipeline_tree=tree)
+    hook.start_task(task.task_id)
+    flows.run("quick")
+    assert hook.get_task_status(task.task_id, fresh=True).state == TaskState.CREATED
 
 
 @pytest.mark.flow("long")
