@@ -99,7 +99,7 @@ def test_wheel_registers_with_airflow(distributions: Path) -> None:
 
 def test_sdist_holds_what_a_packager_needs(sdist_files: set[str]) -> None:
     assert package_files() <= sdist_files
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml"} <= sdist_files
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "SECURITY.md", "pyproject.toml"} <= sdist_files
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "example_dags").glob("*.*")} <= sdist_files
     assert {"tests/conftest.py", "browser/conftest.py", "local_sops/pyproject.toml"} <= sdist_files
     assert {"constraints/tools.txt", "docs/pictures/flow-in-airflow.png"} <= sdist_files

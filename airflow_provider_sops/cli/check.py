@@ -27,7 +27,12 @@ def run(options: argparse.Namespace) -> bool:
     all_agree = True
     for path in _files(options.paths):
         snapshot = load_snapshot(path)
-        found = _differences(snapshot, options)
+        if snapshot.template_id is None:
+            raise SopsInvalidParameterError(
+                f"{path} has no template id: it is a bare tree, or from a YAML export",
+                advice="Write it with `airflow-sops snapshot` from SOPS, or from a .dat export.",
+            )
+        found = _differences(snapshot, snapshot.template_id, options)
         name = f"{path}: template {snapshot.template_id} {quoted(snapshot.template_name)}"
         if not found:
             sys.stdout.write(f"{name}: the same\n")
@@ -50,11 +55,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
-    if snapshot.template_id is None:
-        raise SopsInvalidParameterError(
-            "this file does not contain a template id", advice="Write it with `airflow-sops snapshot`."
-        )
+def _differences(snapshot: Snapshot, template_id: int, options: argparse.Namespace) -> list[str]:
     # A snapshot records its origin; the command line overrides it.
     where = argparse.Namespace(
         conn_id=options.conn_id,
@@ -63,7 +64,7 @@ def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
     )
     with open_server(where) as server:
         try:
-            current = server.snapshot(snapshot.template_id, snapshot.template_source)
+            current = server.snapshot(template_id, snapshot.template_source)
         except SopsNotFoundError:
             return ["the template no longer exists"]
     if snapshot.was_edited:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
+from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, take_snapshot
 from airflow_provider_sops.sops.pipeline_tree.unfolding import Unfolder
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import TemplateListItem
 
 BUSINESS = "business"
-
-_PAGE = 200
 
 
 @contextmanager
@@ -64,19 +64,15 @@ class Server:
 
         :param name_keyword: only templates whose name contains this.
         """
-        found: dict[int, TemplateListItem] = {}
-        while True:
+        pages: Pages[TemplateListItem] = Pages("get_template_list", lambda item: item.id or 0)
+        while not pages.is_over:
             page = self._hook.get_template_list(
-                template_source=template_source, name_keyword=name_keyword, limit=_PAGE, offset=len(found)
+                template_source=template_source, name_keyword=name_keyword, limit=PAGE_SIZE, offset=pages.offset or 0
             )
-            new = {item.id: item for item in page if item.id is not None and item.id not in found}
-            found.update(new)
-            # Old servers ignore paging and return everything each time.
-            if len(page) < _PAGE or not new:
-                break
+            pages.add(page)
         # Old servers ignore the name filter, too.
         wanted = (name_keyword or "").lower()
-        return [item for _, item in sorted(found.items()) if wanted in item.name.lower()]
+        return [item for number, item in sorted(pages.found.items()) if number and wanted in item.name.lower()]
 
     def _read(self, template_id: int, template_source: str) -> Template:
         template = self._hook.get_template_info(

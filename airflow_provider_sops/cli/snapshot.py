@@ -90,11 +90,7 @@ def _in_export(options: argparse.Namespace) -> list[_Listed]:
     export = open_export(options.from_export)
     keyword = (options.name or "").lower()
     chosen = [export.find(options.template_id)] if options.template_id is not None else export.templates
-    found = [
-        _Listed(f"{each.key if each.id is None else each.id} {quoted(each.name)}", partial(export.snapshot, each))
-        for each in chosen
-        if keyword in each.name.lower()
-    ]
+    found = [_Listed(each.label, partial(export.snapshot, each)) for each in chosen if keyword in each.name.lower()]
     if options.output is not None and len(found) > 1:
         raise SopsInvalidParameterError(
             f"--output is for a single template; {options.from_export} has {len(found)}",
@@ -180,7 +176,7 @@ def _check_owner(path: Path, snapshot: Snapshot) -> None:
     owner = _owner(path)
     if owner is not None and owner != _identity(snapshot):
         raise SopsInvalidParameterError(
-            f"{path} is the snapshot of another template: {owner[0]} template {owner[2]} of business {owner[1] or '-'}",
+            f"{path} is the snapshot of another template: {owner[0]} template {owner[2]!r} of business {owner[1]!r}",
             advice="Choose another file, or delete this one first.",
         )
 

@@ -8,6 +8,7 @@ distinguish these, so such a flow counts as *failed*, and has ended if nothing c
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -128,8 +129,7 @@ def _progress_of(task: TaskInstance) -> tuple[object, ...]:
 
 def _by_label(nodes: Sequence[GraphNode]) -> dict[str, InstanceStatus]:
     """Return statuses by label; a label shared by several nodes gets the task's id."""
-    labels = [node.label for node in nodes]
+    labels = Counter(node.label for node in nodes)
     return {
-        node.label if labels.count(node.label) == 1 else f"{node.label} (task {node.task_id})": node.status
-        for node in nodes
+        node.label if labels[node.label] == 1 else f"{node.label} (task {node.task_id})": node.status for node in nodes
     }

@@ -96,6 +96,11 @@ def unusable_answer(
     )
 
 
+def not_http(error: BaseException) -> str:
+    """Return the reason of an error that an HTTP library did not expect itself."""
+    return f"the answer is not valid HTTP ({type(error).__name__})"
+
+
 def is_tls_handshake_failure(error: BaseException) -> bool:
     """Whether TLS failed before anything of the request could be sent."""
     causes = tuple(_causes(error))

@@ -140,9 +140,20 @@ class BodyCollector:
         except zlib.error:
             raise BodyError("the answer cannot be decompressed", cut=True) from None
 
+    @property
+    def size(self) -> int:
+        """How much has arrived so far, decompressed, in bytes."""
+        return len(self._content)
+
     def content(self) -> bytes:
-        """Return what has arrived so far."""
-        return bytes(self._content)
+        """Return what has arrived, and forget it: a large body is not kept twice."""
+        content = bytes(self._content)
+        self.close()
+        return content
+
+    def close(self) -> None:
+        """Forget what has arrived. An error that is kept keeps its traceback, and that whatever was being done."""
+        self._content = bytearray()
 
     def _keep(self, piece: bytes) -> None:
         if len(self._content) + len(piece) > self._largest_bytes:

@@ -25,6 +25,7 @@ _INVISIBLE = re.compile(
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
+_LINE_END = re.compile("[\t\n]")
 
 
 def quoted(text: str) -> str:
@@ -33,8 +34,11 @@ def quoted(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """Return what should be a word, such as a state, a code or an id: on one line, at most 100 characters."""
-    return visible(_cut(" ".join(text.split()), _LONGEST_WORD))
+    """Return what should be a word, such as a state, a code or an id: on one line, at most 100 characters.
+
+    Blanks at its ends stay: a word with a line end is another word, not this one.
+    """
+    return _LINE_END.sub(_escape, visible(_cut(text, _LONGEST_WORD)))
 
 
 def shortened(text: str, limit: int = _LONGEST_TEXT) -> str:

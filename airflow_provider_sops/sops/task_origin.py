@@ -105,7 +105,8 @@ class TaskOrigin:
     def _is_other_template(self, task: TaskListItem) -> bool:
         if task.template_source and _kind(task.template_source) != _kind(self.template_source):
             return True
-        wanted = read_id(self.template_id)
+        given = self.template_id
+        wanted = read_id(given.strip() if isinstance(given, str) else given)
         return wanted is not None and task.template_id is not None and task.template_id != wanted
 
 

@@ -10,6 +10,8 @@ from airflow_provider_sops.service.text import log_entry, quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
 from airflow_provider_sops.sops.node_result import NodeOutcome
+from airflow_provider_sops.task_instance.xcom import CHANGED
+from airflow_provider_sops.waiting.follow import few
 from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NO_DATA = "Inputs and outputs of the node cannot be read: %s"
 NO_LOG = "The node's log cannot be read: %s"
+#: How many lines of a node's log are written to the Airflow task's.
+MOST_LOG_LINES = 500
 _PASSED_OVER = {
     NodeOutcome.SKIPPED: "It failed and was skipped in SOPS; the flow went on.",
     NodeOutcome.ERROR_IGNORED: "It failed and the flow went on, as the node says.",
@@ -71,8 +75,17 @@ def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) ->
     data, plugin_text = secrets.node(node_id, data, without_engine_lines(log_text))
     lines = [LogLine(f"SOPS: input {quoted(name)} = {shortened(repr(value))}") for name, value in data.inputs.items()]
     lines += [LogLine(f"SOPS: output {quoted(name)} = {shortened(repr(each))}") for name, each in data.outputs.items()]
-    lines += [LogLine(f"SOPS: | {shortened(line)}") for line in plugin_text.splitlines()]
-    return NodeReport(tuple(lines), data.outputs)
+    changed = [name for name in data.changed_outputs if name in data.outputs]
+    lines += [LogLine(CHANGED % ("outputs", quoted(name)), logging.WARNING) for name in changed]
+    return NodeReport((*few(lines), *_last_lines(plugin_text)), data.outputs)
+
+
+def _last_lines(log_text: str) -> list[LogLine]:
+    written = log_text.splitlines()
+    lines = [LogLine(f"SOPS: | {shortened(line)}") for line in written[-MOST_LOG_LINES:]]
+    if len(written) <= MOST_LOG_LINES:
+        return lines
+    return [LogLine(f"SOPS: the last {MOST_LOG_LINES} of the {len(written)} lines of the node's log:"), *lines]
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ def test_no_address_of_the_page_ends_in_an_unhandled_error(sops: SopsClient, tas
         "page/%00",
         "page/..%2fx",
         "%00",
+        "prod/%0A/",
     ]
     found = {
         (path, str(query)[:40]): requests.get(
@@ -168,6 +169,15 @@ def test_no_address_of_the_page_ends_in_an_unhandled_error(sops: SopsClient, tas
     }
 
     assert {where: status for where, status in found.items() if status >= 500} == {}
+
+
+def test_a_form_that_is_too_large_is_refused(sops: SopsClient, task: Task) -> None:
+    url, form = f"{sops.base_url}/taskflow/execute/1/", {"typed": "x" * 3 * 1024 * 1024}
+    headers = {"Origin": sops.base_url}
+
+    refused = requests.post(url, params={"instance_id": str(task.id)}, data=form, headers=headers, timeout=10)
+
+    assert refused.status_code == 413
 
 
 def test_no_form_of_the_page_does_either(data_folder: Path) -> None:

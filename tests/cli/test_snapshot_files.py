@@ -126,7 +126,7 @@ def test_output_never_replaces_the_snapshot_of_another_template(airflow_sops: Ai
     other = airflow_sops("snapshot", "2", "--output", "flow.json")
 
     assert (first.code, other.code) == (0, 2)
-    assert "flow.json is the snapshot of another template: business template 1 of business 2" in other.err
+    assert "flow.json is the snapshot of another template: business template 1 of business '2'" in other.err
     assert files(airflow_sops.folder) == {"flow.json": ("business", 1)}
 
 
@@ -231,7 +231,7 @@ def test_one_template_of_an_export_goes_where_it_is_wanted(airflow_sops: Airflow
 
     assert (one.code, one.out) == (0, 'out/r.json: template 2 "restart" written\n')
     assert (several.code, "flows.dat has 2" in several.err) == (2, True)
-    assert (missing.code, "It has: 1 (deploy), 2 (restart)" in missing.err) == (2, True)
+    assert (missing.code, 'It has: 1 "deploy", 2 "restart"' in missing.err) == (2, True)
 
 
 def test_templates_of_one_name_without_ids_get_a_file_each(airflow_sops: AirflowSops) -> None:
@@ -241,6 +241,15 @@ def test_templates_of_one_name_without_ids_get_a_file_each(airflow_sops: Airflow
 
     assert [each.code for each in done] == [0, 0]
     assert done[1].out == 'same.json: template "same" up to date\nsame_2.json: template "same" up to date\n'
+
+
+def test_a_snapshot_without_an_id_cannot_be_checked_and_is_named(airflow_sops: AirflowSops) -> None:
+    (airflow_sops.folder / "flows.yaml").write_text(YAML % 1)
+    airflow_sops("snapshot", "--from-export", "flows.yaml")
+
+    done = airflow_sops("check", "same.json")
+
+    assert (done.code, done.err.startswith("airflow-sops check: same.json has no template id")) == (2, True)
 
 
 def test_an_export_is_shown(airflow_sops: AirflowSops) -> None:
@@ -255,6 +264,16 @@ def test_an_export_is_shown(airflow_sops: AirflowSops) -> None:
     assert every.out.startswith('"deploy", template 1 (business), saved at an unknown time')
     assert every.out.endswith(one.out)
     assert "flows.dat has 2 templates" in picture.err
+
+
+@pytest.mark.parametrize("command", ["show", "snapshot"])
+def test_a_name_that_would_command_the_terminal_is_only_told(airflow_sops: AirflowSops, command: str) -> None:
+    (airflow_sops.folder / "flows.dat").write_bytes(export("\x1b[31mred\x07", "\x1b]0;title\x07"))
+
+    missing = ["--template", "9"] if command == "show" else ["9"]
+    done = [airflow_sops(command, *arguments, "--from-export", "flows.dat") for arguments in ([], missing)]
+
+    assert not [each for each in done if {"\x1b", "\x07"} & set(each.out + each.err)]
 
 
 @pytest.mark.parametrize("command", ["show", "snapshot"])

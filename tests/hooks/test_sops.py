@@ -16,7 +16,6 @@ from airflow_provider_sops.hooks import session_hook
 from airflow_provider_sops.hooks import sops as sops_module
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.hooks.sops_async import aget_sops_connection
-from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
@@ -202,7 +201,7 @@ class TestHook:
             end_of_test.wait(10)
 
         set_connection(raw_server(say_nothing).url, timeout_seconds=60)
-        monkeypatch.setattr(sops_module, "_HURRIED", Limits(total_seconds=0.2))
+        monkeypatch.setattr(sops_module, "_TOTAL_SECONDS_AT_ONCE", 0.2)
 
         try:
             with pytest.raises(SopsConnectionError, match=r"no complete answer within 0\.2 s"):

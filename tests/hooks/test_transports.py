@@ -232,7 +232,7 @@ class TestRepeats:
         error = error_of(get_status, call)
 
         assert type(error) is SopsRateLimitError
-        assert error.retry_after_seconds == 3600
+        assert error.retry_after_seconds == 120
         assert len(httpserver.log) == 1
 
 

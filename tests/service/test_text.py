@@ -60,7 +60,7 @@ def test_every_character_that_controls_or_hides_is_escaped() -> None:
 def test_long_words_are_cut_and_lines_are_joined() -> None:
     assert shown_words("one\n\n   two") == "one two"
     assert shown_words("x" * 900) == "x" * 500 + "..."
-    assert word(" RUN\nNING ") == "RUN NING"
+    assert word(" RUN\nNING\t") == r" RUN\u000aNING\u0009"
     assert word("x" * 5000) == "x" * 100 + "…"
     assert len(quoted("x" * 10**6)) == 503
     for text in LONG_TEXTS:

@@ -75,7 +75,10 @@ def test_addresses_are_of_the_web_or_none(odd: str) -> None:
     read = [
         CreatedTask.read({"task_id": 1, "task_url": address}).task_url,
         TaskDetail.read({"id": 1, "task_url": f"javascript:{odd}"}).task_url,
-        *(status.url for status in read_tasks_status([{"id": 1, "url": address}]).values()),
+        *(
+            status.url
+            for status in read_tasks_status([{"id": 1, "status": {"state": "RUNNING"}, "url": address}]).values()
+        ),
     ]
     assert read == ["", "", ""]
 

@@ -17,6 +17,7 @@ import tenacity
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.task_key import FoundTasks, elect
 from airflow_provider_sops.sops.task_origin import described
 from airflow_provider_sops.waiting.repeat import again_while_lost
@@ -70,12 +71,10 @@ class ExactlyOnce:
 
         :raises SopsInvalidOperationError: one of this generation may or may not be ours, and none of ours was started.
         """
-        items: list[TaskListItem] = []
-        while True:
-            page = self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=len(items) or None)
-            items += page
-            if len(page) < PAGE_SIZE:
-                return self._sorted(items)
+        pages: Pages[TaskListItem] = Pages("get_task_list", lambda task: task.id)
+        while not pages.is_over:
+            pages.add(self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=pages.offset))
+        return self._sorted(tuple(pages.found.values()))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
         """Create a task and return the id of the elected one, which may be another than the one just created.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ class TaskState(OpenEnum):
         return self in _TERMINAL
 
 
+#: To go through more takes longer than the other tasks of an event loop should wait.
+_MANY_NODES = 2000
 _TERMINAL = frozenset({TaskState.FINISHED, TaskState.REVOKED, TaskState.EXPIRED})
 
 
@@ -111,7 +114,7 @@ class TaskStatus(Dated):
     :param ex_data: error text by node id; only on request, and only while the root is FAILED.
     :param auto_retry_pending: whether the server says that it will retry a failed node automatically; ``None`` if it
         does not say: it was not asked, or it is older than 3.29 and may retry anyway.
-    :param raw: the unchanged answer.
+    :param raw: the unchanged answer; without ``children`` if there are thousands, which take much memory.
     """
 
     state: TaskState
@@ -128,15 +131,16 @@ class TaskStatus(Dated):
     def read(cls, data: Any) -> TaskStatus:
         """Read the ``data`` of ``get_task_status`` from a server of any version."""
         data = read_mapping(data)
+        nodes = _read_children(data)
         return cls(
             state=read_state(data.get("state")),
             name=_node_name(data.get("name")),
-            nodes=_read_children(data),
+            nodes=nodes,
             nodes_known="children" in data,
             ex_data={read_text(key): read_text(text) for key, text in read_mapping(data.get("ex_data")).items()},
             auto_retry_pending=_read_auto_retry_pending(data),
             elapsed_seconds=read_int(data.get("elapsed_time")),
-            raw=data,
+            raw=data if len(nodes) <= _MANY_NODES else {key: data[key] for key in data if key != "children"},
         )
 
     def at(self, path: Sequence[str]) -> NodeStatus | None:
@@ -152,6 +156,11 @@ class TaskStatus(Dated):
     def walk(self) -> Iterator[tuple[tuple[str, ...], NodeStatus]]:
         """Yield every reached node with the ids of its enclosing subprocesses, outermost first."""
         yield from _walk(self.nodes, ())
+
+    @property
+    def is_big(self) -> bool:
+        """Whether it has so many nodes that an event loop must not go through them."""
+        return next(itertools.islice(self.walk(), _MANY_NODES, None), None) is not None
 
     @property
     def failed_nodes(self) -> tuple[NodeStatus, ...]:
@@ -173,13 +182,13 @@ def read_state(value: Any) -> TaskState:
 def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
     """Read the ``data`` of ``get_tasks_status``: one status by task id.
 
-    SOPS silently omits unknown ids. The name is taken from the item, since the one in ``status`` can belong to another
-    task of the batch.
+    SOPS silently omits unknown ids; items without an id or a state are left out here. The name is taken from the item,
+    since the one in ``status`` can belong to another task of the batch.
     """
     statuses: dict[int, TaskStatus] = {}
     for item in map(read_mapping, read_list(data)):
         task_id = read_id(item.get("id"))
-        if task_id is None:
+        if task_id is None or not has_state(item.get("status")):
             continue
         status = TaskStatus.read(item.get("status"))
         statuses[task_id] = TaskStatus(
@@ -192,6 +201,12 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
             raw=status.raw,
         )
     return statuses
+
+
+def has_state(data: Any) -> bool:
+    """Whether data says in which state a task is. Without that, it says nothing of the task."""
+    state = read_mapping(data).get("state")
+    return isinstance(state, str) and bool(state.strip())
 
 
 def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:

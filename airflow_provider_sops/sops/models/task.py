@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
-from airflow_provider_sops.service.storable import without_reserved_keys
+from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.service.storable import keys_of_replaced
 from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.models.dated import Dated
+from airflow_provider_sops.sops.models.node import read_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_sops.service.storable import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class TaskDetail(Dated):
         FINISHED. SOPS caches this answer for 60 seconds, so read outputs with ``fresh``.
     :param constants: the constants' definitions by ``${key}``, with their input values, not rendered.
     :param pipeline_tree: the task's tree.
+    :param changed_outputs: names of the outputs that could not be kept exactly as SOPS sent them.
     """
 
     id: int | None
@@ -63,26 +67,26 @@ class TaskDetail(Dated):
     constants: Mapping[str, Any] = field(repr=False)
     pipeline_tree: Mapping[str, Any] = field(repr=False)
     raw: Mapping[str, Any] = field(repr=False)
+    changed_outputs: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, data: Any) -> TaskDetail:
-        """Read the answer's ``data``; servers of 2019 use other names for some fields."""
+    def read(cls, data: Any, replaced: Sequence[Path] = ()) -> TaskDetail:
+        """Read the answer's ``data``; servers of 2019 use other names for some fields.
+
+        :param replaced: where something in ``data`` was replaced.
+        """
         data = read_mapping(data)
+        outputs, changed = read_outputs(data.get("outputs"), keys_of_replaced(replaced, "outputs"))
         return cls(
             id=read_id(data.get("id")),
             name=read_text(data.get("name") or data.get("instance_name")),
             task_url=web_address(read_text(data.get("task_url"))),
             template_id=read_id(data.get("template_id")),
-            outputs=without_reserved_keys(
-                {
-                    variable_name(read_text(output["key"])): output.get("value")
-                    for output in map(read_mapping, read_list(data.get("outputs")))
-                    if "key" in output
-                }
-            ),
+            outputs={variable_name(key): value for key, value in outputs.items()},
             constants=read_mapping(data.get("constants")),
             pipeline_tree=read_mapping(data.get("pipeline_tree")),
             raw=data,
+            changed_outputs=tuple(map(variable_name, changed)),
         )
 
     @property

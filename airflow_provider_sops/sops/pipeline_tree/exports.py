@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
 from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
 from airflow_provider_sops.sops.pipeline_tree.exports_yaml import read_documents
@@ -51,6 +52,11 @@ class ExportedTemplate:
     tree: Mapping[str, Any] = field(repr=False)
     facts: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def label(self) -> str:
+        """Its id, or else its key, and its name, whatever characters they have."""
+        return f"{quoted(self.key)[1:-1] if self.id is None else self.id} {quoted(self.name)}"
+
 
 class Export:
     """The templates of one file.
@@ -71,7 +77,7 @@ class Export:
         found = [each for each in self.templates if name in (each.key, str(each.id))]
         if len(found) == 1:
             return found[0]
-        known = ", ".join(f"{each.key if each.id is None else each.id} ({each.name})" for each in self.templates)
+        known = ", ".join(each.label for each in self.templates)
         problem = "several templates" if found else "no template"
         raise SopsInvalidParameterError(f"the export has {problem} {name!r}", advice=f"It has: {known}.")
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 #: How large a file may be with all its aliases replaced by what they stand for, in values and characters.
 _MOST_EXPANDED = 64 * 1024 * 1024
+#: How many values, keys and ends of lists a file may have; a node has about 40.
+_MOST_EVENTS = 1_000_000
+_LONGEST_NUMBER = 400
+_TEXT_TAG = "tag:yaml.org,2002:str"
 _ADVICE = "Pass a file that SOPS exported."
 
 _NEW_NAMES = {"ignore_error": "error_ignorable", "can_retry": "retryable", "can_skip": "skippable"}
@@ -60,6 +64,17 @@ class _Loader(_BASE):  # type: ignore[misc]
         """Merge nothing."""
 
 
+def _read_number(loader: Any, node: Any) -> Any:
+    """Read a number; YAML's numbers to the base of 60 would take quadratic time."""
+    if len(node.value) > _LONGEST_NUMBER:
+        raise ValueError(f"a number has {len(node.value)} characters")
+    return yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+
+
+for _tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
+    _Loader.add_constructor(_tag, _read_number)
+
+
 def read_documents(text: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Return key, name and tree of each template in a YAML export.
 
@@ -74,12 +89,7 @@ def read_documents(text: str) -> list[tuple[str, str, dict[str, Any]]]:
 def _load(text: str) -> list[Any]:
     """Return the documents as JSON values; anything of another type becomes a text."""
     try:
-        depth = 0
-        # The composer recurses in C, where too many levels end the process.
-        for event in yaml.parse(text, Loader=_Loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MOST_LEVELS:
-                raise SopsInvalidParameterError(f"the file is nested deeper than {MOST_LEVELS} levels")
+        _check_size(text)
         # A subclass of SafeLoader.
         documents = list(yaml.load_all(text, Loader=_Loader))
         if _expanded_size(documents, {}) > _MOST_EXPANDED:
@@ -88,6 +98,25 @@ def _load(text: str) -> list[Any]:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         words = shown_words(str(error)) or type(error).__name__
         raise SopsInvalidParameterError(f"the file is neither base64, JSON nor valid YAML: {words}") from None
+
+
+def _check_size(text: str) -> None:
+    """Refuse a file before anything is made of it.
+
+    :raises SopsInvalidParameterError: it is nested too deeply, has too many values, or types other than JSON's.
+    """
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        # The composer recurses in C, where too many levels end the process.
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_LEVELS:
+            raise SopsInvalidParameterError(f"the file is nested deeper than {MOST_LEVELS} levels")
+        if getattr(event, "tag", None) not in (None, "!", _TEXT_TAG):
+            raise SopsInvalidParameterError(f"the file has the YAML tag {shown_words(event.tag)}", advice=_ADVICE)
+        if number > _MOST_EVENTS:
+            raise SopsInvalidParameterError(
+                f"the YAML has more than {_MOST_EVENTS} values", advice="Export the templates as a .dat file."
+            )
 
 
 def _expanded_size(value: Any, known: dict[int, int]) -> int:

@@ -16,10 +16,12 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, SUBPROCESS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: SOPS's own limit for nested subprocesses.
-MOST_LEVELS = 200
+#: How deep subprocesses may be nested. Each level adds three to the JSON of a file, of which ``read_json`` keeps 100.
+MOST_LEVELS = 25
 #: Characters of JSON that may be added. Templates that call others twice double in size with every level.
 MOST_CHARACTERS = 64 * 1024 * 1024
+#: What a subprocess counts as at least, since it may cost a request.
+_LEAST_CHARACTERS = 4096
 
 _Called = tuple[bool, str]
 
@@ -68,7 +70,7 @@ class Unfolder:
     def _tree(self, called: _Called) -> Mapping[str, Any] | None:
         if called not in self._trees:
             self._trees[called] = tree = self._read(*called)
-            self._sizes[called] = len(json.dumps(tree))
+            self._sizes[called] = max(len(json.dumps(tree)), _LEAST_CHARACTERS)
         return self._trees[called]
 
 
@@ -79,7 +81,10 @@ def _check_depth(called: _Called, around: tuple[_Called, ...]) -> None:
             f"{kind} {called[1]!r} contains itself", advice="Repair the template in SOPS's editor."
         )
     if len(around) >= MOST_LEVELS:
-        raise SopsInvalidParameterError(f"subprocesses are nested deeper than {MOST_LEVELS} levels")
+        raise SopsInvalidParameterError(
+            f"subprocesses are nested deeper than {MOST_LEVELS} levels",
+            advice="Nest the templates less deeply in SOPS.",
+        )
 
 
 def _with_given_values(inner: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

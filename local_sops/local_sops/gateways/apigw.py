@@ -160,6 +160,6 @@ def _error(status: int, code: int, code_name: str, message: str) -> Response:
         {"code": code, "code_name": code_name, "message": message, "data": None, "result": False}, status
     )
     response.headers["X-Bkapi-Error-Code"] = str(code)
-    response.headers["X-Bkapi-Error-Message"] = message.encode("ascii", "backslashreplace").decode()
+    response.headers["X-Bkapi-Error-Message"] = message.encode("unicode_escape").decode()
     response.headers["X-Bkapi-Request-Id"] = str(uuid.uuid4())
     return response

@@ -44,7 +44,11 @@ def handle(state: ServerState, request: Request) -> Response | None:
     refused = refusal(state.config, request)
     if refused is not None:
         return refused
-    return task_list(state, request) if address == "list" else _task(state, request, parts["project_id"])
+    try:
+        return task_list(state, request) if address == "list" else _task(state, request, parts["project_id"])
+    except HTTPException as error:
+        # A form that is too large.
+        return error.get_response()
 
 
 def _task(state: ServerState, request: Request, project_id: int) -> Response:

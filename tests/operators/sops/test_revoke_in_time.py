@@ -41,6 +41,9 @@ def hook() -> mock.Mock:
     """A hook that revokes whatever it is told to."""
     hook: mock.Mock = mock.create_autospec(SopsHook, instance=True)
     hook.configure_mock(user="admin")
+    hook.do_at_once.side_effect = lambda call: call.result(
+        hook.call_at_once(call.api, fresh=call.fresh, **call.parameters)
+    )
     return hook
 
 

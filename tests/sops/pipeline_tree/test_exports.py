@@ -173,7 +173,7 @@ def test_what_an_export_does_not_have_is_named_with_what_it_has() -> None:
     with pytest.raises(SopsInvalidParameterError, match="no template '8'") as error:
         read_export(dat(full_json())).find("8")
 
-    assert error.value.advice == "It has: 6 (deploy), 7 (restart)."
+    assert error.value.advice == 'It has: 6 "deploy", 7 "restart".'
 
 
 def test_a_subprocess_that_the_file_does_not_have_stays_folded() -> None:
@@ -260,10 +260,16 @@ def test_dates_and_other_types_that_json_does_not_have_are_texts() -> None:
         (yaml(old="id: template1", new="no: id"), "no meta.id"),
         (yaml(old="id: m2", new="id: m1"), "a node has no id, or that of another node"),
         (b"a: [", "neither base64, JSON nor valid YAML"),
-        (b"a: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        (
+            b"a: !!python/object/apply:os.system ['true']",
+            "has the YAML tag tag:yaml.org,2002:python/object/apply:os.system",
+        ),
+        (b"a: !!bool maybe", "has the YAML tag tag:yaml.org,2002:bool"),
+        (b"a: 1" + b":59" * 1_000_000, "a number has 3000001 characters"),
         (b"- &a [*a]", "neither base64, JSON nor valid YAML"),
         (b"[" + b"a, [" * 200, "not valid JSON"),
         (b"- " * 1000 + b"a", "nested deeper than 100 levels"),
+        (b"- a\n" * 1_000_000, "more than 1000000 values"),
         (b"a: 1" + b"0" * 5000, "neither base64, JSON nor valid YAML"),
         (b"? [a]\n: b", "neither base64, JSON nor valid YAML"),
         (b"&a a: " + b"b" * 40 * 1024 * 1024, "larger than 32 MiB"),
@@ -318,6 +324,49 @@ def test_odd_json_ends_as_a_named_error_at_worst(flows: Any, facts: Any) -> None
     _read_all(dat({"template": {"1": facts, "2": {"pipeline_template_id": facts}}, "pipeline_template_data": flows}))
     odd = {key: {**flow, "tree": {"activities": {"a": flow["tree"]}}} for key, flow in flows.items()}
     _read_all(dat({"template": {"1": facts}, "pipeline_template_data": {"template": odd}}))
+
+
+YAML_PARTS = st.lists(
+    st.sampled_from(
+        [
+            "- ",
+            "? ",
+            ": ",
+            "\n",
+            "  ",
+            "&a ",
+            "*a",
+            "!!",
+            "!",
+            "int",
+            "null",
+            "~",
+            "<<",
+            "{",
+            "}",
+            "[",
+            "]",
+            "'",
+            '"',
+            "|",
+            ">",
+            "%",
+            "@",
+            "---",
+            "1:2",
+            ".inf",
+            "2026-01-02",
+            "x",
+            ",",
+        ]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@given(YAML_PARTS)
+def test_odd_pieces_of_yaml_end_as_a_named_error_at_worst(text: str) -> None:
+    _read_all(text.encode())
 
 
 @given(st.binary(max_size=60))

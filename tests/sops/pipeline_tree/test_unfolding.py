@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, unfolding
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
@@ -113,13 +115,33 @@ def test_a_template_that_contains_itself_is_named(around: tuple[str, ...]) -> No
 def test_too_many_levels_are_an_error() -> None:
     templates = Templates({str(number): calling(str(number + 1)) for number in range(1, 202)})
 
-    with pytest.raises(SopsInvalidParameterError, match="nested deeper than 200 levels"):
+    with pytest.raises(SopsInvalidParameterError, match="nested deeper than 25 levels"):
         templates.unfold(calling("1"))
+
+
+def test_what_is_not_too_deep_is_read_from_a_file_as_it_was_written() -> None:
+    trees = {str(number): calling(str(number + 1)) for number in range(1, 25)}
+    tree = Templates({**trees, "25": web_tree((T,))}).unfold(calling("1"))
+
+    read = read_json(json.dumps({"pipeline_tree": tree.to_dict()}))
+
+    assert len(tree.levels) == 26
+    assert content_hash(PipelineTree.from_dict(read)) == content_hash(tree)
+
+
+def test_a_tree_that_would_cost_too_many_requests_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfolding, "MOST_CHARACTERS", 10 * 4096)
+    templates = Templates({str(number): {} for number in range(1, 100)})
+
+    with pytest.raises(SopsInvalidParameterError, match="the template and its subprocesses have more than"):
+        templates.unfold(calling(*map(str, range(1, 100))))
+
+    assert len(templates.reads) == 11
 
 
 def test_what_would_become_too_large_is_an_error_before_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unfolding, "MOST_CHARACTERS", 1024 * 1024)
-    templates = Templates({str(number): calling(str(number + 1), str(number + 1)) for number in range(1, 100)})
+    templates = Templates({str(number): calling(str(number + 1), str(number + 1)) for number in range(1, 20)})
 
     with pytest.raises(SopsInvalidParameterError, match="more than 1 MiB"):
         templates.unfold(calling("1"))
