@@ -43,6 +43,11 @@ def connect(platform: LocalSops, monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
+async def end_of(trigger: SopsTaskTrigger) -> Any:
+    event = await anext(aiter(trigger.run()))
+    return event.payload["outcome"]
+
+
 def test_an_app_runs_a_flow_and_waits_for_it(connect: Any) -> None:
     hook = connect(**TENANT)
     (template_id,) = (item.id for item in hook.get_template_list() if item.name == "linear")
@@ -64,8 +69,7 @@ def test_an_app_runs_a_flow_and_waits_for_it(connect: Any) -> None:
         sops_task_id=ti.xcoms["sops_task_id"],
         policy=WaitPolicy(poll_interval_seconds=0.2),
     )
-    event = asyncio.run(anext(aiter(trigger.run())))
-    assert event.payload["outcome"] == "finished"
+    assert asyncio.run(end_of(trigger)) == "finished"
 
 
 def test_a_user_with_a_token_needs_no_app_resource(connect: Any) -> None:
