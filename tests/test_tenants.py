@@ -45,7 +45,7 @@ def connect(platform: LocalSops, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 async def end_of(trigger: SopsTaskTrigger) -> Any:
     event = await anext(aiter(trigger.run()))
-    return event.payload["outcome"]
+    return (event.payload or {})["outcome"]
 
 
 def test_an_app_runs_a_flow_and_waits_for_it(connect: Any) -> None:
