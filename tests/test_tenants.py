@@ -45,7 +45,7 @@ def connect(platform: LocalSops, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 async def end_of(trigger: SopsTaskTrigger) -> Any:
     event = await anext(aiter(trigger.run()))
-    return (event.payload or {})["outcome"]
+    return event.payload["outcome"]
 
 
 def test_an_app_runs_a_flow_and_waits_for_it(connect: Any) -> None:
@@ -63,6 +63,7 @@ def test_an_app_runs_a_flow_and_waits_for_it(connect: Any) -> None:
 
     outputs = operator.execute(ti.context)
 
+    assert outputs is not None
     assert outputs["who"]
     trigger = SopsTaskTrigger(
         sops_conn_id="sops_default",
