@@ -22,6 +22,10 @@ CHECKS := .venvs/tools/bin/python scripts/checks.py
 RUNS := 2000
 TREES := 300
 SEED :=
+# The ages of SOPS that local_sops plays; one for the long ones, and "all" or some of them for the contract suite.
+ALL_AGES := 2019 2020 3.25 3.28 3.32 3.34 3.35
+AGE := 3.34
+AGES :=
 # Arguments of the benchmarks; --help lists them.
 BENCH :=
 # Ports of the demo's Airflow and local_sops; 0 takes any free one.
@@ -58,16 +62,18 @@ test-fast: install ## All tests on Airflow 3.3.2 and Python 3.11 only
 	@.venvs/$(CURRENT)/bin/python -m pytest tests
 
 .PHONY: contract
-contract: install ## The contract suite against local_sops, or the server that SOPS_CONTRACT_* name
-	@.venvs/$(CURRENT)/bin/python -m pytest tests/contract
+contract: install ## The contract suite against local_sops, or the server that SOPS_CONTRACT_* name; AGES=all: as each age of SOPS
+	@failed=; for age in $(or $(AGES:all=$(ALL_AGES)),"$${SOPS_CONTRACT_SERVER:-}"); do \
+	    SOPS_CONTRACT_SERVER="$$age" .venvs/$(CURRENT)/bin/python -m pytest tests/contract || failed="$$failed $${age:-$(AGE)}"; \
+	done; test -z "$$failed" || { echo "The contract suite failed as SOPS$$failed."; exit 1; }
 
 .PHONY: faults
-faults: install ## The long fault campaign: RUNS= runs with the seed SEED= (2000 and a new one)
-	@.venvs/$(CURRENT)/bin/python -m tests.faults --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+faults: install ## The long fault campaign: RUNS= runs with the seed SEED= (2000 and a new one) on a SOPS of AGE=
+	@.venvs/$(CURRENT)/bin/python -m tests.faults --runs $(RUNS) --server $(AGE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: differential
-differential: install ## Random flows in SOPS alone, watched and run by Airflow: TREES= of the seed SEED= (300 of a new one)
-	@.venvs/$(CURRENT)/bin/python -m tests.differential --trees $(TREES) $(if $(SEED),--seed $(SEED))
+differential: install ## Random flows in SOPS alone, watched and run by Airflow: TREES= of the seed SEED= (300 of a new one), AGE=
+	@.venvs/$(CURRENT)/bin/python -m tests.differential --trees $(TREES) --server $(AGE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
 bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/$(PEERS_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Measure what docs/benchmarks.md quotes, in two hours; BENCH=--help for parts of it

@@ -43,7 +43,7 @@ with DAG(
     params={
         "hosts": Param(["10.0.0.1", "10.0.0.2", "10.0.0.3"], type="array", title="Hosts"),
         "release_template": Param(2, type="integer", title="SOPS template of the release"),
-        "host_template": Param(6, type="integer", title="SOPS template that runs for each host"),
+        "host_template": Param(41, type="integer", title="SOPS template that runs for each host"),
         "repair_template": Param(18, type="integer", title="SOPS template of the repair"),
         "notify_template": Param(31, type="integer", title="SOPS template that writes to people"),
         "report_flow": Param(1, type="integer", title="EnOS flow of the report"),

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.local_sops import LocalSops, start_local_sops
+from tests.aged_sops import run_local_sops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from demo.local_sops import LocalSops
 
 ROOT = Path(__file__).resolve().parent.parent
 _OWN_AIRFLOW_HOME = "AIRFLOW_HOME" not in os.environ
@@ -49,18 +50,8 @@ def airflow_db(airflow_home: Path) -> None:
 @pytest.fixture(scope="session")
 def local_sops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSops]:
     """A SOPS on the engine that SOPS itself runs on, one for the whole session: no test may count its tasks."""
-    command = os.environ.get("LOCAL_SOPS_COMMAND", str(ROOT / ".venvs/local-sops/bin/local-sops"))
-    if shutil.which(command) is None:
-        pytest.fail(f"{command} is missing: run `make install`, or name the program with LOCAL_SOPS_COMMAND.")
-    folder = tmp_path_factory.mktemp("local_sops")
-    sops = start_local_sops(
-        command, data_folder=folder / "data", log_path=folder / "local_sops.log", environment=os.environ
-    )
-    yield sops
-    try:
-        sops.process.check()
-    finally:
-        sops.process.stop()
+    with run_local_sops(tmp_path_factory.mktemp("local_sops")) as sops:
+        yield sops
 
 
 @pytest.fixture

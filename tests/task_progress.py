@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.sops.pipeline_tree.nodes import SERVICE_ACTIVITY, SUBPROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
@@ -29,12 +32,28 @@ def wait_until(hook: SopsHook, task_id: int, what: str, condition: Callable[[Tas
     """
     deadline = time.monotonic() + _LONGEST_SECONDS
     while True:
-        status = hook.get_task_status(task_id, with_ex_data=True, fresh=True)
+        status = _with_names(hook, task_id, hook.get_task_status(task_id, with_ex_data=True, fresh=True))
         if condition(status):
             return status
         if status.state in _NOTHING_FOLLOWS or time.monotonic() > deadline:
             raise AssertionError(f"task {task_id} did not come to {what}; it is {described(status)}")
         time.sleep(_PAUSE_SECONDS)
+
+
+def _with_names(hook: SopsHook, task_id: int, status: TaskStatus) -> TaskStatus:
+    """Take the names from the tree if the status has none: a SOPS of 2019 tells the nodes' classes there."""
+    if not status.nodes or any(node.name for _, node in status.walk()):
+        return status
+    tree = TreeIndex(hook.get_task_detail(task_id, fresh=True).pipeline_tree)
+    names = {node.id: node.name for node in tree if node.type in (SERVICE_ACTIVITY, SUBPROCESS)}
+
+    def named(nodes: Mapping[str, NodeStatus]) -> dict[str, NodeStatus]:
+        return {
+            node_id: replace(node, name=names.get(node_id, ""), children=named(node.children))
+            for node_id, node in nodes.items()
+        }
+
+    return replace(status, nodes=named(status.nodes))
 
 
 def wait_for_state(hook: SopsHook, task_id: int, state: str) -> TaskStatus:

@@ -8,7 +8,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,8 +29,9 @@ from airflow_provider_sops.task_instance.mirrored_node import FlowTask, Mirrored
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY
 from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
+from tests.aged_sops import FailingAddress
 from tests.differential.plain_sops import PlainSops
-from tests.older_sops import MISSING_FIELDS, OlderSops
+from tests.differential.probing_sops import ProbingSops, run_probing_sops
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_node
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import BaseSensorOperator
 
-    from demo.local_sops import LocalSops
 
 pytestmark = pytest.mark.integration
 
@@ -66,21 +66,22 @@ class Flow:
         return next(key for key, node in self.tree.nodes.items() if node.name == name)
 
 
-@pytest.fixture(params=list(MISSING_FIELDS))
-def sops(request: pytest.FixtureRequest, local_sops: LocalSops, monkeypatch: pytest.MonkeyPatch) -> Iterator[OlderSops]:
-    with OlderSops(local_sops.url, request.param) as older:
-        monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", replace(local_sops, url=older.url).connection_json())
-        monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
-        yield older
+@pytest.fixture(scope="module", params=["3.25", "3.32", "3.34"])
+def probing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbingSops]:
+    """A SOPS that tells of its retries by the root, by the node, or not at all."""
+    with run_probing_sops(tmp_path_factory.mktemp(f"sops_{request.param}"), request.param) as probing:
+        yield probing
 
 
 @pytest.fixture
-def flow(sops: OlderSops, local_sops: LocalSops) -> Iterator[Flow]:
-    with SopsHook() as hook, PlainSops(local_sops) as plain:
+def flow(probing: ProbingSops, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
+    monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", probing.sops.connection_json())
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
+    with SopsHook() as hook, PlainSops(probing.sops, probing.templates) as plain, FailingAddress() as failing:
         ids = {item.name: item.id for item in hook.get_template_list()}
         tree = hook.get_template_info(ids["fail"] or 0).raw["pipeline_tree"]
         (call,) = hook.get_template_info(ids["http_request"] or 0).raw["pipeline_tree"]["activities"].values()
-        call["component"]["data"]["bk_http_request_url"]["value"] = sops.failing_url(uuid.uuid4().hex, FAILURES)
+        call["component"]["data"]["bk_http_request_url"]["value"] = failing.url(uuid.uuid4().hex, FAILURES)
         (fails,) = (node for node in tree["activities"].values() if node["name"] == "fails")
         fails["component"] = call["component"]
         fails["auto_retry"] = {"enable": True, "interval": INTERVAL_SECONDS, "times": FAILURES}

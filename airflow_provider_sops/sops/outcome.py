@@ -63,7 +63,8 @@ def outcome_error(result: WaitResult, sops_task_id: int, task_url: str, steps: N
         return SopsError(
             f"{where} was started but is still {result.state or 'CREATED'}: SOPS has not begun to run it in time",
             advice="Either SOPS's workers are down or overloaded, or it refuses to run the flow (its own log says "
-            f"why), or a function task waits for somebody to claim it. {see}. SOPS cannot revoke a task in this "
+            "why; one cause is a pipeline_tree with a constant that has is_meta but no meta), or a function task waits "
+            f"for somebody to claim it. {see}. SOPS cannot revoke a task in this "
             f"state. {steps.not_started}",
         )
     return SopsError(

@@ -15,7 +15,7 @@ from django.db import connection
 if TYPE_CHECKING:
     from pathlib import Path
 
-TABLES_VERSION = 3
+TABLES_VERSION = 4
 """Increases with every change of the tables: there are no migrations, a data folder belongs to one version."""
 APPS = ("pipeline.eri", "local_sops.store.apps.StoreConfig")
 

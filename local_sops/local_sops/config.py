@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from local_sops.ages import CURRENT, Age
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,10 +46,6 @@ PROJECTS = (Project(1, 2, "local business"), Project(2, -1, "local project"))
 """The projects of every local SOPS: business 2 is project 1; project 2 has no business."""
 
 
-Api = Literal["current", "2020", "2019"]
-"""The server's version: today's answers, or those of a SOPS of that year."""
-
-
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """The gateway's rate limit.
@@ -60,6 +58,8 @@ class RateLimit:
     seconds: float
 
 
+TENANT = "default"
+"""The tenant that all projects belong to, and that a call without one means."""
 DEFAULT_SECRET = "airflow-secret"  # noqa: S105 - public, and for loopback only
 """The default secret of a server on loopback."""
 
@@ -78,7 +78,8 @@ class Config:
     :param plugins_folder: more plugins; these override shipped ones with the same code and version.
     :param timezone: zone of the times in answers and of ``sleep_timer`` dates.
     :param worker_threads: how many engine steps may run at once.
-    :param api: the server version to imitate.
+    :param age: the age of SOPS to play.
+    :param multi_tenant: whether the gateway is that of a platform with several tenants, for an app of all of them.
     :param web_processes: how many web processes to simulate, each with its own cache of answers; 0 disables caching.
     :param rate_limit: None means unlimited.
     :param gateway_faults: share of requests that the gateway answers with an error of its own.
@@ -98,7 +99,8 @@ class Config:
     plugins_folder: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     worker_threads: int = 8
-    api: Api = "current"
+    age: Age = CURRENT
+    multi_tenant: bool = False
     web_processes: int = 0
     rate_limit: RateLimit | None = None
     gateway_faults: float = 0.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_sops import __version__
+from local_sops.ages import AGE_NAMES, CURRENT, Age
 from local_sops.config import DEFAULT_SECRET, Config, RateLimit, is_loopback
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def read_config(arguments: Sequence[str] | None) -> Config:
         raise ValueError(f"--templates {options.templates} is not a folder")
     if options.plugins and not options.plugins.is_dir():
         raise ValueError(f"--plugins {options.plugins} is not a folder")
+    if options.multi_tenant and not Age(options.server).has_app_resources:
+        raise ValueError(f"--multi-tenant needs --server 3.35: {options.server} knows no tenants")
     return Config(
         data_folder=options.data,
         host=options.host,
@@ -48,7 +51,8 @@ def read_config(arguments: Sequence[str] | None) -> Config:
         plugins_folder=options.plugins,
         timezone=_zone(options.timezone),
         worker_threads=options.worker_threads,
-        api=options.api,
+        age=Age(options.server),
+        multi_tenant=options.multi_tenant,
         web_processes=_web_processes(options),
         rate_limit=options.rate_limit,
         gateway_faults=options.gateway_faults,
@@ -133,7 +137,17 @@ def _add_behaviours(parser: argparse.ArgumentParser) -> None:
         help="make the gateway answer this share of requests (0 to 1) with its own 403, 502 or 504, the last one after "
         "SOPS has acted",
     )
-    add("--api", choices=["current", "2020", "2019"], default="current", help="answer as a SOPS of that year")
+    add(
+        "--server",
+        choices=AGE_NAMES,
+        default=CURRENT.name,
+        help="the SOPS to play: a version, or the year of an older one (default: %(default)s)",
+    )
+    add(
+        "--multi-tenant",
+        action="store_true",
+        help="with --server 3.35: a gateway that asks for X-Bk-Tenant-Id, and for verified users but below system/",
+    )
     add(
         "--expire-after-days",
         type=_not_negative,

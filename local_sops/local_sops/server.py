@@ -66,7 +66,9 @@ class Server:
     def __init__(self, config: Config) -> None:
         created = config.data_folder / CREATED_TEMPLATES
         own = [config.templates_folder] if config.templates_folder else []
-        templates = TemplateFolder([SHIPPED_TEMPLATES, created, *own], made=big_templates(), created=created)
+        templates = TemplateFolder(
+            [SHIPPED_TEMPLATES, created, *own], made=big_templates(), created=created, age=config.age
+        )
         own_plugins = read_plugins(config.plugins_folder) if config.plugins_folder else ()
         self._socket = _listening_socket(config.host, config.port)
         self.port: int = self._socket.getsockname()[1]
@@ -74,7 +76,7 @@ class Server:
         self._dispatcher = Dispatcher(config.worker_threads)
         self._callback_dispatcher = Dispatcher(CALLBACK_THREADS)
         runtime = LocalRuntime(self._dispatcher)
-        task_life = TaskLife(self._dispatcher, runtime, self.base_url, config.project_constants)
+        task_life = TaskLife(self._dispatcher, runtime, self.base_url, config.project_constants, config.age)
         self._callbacks = TaskCallbacks(self._callback_dispatcher, runtime)
         child_tasks = ChildTasks(self._dispatcher, runtime, task_life, templates, config.timezone)
         plans = Plans(self._dispatcher, task_life, templates, config.timezone)
@@ -91,8 +93,8 @@ class Server:
             task_life,
             child_tasks,
             plans,
-            routes=routes_for(config.api),
-            caches=AnswerCaches(config.web_processes),
+            routes=routes_for(config.age),
+            caches=AnswerCaches(config.web_processes if config.age.caches else 0),
             rate_limiter=RateLimiter(config.rate_limit),
             outages=Outages(config.gateway_faults),
         )
@@ -138,7 +140,8 @@ class Server:
 
     def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
-        if request.path.startswith(esb.PREFIX):
+        # Platforms with several tenants have no ESB.
+        if request.path.startswith(esb.PREFIX) and not self._state.config.multi_tenant:
             response = esb.handle(self._state, request)
         else:
             response = page.handle(self._state, request) or apigw.handle(self._state, request)

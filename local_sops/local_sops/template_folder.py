@@ -8,12 +8,14 @@ import itertools
 import json
 import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local_sops.ages import CURRENT, Age
 from local_sops.trees import InvalidTreeError, Tree
+from local_sops.trees.constants import without_unreferenced
 from local_sops.trees.drawing import with_drawing
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class TemplateFileError(Exception):
 class Scheme:
     """An execution scheme of a template: the nodes to keep.
 
-    :param id: unique within the template, ``"<template id>-<name>"`` in the API.
+    :param id: unique; ``"<template id>-<name>"`` unless the template was imported.
     :param node_ids: the optional nodes to execute.
     """
 
@@ -88,10 +90,19 @@ class TemplateFolder:
     :param folders: for equal ids the later folder wins.
     :param made: generated templates; a file with the same id wins.
     :param created: the folder to which :meth:`add` writes templates; created on demand.
+    :param age: of the server: an old one has no independent subprocesses.
     :raises TemplateFileError: a file is not a template. If a file becomes invalid later, its last valid version stays.
     """
 
-    def __init__(self, folders: Iterable[Path], made: Iterable[Template] = (), *, created: Path | None = None) -> None:
+    def __init__(
+        self,
+        folders: Iterable[Path],
+        made: Iterable[Template] = (),
+        *,
+        created: Path | None = None,
+        age: Age = CURRENT,
+    ) -> None:
+        self.age = age
         self._folders = tuple(folders)
         self._made = tuple(made)
         self._created = created
@@ -115,7 +126,7 @@ class TemplateFolder:
     def add(self, *, tree: Tree, **fields: Any) -> Template:
         """Add a template to a project permanently, with the first free id from 2000 on.
 
-        :param fields: name, project_id, creator, category and description.
+        :param fields: name, project_id, creator, category, description and schemes, as in a file.
         """
         if self._created is None:
             raise ValueError("this folder accepts no new templates")
@@ -135,9 +146,10 @@ class TemplateFolder:
         return next((one.name for one in self._all().values() if one.internal_id == internal_id), "")
 
     def expanded(self, tree: Tree) -> Tree:
-        """Copy a tree with each SubProcess node's child as ``pipeline``, its shown variables set by the parent.
+        """Copy a tree with each SubProcess node's child as ``pipeline``, its variables replaced by the parent's.
 
-        A SubProcess that already carries a ``pipeline`` keeps it.
+        Of the child's variables those go that nothing in it refers to. A SubProcess that already carries a ``pipeline``
+        keeps it.
 
         :param tree: not changed.
         :raises InvalidTreeError: a child template is missing, or they form a cycle.
@@ -155,11 +167,9 @@ class TemplateFolder:
                     raise InvalidTreeError(f"subprocess template(id={activity['template_id']}) does not exist")
                 pipeline = with_drawing(child.tree)
                 for key, passed in (activity.pop("constants", None) or {}).items():
-                    if key in pipeline["constants"]:
-                        pipeline["constants"][key]["value"] = passed["value"]
-                        if "need_render" in passed:
-                            pipeline["constants"][key]["need_render"] = passed["need_render"]
-                activity["pipeline"] = {**self._expanded(pipeline, depth - 1), "id": activity["id"]}
+                    pipeline["constants"][key] = {name: value for name, value in passed.items() if name != "form"}
+                pruned = without_unreferenced(pipeline, keep_outputs=True)
+                activity["pipeline"] = {**self._expanded(pruned, depth - 1), "id": activity["id"]}
         return tree
 
     def _all(self) -> dict[tuple[bool, int], Template]:
@@ -175,7 +185,7 @@ class TemplateFolder:
                 status = path.stat()
                 stamp = (status.st_mtime_ns, status.st_size)
                 known = self._files.get(path)
-                current[path] = known if known and known[0] == stamp else (stamp, _read(path, common))
+                current[path] = known if known and known[0] == stamp else (stamp, self._read(path, common))
             except (OSError, TemplateFileError):
                 if strict:
                     raise
@@ -188,6 +198,10 @@ class TemplateFolder:
             for common in (False, True):
                 place = folder / COMMON if common else folder
                 yield from ((path, common) for path in sorted(place.glob("*.json")))
+
+    def _read(self, path: Path, common: bool) -> Template:
+        template = _read(path, common)
+        return template if self.age.has_independent_subprocesses else replace(template, independent_subprocess=False)
 
 
 def _read(path: Path, common: bool) -> Template:
@@ -214,4 +228,9 @@ def _read(path: Path, common: bool) -> Template:
 
 
 def _schemes(template_id: int, schemes: Mapping[str, Any]) -> tuple[Scheme, ...]:
-    return tuple(Scheme(f"{template_id}-{name}", name, tuple(nodes)) for name, nodes in schemes.items())
+    """Read the schemes by name: the ids of their nodes, or an object that has the scheme's own id too."""
+    objects = {
+        name: one if isinstance(one, dict) else {"id": f"{template_id}-{name}", "node_ids": one}
+        for name, one in schemes.items()
+    }
+    return tuple(Scheme(str(one["id"]), name, tuple(one["node_ids"])) for name, one in objects.items())

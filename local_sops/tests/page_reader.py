@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
+from sops_client import is_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from sops_client import SopsClient
+
+#: The template of which a task fails.
+FAIL = 12
 _VOID = frozenset({"meta", "link", "input", "br"})
 
 
@@ -114,3 +120,41 @@ class Page:
 
 def _buttons(form: Element) -> list[str]:
     return [one.attributes.get("value", "") for one in form.all("button")]
+
+
+def task_page(sops: SopsClient, task_id: int) -> Page:
+    return Page.get(sops.detail(task_id)["task_url"])
+
+
+def list_page(sops: SopsClient, **query: Any) -> Page:
+    return Page(requests.get(f"{sops.base_url}/", params=query, timeout=10))
+
+
+def names_on(page: Page) -> list[str]:
+    return [row.all("td")[1].words for row in page["tasks"].all("tbody")[0].all("tr")]
+
+
+def node_table(page: Page) -> dict[str, str]:
+    """Name -> state, in the order of the page; the start and end of subprocesses only once."""
+    rows = [row for row in page.root.all("tr") if row.attributes.get("id", "").startswith("row-")]
+    return {row.all("td")[0].words: row.all("td")[2].words for row in rows}
+
+
+def drawn(page: Page) -> dict[str, str]:
+    """Name -> look of every node in the picture."""
+    nodes = page["drawing"].all("g")
+    return {one.all("title")[0].text.splitlines()[0]: one.attributes["class"].split()[1] for one in nodes}
+
+
+def press(page: Callable[[], Page], action: str, **typed: str) -> Page:
+    """Press a button as soon as the engine lets it be: for a moment after a failure it refuses."""
+    deadline = time.monotonic() + 10
+    while (done := page().press(action, **typed)).status == 409:
+        assert time.monotonic() < deadline, done.html
+    return done
+
+
+def failed(sops: SopsClient, template_id: int = FAIL, **body: Any) -> int:
+    task_id: int = sops.run(template_id, **body)["task_id"]
+    sops.wait(task_id, is_in("FAILED"))
+    return task_id

@@ -96,7 +96,8 @@ def test_a_task_needs_a_name(sops: SopsClient) -> None:
 
 def test_subprocesses_are_of_the_own_project(sops: SopsClient) -> None:
     node = {key: value for key, value in display("a").items() if key != "component"}
-    own, foreign = ({**node, "type": "SubProcess", "template_id": str(number)} for number in (LEAF, 29))
+    calls = {"type": "SubProcess", "constants": {}}
+    own, foreign = ({**node, **calls, "template_id": str(number)} for number in (LEAF, 29))
     made = sops.post(PATH, {"name": "fast", "pipeline_tree": tree_of([own], "start>a a>end")})
     assert made["result"], made
     refused = sops.post(PATH, {"name": "fast", "pipeline_tree": tree_of([foreign], "start>a a>end")})

@@ -89,6 +89,13 @@ class Task:
 
 
 @pytest.fixture(scope="module")
+def sops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SopsClient]:
+    """A server of these tests' own: what they plan would use up the project's share of plans."""
+    with running_server(tmp_path_factory.mktemp("odd")) as server:
+        yield server.client
+
+
+@pytest.fixture(scope="module")
 def task(sops: SopsClient) -> Task:
     return Task(sops)
 

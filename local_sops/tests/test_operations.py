@@ -154,6 +154,11 @@ class TestCallback:
         sops.wait(task_id, is_in("FINISHED"))
         assert sops.detail(task_id)["outputs"] == [{"key": "${answer}", "value": {"ok": 1}, "name": "answer"}]
 
+    def test_an_unknown_node_is_a_bad_parameter(self, sops: SopsClient) -> None:
+        task_id = sops.create(PAUSE)["task_id"]
+        answer = sops.post(f"node_callback/{task_id}/{BUSINESS}", {"node_id": "nowhere", "callback_data": {}})
+        assert (answer["code"], answer["message"]) == (3540000, f"task[{task_id}] does not have node[nowhere]")
+
     def test_a_node_inside_a_subprocess_is_addressed_by_its_id_alone(self, sops: SopsClient) -> None:
         created = sops.run(PAUSE_IN_SUBPROCESS)
         tree = created["pipeline_tree"]

@@ -232,7 +232,7 @@ def test_one_that_is_due_starts_its_task_in_time_and_plans_the_next(data_folder:
 
 
 def test_an_old_server_refuses_changes_while_one_is_enabled(data_folder: Path) -> None:
-    with running_server(data_folder, "--api", "2020") as server:
+    with running_server(data_folder, "--server", "2020") as server:
         key = plan(server.client, LINEAR)["id"]
         enable(server.client, key)
         for what, value in (("cron", EVERY_MINUTE), ("constants", {"${who}": "x"})):

@@ -55,7 +55,7 @@ def test_a_port_that_is_taken_is_named(data_folder: Path) -> None:
         (["--rate-limit", "5"], "must have the form N/SECONDS, for example 100/60"),
         (["--rate-limit", "0/1"], "must have the form N/SECONDS, for example 100/60"),
         (["--expire-after-days", "-1"], "is less than 0"),
-        (["--api", "2018"], "invalid choice: '2018'"),
+        (["--server", "2018"], "invalid choice: '2018'"),
         (["--project-constants", "/nowhere"], "--project-constants /nowhere: No such file"),
     ],
 )
@@ -118,7 +118,8 @@ def test_help_tells_of_every_option() -> None:
         "--cache-like-production",
         "--web-processes",
         "--rate-limit",
-        "--api",
+        "--server",
+        "--multi-tenant",
         "--expire-after-days",
         "--project-constants",
         "--allow-scripts",

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sops_client import BUSINESS, SopsClient, node_ids
+from sops_client import BUSINESS, SopsClient, node_ids, running_server
 from tree_fixtures import constant, display, edges_of, tree_of
 
-LINEAR, NESTED, OPTIONAL, OPTIONAL_PARALLEL, QUICK, COMMON = 1, 8, 9, 10, 18, 10001
+from local_sops.template_folder import SHIPPED_TEMPLATES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINEAR, LEAF, NESTED, OPTIONAL, OPTIONAL_PARALLEL, QUICK, COMMON = 1, 6, 8, 9, 10, 18, 10001
 
 
 def refused(sops: SopsClient, template_id: int, **body: Any) -> tuple[int, str]:
     answer = sops.post(f"create_task/{template_id}/{BUSINESS}", {"name": "test", **body})
     assert answer["result"] is False
     return answer["code"], answer["message"]
+
+
+def template_file(name: str) -> Any:
+    return json.loads((SHIPPED_TEMPLATES / f"{name}.json").read_bytes())
 
 
 def template_tree(sops: SopsClient, template_id: int) -> Any:
@@ -46,6 +56,28 @@ def test_constants_are_set_with_their_types_and_unused_ones_are_dropped(sops: So
     assert constants["${who}"]["value"] == "amy"
     assert constants["${seconds}"]["value"] == 3
     assert not {"${unused}", "${nowhere}"} & set(constants)
+
+
+def test_an_output_that_no_node_refers_to_is_dropped_but_in_a_subprocess(sops: SopsClient) -> None:
+    assert "${reply}" in template_tree(sops, LEAF)["outputs"]
+    alone = sops.create(LEAF)["pipeline_tree"]
+    assert (alone["outputs"], set(alone["constants"])) == ([], {"${message}"})
+    tree = sops.create(NESTED)["pipeline_tree"]
+    called = tree["activities"][node_ids(tree)["call leaf"]]["pipeline"]
+    assert (called["outputs"], set(called["constants"])) == (["${reply}"], {"${message}", "${reply}"})
+
+
+def test_a_subprocess_whose_variables_have_no_place_cannot_be_unfolded(data_folder: Path, tmp_path: Path) -> None:
+    tree = template_file("nested")["pipeline_tree"]
+    for node in tree["activities"].values():
+        for passed in node.get("constants", {}).values():
+            del passed["index"]
+    (tmp_path / "bad.json").write_text(json.dumps({"id": 900, "name": "bad", "pipeline_tree": tree}))
+    with running_server(data_folder, "--templates", str(tmp_path)) as server:
+        reason = "[API] create_task create pipeline without tree error: 'index'"
+        assert refused(server.client, 900) == (3599999, reason)
+        answer = server.client.get(f"get_template_info/900/{BUSINESS}", unfold_subprocess="1")
+        assert (answer["code"], answer["message"]) == (3599999, "format_template_data failed: 'index'")
 
 
 def test_a_subprocess_is_unfolded_in_a_task(sops: SopsClient) -> None:
@@ -129,6 +161,19 @@ class TestOwnTree:
         assert {key: one["value"] for key, one in tree["constants"].items()} == {"${x}": 5, "${unused}": 2}
         assert [one["template_node_id"] for one in tree["activities"].values()] == ["a"]
         assert "line" not in tree
+
+    @pytest.mark.parametrize("missing", ["constants", "index"])
+    def test_a_subprocess_needs_what_it_is_unfolded_with(self, sops: SopsClient, missing: str) -> None:
+        call = {**display("call"), "type": "SubProcess", "template_id": str(LEAF), "constants": {}}
+        passed = constant("message", "x")
+        if missing == "index":
+            del passed["index"]
+            call["constants"] = {"${message}": passed}
+        else:
+            del call["constants"]
+        own = tree_of([call], "start>call call>end")
+        code, message = refused(sops, QUICK, pipeline_tree=own)
+        assert (code, message) == (3599999, f"[API] create_task get invalid pipeline_tree: '{missing}'")
 
     def test_what_is_missing_is_named(self, sops: SopsClient) -> None:
         code, message = refused(sops, QUICK, pipeline_tree={"activities": {}})

@@ -81,6 +81,16 @@ def test_a_task_for_a_functionary_is_not_started_until_it_is_claimed(sops: SopsC
     assert item["current_flow"] == "func_claim"
 
 
+def test_a_choice_without_its_definition_is_accepted_and_never_starts(sops: SopsClient) -> None:
+    choice = constant("kind", {"default": "s", "items_text": "[]"}, custom_type="text_value_select", is_meta=True)
+    tree = tree_of([display("a", "${kind}")], "start>a a>end", constants=[choice])
+    task_id = sops.create(QUICK, pipeline_tree=tree)["task_id"]
+    assert sops.start(task_id)["result"]
+    sops.wait(sops.run(QUICK)["task_id"])
+    assert sops.status(task_id)["state"] == "CREATED"
+    assert sops.start(task_id)["result"]
+
+
 def test_create_and_start_does_both(sops: SopsClient) -> None:
     answer = sops.post(f"create_and_start_task/{LINEAR}/{BUSINESS}", {"name": "both", "constants": {"${seconds}": 0}})
     assert sops.wait(answer["data"]["task_id"])["state"] == "FINISHED"

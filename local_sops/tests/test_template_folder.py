@@ -76,7 +76,7 @@ def test_a_file_that_is_no_template_is_named(tmp_path: Path, text: str) -> None:
 
 
 def subprocess_of(template_id: int, **constants: Any) -> Any:
-    passed = {f"${{{name}}}": {"value": value} for name, value in constants.items()}
+    passed = {f"${{{name}}}": constant(name, value) for name, value in constants.items()}
     return {**display("sub"), "type": "SubProcess", "template_id": str(template_id), "constants": passed}
 
 
@@ -87,6 +87,15 @@ def test_a_subprocess_is_unfolded_with_what_its_parent_passes(tmp_path: Path) ->
     sub = TemplateFolder([tmp_path]).expanded(parent)["activities"]["sub"]
     assert sub["pipeline"]["constants"]["${said}"]["value"] == "passed"
     assert "constants" not in sub
+
+
+def test_a_subprocess_whose_variables_have_no_place_is_refused(tmp_path: Path) -> None:
+    child = tree_of([display("a", "${said}")], "start>a a>end", constants=[constant("said", "default")])
+    write(tmp_path / "child.json", {"id": 1, "name": "child", "pipeline_tree": child})
+    parent = tree_of([subprocess_of(1, said="passed")], "start>sub sub>end")
+    del parent["activities"]["sub"]["constants"]["${said}"]["index"]
+    with pytest.raises(InvalidTreeError, match="'index'"):
+        TemplateFolder([tmp_path]).expanded(parent)
 
 
 @pytest.mark.parametrize("called", [1, 99], ids=["itself", "nothing"])

@@ -71,8 +71,9 @@ def test_a_choice_may_refer_to_another_constant(sops: SopsClient) -> None:
 def test_a_table_gives_its_columns(sops: SopsClient) -> None:
     rows = [{"ip": "10.0.0.1", "port": 22}, {"ip": "10.0.0.2", "port": 80}]
     table = constant("table", rows, custom_type="datatable")
-    assert value_of(sops, constant("ips", "${table.flat_ip}"), table) == "10.0.0.1\n10.0.0.2"
+    assert value_of(sops, constant("ips", "${table.flat__ip}"), table) == "10.0.0.1\n10.0.0.2"
     assert value_of(sops, constant("ports", "${table.port}"), table) == "[22, 80]"
+    assert value_of(sops, constant("ips", "${table.flat_ip}"), table) == "${table.flat_ip}"
 
 
 @pytest.mark.parametrize(("custom_type", "value"), [("input", "a"), ("textarea", "a\nb"), ("int", 3)])

@@ -11,17 +11,28 @@ import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.models import TaskState
+from tests.aged_sops import DEFAULT_AGE, is_at_least, run_local_sops
+from tests.contract.export import bring, exported_names
 from tests.contract.flows import Flows
-from tests.contract.server import CONNECTION, ForeignServer, needs_of
+from tests.contract.server import (
+    CONNECTION,
+    OTHER_PROJECTS_TEMPLATE,
+    ForeignServer,
+    age_from_environment,
+    fits_age,
+    needs_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_sops.sops.models import CreatedTask, TaskStatus
+    from demo.local_sops import LocalSops
     from tests.contract.server import Need
 
 _FOLDER = Path(__file__).parent
 _SERVER = pytest.StashKey["ForeignServer | None"]()
+_AGE = pytest.StashKey[str]()
 _NEEDS = pytest.StashKey[dict[str, "tuple[Need, ...]"]]()
 _NOT_RUN = pytest.StashKey[dict[str, "tuple[Need, ...]"]]()
 _DRIVEN = pytest.StashKey[list[str]]()
@@ -33,10 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "flow(name): needs a task that runs like this template of local_sops",
         "esb: needs ESB beside the API gateway",
         "other_project: needs a project beside the connection's, by SOPS's own id",
+        "since(age): what SOPS does from this age on",
+        "until(age): what SOPS did up to this age",
     ):
         config.addinivalue_line("markers", marker)
     try:
         config.stash[_SERVER] = ForeignServer.from_environment(os.environ)
+        config.stash[_AGE] = age_from_environment(os.environ)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_NEEDS], config.stash[_NOT_RUN], config.stash[_DRIVEN] = {}, {}, []
@@ -44,15 +58,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     server = "local_sops" if config.stash[_SERVER] is None else f"the server of {CONNECTION}"
-    return f"contract: drives {server}; tests/contract/README.md says how to name another"
+    age = config.stash[_AGE]
+    return f"contract: drives {server} as a SOPS of {age}; tests/contract/README.md says how to name another"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     server = config.stash[_SERVER]
     cases = [item for item in items if _FOLDER in item.path.parents]
-    not_run = []
+    not_run = [case for case in cases if not fits_age(case, config.stash[_AGE])]
     for case in cases:
+        if case in not_run:
+            continue
         needs = config.stash[_NEEDS][case.nodeid] = needs_of(case)
         missing = tuple(need for need in needs if server is not None and not server.has(need))
         if missing:
@@ -79,7 +96,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section(f"contract suite: {len(not_run)} cases not run")
         cases = Counter((nodeid.rpartition("/")[2].partition("[")[0], needs) for nodeid, needs in not_run.items())
         for (case, needs), number in cases.items():
-            wanted = ", ".join(" or ".join(need.variables) for need in needs)
+            wanted = ", ".join(need.variable for need in needs)
             terminalreporter.line(f"{case}{f' ({number} times)' if number > 1 else ''}: set {wanted}")
 
 
@@ -96,10 +113,28 @@ def foreign_server(pytestconfig: pytest.Config) -> ForeignServer | None:
 
 
 @pytest.fixture(scope="session")
+def server_age(pytestconfig: pytest.Config) -> str:
+    """The age of the server."""
+    return pytestconfig.stash[_AGE]
+
+
+@pytest.fixture(scope="session")
+def aged_sops(
+    request: pytest.FixtureRequest, server_age: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalSops]:
+    """The local_sops that is driven, of the wanted age."""
+    if server_age == DEFAULT_AGE:
+        yield request.getfixturevalue("local_sops")
+        return
+    with run_local_sops(tmp_path_factory.mktemp("aged_sops"), "--server", server_age) as sops:
+        yield sops
+
+
+@pytest.fixture(scope="session")
 def hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | None) -> Iterator[SopsHook]:
     """A hook on the server."""
     if foreign_server is None:
-        connection = request.getfixturevalue("local_sops").connection_json()
+        connection = request.getfixturevalue("aged_sops").connection_json()
     else:
         connection = foreign_server.connection
     yield from _connected(request.config, "sops_contract", connection)
@@ -109,7 +144,7 @@ def hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | None) -
 def esb_hook(request: pytest.FixtureRequest, foreign_server: ForeignServer | None) -> Iterator[SopsHook]:
     """A hook on the same SOPS through ESB; for cases marked ``esb``."""
     if foreign_server is None:
-        connection = request.getfixturevalue("local_sops").connection_json(gateway="esb")
+        connection = request.getfixturevalue("aged_sops").connection_json(gateway="esb")
     else:
         connection = foreign_server.esb_connection
     yield from _connected(request.config, "sops_contract_esb", connection)
@@ -131,14 +166,24 @@ def other_project(hook: SopsHook, foreign_server: ForeignServer | None) -> Itera
 
 
 @pytest.fixture(scope="session")
-def template_ids(hook: SopsHook, foreign_server: ForeignServer | None) -> dict[str, int]:
-    """Ids of the server's templates by the names of local_sops's."""
+def template_ids(
+    request: pytest.FixtureRequest, hook: SopsHook, foreign_server: ForeignServer | None, server_age: str
+) -> dict[str, int]:
+    """Ids of the server's templates by the names of local_sops's: of imported ones wherever that is possible."""
     if foreign_server is not None:
-        return dict(foreign_server.template_ids)
-    projects = (hook, SopsHook(hook.sops_conn_id, bk_biz_id=2, scope="project"))
-    templates = [item for project in projects for item in project.get_template_list()]
-    templates += hook.get_common_template_list()
-    return {item.name: item.id for item in templates if item.id is not None}
+        there = dict(foreign_server.template_ids)
+        may_import = foreign_server.any_template is None
+        imports_into_other = may_import and foreign_server.other_project is not None
+    else:
+        templates = [*hook.get_template_list(), *hook.get_common_template_list()]
+        there = {item.name: item.id for item in templates if item.id is not None}
+        may_import = imports_into_other = is_at_least(server_age, "2020")
+    if not may_import:
+        return there
+    imported = bring(hook, exported_names())
+    if imports_into_other:
+        imported |= bring(request.getfixturevalue("other_project"), [OTHER_PROJECTS_TEMPLATE])
+    return {**there, **imported, **(foreign_server.template_ids if foreign_server else {})}
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,8 @@ class Flows:
 
     def revoke_running(self) -> None:
         """Stop what was left running. Tasks that were never started stay: SOPS cannot revoke them."""
-        for task_id, status in self.hook.get_tasks_status(self._task_ids, fresh=True).items():
+        for task_id in self._task_ids:
+            status = self.hook.get_task_status(task_id, fresh=True)
             if status.state != TaskState.CREATED and not status.state.is_terminal:
                 with contextlib.suppress(SopsError):
                     self.hook.operate_task(task_id, "revoke")

@@ -1,4 +1,4 @@
-"""Which SOPS the contract suite drives, and which of the things that its cases need are there."""
+"""Which SOPS the contract suite drives, of which age, and which of the things that its cases need are there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.aged_sops import AGES, DEFAULT_AGE, is_at_least
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pytest
 
+AGE = "SOPS_CONTRACT_SERVER"
 CONNECTION = "SOPS_CONTRACT_CONNECTION"
 ESB_CONNECTION = "SOPS_CONTRACT_ESB_CONNECTION"
 ANY_TEMPLATE = "SOPS_CONTRACT_ANY_TEMPLATE"
@@ -24,6 +27,9 @@ NO_SUCH_ID = 999_999_999
 TEMPLATE_FILES: Mapping[str, Path] = {
     path.stem: path for path in (Path(__file__).parents[2] / "local_sops/local_sops/templates").rglob("*.json")
 }
+#: Templates that an import cannot bring: common ones, those whose subprocesses an administrator makes independent, and
+#: one that needs ITSM beside SOPS.
+NOT_IMPORTABLE = frozenset({"common_linear", "independent", "independent_fail", "independent_pause", "approval"})
 
 
 @dataclass(frozen=True)
@@ -39,14 +45,10 @@ class Need:
     name: str = ""
 
     @property
-    def variables(self) -> tuple[str, ...]:
-        """The environment variables of which one meets the need on a server that is not local_sops."""
-        if self.kind == "esb":
-            return (ESB_CONNECTION,)
-        if self.kind == "other_project":
-            return (OTHER_PROJECT,)
-        variable = TEMPLATE_PREFIX + self.name.upper()
-        return (variable, ANY_TEMPLATE) if self.kind == "flow" else (variable,)
+    def variable(self) -> str:
+        """The environment variable that meets the need on a server that is not local_sops."""
+        by_kind = {"esb": ESB_CONNECTION, "other_project": OTHER_PROJECT}
+        return by_kind.get(self.kind) or TEMPLATE_PREFIX + self.name.upper()
 
 
 def needs_of(item: pytest.Item) -> tuple[Need, ...]:
@@ -62,8 +64,29 @@ def needs_of(item: pytest.Item) -> tuple[Need, ...]:
     return tuple(dict.fromkeys(needs))
 
 
+def fits_age(item: pytest.Item, age: str) -> bool:
+    """Tell whether a case says something about a server of an age."""
+    since, until = (_arguments(item, kind) for kind in ("since", "until"))
+    return all(is_at_least(age, str(first)) for first in since) and all(is_at_least(str(last), age) for last in until)
+
+
+def age_from_environment(environment: Mapping[str, str]) -> str:
+    """Read which age the server has, or local_sops is to play.
+
+    :raises ValueError: there is no such age.
+    """
+    age = environment.get(AGE) or DEFAULT_AGE
+    if age not in AGES:
+        raise ValueError(f"{AGE} is {age!r}: it must be one of {', '.join(AGES)}")
+    return age
+
+
 def _arguments(item: pytest.Item, marker: str) -> Iterable[object]:
     return (name for mark in item.iter_markers(marker) for name in mark.args)
+
+
+#: The template that belongs into the other project.
+OTHER_PROJECTS_TEMPLATE = "plain_project"
 
 
 @dataclass(frozen=True)
@@ -72,8 +95,9 @@ class ForeignServer:
 
     :param connection: the value of an ``AIRFLOW_CONN_<ID>``, JSON or URI.
     :param esb_connection: the same SOPS through ESB.
-    :param template_ids: by the name of local_sops's template that each is like.
-    :param any_template: a template of the business that tasks with a tree of their own are created with.
+    :param template_ids: those that are there already, by the name of local_sops's template that each is like.
+    :param any_template: a template of the business that tasks with a tree of their own are created with. If it is set,
+        nothing is imported: for an app that may not import.
     :param other_project: SOPS's own id of a project that ``bk_biz_id`` of the connection does not mean.
     """
 
@@ -115,9 +139,12 @@ class ForeignServer:
             return self.esb_connection is not None
         if need.kind == "other_project":
             return self.other_project is not None
-        if need.kind == "flow" and self.any_template is not None:
+        if need.name in self.template_ids:
             return True
-        return need.name in self.template_ids
+        if self.any_template is not None:
+            return need.kind == "flow"
+        importable = need.name not in NOT_IMPORTABLE
+        return importable and (need.name != OTHER_PROJECTS_TEMPLATE or self.other_project is not None)
 
 
 def _number(environment: Mapping[str, str], variable: str) -> int | None:

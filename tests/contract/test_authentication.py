@@ -71,6 +71,7 @@ def test_test_connection_says_that_the_business_is_unknown(gateway_hook: SopsHoo
     assert str(NO_SUCH_ID) in sentence
 
 
+@pytest.mark.since("2020")
 def test_an_unknown_business_is_not_found(gateway_hook: SopsHook) -> None:
     with SopsHook(gateway_hook.sops_conn_id, bk_biz_id=NO_SUCH_ID) as elsewhere, pytest.raises(SopsNotFoundError) as no:
         elsewhere.get_template_list()
@@ -89,6 +90,7 @@ def test_a_call_that_does_not_exist_is_told_from_a_failure(
     assert not refusal.value.outcome_unknown
 
 
+@pytest.mark.since("2020")
 def test_the_projects_of_the_user_hold_the_connections_business(hook: SopsHook) -> None:
     connection = hook.connection
     key = "bk_biz_id" if connection.scope == "cmdb_biz" else "project_id"

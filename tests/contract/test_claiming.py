@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from tests.contract.flows import Flows
 
-pytestmark = [pytest.mark.contract, pytest.mark.integration]
+pytestmark = [pytest.mark.contract, pytest.mark.integration, pytest.mark.since("3.25")]
 
 
 @pytest.mark.template("linear")

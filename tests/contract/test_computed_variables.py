@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.contract, pytest.mark.integration]
 
 
-@pytest.mark.flow("computed")
+@pytest.mark.template("computed")
 def test_times_choices_and_tables_are_computed(hook: SopsHook, flows: Flows) -> None:
     before = datetime.datetime.now(datetime.UTC)
     task, _ = flows.run("computed")

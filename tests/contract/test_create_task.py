@@ -56,12 +56,23 @@ def test_constants_that_nothing_refers_to_are_dropped(flows: Flows) -> None:
     assert "${unused}" not in constants_of(flows.create("linear", constants={"${unused}": "changed"}))
 
 
+@pytest.mark.template("leaf")
+def test_an_output_that_no_node_refers_to_is_dropped(
+    hook: SopsHook, flows: Flows, template_ids: dict[str, int]
+) -> None:
+    assert hook.get_template_info(template_ids["leaf"]).pipeline_tree["outputs"] == ["${reply}"]
+    task = flows.create("leaf")
+    assert task.pipeline_tree["outputs"] == []
+    assert set(constants_of(task)) == {"${message}"}
+
+
 @pytest.mark.template("linear")
 @pytest.mark.parametrize("key", ["${greeting}", "${said}"], ids=["hidden", "component output"])
 def test_constants_that_no_form_shows_can_be_set(flows: Flows, key: str) -> None:
     assert constants_of(flows.create("linear", constants={key: "changed"}))[key] == "changed"
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("quick")
 @pytest.mark.parametrize("characters", ["n" * 67, "任" * 67], ids=["ascii", "chinese"])
 def test_a_name_may_have_100_characters_and_not_101(hook: SopsHook, flows: Flows, characters: str) -> None:
@@ -80,6 +91,7 @@ def test_a_name_is_kept_to_the_character(hook: SopsHook, flows: Flows) -> None:
     assert hook.get_task_detail(task.task_id).name == name
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("quick")
 @pytest.mark.parametrize(
     "parameters",
@@ -89,7 +101,11 @@ def test_a_name_is_kept_to_the_character(hook: SopsHook, flows: Flows) -> None:
         pytest.param({"name": 5}, id="name is a number"),
         pytest.param({"name": "x", "constants": ["${who}"]}, id="constants are a list"),
         pytest.param({"name": "x", "flow_type": "weird"}, id="unknown flow type"),
-        pytest.param({"name": "x", "callback_url": "ftp://example.com"}, id="callback_url is not http"),
+        pytest.param(
+            {"name": "x", "callback_url": "ftp://example.com"},
+            id="callback_url is not http",
+            marks=pytest.mark.since("3.25"),
+        ),
     ],
 )
 def test_malformed_parameters_are_refused(hook: SopsHook, any_template: int, parameters: Mapping[str, Any]) -> None:
@@ -105,6 +121,7 @@ def test_the_same_call_twice_makes_two_tasks(flows: Flows) -> None:
     assert flows.create("quick", name=name).task_id != flows.create("quick", name=name).task_id
 
 
+@pytest.mark.since("3.28")
 @pytest.mark.template("linear")
 def test_every_task_has_node_ids_of_its_own_and_names_the_templates(
     hook: SopsHook, flows: Flows, template_ids: dict[str, int]
@@ -119,6 +136,7 @@ def test_every_task_has_node_ids_of_its_own_and_names_the_templates(
         assert origins == {node_id: node["name"] for node_id, node in template.activities.items()}
 
 
+@pytest.mark.since("3.28")
 @pytest.mark.template("nested")
 def test_nodes_in_subprocesses_have_ids_of_their_own_too(flows: Flows) -> None:
     activities = flows.create("nested").pipeline_tree["activities"].values()
@@ -130,6 +148,7 @@ def test_nodes_in_subprocesses_have_ids_of_their_own_too(flows: Flows) -> None:
     assert origins[0] == origins[1]
 
 
+@pytest.mark.since("3.28")
 @pytest.mark.template("nested")
 def test_a_subprocess_of_a_task_names_its_template_as_the_original_one(
     flows: Flows, hook: SopsHook, template_ids: dict[str, int]
@@ -140,6 +159,7 @@ def test_a_subprocess_of_a_task_names_its_template_as_the_original_one(
             assert node["original_template_id"] == template[node["template_node_id"]]["template_id"]
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("common_linear")
 @pytest.mark.parametrize("source", ["common", "a word that SOPS does not know"])
 def test_a_common_template_needs_its_source(
@@ -151,6 +171,7 @@ def test_a_common_template_needs_its_source(
         hook.create_task(template_ids["common_linear"], new_name())
 
 
+@pytest.mark.since("3.28")
 @pytest.mark.flow("quick")
 def test_a_task_can_bring_its_own_tree(hook: SopsHook, any_template: int) -> None:
     tree = tree_of("linear", {"${who}": "own tree"})
@@ -161,6 +182,7 @@ def test_a_task_can_bring_its_own_tree(hook: SopsHook, any_template: int) -> Non
     assert {node["template_node_id"] for node in task.pipeline_tree["activities"].values()} == set(tree["activities"])
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("quick")
 def test_a_tree_of_ones_own_is_checked(hook: SopsHook, any_template: int) -> None:
     with pytest.raises(SopsError) as refusal:
@@ -168,6 +190,7 @@ def test_a_tree_of_ones_own_is_checked(hook: SopsHook, any_template: int) -> Non
     assert refusal.value.code == 3599999
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("plain_project")
 @pytest.mark.other_project
 def test_a_task_is_made_in_the_project_of_its_scope(
@@ -181,6 +204,7 @@ def test_a_task_is_made_in_the_project_of_its_scope(
         hook.create_task(template_ids["plain_project"], name)
 
 
+@pytest.mark.since("2020")
 def test_an_unknown_template_is_not_found(gateway_hook: SopsHook) -> None:
     with pytest.raises(SopsNotFoundError) as no_template:
         gateway_hook.create_task(NO_SUCH_ID, new_name())

@@ -29,6 +29,7 @@ def test_a_failed_node_fails_the_task_and_nothing_follows(failed: tuple[CreatedT
     assert node_named(status, "fails").finish_time is not None
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail")
 def test_the_error_of_a_failed_node_is_told_on_demand(hook: SopsHook, failed: tuple[CreatedTask, TaskStatus]) -> None:
     task, status = failed
@@ -38,6 +39,7 @@ def test_the_error_of_a_failed_node_is_told_on_demand(hook: SopsHook, failed: tu
     assert not hook.get_task_status(task.task_id, fresh=True).ex_data
 
 
+@pytest.mark.since("3.32")
 @pytest.mark.flow("fail")
 def test_a_failed_node_without_automatic_retries_has_none_pending(
     hook: SopsHook, failed: tuple[CreatedTask, TaskStatus]
@@ -55,6 +57,7 @@ def test_whether_retries_are_pending_is_unknown_unless_asked(
     assert hook.get_task_status(failed[0].task_id, fresh=True).auto_retry_pending is None
 
 
+@pytest.mark.since("3.34")
 @pytest.mark.flow("fail_autoretry")
 def test_automatic_retries_are_pending_while_the_task_is_failed(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("fail_autoretry")
@@ -76,6 +79,45 @@ def test_automatic_retries_are_pending_while_the_task_is_failed(hook: SopsHook, 
     assert (info["node_id"], info["auto_retry_times"]) == (node_named(status, "fails again").id, 2)
 
 
+@pytest.mark.since("3.25")
+@pytest.mark.flow("fail_autoretry")
+def test_the_server_retries_by_itself_and_the_node_counts(hook: SopsHook, flows: Flows) -> None:
+    task = flows.start("fail_autoretry")
+    status = wait_until(
+        hook,
+        task.task_id,
+        "its second retry",
+        lambda status: status.state == FAILED and node_named(status, "fails again").retry == 2,
+    )
+    (node,) = status.failed_nodes
+    (in_tree,) = (one for one in task.pipeline_tree["activities"].values() if one["id"] == node.id)
+    assert in_tree["auto_retry"]["times"] == 2
+
+
+@pytest.mark.since("3.32")
+@pytest.mark.until("3.32")
+@pytest.mark.flow("fail_autoretry")
+def test_before_3_33_only_the_failed_node_tells_of_retries_to_come(hook: SopsHook, flows: Flows) -> None:
+    task = flows.start("fail_autoretry")
+    wait_for_state(hook, task.task_id, FAILED)
+    pending = hook.get_task_status(task.task_id, with_auto_retry_status=True, with_failed_node_info=True, fresh=True)
+    assert "auto_retry_status" not in pending.raw
+    assert pending.auto_retry_pending is True
+    (info,) = pending.raw["failed_node_info"].values()
+    assert info["max_auto_retry_times"] == 2
+
+
+@pytest.mark.until("3.28")
+@pytest.mark.flow("fail_autoretry")
+def test_before_3_29_nothing_tells_of_retries_to_come(hook: SopsHook, flows: Flows) -> None:
+    task = flows.start("fail_autoretry")
+    wait_for_state(hook, task.task_id, FAILED)
+    asked = hook.get_task_status(task.task_id, with_auto_retry_status=True, with_failed_node_info=True, fresh=True)
+    assert not {"auto_retry_status", "failed_node_info"} & set(asked.raw)
+    assert asked.auto_retry_pending is None
+
+
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail_ignorable")
 def test_an_ignored_error_leaves_the_node_finished_and_the_task_goes_on(flows: Flows) -> None:
     _, status = flows.run("fail_ignorable")
@@ -95,6 +137,7 @@ def test_a_skipped_node_is_finished_and_the_task_goes_on(hook: SopsHook, flows: 
     assert not done.ex_data
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail")
 def test_a_retry_with_the_same_inputs_fails_again_and_is_counted(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("fail", FAILED)
@@ -122,6 +165,7 @@ def test_a_retry_with_other_inputs_can_succeed(hook: SopsHook, flows: Flows) -> 
     assert (done.nodes[node_id].state, done.nodes[node_id].retry, done.nodes[node_id].skip) == (FINISHED, 1, False)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail_hard")
 @pytest.mark.parametrize("action", ["retry", "skip"])
 def test_a_node_may_forbid_retry_and_skip(hook: SopsHook, flows: Flows, action: str) -> None:
@@ -132,6 +176,7 @@ def test_a_node_may_forbid_retry_and_skip(hook: SopsHook, flows: Flows, action: 
     assert hook.get_task_status(task.task_id, fresh=True).state == FAILED
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail_in_parallel")
 def test_a_task_is_failed_while_another_branch_still_runs(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("fail_in_parallel", constants={"${slow_seconds}": "2"})
@@ -144,6 +189,7 @@ def test_a_task_is_failed_while_another_branch_still_runs(hook: SopsHook, flows:
     wait_for_state(hook, task.task_id, FINISHED)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("exclusive_nomatch")
 def test_an_exclusive_gateway_that_no_branch_matches_fails_and_can_be_led_on(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("exclusive_nomatch", FAILED)
@@ -156,6 +202,7 @@ def test_an_exclusive_gateway_that_no_branch_matches_fails_and_can_be_led_on(hoo
     assert states_by_name(done) == {"test": FINISHED}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("exclusive_nomatch")
 def test_a_failed_gateway_cannot_be_retried(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("exclusive_nomatch", FAILED)
@@ -164,6 +211,7 @@ def test_a_failed_gateway_cannot_be_retried(hook: SopsHook, flows: Flows) -> Non
         hook.operate_node(task.task_id, gateway.id, "retry")
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("conditional_parallel")
 def test_a_conditional_parallel_gateway_that_no_branch_matches_fails(flows: Flows) -> None:
     task, status = flows.run("conditional_parallel", FAILED, constants={"${n}": "0"})
@@ -172,6 +220,7 @@ def test_a_conditional_parallel_gateway_that_no_branch_matches_fails(flows: Flow
     assert set(status.ex_data) == {gateway.id}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("fail_in_subprocess")
 def test_a_failure_in_a_subprocess_is_mended_at_the_node_inside(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("fail_in_subprocess", FAILED)
@@ -188,12 +237,14 @@ def test_a_failure_in_a_subprocess_is_mended_at_the_node_inside(hook: SopsHook, 
     assert node_named(done, "after").state == FINISHED
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.flow("timeout")
 def test_a_node_over_its_time_limit_fails(flows: Flows) -> None:
     _, status = flows.run("timeout", FAILED)
     assert states_by_name(status) == {"too slow": FAILED}
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.flow("timeout_skip")
 def test_a_node_over_its_time_limit_can_be_skipped_by_the_server(flows: Flows) -> None:
     _, status = flows.run("timeout_skip")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import CreatedTask
 
-pytestmark = [pytest.mark.contract, pytest.mark.integration]
+pytestmark = [pytest.mark.contract, pytest.mark.integration, pytest.mark.since("2020")]
 
 
 def fast(hook: SopsHook, flow: str, **options: Any) -> CreatedTask:
@@ -29,6 +29,7 @@ def test_a_tree_alone_makes_a_task_that_runs(hook: SopsHook) -> None:
     assert states_by_name(status) == {"quick": TaskState.FINISHED}
 
 
+@pytest.mark.since("3.28")
 def test_its_nodes_get_new_ids_and_remember_those_they_were_given(hook: SopsHook) -> None:
     given = set(tree_of("quick", {})["activities"])
     (node,) = fast(hook, "quick").pipeline_tree["activities"].values()
@@ -43,11 +44,12 @@ def test_it_has_no_template(hook: SopsHook) -> None:
     assert (item["template_source"], item["template_id"]) == ("onetime", "")
 
 
+@pytest.mark.since("3.32")
 def test_the_server_does_not_retry_its_nodes(hook: SopsHook) -> None:
     task = fast(hook, "fail_autoretry")
     hook.start_task(task.task_id)
     wait_for_state(hook, task.task_id, TaskState.FAILED)
-    asked = hook.get_task_status(task.task_id, with_auto_retry_status=True, fresh=True)
+    asked = hook.get_task_status(task.task_id, with_failed_node_info=True, with_auto_retry_status=True, fresh=True)
     assert asked.auto_retry_pending is False
 
 

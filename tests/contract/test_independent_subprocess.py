@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import TaskStatus
     from tests.contract.flows import Flows
 
-pytestmark = [pytest.mark.contract, pytest.mark.integration]
+pytestmark = [pytest.mark.contract, pytest.mark.integration, pytest.mark.since("3.28")]
 
 PLUGIN = "subprocess_plugin"
 
@@ -35,6 +35,7 @@ def test_the_task_has_an_activity_where_the_template_has_a_subprocess(
     assert (node["type"], node["component"]["code"]) == ("ServiceActivity", PLUGIN)
 
 
+@pytest.mark.since("3.32")
 @pytest.mark.template("independent")
 def test_its_child_takes_a_value_and_gives_one_back(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("independent", constants={"${topic}": "rain"})

@@ -36,6 +36,7 @@ def test_a_finished_node_has_rendered_inputs_and_outputs(
     assert detail.histories == ()
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("linear")
 def test_node_data_are_the_same_without_the_state(
     gateway_hook: SopsHook, finished_linear: tuple[CreatedTask, TaskStatus]
@@ -47,6 +48,7 @@ def test_node_data_are_the_same_without_the_state(
     assert (data.inputs, data.outputs, data.ex_data) == (detail.data.inputs, detail.data.outputs, detail.data.ex_data)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("linear")
 def test_an_output_bound_to_a_constant_goes_by_the_constants_name(
     hook: SopsHook, finished_linear: tuple[CreatedTask, TaskStatus]
@@ -69,6 +71,7 @@ def test_a_node_that_was_not_reached_is_ready(hook: SopsHook, flows: Flows) -> N
     assert (detail.start_time, detail.histories) == (None, ())
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail")
 def test_a_failed_node_tells_its_error(hook: SopsHook, failed: tuple[CreatedTask, TaskStatus]) -> None:
     task, status = failed
@@ -80,6 +83,7 @@ def test_a_failed_node_tells_its_error(hook: SopsHook, failed: tuple[CreatedTask
     assert hook.get_task_node_data(task.task_id, node.id).ex_data == status.error_of(node)
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.flow("fail_autoretry")
 def test_earlier_tries_are_the_histories_oldest_first(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("fail_autoretry")
@@ -97,6 +101,15 @@ def test_earlier_tries_are_the_histories_oldest_first(hook: SopsHook, flows: Flo
     assert starts == sorted(starts)
 
 
+@pytest.mark.since("3.32")
+@pytest.mark.template("password")
+def test_the_log_of_a_node_has_the_engines_lines_with_all_variables(hook: SopsHook, flows: Flows) -> None:
+    task, status = flows.run("password", constants={"${user}": "ops", "${password}": "not-so-secret"})
+    log = hook.get_task_node_log(task.task_id, node_named(status, "log in").id)
+    assert "activity context values: [<ContextValue: " in log
+    assert "not-so-secret" in log
+
+
 @pytest.mark.flow("loop")
 def test_each_round_of_a_loop_can_be_read(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("loop")
@@ -108,6 +121,7 @@ def test_each_round_of_a_loop_can_be_read(hook: SopsHook, flows: Flows) -> None:
     assert hook.get_task_node_detail(task.task_id, node_id, component_code=SAY).loop == 3
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("nested")
 def test_a_nested_node_is_read_by_the_subprocesses_around_it(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("nested", constants={"${topic}": "rain"})
@@ -121,6 +135,7 @@ def test_a_nested_node_is_read_by_the_subprocesses_around_it(hook: SopsHook, flo
     assert messages == {1: "rain", 2: "middle says talk about rain"}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("nested")
 def test_a_nested_node_without_them_is_an_unhandled_error(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("nested")
@@ -132,6 +147,7 @@ def test_a_nested_node_without_them_is_an_unhandled_error(hook: SopsHook, flows:
         assert (failure.value.http_status, failure.value.code, failure.value.temporary) == (500, "50000", False)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("quick")
 def test_an_unknown_node_is_a_wrong_parameter_of_detail_and_something_else_of_data(
     hook: SopsHook, flows: Flows
@@ -144,6 +160,7 @@ def test_an_unknown_node_is_a_wrong_parameter_of_detail_and_something_else_of_da
     assert (no_detail.value.code, no_data.value.code) == (3540000, 3599999)
 
 
+@pytest.mark.since("3.28")
 @pytest.mark.flow("quick")
 def test_the_templates_id_of_a_node_is_not_the_tasks(hook: SopsHook, flows: Flows) -> None:
     task = flows.create("quick")
@@ -152,6 +169,7 @@ def test_the_templates_id_of_a_node_is_not_the_tasks(hook: SopsHook, flows: Flow
         hook.get_task_node_detail(task.task_id, node["template_node_id"], component_code=SAY)
 
 
+@pytest.mark.since("2020")
 def test_an_unknown_task_is_not_found(gateway_hook: SopsHook) -> None:
     for read in (gateway_hook.get_task_node_detail, gateway_hook.get_task_node_data):
         with pytest.raises(SopsNotFoundError) as refusal:

@@ -72,7 +72,13 @@ def test_an_excluded_node_is_never_reached(flows: Flows, optional: dict[str, str
 
 
 @pytest.mark.template("optional")
-@pytest.mark.parametrize("selection", ["exclude_task_nodes_id", "execute_task_nodes_id"])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        pytest.param("exclude_task_nodes_id", marks=pytest.mark.since("2020")),
+        pytest.param("execute_task_nodes_id", marks=pytest.mark.since("3.25")),
+    ],
+)
 def test_a_node_that_is_not_optional_cannot_be_left_out(
     hook: SopsHook, flows: Flows, optional: dict[str, str], selection: str
 ) -> None:
@@ -85,6 +91,7 @@ def test_a_node_that_is_not_optional_cannot_be_left_out(
     assert hook.get_task_list(keyword=name) == []
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("optional")
 def test_an_unknown_node_cannot_be_excluded(hook: SopsHook, flows: Flows) -> None:
     name = new_name("unknown node")
@@ -94,6 +101,7 @@ def test_an_unknown_node_cannot_be_excluded(hook: SopsHook, flows: Flows) -> Non
     assert hook.get_task_list(keyword=name) == []
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.template("optional")
 def test_only_the_nodes_to_execute_are_left_and_unknown_ones_do_not_matter(
     flows: Flows, optional: dict[str, str]
@@ -102,6 +110,7 @@ def test_only_the_nodes_to_execute_are_left_and_unknown_ones_do_not_matter(
     assert way_through(flows.create("optional", execute_task_nodes_id=wanted)) == ["must begin", "may wait", "must end"]
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.template("linear")
 def test_one_node_alone_can_be_executed_where_all_others_are_optional(
     hook: SopsHook, flows: Flows, template_ids: dict[str, int]
@@ -113,6 +122,7 @@ def test_one_node_alone_can_be_executed_where_all_others_are_optional(
     assert "${seconds}" not in task.pipeline_tree["constants"]
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.template("optional")
 def test_nodes_to_execute_win_over_excluded_ones(flows: Flows, optional: dict[str, str]) -> None:
     everything = list(optional.values())
@@ -120,6 +130,7 @@ def test_nodes_to_execute_win_over_excluded_ones(flows: Flows, optional: dict[st
     assert way_through(task) == ["must begin", "may check", "may wait", "must end"]
 
 
+@pytest.mark.since("3.32")
 @pytest.mark.template("optional")
 @pytest.mark.parametrize("as_list", [True, False])
 def test_a_scheme_leaves_out_the_optional_nodes_that_it_does_not_name(
@@ -130,6 +141,7 @@ def test_a_scheme_leaves_out_the_optional_nodes_that_it_does_not_name(
     assert way_through(task) == ["must begin", "may check", "must end"]
 
 
+@pytest.mark.since("3.32")
 @pytest.mark.template("optional")
 @pytest.mark.parametrize("selection", ["exclude_task_nodes_id", "execute_task_nodes_id"])
 def test_a_scheme_cannot_be_joined_with_a_selection(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.contract, pytest.mark.integration]
 
 
+@pytest.mark.since("2020")
 def test_the_plugins_that_the_suite_uses_are_listed_with_their_outputs(hook: SopsHook) -> None:
     plugins = {(plugin["code"], plugin["version"]): plugin for plugin in hook.get_plugin_list()}
     used = [("bk_display", "1.0"), ("sleep_timer", "legacy"), ("pause_node", "legacy"), ("subprocess_plugin", "1.0.0")]

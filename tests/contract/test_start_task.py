@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskState
-from tests.contract.flows import new_name
+from tests.contract.flows import new_name, tree_of
 from tests.contract.server import NO_SUCH_ID
 from tests.task_progress import wait_for_state, wait_until
 
@@ -46,6 +46,7 @@ def test_start_answers_with_the_tasks_page_and_the_task_runs_to_its_end(hook: So
     assert seen == sorted(seen, key=["CREATED", "RUNNING", "FINISHED"].index)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("linear")
 def test_a_second_start_is_accepted_or_refused_and_the_task_runs_once(hook: SopsHook, flows: Flows) -> None:
     task = flows.create("linear")
@@ -58,6 +59,7 @@ def test_a_second_start_is_accepted_or_refused_and_the_task_runs_once(hook: Sops
     assert {node.retry for node in status.nodes.values()} == {0}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("linear")
 @pytest.mark.parametrize("way", ["start_task", "operate_task"])
 def test_a_finished_task_cannot_be_started(
@@ -86,6 +88,7 @@ def test_a_task_of_the_function_flow_accepts_its_start_and_stays_created(hook: S
     assert hook.get_task_status(task.task_id, fresh=True).state == TaskState.CREATED
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.template("linear")
 def test_create_and_start_task_needs_no_start(hook: SopsHook, template_ids: dict[str, int]) -> None:
     task = hook.create_and_start_task(
@@ -95,6 +98,7 @@ def test_create_and_start_task_needs_no_start(hook: SopsHook, template_ids: dict
     assert hook.get_task_detail(task.task_id, fresh=True).outputs["who"] == "both"
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.flow("quick")
 def test_a_task_can_be_made_run_and_read_through_each_gateway(gateway_hook: SopsHook, flows: Flows) -> None:
     task = dataclasses.replace(flows, hook=gateway_hook).start("quick")
@@ -104,10 +108,23 @@ def test_a_task_can_be_made_run_and_read_through_each_gateway(gateway_hook: Sops
     assert gateway_hook.get_task_detail(task.task_id, fresh=True).finish_time is not None
 
 
+@pytest.mark.since("2020")
 def test_an_unknown_task_cannot_be_started(gateway_hook: SopsHook) -> None:
     with pytest.raises(SopsNotFoundError) as refusal:
         gateway_hook.start_task(NO_SUCH_ID)
     assert refusal.value.code == 3540400
+
+
+@pytest.mark.since("3.34")
+@pytest.mark.flow("quick")
+def test_a_tree_with_a_choice_that_has_no_meta_is_accepted_and_never_starts(
+    hook: SopsHook, flows: Flows, any_template: int
+) -> None:
+    tree = tree_of("computed", {})
+    task = hook.create_task(any_template, new_name("no meta"), pipeline_tree=tree)
+    hook.start_task(task.task_id)
+    flows.run("quick")
+    assert hook.get_task_status(task.task_id, fresh=True).state == TaskState.CREATED
 
 
 @pytest.mark.flow("long")

@@ -29,6 +29,7 @@ FINISHED, RUNNING, SUSPENDED = TaskState.FINISHED, TaskState.RUNNING, TaskState.
 SHORT = {"${seconds}": "2"}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("long")
 def test_a_paused_task_lets_the_running_node_finish_and_starts_no_other(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("long", constants=SHORT)
@@ -54,6 +55,7 @@ def test_a_paused_task_lets_the_running_node_finish_and_starts_no_other(hook: So
     wait_for_state(hook, task.task_id, FINISHED)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail")
 def test_a_failed_task_can_be_paused_and_hides_its_failure(hook: SopsHook, flows: Flows) -> None:
     task, _ = flows.run("fail", TaskState.FAILED)
@@ -79,6 +81,7 @@ def test_a_paused_node_waits_when_it_is_reached(hook: SopsHook, flows: Flows) ->
     wait_for_state(hook, task.task_id, FINISHED)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("long")
 def test_a_node_can_be_forced_to_fail_and_then_retried(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("long", constants=SHORT)
@@ -94,6 +97,7 @@ def test_a_node_can_be_forced_to_fail_and_then_retried(hook: SopsHook, flows: Fl
     wait_for_node(hook, task.task_id, "second wait", RUNNING)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("long")
 @pytest.mark.flow("quick")
 def test_a_revoked_task_lets_the_running_node_finish_and_starts_no_other(hook: SopsHook, flows: Flows) -> None:
@@ -114,6 +118,7 @@ def test_a_revoked_task_lets_the_running_node_finish_and_starts_no_other(hook: S
     assert (later.state, states_by_name(later)) == (TaskState.REVOKED, {"first wait": FINISHED})
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("fail")
 def test_a_failed_task_can_be_revoked_and_a_retry_then_runs_nothing(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("fail", TaskState.FAILED)
@@ -135,6 +140,7 @@ def test_a_node_that_waits_for_a_person_is_running_and_so_is_the_task(hook: Sops
     assert states_by_name(status) == {"before": FINISHED, "ask a person": RUNNING}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("pause")
 @pytest.mark.parametrize("way", ["node_callback", "operate_node"])
 @pytest.mark.parametrize("answer", [{"ok": 1, "by": "中"}, {}], ids=["data", "empty"])
@@ -154,6 +160,7 @@ def test_what_a_person_answers_becomes_an_output(
     assert again.value.code == 3599999
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("pause")
 def test_a_node_that_does_not_wait_cannot_be_called_back(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("pause")

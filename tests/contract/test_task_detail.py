@@ -98,6 +98,16 @@ def test_an_output_of_a_subprocess_reaches_the_task(hook: SopsHook, flows: Flows
     assert hook.get_task_detail(task.task_id, fresh=True).outputs == {"topic": "rain", "answer": "leaf heard: rain"}
 
 
+@pytest.mark.since("3.32")
+@pytest.mark.flow("quick")
+def test_who_did_what_to_a_task_is_recorded(hook: SopsHook, flows: Flows) -> None:
+    task, _ = flows.run("quick")
+    project_id = hook.get_task_detail(task.task_id, fresh=True).raw["project_id"]
+    records = hook.get_task_operate_record(task.task_id, project_id)
+    assert [record["operate_type"] for record in records] == ["create", "start"]
+
+
+@pytest.mark.since("2020")
 def test_an_unknown_task_is_not_found(gateway_hook: SopsHook) -> None:
     with pytest.raises(SopsNotFoundError) as refusal:
         gateway_hook.get_task_detail(NO_SUCH_ID)

@@ -42,6 +42,7 @@ def test_a_finished_task_has_every_node_by_the_ids_of_its_tree(
     assert states_by_name(status) == dict.fromkeys(["say hello", "wait", "say goodbye"], FINISHED)
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("linear")
 def test_times_are_zone_aware_and_whole_seconds(finished_linear: tuple[CreatedTask, TaskStatus]) -> None:
     _, status = finished_linear
@@ -63,6 +64,7 @@ def test_a_running_task_has_no_finish_time(hook: SopsHook, flows: Flows) -> None
     assert (status.finish_time, node_named(status, "wait").finish_time) == (None, None)
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.flow("quick")
 def test_a_tasks_name_is_the_status_name(hook: SopsHook, flows: Flows) -> None:
     task = flows.create("quick")
@@ -70,7 +72,13 @@ def test_a_tasks_name_is_the_status_name(hook: SopsHook, flows: Flows) -> None:
 
 
 @pytest.mark.flow("quick")
-@pytest.mark.parametrize("flag", ["with_failed_node_info", "with_auto_retry_status"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        pytest.param("with_failed_node_info", marks=pytest.mark.since("3.32")),
+        pytest.param("with_auto_retry_status", marks=pytest.mark.since("3.34")),
+    ],
+)
 def test_details_of_failures_are_refused_before_the_start(hook: SopsHook, flows: Flows, flag: str) -> None:
     task = flows.create("quick")
     asked: dict[str, Any] = {flag: True}
@@ -115,6 +123,7 @@ def test_a_node_in_a_loop_keeps_its_id_and_counts_its_rounds(flows: Flows) -> No
     assert node_named(status, "done").loop == 1
 
 
+@pytest.mark.since("2020")
 @pytest.mark.template("nested")
 def test_nodes_of_subprocesses_are_nested_under_them(hook: SopsHook, flows: Flows) -> None:
     task, status = flows.run("nested")
@@ -131,6 +140,7 @@ def test_nodes_of_subprocesses_are_nested_under_them(hook: SopsHook, flows: Flow
     assert {node.name for _, node in part.walk()} == {""}
 
 
+@pytest.mark.since("2020")
 @pytest.mark.flow("linear")
 def test_an_unknown_subprocess_reads_as_created(
     hook: SopsHook, finished_linear: tuple[CreatedTask, TaskStatus]
@@ -148,6 +158,7 @@ def test_a_node_whose_plugin_is_missing_runs_on_without_an_error(hook: SopsHook,
     assert not status.ex_data
 
 
+@pytest.mark.since("3.25")
 @pytest.mark.flow("long")
 def test_a_fresh_answer_is_never_older_than_the_question(hook: SopsHook, flows: Flows) -> None:
     task = flows.start("long")
@@ -162,12 +173,14 @@ def test_a_fresh_answer_is_never_older_than_the_question(hook: SopsHook, flows: 
     assert hook.get_task_detail(task.task_id, fresh=True).finish_time is not None
 
 
+@pytest.mark.since("2020")
 def test_an_unknown_task_is_not_found(gateway_hook: SopsHook) -> None:
     with pytest.raises(SopsNotFoundError) as refusal:
         gateway_hook.get_task_status(NO_SUCH_ID)
     assert refusal.value.code == 3540400
 
 
+@pytest.mark.since("2020")
 @pytest.mark.other_project
 @pytest.mark.flow("quick")
 def test_a_task_of_another_project_is_refused_with_the_code_for_anything_else(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import CreatedTask, TaskStatus
     from tests.contract.flows import Flows
 
-pytestmark = [pytest.mark.contract, pytest.mark.integration]
+pytestmark = [pytest.mark.contract, pytest.mark.integration, pytest.mark.since("3.25")]
 
 
 @pytest.mark.flow("linear")

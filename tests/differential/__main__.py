@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.aged_sops import AGES, DEFAULT_AGE
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--trees", type=int, default=300, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: any")
     parser.add_argument("--only", type=int, help="try one tree of the seed again")
+    parser.add_argument("--server", choices=AGES, default=DEFAULT_AGE, help="the age of SOPS (default: %(default)s)")
     parser.add_argument("--most-nodes", type=int, default=12, help="in one tree (default: %(default)s)")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -50,7 +51,7 @@ def _run(options: argparse.Namespace, folder: Path, terminal: TextIO) -> int:
         options.seed,
         range(options.trees) if options.only is None else [options.only],
         most_nodes=options.most_nodes,
-        command=os.environ.get("LOCAL_SOPS_COMMAND", str(_ROOT / ".venvs/local-sops/bin/local-sops")),
+        age=options.server,
         folder=folder / "sops",
         tell=tell,
     )

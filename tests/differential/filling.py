@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.differential.sops_run import DRAWN_AS
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -54,13 +56,13 @@ class _Filling:
     def fill(self) -> None:
         self._add_variables()
         for node_id, activity in self._tree["activities"].items():
+            activity[DRAWN_AS] = node_id
             if "pipeline" in activity:
                 self._fill_subprocess(node_id, activity)
             else:
                 self._fill_activity(node_id, activity)
         for gateway_id, gateway in self._tree["gateways"].items():
-            # SOPS leaves a key that it does not know as it is; gateways have no other that outlives a task's making.
-            gateway["drawn_as"] = gateway_id
+            gateway[DRAWN_AS] = gateway_id
             if "conditions" in gateway:
                 self._fill_conditions(gateway_id, gateway)
         constants = self._tree["constants"]

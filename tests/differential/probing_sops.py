@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.local_sops import start_local_sops
+from tests.aged_sops import DEFAULT_AGE, run_local_sops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 _PLUGINS = Path(__file__).with_name("plugins")
 
 
+@dataclass(frozen=True)
+class ProbingSops:
+    """A local_sops with the plugin.
+
+    :param templates: its folder of templates: what is written there, it has.
+    """
+
+    sops: LocalSops
+    templates: Path
+
+
 @contextmanager
-def run_probing_sops(command: str, folder: Path) -> Iterator[LocalSops]:
+def run_probing_sops(folder: Path, age: str = DEFAULT_AGE) -> Iterator[ProbingSops]:
     """Run one for as long as the context lasts.
 
-    :param command: path of the program ``local-sops``.
-    :param folder: gets its data and its log.
+    :param folder: gets its data, its templates and its log.
+    :param age: of SOPS.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    sops = start_local_sops(
-        command,
-        data_folder=folder / "data",
-        log_path=folder / "local_sops.log",
-        environment=os.environ,
-        options=("--plugins", str(_PLUGINS)),
-    )
-    try:
-        yield sops
-        sops.process.check()
-    finally:
-        sops.process.stop()
+    templates = folder / "templates"
+    templates.mkdir(parents=True, exist_ok=True)
+    with run_local_sops(folder, "--plugins", str(_PLUGINS), "--templates", str(templates), "--server", age) as sops:
+        yield ProbingSops(sops, templates)

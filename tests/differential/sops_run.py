@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, ...]
 
+#: In each node of a drawn tree its own id there, which SOPS leaves alone: before 3.28 a task does not tell it.
+DRAWN_AS = "drawn_as"
 _ID = re.compile(r"\b[ln][0-9a-f]{31}\b")
 
 
@@ -69,7 +71,8 @@ def read_run(sops: PlainSops, task_id: int) -> SopsRun:
             loop=found["loop"],
             retry=found["retry"],
             skip=found["skip"],
-            error_ignored=found["error_ignored"],
+            # Of 2020 only the former word is known, of 2019 neither.
+            error_ignored=found.get("error_ignored", found.get("error_ignorable", False)),
             outputs=outputs,
             error=without_ids(str((status.get("ex_data") or {}).get(node["id"], ""))),
         )
@@ -87,9 +90,9 @@ def _nodes(tree: Any, around: Key, ids_around: Key) -> Iterator[tuple[Key, Key, 
     for name in ("start_event", "end_event"):
         yield (*around, name), (*ids_around, tree[name]["id"]), tree[name]
     for gateway in tree["gateways"].values():
-        yield (*around, gateway["drawn_as"]), (*ids_around, gateway["id"]), gateway
+        yield (*around, gateway[DRAWN_AS]), (*ids_around, gateway["id"]), gateway
     for activity in tree["activities"].values():
-        key, path = (*around, activity["template_node_id"]), (*ids_around, activity["id"])
+        key, path = (*around, activity[DRAWN_AS]), (*ids_around, activity["id"])
         yield key, path, activity
         if "pipeline" in activity:
             yield from _nodes(activity["pipeline"], key, path)

@@ -61,7 +61,7 @@ def test_outputs_of_a_flow_are_the_constants_of_the_next_ones(
     assert run.state == "success"
     released = run.xcom("release")["report"]
     assert run.dag_run.run_id in released
-    assert run.xcom("finish") == [f"leaf heard: {host}: {released}" for host in ("web", "db")]
+    assert run.xcom("finish") == [f"done: {host}: {released}" for host in ("web", "db")]
     (instance,) = enos_default.instances
     assert instance.parameters == {"version": run.dag_run.run_id}
     assert run.state_of("repair") == "skipped"

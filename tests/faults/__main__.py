@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TextIO
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.aged_sops import AGES, DEFAULT_AGE, local_sops_command
 
 
 def main() -> int:
@@ -20,15 +20,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: any")
     parser.add_argument("--only", type=int, help="replay one run of the seed")
     parser.add_argument("--at-once", type=int, default=10, help="runs at the same time (default: %(default)s)")
+    parser.add_argument("--server", choices=AGES, default=DEFAULT_AGE, help="the age of SOPS (default: %(default)s)")
     options = parser.parse_args()
-    command = os.environ.get("LOCAL_SOPS_COMMAND", str(_ROOT / ".venvs/local-sops/bin/local-sops"))
+    command = local_sops_command()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         # Airflow reads its home when it is first imported.
         os.environ["AIRFLOW_HOME"] = folder
         from tests.faults.campaign import Campaign
 
         numbers = range(options.runs) if options.only is None else [options.only]
-        campaign = Campaign(options.seed, command=command, folder=Path(folder) / "sops", at_once=options.at_once)
+        folder_of_sops = Path(folder) / "sops"
+        campaign = Campaign(
+            options.seed, command=command, folder=folder_of_sops, at_once=options.at_once, age=options.server
+        )
         result = campaign.run(numbers, tell=lambda text: _write(sys.stderr, text))
     _write(sys.stdout, result.summary)
     return 1 if result.violations else 0

@@ -22,6 +22,7 @@ import requests
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.task_instance import state as task_instance_state
+from tests.aged_sops import DEFAULT_AGE
 from tests.faults.airflow_life import AirflowLife, Ending, recorded_state
 from tests.faults.checker import Evidence, Granted, Judgement, Kind, judge_run
 from tests.faults.pace import CLIENT_TIMEOUT_SECONDS, hurried
@@ -98,11 +99,12 @@ class Campaign:
     :param command: path of the program ``local-sops``.
     :param folder: for local_sops's data and log.
     :param at_once: how many runs at the same time.
+    :param age: of the SOPS.
     """
 
-    def __init__(self, seed: int, *, command: str, folder: Path, at_once: int = 10) -> None:
+    def __init__(self, seed: int, *, command: str, folder: Path, at_once: int = 10, age: str = DEFAULT_AGE) -> None:
         self._seed = seed
-        self._sops = KillableSops(command, folder, os.environ)
+        self._sops = KillableSops(command, folder, os.environ, age=age)
         self._proxy = HostileProxy(lambda: self._sops.url)
         self._database = SopsDatabase(self._sops.database)
         self._at_once = at_once

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from tests.aged_sops import DEFAULT_AGE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -26,14 +28,16 @@ class KillableSops:
     :param command: path of the program ``local-sops``.
     :param folder: gets its data and its log.
     :param environment: of the program, without the secret.
+    :param age: of the SOPS that it plays.
     """
 
-    def __init__(self, command: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, command: str, folder: Path, environment: Mapping[str, str], *, age: str = DEFAULT_AGE) -> None:
         # Characters that need escaping in a URL, and letters that no other text holds by chance.
         self.app_secret = f"s3cret+/&={secrets.token_urlsafe(18)}"
         self.url = ""
         self.kills = 0
         self._command = command
+        self._age = age
         self._data = folder / "data"
         self._log_path = folder / "local_sops.log"
         self._environment = {**environment, "LOCAL_SOPS_APP_SECRET": self.app_secret, "PYTHONUNBUFFERED": "1"}
@@ -91,7 +95,13 @@ class KillableSops:
         begun_at = self._log_path.stat().st_size if self._log_path.exists() else 0
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._command, "--port", str(self._port), "--data", str(self._data), "--app-code", APP_CODE],
+                [
+                    self._command,
+                    *("--port", str(self._port)),
+                    *("--data", str(self._data)),
+                    *("--app-code", APP_CODE),
+                    *("--server", self._age),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.aged_sops import local_sops_command
 from tests.faults.campaign import Campaign
 
 if TYPE_CHECKING:
@@ -22,9 +20,7 @@ _RUNS = 150
 
 
 def test_nothing_runs_twice_nothing_is_lost_nothing_leaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = os.environ.get("LOCAL_SOPS_COMMAND", str(ROOT / ".venvs/local-sops/bin/local-sops"))
-    assert shutil.which(command), f"{command} is missing: run `make install`"
-    result = Campaign(_SEED, command=command, folder=tmp_path).run(range(_RUNS))
+    result = Campaign(_SEED, command=local_sops_command(), folder=tmp_path).run(range(_RUNS))
     with capsys.disabled():
         sys.stdout.write("\n".join(["", *result.stories, result.summary, ""]))
     assert result.runs == _RUNS

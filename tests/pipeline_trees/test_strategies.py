@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flow=flows())
 def test_the_validators_of_the_engine_accept_every_tree(hook: SopsHook, flow: Flow) -> None:
-    created = hook.fast_create_task("drawn", web_tree(flow))
+    tree = web_tree(flow)
+    for node in tree["activities"].values():
+        if "pipeline" in node:
+            # What it passes on; SOPS moves that into the inner tree.
+            node["constants"] = {}
+
+    created = hook.fast_create_task("drawn", tree)
 
     assert created.task_id > 0
 

@@ -94,3 +94,9 @@ def test_where_a_person_is_needed_the_wait_goes_on() -> None:
     made = outcome_error(WaitResult(Outcome.PERSON_NEEDED), 25, URL, STEPS)
 
     assert str(made).endswith("Retry or skip the node there; this task waits for that and goes on with the flow.")
+
+
+def test_a_task_that_does_not_start_may_have_a_tree_that_sops_cannot_start() -> None:
+    assert "a constant that has is_meta but no meta" in str(
+        outcome_error(WaitResult(Outcome.NOT_STARTED), 25, URL, STEPS)
+    )

@@ -119,7 +119,7 @@ class NativeBuilder:
         end = LevelEndOperator(
             task_id="end",
             trigger_rule=self._rule_of([end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))),
-            piece=ValuesPiece(self._snapshot, path, values, LevelOutputs(path)),
+            piece=ValuesPiece(self._snapshot, path, values, LevelOutputs(path, start.task_id)),
             constants=self._needed_passwords(path, level.outputs),
             **self._run_args(),
         )

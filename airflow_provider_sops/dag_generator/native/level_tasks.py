@@ -13,6 +13,7 @@ from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.sops.pipeline_tree.region_variables import outputs_of_task
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render
 from airflow_provider_sops.task_instance.outputs import read_outputs
@@ -97,7 +98,7 @@ class Rendering(Protocol):
     def left_out(self, task: PieceTask) -> HandedOn | None:
         """Go around what the run leaves out; ``None`` if it leaves out nothing here."""
 
-    def wanted(self, tree: PipelineTree) -> Mapping[str, Any]:
+    def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
         """Return the values to render, by any names."""
 
     def hand_on(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> Any:
@@ -125,7 +126,7 @@ class ValuesPiece:
         if left_out is not None:
             return left_out
         tree = self.snapshot.tree
-        level, wanted = tree.levels[self.path], self.rendering.wanted(tree)
+        level, wanted = tree.levels[self.path], self.rendering.wanted(task, tree)
         known = self.values.read(task.context, task.constants)
         if not all(can_render(value, level, known.given) for value in wanted.values()):
             return None
@@ -135,7 +136,7 @@ class ValuesPiece:
     def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
         """Return a tree that does nothing but render the values."""
         known = self.values.read(task.context, task.constants)
-        return cut_values(tree.levels[self.path], self.rendering.wanted(tree), known)[0]
+        return cut_values(tree.levels[self.path], self.rendering.wanted(task, tree), known)[0]
 
     def read_outputs(self, hook: SopsHook, sops_task_id: int) -> dict[str, Any]:
         """Return the rendered values, without passwords."""
@@ -144,7 +145,7 @@ class ValuesPiece:
     def hand_on(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> HandedOn:
         """Take the rendered values from the piece's outputs."""
         tree = self.snapshot.tree
-        wanted = self.rendering.wanted(tree)
+        wanted = self.rendering.wanted(task, tree)
         names = cut_values(tree.levels[self.path], wanted, self.values.read(task.context))[1]
         # A value that SOPS could not render stays the text that it was.
         rendered = {name: outputs.get(variable_name(key), wanted[name]) for name, key in names.items()}
@@ -179,7 +180,7 @@ class SubprocessConstants:
         task.log.info("This subprocess was left out of the run; the flow goes on behind it.")
         return HandedOn(ways=[self.end_task_id])
 
-    def wanted(self, tree: PipelineTree) -> Mapping[str, Any]:
+    def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
         """Return what the subprocess's shown constants are given."""
         return {key: raw.get("value") for key, raw in self._shown(tree).items() if raw.get("need_render", True)}
 
@@ -196,21 +197,25 @@ class SubprocessConstants:
 
 @dataclass(frozen=True, slots=True)
 class LevelOutputs:
-    """The outputs of a level, passwords left out.
+    """The outputs of a level, as SOPS gives them: without those that nothing in the flow refers to, and passwords.
 
     :param path: the level.
+    :param flow_start_task_id: the task that knows which nodes the run leaves out.
     """
 
     path: NodeKey
+    flow_start_task_id: str
 
     def left_out(self, task: PieceTask) -> HandedOn | None:
         """Return nothing: the outputs of a level are always given out."""
         return None
 
-    def wanted(self, tree: PipelineTree) -> Mapping[str, Any]:
+    def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
         """Return the level's outputs."""
         level = tree.levels[self.path]
-        return {key: key for key in level.outputs if key in level.constants and not is_password(level.constants[key])}
+        excluded = () if self.path else task.pull(self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence()
+        keys = outputs_of_task(level, [str(node_id) for node_id in excluded])
+        return {key: key for key in keys if not is_password(level.constants[key])}
 
     def hand_on(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> dict[str, Any]:
         """Push and return the outputs."""

@@ -17,6 +17,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
     check_choices,
 )
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
     from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
-    from airflow_provider_sops.sops.models import CreatedTask
+    from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitResult
@@ -176,6 +177,7 @@ class PieceOperator(SopsTemplateOperator):
             # The start of the flow checks what the flow was given.
             run.obtain(TaskCreation(self.keyed_name(key_of(context)), lambda name: self._create(task, name)))
             detail = run.announce()
+            self._check_tree(detail, task)
             run.start()
             if not self.wait_for_completion:
                 return None
@@ -222,6 +224,17 @@ class PieceOperator(SopsTemplateOperator):
             flow_type=self.flow_type,
         )
 
+    def _check_tree(self, detail: TaskDetail, task: PieceTask) -> None:
+        """Check that a new SOPS task is this piece and not the whole flow: a SOPS of 2019 ignores its tree."""
+        made = detail.pipeline_tree
+        if not made or detail.start_time is not None:
+            return
+        if _parts(made) != _parts(self.piece.cut(self.piece.snapshot.tree, task)):
+            raise SopsInvalidParameterError(
+                f"SOPS task {detail.id} has another tree than the one that was sent; it is not started",
+                advice='SOPS took the template\'s tree instead. An old SOPS does so: use mode="watch" there.',
+            )
+
     def _template_tree(self) -> PipelineTree:
         """Return the flow as SOPS has it, with the passwords that a snapshot does not hold."""
         source = self.template_source
@@ -254,6 +267,15 @@ class PieceOperator(SopsTemplateOperator):
             deciding: Any = self
             deciding.skip_all_except(task.context["ti"], done.ways)
         return done.returned
+
+
+def _parts(tree: Mapping[str, Any]) -> tuple[int, int, frozenset[str]]:
+    """Count the nodes of a tree and list its constants, which SOPS leaves as they are in a tree that it was sent."""
+    return (
+        len(read_mapping(tree.get("activities"))),
+        len(read_mapping(tree.get("gateways"))),
+        frozenset(read_mapping(tree.get("constants"))),
+    )
 
 
 def _has_emptied_password(tree: Any) -> bool:

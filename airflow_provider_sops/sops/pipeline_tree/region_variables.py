@@ -7,13 +7,14 @@ a subprocess come along as plain data: they have been rendered already and must 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.constants import variable_name
+from airflow_provider_sops.sops.pipeline_tree.pruning import without_activities
 from airflow_provider_sops.sops.pipeline_tree.rendering import is_computed
-from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, is_data, needed_keys
+from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, is_data, needed_keys, references_of
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
@@ -38,6 +39,23 @@ def own_outputs(level: Level, nodes: Iterable[Node]) -> dict[str, dict[str, Any]
     return found
 
 
+def outputs_of_task(level: Level, excluded: Collection[str] = ()) -> list[str]:
+    """Return the keys of a level's outputs that SOPS gives out.
+
+    SOPS drops the constants of a new task that no node refers to, directly or through others; to be an output is no
+    reference. Outputs of nodes stay, and all outputs of a subprocess do.
+
+    :param excluded: ids of activities that the task leaves out.
+    """
+    keys = [key for key in level.outputs if key in level.constants]
+    if level.path:
+        return keys
+    nodes = without_activities(level, excluded).nodes.values()
+    needed = needed_keys(level, frozenset[str]().union(*map(references_of, nodes)))
+    of_nodes = {key for key in keys if read_mapping(level.constants[key]).get("source_type") == COMPONENT_OUTPUTS}
+    return [key for key in keys if key in of_nodes or key in needed]
+
+
 def region_constants(
     level: Level, used: Iterable[str], known: KnownValues, own: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
@@ -59,7 +77,7 @@ def region_constants(
             value = escaped(known.data[key], dollar)
             needs_dollar = needs_dollar or value != known.data[key]
             is_definition = is_computed(raw) and raw.get("source_type") != COMPONENT_OUTPUTS
-            constants[key] = {**raw, "value": value, "source_info": {}} if is_definition else plain_constant(key, value)
+            constants[key] = {**_with_choices(raw), "value": value} if is_definition else plain_constant(key, value)
     if needs_dollar:
         constants[dollar] = plain_constant(dollar, "$")
     for index, constant in enumerate(constants.values()):
@@ -102,12 +120,25 @@ def escaped(value: Any, dollar: str) -> Any:
 
 def _defined(raw: Mapping[str, Any], given: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return a constant as the tree defines it, or with the value that a run was given for it."""
-    constant = {**copy.deepcopy(dict(raw)), "source_info": {}}
+    constant = _with_choices(raw)
     if key in given:
-        if raw.get("is_meta") and "meta" not in raw:
-            # SOPS, too, keeps the options of a select beside the chosen one.
-            constant["meta"] = copy.deepcopy(dict(raw))
         constant["value"] = given[key]
+    return constant
+
+
+def _with_choices(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a constant as a task has it: a select's or table's definition beside its value, which is the default.
+
+    SOPS does that itself with a template's constants, but not with those of a tree that it is sent: it accepts such a
+    tree, and then the task never starts.
+    """
+    constant = {**copy.deepcopy(dict(raw)), "source_info": {}}
+    if raw.get("is_meta") and "meta" not in raw:
+        constant["meta"] = copy.deepcopy(dict(raw))
+        definition = raw.get("value")
+        if isinstance(definition, Mapping):
+            default = definition.get("default") or definition.get("default_text", "")
+            constant["value"] = copy.deepcopy(default)
     return constant
 
 

@@ -15,9 +15,10 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, inner_tree
 from airflow_provider_sops.sops.pipeline_tree.pruning import without_activities
 from airflow_provider_sops.sops.pipeline_tree.region_variables import own_outputs, plain_constant, region_constants
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
@@ -233,7 +234,22 @@ def _own_copy(node: Node, *, server_retries: bool) -> dict[str, Any]:
         raw.setdefault("error_ignorable", False)
         if node.auto_retry and not server_retries:
             raw["auto_retry"] = {**raw["auto_retry"], "enable": False}
+    if node.type == node_types.SUBPROCESS:
+        raw["constants"] = _passed_constants(raw)
     return raw
+
+
+def _passed_constants(subprocess: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a subprocess passes on, as a template has it: SOPS unfolds the subprocesses of each tree anew.
+
+    Unfolding moves these constants into the inner tree. SOPS refuses a tree that lacks them, or the ``index`` of one.
+    """
+    passed = read_mapping(subprocess.get("constants")) or {
+        key: constant
+        for key, constant in read_mapping(inner_tree(subprocess).get("constants")).items()
+        if read_mapping(constant).get("show_type") != "hide"
+    }
+    return {key: {"index": index, **read_mapping(constant)} for index, (key, constant) in enumerate(passed.items())}
 
 
 def _display(node_id: str, name: str, message: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from urllib.parse import quote
 from django.utils.functional import Promise
 from werkzeug.wrappers import Response
 
+from local_sops.api.aged_answers import aged_answer, heeded, heeded_call, old_envelope
 from local_sops.api.call import Answer, Call, Code, Refusal, ServerFaultError
-from local_sops.api.old_answers import old_answer, old_call, old_envelope
-from local_sops.config import PROJECTS, Project
+from local_sops.api.operate_records import keep_record
+from local_sops.config import PROJECTS, TENANT, Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,15 +58,17 @@ def answer(
     ids: Mapping[str, int],
     query: Mapping[str, str],
     raw_body: bytes,
+    tenant: str = TENANT,
 ) -> Response:
     """Answer a call.
 
     :param ids: the path's ids by name.
     :param query: without credentials.
     :param raw_body: the body, JSON or not.
+    :param tenant: of the user; SOPS finds nothing of another tenant.
     """
-    content, status = _content(state, route, username=username, ids=ids, query=query, raw_body=raw_body)
-    return json_response(old_envelope(content) if state.config.api == "2019" else content, status)
+    content, status = _content(state, route, username=username, ids=ids, query=query, raw_body=raw_body, tenant=tenant)
+    return json_response(content if state.config.age.is_at_least("2020") else old_envelope(content), status)
 
 
 def _content(
@@ -76,11 +79,13 @@ def _content(
     ids: Mapping[str, int],
     query: Mapping[str, str],
     raw_body: bytes,
+    tenant: str,
 ) -> tuple[Mapping[str, Any], int]:
     trace = {"trace_id": uuid.uuid4().hex} if route.traced else {}
     try:
         body = _parsed(raw_body) if route.method == "POST" else {}
-        project = _project(ids.get("bk_biz_id"), (body if route.method == "POST" else query).get("scope"))
+        scope = heeded(state.config.age, route.name, body if route.method == "POST" else query).get("scope")
+        project = _project(ids.get("bk_biz_id", ids.get("project_id")), scope, tenant)
         call = Call(route.name, username, ids, query, raw_body, body, project, state)
         return {**_answer(call, route), **trace}, 200
     except Refusal as refusal:
@@ -94,10 +99,10 @@ def _content(
 
 
 def _answer(call: Call, route: Route) -> Answer:
-    if call.state.config.api == "current":
-        return call.state.caches.answer(call, route.view)
-    asked = old_call(call)
-    return old_answer(asked, call.state.caches.answer(asked, route.view))
+    # What is ignored is part of a cached answer's key all the same.
+    found = call.state.caches.answer(call, lambda asked: route.view(heeded_call(asked)))
+    keep_record(call, found)
+    return aged_answer(call, found)
 
 
 def _parsed(raw_body: bytes) -> dict[str, Any]:
@@ -114,13 +119,13 @@ def _parsed(raw_body: bytes) -> dict[str, Any]:
     return body
 
 
-def _project(business_id: int | None, scope: Any) -> Project:
-    """Find the project of a call: by business, or for any other scope by its own id."""
+def _project(business_id: int | None, scope: Any, tenant: str) -> Project:
+    """Find the project of a call: by business, or for any other scope by its own id; all belong to one tenant."""
     if business_id is None:
         return PROJECTS[0]
     scope = scope or "cmdb_biz"
     by_business = scope == "cmdb_biz"
-    for project in PROJECTS:
+    for project in PROJECTS if tenant == TENANT else ():
         if business_id == (project.bk_biz_id if by_business else project.id):
             return project
     message = f"project({business_id}) with scope({scope}) does not exist."

@@ -65,7 +65,8 @@ def node_callback(call: Call) -> Answer:
     task = find_task(call)
     node_id = str(call.body.get("node_id", ""))
     if not has_node(task.tree, node_id):
-        raise unknown_node(task.pk, node_id, "callback", Code.UNKNOWN)
+        message = f"task[{task.pk}] does not have node[{node_id}]"
+        raise Refusal(message, Code.BAD_PARAMETER)
     return _answer(_callback(call.state.runtime, node_id, call.body.get("callback_data")))
 
 

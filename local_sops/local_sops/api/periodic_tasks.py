@@ -140,7 +140,7 @@ def _require_json(call: Call) -> None:
 
 def _refuse_if_enabled_as_formerly(call: Call, periodic: PeriodicTask, what: str) -> None:
     """Refuse as old servers did; today a periodic task may be changed while it is enabled."""
-    if periodic.enabled and call.state.config.api != "current":
+    if periodic.enabled and not call.state.config.age.changes_enabled_plans:
         raise Refusal(f"can not modify {what} when task is enabled", Code.UNKNOWN)
 
 

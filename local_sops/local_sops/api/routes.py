@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from local_sops.api import (
@@ -11,6 +11,7 @@ from local_sops.api import (
     fast_creation,
     node_log,
     nodes,
+    operate_records,
     operations,
     periodic_tasks,
     plugins,
@@ -19,15 +20,15 @@ from local_sops.api import (
     task_status,
     tasks,
     template_creation,
+    template_import,
     templates,
 )
-from local_sops.api.old_answers import MISSING_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from local_sops.ages import Age
     from local_sops.api.call import Answer, Call
-    from local_sops.config import Api
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ _BUSINESS_TASK = ("bk_biz_id", "task_id")
 _TEMPLATE = ("template_id", "bk_biz_id")
 _BUSINESS_TEMPLATE = ("bk_biz_id", "template_id")
 _BUSINESS = ("bk_biz_id",)
+_RECORDS = "get_task_operate_record"
 
 ROUTES = {
     route.name: route
@@ -73,6 +75,7 @@ ROUTES = {
         Route("operate_task", "POST", _TASK, operations.operate_task),
         Route("operate_node", "POST", _BUSINESS_TASK, operations.operate_node),
         Route("node_callback", "POST", _TASK, operations.node_callback),
+        Route(_RECORDS, "GET", _TASK, operate_records.get_task_operate_record),
         Route("fast_create_task", "POST", _BUSINESS, fast_creation.fast_create_task),
         Route("preview_task_tree", "POST", _BUSINESS_TEMPLATE, task_creation.preview_task_tree),
         Route("claim_functionalization_task", "POST", _TASK, claiming.claim_functionalization_task),
@@ -80,6 +83,7 @@ ROUTES = {
         Route("get_plugin_list", "GET", _BUSINESS, plugins.get_plugin_list),
         Route("get_plugin_detail", "GET", _BUSINESS, plugins.get_plugin_detail),
         Route("create_template", "POST", _BUSINESS, template_creation.create_template),
+        Route("import_project_template", "POST", _BUSINESS, template_import.import_project_template),
         Route("create_periodic_task", "POST", _TEMPLATE, periodic_tasks.create_periodic_task),
         Route("get_periodic_task_list", "GET", _BUSINESS, periodic_tasks.get_periodic_task_list),
         Route("get_periodic_task_info", "GET", _TASK, periodic_tasks.get_periodic_task_info),
@@ -92,8 +96,10 @@ ROUTES = {
 }
 
 
-def routes_for(api: Api) -> Mapping[str, Route]:
-    """List the calls of a server version, by name."""
-    if api == "current":
-        return ROUTES
-    return {name: route for name, route in ROUTES.items() if name not in MISSING_CALLS}
+def routes_for(age: Age) -> Mapping[str, Route]:
+    """List the calls that an age of SOPS has, by name."""
+    routes = {name: route for name, route in ROUTES.items() if age.has_call(name)}
+    records = routes.get(_RECORDS)
+    if records and age.records_by_project:
+        routes[_RECORDS] = replace(records, path_ids=("task_id", "project_id"))
+    return routes

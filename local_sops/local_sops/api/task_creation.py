@@ -56,25 +56,28 @@ def create_task(call: Call) -> Answer:
         kind = "get invalid pipeline_tree" if parameters.get("pipeline_tree") else "create pipeline without tree error"
         raise Refusal(f"[API] create_task {kind}: {error}", Code.UNKNOWN) from error
     task = _store(call, template, parameters, tree)
-    return success({"task_id": task.pk, "task_url": call.state.task_life.url_of(task), "pipeline_tree": task.tree})
+    data = {"task_id": task.pk, "task_url": call.state.task_life.url_of(task), "pipeline_tree": task.tree}
+    if task.flow_type == "common_func":
+        data["function_task_claim_url"] = call.state.task_life.claim_url_of(task)
+    return success(data)
 
 
 def create_and_start_task(call: Call) -> Answer:
-    """Create a task from a template and request its start; only exclude_task_nodes_id applies."""
+    """Create a task from a template and request its start; of the nodes' rules only automatic retries apply."""
     call.require_body()
     parameters = _parameters(call)
     template = find_template(call, call.ids["template_id"], common=_is_common(parameters))
+    excluded = parameters["exclude_task_nodes_id"]
     try:
+        if parameters["template_schemes_id"]:
+            excluded = excluded_by_schemes(template, parameters["template_schemes_id"])
         tree = tree_from_template(
-            call.state.templates,
-            template,
-            parameters["exclude_task_nodes_id"],
-            parameters["constants"],
-            parameters["simplify_vars"],
+            call.state.templates, template, excluded, parameters["constants"], parameters["simplify_vars"]
         )
     except InvalidTreeError as error:
         raise Refusal(str(error), Code.UNKNOWN) from error
-    task = _store(call, template, parameters, tree, with_timeouts=False)
+    with_auto_retry = call.state.config.age.retries_what_it_started_at_once
+    task = _store(call, template, parameters, tree, with_auto_retry=with_auto_retry, with_timeouts=False)
     call.state.task_life.request_start(task, call.username)
     return success({"pipeline_tree": task.tree, "task_id": task.pk, "task_url": call.state.task_life.url_of(task)})
 
@@ -146,10 +149,17 @@ def _template_tree(call: Call, template: Template, parameters: Mapping[str, Any]
 
 
 def _store(
-    call: Call, template: Template, parameters: Mapping[str, Any], tree: Tree, *, with_timeouts: bool = True
+    call: Call,
+    template: Template,
+    parameters: Mapping[str, Any],
+    tree: Tree,
+    *,
+    with_auto_retry: bool = True,
+    with_timeouts: bool = True,
 ) -> Task:
     return call.state.task_life.create(
         tree,
+        with_auto_retry=with_auto_retry,
         with_timeouts=with_timeouts,
         name=parameters["name"],
         project_id=call.project.id,

@@ -112,7 +112,8 @@ def _add_details(call: Call, status: Status) -> None:
         return
     rules = {rule.node_id: rule for rule in AutoRetry.objects.filter(node_id__in=failed)}
     if with_failed_node_info:
-        status["failed_node_info"] = {node_id: _retry_info(rules.get(node_id)) for node_id in failed}
+        info = {node_id: _retry_info(rules.get(node_id)) for node_id in _failed_at_all_levels(status)}
+        status["failed_node_info"] = info
     if with_auto_retry_status:
         pending = AutoRetry.objects.filter(node_id__in=failed, retry_times__lt=F("max_retry_times"))
         pending_ids = set(pending.values_list("node_id", flat=True))
@@ -129,6 +130,15 @@ def _failed_nodes(status: Status) -> list[str]:
         if child["state"] != states.FAILED:
             continue
         failed.extend(_failed_nodes(child) if child["children"] else [node_id])
+    return failed
+
+
+def _failed_at_all_levels(status: Status) -> list[str]:
+    """List the failed nodes of a tree with the subprocesses around them, outermost first."""
+    failed: list[str] = []
+    for node_id, child in status["children"].items():
+        if child["state"] == states.FAILED:
+            failed += [node_id, *_failed_at_all_levels(child)]
     return failed
 
 

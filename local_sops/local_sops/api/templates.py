@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from local_sops.api.call import Answer, Call, not_found, success
+from local_sops.api.call import Answer, Call, Code, Refusal, not_found, success
 from local_sops.times import format_time
+from local_sops.trees import InvalidTreeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,7 +132,10 @@ def _tree(call: Call, template: Template) -> Tree:
         for key, constant in tree["constants"].items()
     }
     if call.query.get("unfold_subprocess"):
-        return call.state.templates.expanded(tree)
+        try:
+            return call.state.templates.expanded(tree)
+        except InvalidTreeError as error:
+            raise Refusal(f"format_template_data failed: {error}", Code.UNKNOWN) from error
     return tree
 
 

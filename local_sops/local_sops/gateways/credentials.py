@@ -35,9 +35,10 @@ def check_app(config: Config, credentials: Mapping[str, Any]) -> None:
         raise UnknownAppError("bk_app_code or bk_app_secret is incorrect")
 
 
-def find_user(config: Config, credentials: Mapping[str, Any]) -> str:
+def find_user(config: Config, credentials: Mapping[str, Any], *, trusts_names: bool | None = None) -> str:
     """Find the user by ``access_token`` or ``bk_token``, or by a bare ``bk_username`` if that is trusted.
 
+    :param trusts_names: whether a bare ``bk_username`` is trusted; default: only if no tokens are set.
     :raises UnknownUserError: there is none.
     """
     for name in ("access_token", "bk_token"):
@@ -48,6 +49,6 @@ def find_user(config: Config, credentials: Mapping[str, Any]) -> str:
     if not username:
         reason = "please provide a valid user identity, such as bk_username, bk_token, access_token"
         raise UnknownUserError(f"user authentication failed, {reason}")
-    if config.user_tokens:
+    if not (not config.user_tokens if trusts_names is None else trusts_names):
         raise UnknownUserError("user authentication failed, the user indicated by bk_username is not verified")
     return username

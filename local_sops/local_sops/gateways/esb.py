@@ -89,7 +89,7 @@ def _parameters(request: Request) -> dict[str, Any]:
 
 def _credentials(state: ServerState, request: Request, parameters: dict[str, Any]) -> dict[str, Any]:
     header = request.headers.get("X-Bkapi-Authorization")
-    if header is None or state.config.api != "current":
+    if header is None or not state.config.age.esb_reads_headers:
         return parameters
     found = json.loads(header)
     if not isinstance(found, dict):

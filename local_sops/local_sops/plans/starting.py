@@ -112,7 +112,7 @@ class Plans:
 
     def _make_periodic(self, periodic: PeriodicTask) -> None:
         self._make(
-            with_new_ids(periodic.tree),
+            with_new_ids(periodic.tree, mark_origins=self._templates.age.marks_origins),
             name=f"{periodic.name[:_MAX_PERIODIC_NAME]}_{self._stamp()}",
             project_id=periodic.project_id,
             template_id=str(periodic.template_id),

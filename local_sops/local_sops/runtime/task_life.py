@@ -18,9 +18,10 @@ from pipeline.eri.signals import post_set_state
 from local_sops.runtime.node_rules import NodeRules, register_node_rules
 from local_sops.runtime.system_variables import context_of, task_facts
 from local_sops.store.models import Task
-from local_sops.trees.engine_tree import engine_pipeline
+from local_sops.trees.engine_tree import constants_without_choices, engine_pipeline
 
 if TYPE_CHECKING:
+    from local_sops.ages import Age
     from local_sops.runtime.dispatcher import Dispatcher
     from local_sops.runtime.engine import LocalRuntime
     from local_sops.trees import Tree
@@ -40,6 +41,7 @@ class TaskLife:
     :param runtime: the engine's.
     :param base_url: of the server, for the addresses of tasks.
     :param project_constants: project id -> name -> value of ``${_env_name}``.
+    :param age: of the server: an old one neither retries nor times out nodes.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class TaskLife:
         runtime: LocalRuntime,
         base_url: str,
         project_constants: Mapping[int, Mapping[str, str]],
+        age: Age,
     ) -> None:
         self._dispatcher = dispatcher
         self._runtime = runtime
         self._base_url = base_url
+        self._age = age
         self._project_constants = project_constants
         self._node_rules = NodeRules(dispatcher, runtime)
         self._reporters: tuple[Reporter, ...] = ()
@@ -67,6 +71,10 @@ class TaskLife:
     def path_of(self, task: Task) -> str:
         """Return the path of a task's page."""
         return f"/taskflow/execute/{task.project_id}/?instance_id={task.pk}"
+
+    def claim_url_of(self, task: Task) -> str:
+        """Return the URL of the page where a task of the function flow is claimed; local_sops has no such page."""
+        return f"{self._base_url}/function/execute/{task.project_id}/?instance_id={task.pk}"
 
     def connect(self) -> None:
         """Listen to the engine's state changes from now on."""
@@ -89,7 +97,8 @@ class TaskLife:
                 tree_json=json.dumps(tree, ensure_ascii=False),
                 **fields,
             )
-            register_node_rules(task, tree, with_auto_retry=with_auto_retry, with_timeouts=with_timeouts)
+            if self._age.retries_and_times_out:
+                register_node_rules(task, tree, with_auto_retry=with_auto_retry, with_timeouts=with_timeouts)
         return task
 
     def request_start(self, task: Task, username: str) -> None:
@@ -122,6 +131,10 @@ class TaskLife:
         )
         if not started:
             return
+        without_choices = constants_without_choices(task.tree)
+        if without_choices:
+            self._forget_start(task_id, f"the constants {without_choices} have no 'meta'")
+            return
         facts = task_facts(task, username, self.url_of(task))
         context = context_of(facts, self._project_constants.get(task.project_id, {}))
         result = engine_api.run_pipeline(
@@ -133,10 +146,12 @@ class TaskLife:
             subprocess_context=context,
         )
         if not result.result:
-            logger.error("task %s could not be started: %s", task_id, result.exc)
-            Task.objects.filter(pk=task_id).update(
-                is_started=False, start_time=None, executor="", start_requested_by=""
-            )
+            self._forget_start(task_id, result.exc)
+
+    def _forget_start(self, task_id: int, reason: object) -> None:
+        """Let a task that cannot be started be CREATED as before; as on the server, only the log says why."""
+        logger.error("task %s could not be started: %s", task_id, reason)
+        Task.objects.filter(pk=task_id).update(is_started=False, start_time=None, executor="", start_requested_by="")
 
     def _state_changed(self, node_id: str, to_state: str, version: str, root_id: str, **_: Any) -> None:
         if node_id == root_id:

@@ -84,6 +84,19 @@ class NodeTimeout(models.Model):
         return f"timeout of node {self.node_id}"
 
 
+class OperateRecord(models.Model):
+    """What somebody did to a task or one of its nodes through the API."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE)
+    node_id = models.CharField(max_length=255)
+    operator = models.CharField(max_length=64)
+    operate_type = models.CharField(max_length=64)
+    operate_date = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.operate_type} of task {self.task_id}"
+
+
 class PendingCallback(models.Model):
     """A pending POST to a task's ``callback_url``."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bamboo_engine.template import Template
 
+from local_sops.trees import InvalidTreeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -18,10 +20,15 @@ def references(value: Any) -> set[str]:
     return set(Template(value).get_reference())
 
 
-def without_unreferenced(tree: Tree) -> Tree:
-    """Drop the constants that no node, gateway, output or used constant refers to; renumber the rest.
+def without_unreferenced(tree: Tree, *, keep_outputs: bool = False) -> Tree:
+    """Drop the constants that no node, gateway or used constant refers to; renumber the rest.
+
+    Outputs of nodes stay. To be an output of the flow is no reference: other outputs that nothing refers to are
+    dropped too.
 
     :param tree: not changed.
+    :param keep_outputs: whether outputs of the flow stay, as in a subprocess.
+    :raises InvalidTreeError: a constant that stays has no ``index``, as SOPS needs it for the order.
     """
     constants: Mapping[str, Any] = tree["constants"]
     used = set(_direct_references(tree))
@@ -30,17 +37,19 @@ def without_unreferenced(tree: Tree) -> Tree:
         values = [constants[key].get("value") for key in fresh if key in constants]
         fresh = references(values) - used
         used |= fresh
+    used |= {key for key, constant in constants.items() if constant.get("source_type") == "component_outputs"}
     kept = [constant for key, constant in constants.items() if key in used]
-    kept.sort(key=lambda constant: constant.get("index", 0))
-    return {
-        **tree,
-        "constants": {constant["key"]: {**constant, "index": index} for index, constant in enumerate(kept)},
-        "outputs": [key for key in tree["outputs"] if key in used and key in constants],
-    }
+    if any("index" not in constant for constant in kept):
+        raise InvalidTreeError("'index'")
+    kept.sort(key=lambda constant: int(constant["index"]))
+    numbered = {constant["key"]: {**constant, "index": index} for index, constant in enumerate(kept)}
+    if keep_outputs:
+        others = (key for key in tree["outputs"] if key in constants and key not in numbered)
+        numbered |= {key: constants[key] for key in others if constants[key].get("source_type") == "custom"}
+    return {**tree, "constants": numbered, "outputs": [key for key in tree["outputs"] if key in numbered]}
 
 
 def _direct_references(tree: Tree) -> Iterable[str]:
-    yield from tree["outputs"]
     for activity in tree["activities"].values():
         if activity["type"] == "SubProcess":
             yield from references([item.get("value") for item in _passed_constants(activity).values()])
@@ -59,15 +68,18 @@ def _passed_constants(subprocess: Mapping[str, Any]) -> Mapping[str, Any]:
     return passed
 
 
-def with_values(tree: Tree, values: Mapping[str, Any]) -> Tree:
+def with_values(tree: Tree, values: Mapping[str, Any], *, of_caller: bool = False) -> Tree:
     """Set constants by key; unknown keys are ignored, types are kept, and hidden constants and node outputs may be set.
+
+    A constant with choices gets its definition as ``meta``.
 
     :param tree: not changed.
     :param values: ``{"${key}": value}``, create_task's ``constants``.
+    :param of_caller: whether the tree is the caller's own: only constants with a new value then get ``meta``.
     """
     constants = {key: dict(constant) for key, constant in tree["constants"].items()}
     for key, constant in constants.items():
-        if constant.get("is_meta") and "meta" not in constant:
+        if constant.get("is_meta") and "meta" not in constant and (key in values or not of_caller):
             constant["meta"] = copy.deepcopy(constant)
             constant["value"] = _default_of(constant["value"])
         if key in values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from local_sops.trees import InvalidTreeError
 from local_sops.trees.constants import with_simplified, with_values, without_schema, without_unreferenced
 from local_sops.trees.drawing import with_drawing
 from local_sops.trees.engine_tree import validate
@@ -47,7 +48,18 @@ def tree_from_caller(
     :raises InvalidTreeError: the tree is invalid.
     """
     check_shape(tree)
-    return _task_tree(templates, with_values(tree, values), independent=independent)
+    _check_passed_constants(tree)
+    return _task_tree(templates, with_values(tree, values, of_caller=True), independent=independent)
+
+
+def _check_passed_constants(tree: Tree) -> None:
+    """Check what unfolding reads of each subprocess. SOPS unfolds it from its template, even if it carries a tree."""
+    for activity in tree["activities"].values():
+        if activity["type"] == "SubProcess":
+            if "constants" not in activity:
+                raise InvalidTreeError("'constants'")
+            if any("index" not in constant for constant in activity["constants"].values()):
+                raise InvalidTreeError("'index'")
 
 
 def tree_of_child(templates: TemplateFolder, tree: Tree) -> Tree:
@@ -64,7 +76,7 @@ def _task_tree(templates: TemplateFolder, tree: Tree, *, independent: bool) -> T
         made = with_independent_subprocesses(with_drawing(made))
     # Before the ids are renewed, so that an error names the caller's ids.
     validate(made)
-    return with_new_ids(made)
+    return with_new_ids(made, mark_origins=templates.age.marks_origins)
 
 
 def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:
@@ -78,8 +90,9 @@ def _with_child_origins(templates: TemplateFolder, tree: Tree) -> Tree:
             child = templates.find(int(template_id), common=common) if template_id.isdigit() else None
             if child:
                 activity["template_id"] = child.internal_id
-                activity["original_template_id"] = template_id
-                activity["original_template_version"] = child.version
+                if templates.age.marks_origins:
+                    activity["original_template_id"] = template_id
+                    activity["original_template_version"] = child.version
         pipeline = without_schema(_with_child_origins(templates, activity["pipeline"]))
         activity["pipeline"] = pipeline
     return tree

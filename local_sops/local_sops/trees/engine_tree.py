@@ -52,6 +52,22 @@ def validate(tree: Tree) -> None:
         raise InvalidTreeError(str(error)) from error
 
 
+def constants_without_choices(tree: Tree) -> list[str]:
+    """List the constants of a task tree, subprocesses included, that cannot be computed for want of ``meta``.
+
+    SOPS accepts such a tree and the request to start it, and then fails to start it.
+    """
+    own = [
+        key
+        for key, constant in tree["constants"].items()
+        if constant["source_type"] != "component_outputs"
+        and constant.get("custom_type") == _WITH_CHOICES
+        and "meta" not in constant
+    ]
+    inner = [node["pipeline"] for node in tree["activities"].values() if node["type"] == "SubProcess"]
+    return [*own, *(key for pipeline in inner for key in constants_without_choices(pipeline))]
+
+
 def _value_kind(value: Any) -> str:
     """Choose the engine's word for a value: ``splice`` is rendered, ``plain`` is not."""
     return "splice" if references(value) else "plain"

@@ -23,19 +23,30 @@ def new_id(prefix: str = "n") -> str:
     return prefix + uuid.uuid4().hex[1:]
 
 
-def with_new_ids(tree: Tree, tree_id: str | None = None) -> Tree:
+def with_new_ids(
+    tree: Tree,
+    tree_id: str | None = None,
+    *,
+    ids: Mapping[str, str] | None = None,
+    mark_origins: bool = True,
+) -> Tree:
     """Copy a tree with new ids and update every reference.
 
     :param tree: not changed.
     :param tree_id: id of the pipeline; new if left out. In a subprocess it is the id of its SubProcess node.
+    :param ids: of :func:`new_ids_of`, if the caller needs them.
+    :param mark_origins: whether activities get ``template_node_id``, their former id; one that is there is kept.
     :raises InvalidTreeError: a constant names a source node, or a flow a node, that is not in the tree.
     """
-    ids = _id_map(tree)
+    ids = ids or new_ids_of(tree)
     result: Tree = {
         **tree,
         "start_event": _renewed_node(tree["start_event"], ids),
         "end_event": _renewed_node(tree["end_event"], ids),
-        "activities": {ids[key]: _renewed_activity(node, ids) for key, node in tree["activities"].items()},
+        "activities": {
+            ids[key]: _renewed_activity(node, ids, mark_origins=mark_origins)
+            for key, node in tree["activities"].items()
+        },
         "gateways": {ids[key]: _renewed_node(node, ids) for key, node in tree["gateways"].items()},
         "flows": {ids[key]: _renewed_flow(flow, ids) for key, flow in tree["flows"].items()},
         "constants": {key: _renewed_constant(constant, ids) for key, constant in tree["constants"].items()},
@@ -48,7 +59,8 @@ def with_new_ids(tree: Tree, tree_id: str | None = None) -> Tree:
     return result
 
 
-def _id_map(tree: Tree) -> dict[str, str]:
+def new_ids_of(tree: Tree) -> dict[str, str]:
+    """Make new ids for the nodes and flows of a tree's top level, by the old ones."""
     nodes = [tree["start_event"]["id"], tree["end_event"]["id"], *tree["activities"], *tree["gateways"]]
     return {old: new_id() for old in nodes} | {old: new_id("l") for old in tree["flows"]}
 
@@ -85,11 +97,12 @@ def _renewed_node(node: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, 
     return renewed
 
 
-def _renewed_activity(activity: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+def _renewed_activity(activity: Mapping[str, Any], ids: Mapping[str, str], *, mark_origins: bool) -> dict[str, Any]:
     renewed = _renewed_node(activity, ids)
-    renewed["template_node_id"] = activity.get("template_node_id") or activity["id"]
-    if activity["type"] == "SubProcess":
-        renewed["pipeline"] = with_new_ids(activity["pipeline"], renewed["id"])
+    if mark_origins:
+        renewed["template_node_id"] = activity.get("template_node_id") or activity["id"]
+    if "pipeline" in activity:
+        renewed["pipeline"] = with_new_ids(activity["pipeline"], renewed["id"], mark_origins=mark_origins)
     return renewed
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class TableValue:
-    """A table whose columns are attributes: ``table.host`` a list, ``table.flat_host`` one text, a cell a line.
+    """A table whose columns are attributes: ``table.host`` a list, ``table.flat__host`` one text, a cell a line.
 
     :param rows: column -> cell, for each row.
     """
@@ -25,7 +25,7 @@ class TableValue:
                 columns[column].append(cell)
         for column, cells in columns.items():
             setattr(self, column, cells)
-            setattr(self, f"flat_{column}", "\n".join(map(str, cells)))
+            setattr(self, f"flat__{column}", "\n".join(map(str, cells)))
 
 
 class DataTable(LazyVariable):

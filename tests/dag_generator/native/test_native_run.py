@@ -9,11 +9,13 @@ import pendulum
 import pytest
 
 from airflow_provider_sops.dag_generator import SopsDag
+from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
+from tests.aged_sops import run_local_sops
 from tests.dag_run import FinishedRun, run_dag
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.hooks.sops import SopsHook
+    from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db")]
 
@@ -55,6 +57,20 @@ def test_a_password_that_the_snapshot_does_not_hold_is_that_of_the_template(
     (task_id,) = set(dag.task_ids) - {"start", "end"}
     tree = hook.get_task_detail(run.xcom(task_id, "sops_task_id"), fresh=True).pipeline_tree
     assert "value_emptied" not in tree["constants"]["${password}"]
+
+
+def test_nothing_is_started_on_a_sops_that_ignores_the_tree_of_a_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with run_local_sops(tmp_path, "--server", "2019") as sops:
+        monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", sops.connection_json())
+        with SopsHook() as hook:
+            (template_id,) = (item.id for item in hook.get_template_list() if item.name == "linear")
+            _, run = run_natively(hook, template_id or 0, "ignored")
+            (task,) = hook.get_task_list()
+
+    assert run.state == "failed"
+    assert not task.is_started
 
 
 def inputs_of(run: FinishedRun, dag: SopsDag, hook: SopsHook) -> Any:

@@ -86,6 +86,16 @@ class TestOneNode:
 
         assert piece["activities"]["call"]["pipeline"] == inner
 
+    def test_a_subprocess_passes_on_what_sops_needs_to_unfold_it_again(self) -> None:
+        given = {"${p}": constant("${p}", "x", show_type="show"), "${h}": constant("${h}", show_type="hide")}
+        inner = pipeline_tree("s2 > x1 > e2", constants=given)
+        unfolded = cut(pipeline_tree("start > call > end", nodes={"call": subprocess("call", inner)}), "call")
+        folded = {"type": "SubProcess", "name": "call", "optional": True, "constants": {"${p}": given["${p}"]}}
+        same = cut(pipeline_tree("start > call > end", nodes={"call": folded}), "call")
+
+        for piece in (unfolded, same):
+            assert piece["activities"]["call"]["constants"] == {"${p}": {**given["${p}"], "index": 0}}
+
     def test_one_inside_a_subprocess_is_cut_out_of_its_level(self) -> None:
         inner = pipeline_tree(
             "s2 > x1 > e2", nodes={"x1": says("${here}")}, constants={"${here}": constant("${here}", show_type="hide")}

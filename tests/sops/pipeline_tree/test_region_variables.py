@@ -8,12 +8,13 @@ import pytest
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.region_variables import (
     escaped,
+    outputs_of_task,
     own_outputs,
     plain_constant,
     region_constants,
 )
 from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
-from tests.sops.builders import constant, password, pipeline_tree, subprocess
+from tests.sops.builders import activity, constant, password, pipeline_tree, subprocess
 
 if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
@@ -33,6 +34,11 @@ def inner_level(**constants: Any) -> Level:
     return PipelineTree(pipeline_tree("start > call > end", nodes={"call": subprocess("call", inner)})).levels[
         ("call",)
     ]
+
+
+def says(text: str) -> Any:
+    component = {"code": "bk_display", "version": "1.0", "data": {"bk_display_message": {"value": text}}}
+    return activity(text, component=component)
 
 
 def keyed(constants: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +119,21 @@ class TestDefinitions:
 
         assert constants_of(level, "${a}", given={"${a}": "x"})["${a}"]["meta"] == {"value": "choices"}
 
+    @pytest.mark.parametrize(
+        ("definition", "value"),
+        [({"default": ["s"]}, ["s"]), ({"default_text": "t"}, "t"), ({"items_text": "[]"}, ""), ("${b}", "${b}")],
+        ids=["a select", "a table", "no default", "a reference"],
+    )
+    def test_a_select_without_a_value_has_its_default_and_its_choices_beside_it(
+        self, definition: Any, value: Any
+    ) -> None:
+        level = level_with(a=constant("", definition, custom_type="text_value_select", is_meta=True), b="1")
+
+        found = constants_of(level, "${a}")["${a}"]
+
+        assert found["value"] == value
+        assert found["meta"]["value"] == definition
+
     def test_a_password_keeps_its_type(self) -> None:
         found = constants_of(level_with(a=password("")), "${a}", given={"${a}": "hunter3"})["${a}"]
 
@@ -180,6 +201,25 @@ class TestOutputsOfOthers:
         assert escaped(text, "${d}") == text
 
 
+class TestOutputsOfATask:
+    def flow(self, **fields: Any) -> Any:
+        constants = keyed({"used": "${behind}", "behind": "1", "alone": "2", "done": output("", "b")})
+        nodes = {"a": says("${used}"), "b": says("${kept}")}
+        outputs = ["${alone}", "${done}", "${behind}", "${gone}"]
+        return pipeline_tree("start > a > b > end", nodes=nodes, constants=constants, outputs=outputs, **fields)
+
+    def test_those_that_no_node_refers_to_are_dropped_but_for_outputs_of_nodes(self) -> None:
+        assert outputs_of_task(PipelineTree(self.flow()).levels[()]) == ["${done}", "${behind}"]
+
+    def test_a_node_that_is_left_out_refers_to_nothing(self) -> None:
+        assert outputs_of_task(PipelineTree(self.flow()).levels[()], ["a"]) == ["${done}"]
+
+    def test_a_subprocess_gives_all(self) -> None:
+        tree = PipelineTree(pipeline_tree("start > call > end", nodes={"call": subprocess("call", self.flow())}))
+
+        assert outputs_of_task(tree.levels[("call",)]) == ["${alone}", "${done}", "${behind}"]
+
+
 class TestParametersOfASubprocess:
     def test_its_shown_constants_are_data(self) -> None:
         found = constants_of(inner_level(p="${around}"), "${p}", data={"${p}": ["${x}"]})
@@ -195,6 +235,13 @@ class TestParametersOfASubprocess:
 
         assert (found["custom_type"], found["value"]) == ("ip", "10.0.0.1")
 
+    def test_a_select_keeps_its_choices_beside_what_it_was_given(self) -> None:
+        choices = {"default": "x", "items_text": "[]"}
+        level = inner_level(p=constant("", choices, custom_type="text_value_select", is_meta=True))
+        found = constants_of(level, "${p}", data={"${p}": "y"})["${p}"]
+
+        assert (found["value"], found["meta"]["value"]) == ("y", choices)
+
     def test_its_hidden_constants_are_definitions(self) -> None:
         level = inner_level(h=constant("", "x ${p}", show_type="hide"), p="1")
         found = constants_of(level, "${h}", data={"${p}": 7})
@@ -203,7 +250,7 @@ class TestParametersOfASubprocess:
 
 
 def test_the_tree_is_not_changed() -> None:
-    level = level_with(a=constant("", {"deep": ["${b}"]}, is_meta=True), b="1", mine=output("", "a", "b"))
+    level = level_with(a=constant("", {"default": {"deep": ["${b}"]}}, is_meta=True), b="1", mine=output("", "a", "b"))
     before = copy.deepcopy(dict(level.constants))
     own = own_outputs(level, [level.nodes["a"]])
 

@@ -19,13 +19,13 @@ SERVER_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0800")
 
 @pytest.fixture(scope="module")
 def sops_2019(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SopsClient]:
-    with running_server(tmp_path_factory.mktemp("2019"), "--api", "2019") as server:
+    with running_server(tmp_path_factory.mktemp("2019"), "--server", "2019") as server:
         yield server.client
 
 
 @pytest.fixture(scope="module")
 def sops_2020(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SopsClient]:
-    with running_server(tmp_path_factory.mktemp("2020"), "--api", "2020") as server:
+    with running_server(tmp_path_factory.mktemp("2020"), "--server", "2020") as server:
         yield server.client
 
 
@@ -87,6 +87,16 @@ def test_a_status_of_2020_names_activities_and_tells_errors(sops_2020: SopsClien
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", node["state_refresh_at"])
     assert "error_ignored" not in node
     assert "root_id:" not in node
+
+
+def test_a_node_that_waits_to_begin_has_no_times(sops_2020: SopsClient) -> None:
+    created = sops_2020.run(FAIL)
+    task_id, node_id = created["task_id"], node_ids(created["pipeline_tree"])["fails"]
+    sops_2020.wait(task_id, is_in("FAILED"))
+    sops_2020.operate_task(task_id, "revoke")
+    sops_2020.operate_node_when_asleep(task_id, node_id, "retry")
+    node = sops_2020.status(task_id)["children"][node_id]
+    assert (node["state"], node["start_time"], node["finish_time"]) == ("READY", "", "")
 
 
 def test_nested_nodes_have_the_old_shape_too(sops_2019: SopsClient) -> None:
