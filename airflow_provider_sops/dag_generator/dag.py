@@ -139,6 +139,10 @@ class SopsDag(DAG):
         # Set last, since every task added to a DAG copies all its params.
         self.params.update({**asked.params, **own_params})
 
+    def __hash__(self) -> int:
+        # Airflow's own goes through all tasks, and Airflow asks for it twice for each edge.
+        return hash(self.dag_id)
+
 
 class SopsTaskGroup(TaskGroup):
     """The tasks of ``SopsDag`` as a task group for your own DAG.
