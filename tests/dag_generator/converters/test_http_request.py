@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_sops.dag_generator.converters.http_request import (
     HTTP_OUTPUTS,
+    HttpRequestConverter,
     HttpRequestOperator,
     endpoint_at,
-    HttpRequestConverter,
 )
 from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
 from tests.dag_generator.converters.nodes import Conversion
