@@ -34,7 +34,7 @@ _SMALL_FLOW_NODES = 100
 _SLOWER_THAN_BY_HAND = 3
 
 
-_GROWTH_NOTE = "Processor time, once each. In a SopsTaskGroup of your own DAG each edge also costs Airflow's hash of all its tasks."
+_GROWTH_NOTE = "Processor time. In a SopsTaskGroup of your own DAG, each edge also costs Airflow a look at all tasks."
 
 
 @dataclass(frozen=True)
