@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: any")
     parser.add_argument("--only", type=int, help="try one tree of the seed again")
     parser.add_argument("--most-nodes", type=int, default=12, help="in one tree (default: %(default)s)")
+    parser.add_argument("--mapped", action="store_true", help="run the flows in mapped task groups")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="differential-")))
@@ -50,6 +51,7 @@ def _run(options: argparse.Namespace, folder: Path, terminal: TextIO) -> int:
         options.seed,
         range(options.trees) if options.only is None else [options.only],
         most_nodes=options.most_nodes,
+        mapped=options.mapped,
         command=os.environ.get("LOCAL_SOPS_COMMAND", str(_ROOT / ".venvs/local-sops/bin/local-sops")),
         folder=folder / "sops",
         tell=tell,

@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 
 
 def run(
-    seed: int, numbers: Sequence[int], *, most_nodes: int, command: str, folder: Path, tell: Callable[[str], None]
+    seed: int,
+    numbers: Sequence[int],
+    *,
+    most_nodes: int,
+    mapped: bool,
+    command: str,
+    folder: Path,
+    tell: Callable[[str], None],
 ) -> tuple[str, bool]:
     """Compare the trees of these numbers; return the line that sums it up, and whether anything differed.
 
+    :param mapped: whether the flows are in mapped task groups.
     :param tell: takes lines to print: each difference, and now and then how far it is.
     """
     begun = time.monotonic()
@@ -38,7 +46,7 @@ def run(
         connection = {"AIRFLOW_CONN_SOPS_DEFAULT": local_sops.connection_json()}
         with mock.patch.dict(os.environ, connection):
             for done, number in enumerate(numbers, start=1):
-                expected, differences = _compared(seed, number, most_nodes, sops)
+                expected, differences = _compared(seed, number, most_nodes, sops, mapped=mapped)
                 fates.update(expected)
                 found += len(differences)
                 for difference in differences:
@@ -51,11 +59,13 @@ def run(
     return f"{summary} (nodes: {parts}; seed {seed}, {seconds:.0f} s)", found > 0
 
 
-def _compared(seed: int, number: int, most_nodes: int, sops: PlainSops) -> tuple[list[Fate], Sequence[str]]:
+def _compared(
+    seed: int, number: int, most_nodes: int, sops: PlainSops, *, mapped: bool
+) -> tuple[list[Fate], Sequence[str]]:
     try:
         direct = run_directly(draw(seed, number, most_nodes=most_nodes), sops)
-        trial = compare(direct, run_here(direct.drawn, direct.template_id), sops)
-        native = compare_natively(direct, run_natively(direct.drawn, direct.template_id), sops)
+        trial = compare(direct, run_here(direct.drawn, direct.template_id, mapped=mapped), sops)
+        native = compare_natively(direct, run_natively(direct.drawn, direct.template_id, mapped=mapped), sops)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
         return [], [f"it cannot be compared: {type(error).__name__}: {error}"]
     found = [*(f"watched: {text}" for text in trial.differences), *(f"native: {text}" for text in native)]
