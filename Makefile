@@ -16,7 +16,7 @@ AIRFLOWS_OWN_COMPAT := airflow-2.11.2-py3.12) compat="==1.14.0";; airflow-3.3.2-
 
 TOOLS := .venvs/tools/.installed
 UV := .venvs/tools/bin/uv
-COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate
+COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate --generate-hashes
 CHECKS := .venvs/tools/bin/python scripts/checks.py
 # The long fault campaign, and the long comparison of random flows.
 RUNS := 2000
@@ -103,6 +103,7 @@ constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	    local_sops/pyproject.toml --output-file constraints/local-sops-py3.11.txt
 	@echo "pillow playwright pytest pytest-timeout requests" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
 	    --output-file constraints/browser.txt
+	@echo "uv" | $(COMPILE) --python-version 3.11 - --output-file constraints/tools.txt
 
 .PHONY: clean
 clean: ## Remove everything that was set up or built
@@ -114,27 +115,31 @@ require-disk:
 
 $(TOOLS): constraints/tools.txt | require-disk
 	@python=$$(scripts/find-python 3.11) && "$$python" -m venv --clear .venvs/tools
-	@.venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check --requirement constraints/tools.txt
+	@.venvs/tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    --requirement constraints/tools.txt
 	@touch $@
 
-# Exactly the pinned versions, and of the build backend that of $(CURRENT); `pip check` says if pyproject.toml asks for more than the constraints hold.
+# Exactly the pinned files; the project itself, which has no hash, comes afterwards, built by the backend of $(CURRENT).
+# `pip check` says if pyproject.toml asks for more than the constraints hold.
 .venvs/airflow-%/.installed: constraints/airflow-%.txt pyproject.toml $(TOOLS)
 	@python=$$(scripts/find-python "$(patsubst py%,%,$(word 2,$(subst -, ,$*)))") && \
 	    $(UV) venv --quiet --clear --python "$$python" $(@D)
-	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints constraints/$(CURRENT).txt \
-	    --requirement $< --editable .
+	@$(UV) pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
+	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints constraints/$(CURRENT).txt --editable .
 	@$(UV) pip check --quiet --python $(@D)
 	@touch $@
 
 # The second file adds what the tests of local_sops need.
 .venvs/local-sops/.installed: local_sops/requirements.lock constraints/local-sops-py3.11.txt local_sops/pyproject.toml $(TOOLS)
 	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
+	@$(UV) pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $< \
+	    --requirement constraints/local-sops-py3.11.txt
 	@$(UV) pip install --quiet --python $(@D) --no-deps --build-constraints constraints/$(CURRENT).txt \
-	    --requirement $< --requirement constraints/local-sops-py3.11.txt --editable ./local_sops
+	    --editable ./local_sops
 	@$(UV) pip check --quiet --python $(@D)
 	@touch $@
 
 .venvs/browser/.installed: constraints/browser.txt $(TOOLS)
 	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
-	@$(UV) pip install --quiet --python $(@D) --no-deps --requirement $<
+	@$(UV) pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
 	@touch $@

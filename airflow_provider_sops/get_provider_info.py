@@ -104,6 +104,13 @@ _WAY_FIELDS = {
         minimum=1,
         default=30,
     ),
+    "max_answer_mb": _field(
+        "Largest answer (MiB)",
+        "A larger answer is rejected.",
+        type=["number", "null"],
+        minimum=1,
+        default=64,
+    ),
 }
 
 _SOPS_FIELDS = {

@@ -6,7 +6,7 @@ import contextlib
 import html
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
@@ -55,11 +55,13 @@ class PasswordFlow:
     """The template, and the service whose address its tasks are given.
 
     :param secret: the password that stands in the template.
+    :param is_given: whether it stands there no longer and tasks are given it.
     """
 
     template_id: int
     address: str
     secret: str
+    is_given: bool = False
 
     @classmethod
     def read(cls, hook: SopsHook, templates: dict[str, int], address: str) -> PasswordFlow:
@@ -68,11 +70,16 @@ class PasswordFlow:
         return cls(templates[TEMPLATE], address, tree["constants"]["${password}"]["value"])
 
     def constants(self, end: str) -> dict[str, str]:
-        """Return what a task is given.
+        """Return what a task is given; the password only if it is not the template's.
 
         :param end: ``echo`` for one that goes well, ``fail`` for one whose last node fails.
         """
-        return {"${address}": self.address, "${end}": end}
+        given = {"${password}": self.secret} if self.is_given else {}
+        return {"${address}": self.address, "${end}": end, **given}
+
+    def with_password(self, secret: str) -> PasswordFlow:
+        """Return the same flow with another password than its template has, which its tasks are given."""
+        return replace(self, secret=secret, is_given=True)
 
     def start(self, hook: SopsHook, end: str) -> int:
         """Start a task and return its id."""

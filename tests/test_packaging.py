@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -55,6 +56,20 @@ def metadata(distributions: Path) -> Message:
         return HeaderParser().parsestr(wheel.read(f"{SDIST_ROOT}.dist-info/METADATA").decode())
 
 
+PINNED = sorted([*(ROOT / "constraints").glob("*.txt"), ROOT / "local_sops/requirements.lock"])
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.name)
+def test_every_pinned_version_has_the_hashes_of_its_files_and_no_place_to_get_them_from(path: Path) -> None:
+    # Each requirement ends at the first line without a backslash.
+    requirements = path.read_text().replace("\\\n", " ").splitlines()
+
+    assert requirements
+    assert not [
+        line for line in requirements if not re.fullmatch(r"[\w.-]+==\S+(?: +--hash=sha256:[0-9a-f]{64})+", line)
+    ]
+
+
 def package_files() -> set[str]:
     return {
         path.relative_to(ROOT).as_posix()
@@ -84,7 +99,7 @@ def test_wheel_registers_with_airflow(distributions: Path) -> None:
 
 def test_sdist_holds_what_a_packager_needs(sdist_files: set[str]) -> None:
     assert package_files() <= sdist_files
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml"} <= sdist_files
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "SECURITY.md", "pyproject.toml"} <= sdist_files
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "example_dags").glob("*.*")} <= sdist_files
     assert {"tests/conftest.py", "browser/conftest.py", "local_sops/pyproject.toml"} <= sdist_files
     assert {"constraints/tools.txt", "docs/pictures/flow-in-airflow.png"} <= sdist_files

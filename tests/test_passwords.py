@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+import secrets
+from typing import TYPE_CHECKING, Any, Literal
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, AirflowException
 from airflow.utils.session import create_session
 from sqlalchemy import text
 
@@ -22,6 +23,7 @@ from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.dag_run import FinishedRun, run_dag
 from tests.password_flow import PasswordFlow, echo_service
+from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
@@ -86,6 +88,51 @@ def test_a_task_that_is_run(flow: PasswordFlow, logged: Callable[[], str], end: 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("end", ENDS)
+def test_a_password_that_a_dag_gives_unchecked(
+    flow: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any]
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    with DAG(dag_id=f"give_password_{end}_{way['deferrable']}", schedule=None, start_date=START_DATE) as dag:
+        SopsRunTaskOperator(
+            task_id="run",
+            template_id=flow.template_id,
+            constants=given.constants(end),
+            check_constants=False,
+            poll_interval_seconds=0.2,
+            **way,
+        )
+    run = run_dag(dag)
+
+    given.check_hidden(logged(), *xcoms_of(run))
+    assert run.state == ("success" if end == "echo" else "failed")
+
+
+def test_a_retry_and_a_clear_that_go_on_with_a_failed_task(
+    flow: PasswordFlow, logged: Callable[[], str], sops_default: object
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    ti = PlainTaskInstance()
+    for instance in (ti, ti.retried(), ti.retried().cleared()):
+        operator = SopsRunTaskOperator(
+            task_id="run",
+            template_id=flow.template_id,
+            name="with a password",
+            constants=given.constants("fail"),
+            check_constants=False,
+            on_clear="resume",
+            deferrable=False,
+            poll_interval_seconds=0.2,
+        )
+        with pytest.raises(AirflowException) as caught:
+            operator.execute(instance.context)
+        given.check_hidden(str(caught.value), instance.xcoms)
+    shown = logged()
+    given.check_hidden(shown)
+    assert shown.count("Retrying node") >= 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ENDS)
 def test_a_task_that_is_awaited(
     hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any]
 ) -> None:
@@ -141,6 +188,26 @@ def test_a_flow_that_is_watched(hook: SopsHook, flow: PasswordFlow, logged: Call
     assert "SOPS: input \"bk_display_message\" = '***'" in shown
     assert "Bearer ***" in shown
     assert "hydrated context" not in shown
+
+
+@pytest.mark.parametrize("mode", ["watch", "native"])
+def test_a_password_that_a_dag_gives_to_a_flow(
+    hook: SopsHook, flow: PasswordFlow, logged: Callable[[], str], mode: Literal["watch", "native"]
+) -> None:
+    given = flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+    template = hook.get_template_info(flow.template_id, unfold_subprocess=True)
+    dag = SopsDag(
+        f"give_password_{mode}",
+        pipeline=take_snapshot(template, template_source="business", bk_biz_id=hook.bk_biz_id, scope="cmdb_biz"),
+        mode=mode,
+        constants=given.constants("fail"),
+        schedule=None,
+        start_date=START_DATE,
+        poll_interval_seconds=0.2,
+    )
+    run = run_dag(dag)
+    given.check_hidden(logged(), *xcoms_of(run))
+    flow.check_hidden(logged(), *xcoms_of(run))
 
 
 def test_a_flow_that_airflow_runs_refuses_to_hand_a_password_on(

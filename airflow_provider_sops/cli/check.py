@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
-from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError, SopsNotFoundError
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
+from airflow_provider_sops.sops.pipeline_tree.content import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,12 @@ def run(options: argparse.Namespace) -> bool:
     all_agree = True
     for path in _files(options.paths):
         snapshot = load_snapshot(path)
-        found = _differences(snapshot, options)
+        if snapshot.template_id is None:
+            raise SopsInvalidParameterError(
+                f"{path} has no template id: it is a bare tree, or from a YAML export",
+                advice="Write it with `airflow-sops snapshot` from SOPS, or from a .dat export.",
+            )
+        found = _differences(snapshot, snapshot.template_id, options)
         name = f"{path}: template {snapshot.template_id} {quoted(snapshot.template_name)}"
         if not found:
             sys.stdout.write(f"{name}: the same\n")
@@ -35,7 +40,7 @@ def run(options: argparse.Namespace) -> bool:
         all_agree = False
         sys.stdout.write(f"{name} differs:\n")
         for words in found:
-            sys.stdout.write(f"  {words}\n")
+            sys.stdout.write(f"  {shortened(words)}\n")
     return all_agree
 
 
@@ -50,11 +55,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
-    if snapshot.template_id is None:
-        raise SopsInvalidParameterError(
-            "this file does not contain a template id", advice="Write it with `airflow-sops snapshot`."
-        )
+def _differences(snapshot: Snapshot, template_id: int, options: argparse.Namespace) -> list[str]:
     # A snapshot records its origin; the command line overrides it.
     where = argparse.Namespace(
         conn_id=options.conn_id,
@@ -63,14 +64,12 @@ def _differences(snapshot: Snapshot, options: argparse.Namespace) -> list[str]:
     )
     with open_server(where) as server:
         try:
-            current = server.snapshot(snapshot.template_id, snapshot.template_source)
+            current = server.snapshot(template_id, snapshot.template_source)
         except SopsNotFoundError:
             return ["the template no longer exists"]
-    if content_hash(snapshot.tree) != snapshot.content_hash:
+    if snapshot.was_edited:
         return [
             "the snapshot was edited by hand: its content does not match its hash",
             *differences(snapshot.tree, current.tree),
         ]
-    if current.content_hash == snapshot.content_hash:
-        return []
-    return differences(snapshot.tree, current.tree) or ["an unrecognised difference"]
+    return differences(snapshot.tree, current.tree)

@@ -26,12 +26,14 @@ Examples:
   airflow-sops snapshot --all dags/flows                all templates of the project into a folder
   airflow-sops check dags/flows                         do they still match the server?
   airflow-sops show dags/deploy.json --svg deploy.svg   what is in it
+  airflow-sops snapshot --from-export flows.dat         what SOPS exported, without SOPS
 
 SOPS is reached through an Airflow connection of type "sops" from AIRFLOW_CONN_<ID>, a secrets backend or Airflow's
 database, as configured on this machine.
 
 Exit code: 0 success; 1 (check only) a difference; 2 an error.
 """
+_FROM_EXPORT = "read templates from a file that SOPS exported (.dat, YAML, or the JSON in a .dat) instead of the server"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: without the program's name; default: the process's.
     :return: the exit code.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if wrong := _wrong_combination(options):
+        parser.error(wrong)
     try:
         if options.command == "snapshot":
             snapshot.run(options)
@@ -52,6 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"airflow-sops {options.command}: {error}\n")
         return FAILED
     return SAME
+
+
+def _wrong_combination(options: argparse.Namespace) -> str:
+    """Return what is wrong with options that do not go together; empty if nothing is."""
+    if options.command == "check":
+        return ""
+    if options.from_export:
+        return "--common is about templates on the server" if options.common else ""
+    if options.command == "show":
+        named = [each for each in (options.path, options.template_id) if each is not None]
+        if len(named) != 1:
+            return "name one of FILE, --template and --from-export"
+    elif options.template_id is None and options.folder is None:
+        return "name one of TEMPLATE_ID, --all and --from-export"
+    if options.template_id is not None and not (options.template_id.isascii() and options.template_id.isdigit()):
+        return f"invalid template id: {options.template_id!r}"
+    return ""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,12 +95,15 @@ def _add_snapshot(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = commands.add_parser(
         "snapshot",
         help="write templates into JSON files",
-        description="Write one template, or all of a project, into JSON files. A file that is up to date is left alone."
-        " Subprocesses are unfolded; values of password variables are never written.",
+        description="Write one template, or all of a project or an export, into JSON files. Files that are up to date"
+        " and those of other templates are left alone. Subprocesses are unfolded; values of password variables are"
+        " never written.",
         allow_abbrev=False,
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("template_id", nargs="?", type=int, metavar="TEMPLATE_ID", help="the template's id in SOPS")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "template_id", nargs="?", metavar="TEMPLATE_ID", help="the template's id in SOPS, or in the export"
+    )
     what.add_argument(
         "--all",
         type=Path,
@@ -90,6 +115,7 @@ def _add_snapshot(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--output", type=Path, metavar="FILE", help="where to write the template; default: <name>_<id>.json here"
     )
     parser.add_argument("--name", metavar="TEXT", help="with --all: only templates whose name contains this")
+    parser.add_argument("--from-export", type=Path, metavar="FILE", help=_FROM_EXPORT)
     parser.add_argument("--common", action="store_true", help="use common templates, which all projects share")
     _add_connection(parser)
 
@@ -110,12 +136,18 @@ def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = commands.add_parser(
         "show",
         help="show a tree as text, or as a picture",
-        description="Show a snapshot, any JSON file that contains a tree, or a template on the server.",
+        description="Show a snapshot, any JSON file that contains a tree, a template on the server, or an export.",
         allow_abbrev=False,
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("path", nargs="?", type=Path, metavar="FILE", help="a snapshot")
-    what.add_argument("--template", type=int, metavar="TEMPLATE_ID", help="a template on the server instead")
+    what.add_argument("--from-export", type=Path, metavar="FILE", help=_FROM_EXPORT)
+    parser.add_argument(
+        "--template",
+        dest="template_id",
+        metavar="TEMPLATE_ID",
+        help="a template on the server; with --from-export, only this one of the export",
+    )
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture instead of the text")
     parser.add_argument(
         "--subprocess",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.nodes import SUBPROCESS
+from airflow_provider_sops.sops.models import Template
+from airflow_provider_sops.sops.paging import Pages
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, take_snapshot
+from airflow_provider_sops.sops.pipeline_tree.unfolding import Unfolder
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.sops.models import Template, TemplateListItem
+    from airflow_provider_sops.sops.models import TemplateListItem
 
-BUSINESS, COMMON = "business", "common"
-
-_PAGE = 200
-#: SOPS's own limit for nested subprocesses.
-_DEEPEST = 200
+BUSINESS = "business"
 
 
 @contextmanager
@@ -46,6 +44,7 @@ class Server:
 
     def __init__(self, hook: SopsHook) -> None:
         self._hook = hook
+        self._unfolder = Unfolder(self._tree_of_called)
 
     def snapshot(self, template_id: int, template_source: str) -> Snapshot:
         """Read a template, its subprocesses included.
@@ -65,49 +64,25 @@ class Server:
 
         :param name_keyword: only templates whose name contains this.
         """
-        found: dict[int, TemplateListItem] = {}
-        while True:
+        pages: Pages[TemplateListItem] = Pages("get_template_list", lambda item: item.id or 0)
+        while not pages.is_over:
             page = self._hook.get_template_list(
-                template_source=template_source, name_keyword=name_keyword, limit=_PAGE, offset=len(found)
+                template_source=template_source, name_keyword=name_keyword, limit=PAGE_SIZE, offset=pages.offset or 0
             )
-            new = {item.id: item for item in page if item.id is not None and item.id not in found}
-            found.update(new)
-            # Old servers ignore paging and return everything each time.
-            if len(page) < _PAGE or not new:
-                break
+            pages.add(page)
         # Old servers ignore the name filter, too.
         wanted = (name_keyword or "").lower()
-        return [item for _, item in sorted(found.items()) if wanted in item.name.lower()]
+        return [item for number, item in sorted(pages.found.items()) if number and wanted in item.name.lower()]
 
-    def _read(self, template_id: int | str, template_source: str) -> Template:
+    def _read(self, template_id: int, template_source: str) -> Template:
         template = self._hook.get_template_info(
             template_id, template_source=template_source if template_source == COMMON else None, unfold_subprocess=True
         )
         if not template.pipeline_tree:
             raise SopsInvalidParameterError(f"template {template_id} has no pipeline_tree")
-        tree = self._unfolded(copy.deepcopy(dict(template.pipeline_tree)), 1)
-        return type(template)(id=template.id, name=template.name, pipeline_tree=tree, raw=template.raw)
+        # Old servers cannot unfold.
+        tree = self._unfolder.unfold(template.pipeline_tree)
+        return Template(template.id, template.name, tree, template.raw)
 
-    def _unfolded(self, tree: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Add each subprocess's tree if the server has not: old servers cannot."""
-        if depth > _DEEPEST:
-            raise SopsInvalidParameterError(f"subprocesses are nested deeper than {_DEEPEST} levels")
-        for activity in read_mapping(tree.get("activities")).values():
-            if read_mapping(activity).get("type") != SUBPROCESS:
-                continue
-            if not read_mapping(activity.get("pipeline")):
-                activity["pipeline"] = self._inner_tree(activity)
-            self._unfolded(activity["pipeline"], depth + 1)
-        return tree
-
-    def _inner_tree(self, activity: dict[str, Any]) -> dict[str, Any]:
-        source = COMMON if activity.get("template_source") == COMMON else BUSINESS
-        inner = self._hook.get_template_info(
-            read_text(activity.get("template_id")), template_source=source if source == COMMON else None
-        )
-        tree: dict[str, Any] = copy.deepcopy(dict(inner.pipeline_tree))
-        constants = read_mapping(tree.get("constants"))
-        for key, given in read_mapping(activity.pop("constants", None)).items():
-            if key in constants and constants[key].get("show_type") == "show":
-                constants[key]["value"] = read_mapping(given).get("value")
-        return tree
+    def _tree_of_called(self, is_common: bool, template_id: str) -> Mapping[str, Any]:
+        return self._hook.get_template_info(template_id, template_source=COMMON if is_common else None).pipeline_tree

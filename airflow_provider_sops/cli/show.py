@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.cli.server import BUSINESS, COMMON, open_server
+from airflow_provider_sops.cli.export import open_export
+from airflow_provider_sops.cli.server import BUSINESS, open_server
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
 from airflow_provider_sops.drawing.tree import draw
-from airflow_provider_sops.service.text import quoted, shortened
+from airflow_provider_sops.service.text import quoted, shortened, word
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 
 if TYPE_CHECKING:
     import argparse
@@ -42,11 +43,14 @@ def _heading(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.template_id is not None:
         name = f"{quoted(snapshot.template_name)}, template {snapshot.template_id}"
         project = f" of {quoted(snapshot.project_name)}" if snapshot.project_name else ""
-        yield f"{name} ({snapshot.template_source}{project}), saved {snapshot.edit_time or 'at an unknown time'}"
+        saved = word(snapshot.edit_time) or "at an unknown time"
+        yield f"{name} ({word(snapshot.template_source)}{project}), saved {saved}"
+    elif snapshot.template_name:
+        yield quoted(snapshot.template_name)
     activities = sum(isinstance(node, Activity) for node in tree.nodes.values())
     yield (
         f"{len(tree.nodes)} nodes, {activities} of them activities, on {len(tree.levels)} levels,"
-        f" {len(tree.graph.loops)} loops, {snapshot.content_hash}"
+        f" {len(tree.graph.loops)} loops, {word(snapshot.content_hash)}"
     )
 
 
@@ -69,7 +73,7 @@ def _nodes(tree: PipelineTree, path: NodeKey) -> Iterator[str]:
 def _label(node: Node) -> str:
     if isinstance(node, Activity):
         return quoted(node.name)
-    return f"{node.type}{f' {quoted(node.name)}' if node.name else ''}"
+    return f"{word(node.type)}{f' {quoted(node.name)}' if node.name else ''}"
 
 
 def _traits(node: Node) -> str:
@@ -89,7 +93,7 @@ def _traits(node: Node) -> str:
 def _target(edge: Edge, tree: PipelineTree) -> str:
     node = tree.nodes[edge.target]
     back = " (back)" if edge.is_back else ""
-    return f"{_label(node) if node.name else f'{node.type} {quoted(node.id)[1:-1]}'}{back}"
+    return f"{_label(node) if node.name else f'{word(node.type)} {quoted(node.id)[1:-1]}'}{back}"
 
 
 def _condition(edge: Edge) -> str:
@@ -137,28 +141,45 @@ def _findings(tree: PipelineTree) -> Iterator[str]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Show the tree named on the command line.
+    """Show the trees named on the command line.
 
     :raises SopsError: there is no such template or subprocess.
     """
-    snapshot = _snapshot(options)
     path = tuple(part for part in options.subprocess.split("/") if part)
+    for number, snapshot in enumerate(_snapshots(options)):
+        _check_path(snapshot, path)
+        if options.svg is not None:
+            _write_picture(snapshot, path, options)
+        else:
+            sys.stdout.write(("\n\n" if number else "") + outline(snapshot, path))
+
+
+def _check_path(snapshot: Snapshot, path: NodeKey) -> None:
     if path not in snapshot.tree.levels:
         known = ", ".join("/".join(each) for each in snapshot.tree.levels if each)
         raise SopsInvalidParameterError(
-            f"there is no subprocess {options.subprocess!r}", advice=f"Known subprocesses: {known or 'none'}."
+            f"there is no subprocess {'/'.join(path)!r}", advice=f"Known subprocesses: {known or 'none'}."
         )
-    if options.svg is None:
-        sys.stdout.write(outline(snapshot, path))
-        return
+
+
+def _write_picture(snapshot: Snapshot, path: NodeKey, options: argparse.Namespace) -> None:
     name = snapshot.template_name or (options.path.stem if options.path else "")
     title = " > ".join([name, *(snapshot.tree.nodes[path[: depth + 1]].name for depth in range(len(path)))])
     options.svg.write_text(draw(snapshot.tree, path=path, title=title), encoding="utf-8")
     sys.stdout.write(f"{options.svg}: written\n")
 
 
-def _snapshot(options: argparse.Namespace) -> Snapshot:
+def _snapshots(options: argparse.Namespace) -> Iterator[Snapshot]:
     if options.path is not None:
-        return load_snapshot(options.path)
-    with open_server(options) as server:
-        return server.snapshot(options.template, COMMON if options.common else BUSINESS)
+        yield load_snapshot(options.path)
+    elif options.from_export is not None:
+        export = open_export(options.from_export)
+        chosen = export.templates if options.template_id is None else [export.find(options.template_id)]
+        if len(chosen) > 1 and (options.svg is not None or options.subprocess):
+            raise SopsInvalidParameterError(
+                f"{options.from_export} has {len(chosen)} templates", advice="Name one with --template."
+            )
+        yield from map(export.snapshot, chosen)
+    else:
+        with open_server(options) as server:
+            yield server.snapshot(int(options.template_id), COMMON if options.common else BUSINESS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_sops.dag_generator.task_ids import stage_id
+from airflow_provider_sops.service.text import visible
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -51,7 +52,7 @@ class StageGroups:
             return nullcontext()
         key = (*node.key[:-1], group_id)
         if key not in self._groups:
-            self._groups[key] = task_group(group_id, node.stage_name)
+            self._groups[key] = task_group(group_id, visible(node.stage_name))
         return self._groups[key]
 
 
@@ -61,7 +62,7 @@ def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
     condition = node.conditions.get(edge.sequence_flow.id) if isinstance(node, Gateway) else None
     if condition is None:
         return ""
-    return condition.name or condition.evaluate or ("default" if condition.is_default else "")
+    return visible(condition.name or condition.evaluate) or ("default" if condition.is_default else "")
 
 
 def arguments_of(node: Node, node_args: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_sops.dag_generator.constant_form import INT, choices_of, form_of, kept_value
 from airflow_provider_sops.service.reading import read_int, read_mapping, read_text
+from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 #: The DAG param for the template's nodes to leave out.
 EXCLUDE_PARAM = "exclude_task_nodes_id"
-_PASSWORD = "password"  # noqa: S105 - SOPS's word for such a constant
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:
     return {
         key: raw
         for key, raw in ((read_text(key), read_mapping(raw)) for key, raw in constants.items())
-        if raw.get("show_type") == "show" and raw.get("custom_type") != _PASSWORD
+        if raw.get("show_type") == "show" and not is_password(raw)
     }
 
 

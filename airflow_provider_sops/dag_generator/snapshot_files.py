@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash, differences
+from airflow_provider_sops.sops.pipeline_tree.content import differences
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def write_snapshot(snapshot: Snapshot, path: str | os.PathLike[str]) -> bool:
     if target.exists() and target.read_bytes() == content:
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    # A name of its own for each file, and never too long for the file system.
+    partial = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.partial")
     partial.write_bytes(content)
     partial.replace(target)
     return True
@@ -94,12 +97,11 @@ def tell_template_change(start: FlowStart) -> None:
     """
     source = start.template_source
     template = start.hook.get_template_info(start.template_id, template_source=source, unfold_subprocess=True)
-    tree = PipelineTree(template.pipeline_tree)
-    if content_hash(tree) == start.snapshot.content_hash:
+    changes = differences(start.snapshot.tree, PipelineTree(template.pipeline_tree))
+    if not changes:
         return
-    changes = differences(start.snapshot.tree, tree)
-    shown = "; ".join(changes[:_MOST_CHANGES]) or "a password"
+    shown = "; ".join(changes[:_MOST_CHANGES])
     text = f"template {start.template_id} has changed since its snapshot: {shown}"
     if start.on_template_change == "fail":
         raise SopsInvalidParameterError(text, advice="Write the snapshot again with `airflow-sops snapshot`.")
-    start.log.warning("%s", text)
+    start.log.warning("%s", log_entry(text))

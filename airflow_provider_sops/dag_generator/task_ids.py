@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import visible
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 
@@ -143,5 +144,5 @@ def kind_of(node: Node) -> str:
 
 def _display_name(node: Node) -> str:
     # PostgreSQL accepts any character but this one.
-    name = node.name.replace("\0", "\N{SYMBOL FOR NULL}") or kind_of(node).replace("_", " ")
+    name = visible(node.name.replace("\0", "\N{SYMBOL FOR NULL}")) or kind_of(node).replace("_", " ")
     return name if len(name) <= LONGEST_DISPLAY_NAME else f"{name[: LONGEST_DISPLAY_NAME - 1]}…"

@@ -22,7 +22,7 @@ from airflow_provider_sops.enos.errors import (
     EnosTokenRefusedError,
     EnosTriggerRefusedError,
 )
-from airflow_provider_sops.service.answer import Answer, Kind, read_code, read_object, refusal
+from airflow_provider_sops.service.answer import Answer, Kind, read_body, read_code, refusal
 from airflow_provider_sops.service.errors import code_number
 
 if TYPE_CHECKING:
@@ -135,11 +135,22 @@ def read_response(
     :param conceal: removes secrets from the server's message; a proxy's page may echo the request's headers.
     :raises EnosError: the call failed; the module ``errors`` explains each class.
     """
-    payload = read_object(response)
+    body = read_body(response)
+    payload = body.content
     said = payload or {}
     code = read_code(next((said[key] for key in _CODE_KEYS if said.get(key) is not None), None))
-    if payload is not None and response.is_success and code_number(code) == 0:
-        return Answer(payload.get("data"), payload)
+    if response.is_success and code_number(code) == 0:
+
+        def unusable(reason: str) -> EnosGatewayError:
+            return EnosGatewayError(
+                f"the answer says nothing that can be used: {reason}",
+                api=endpoint.name,
+                ids=ids,
+                http_status=response.status,
+                advice="A proxy may have answered instead of EnOS.",
+            )
+
+        return Answer(said.get("data"), said, replaced=body.replaced, unusable=unusable)
     raise refusal(
         _classify(endpoint, response.status, code),
         response,

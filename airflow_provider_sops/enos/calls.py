@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_sops.enos.errors import EnosGatewayError, EnosInvalidParameterError, EnosNotFoundError
 from airflow_provider_sops.enos.models import FlowInstance, FlowInstancePage, TaskInstance
-from airflow_provider_sops.enos.models.status import read_object
+from airflow_provider_sops.enos.models.status import has_status, is_word, read_object
 from airflow_provider_sops.enos.paging import PAGE_SIZE, Page, all_pages
 from airflow_provider_sops.enos.times import milliseconds
-from airflow_provider_sops.service.calls import Call, call, nothing
+from airflow_provider_sops.service.calls import Call, UnusableDataError, call, needed_list, needed_object, nothing
 from airflow_provider_sops.service.reading import read_mapping, read_text
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Sequence
 
-    from airflow_provider_sops.service.calls import Call, Steps
+    from airflow_provider_sops.service.answer import Answer
+    from airflow_provider_sops.service.calls import Steps
+    from airflow_provider_sops.service.storable import Path
 
 
 def whole_number(api: str, name: str, value: Any) -> int:
@@ -76,7 +78,7 @@ def get_task_instance(task_instance_id: str) -> Call[TaskInstance]:
     """
     api = "get_task_instance"
     wanted = required_text(api, "task_instance_id", task_instance_id)
-    return call(api, _found(api, {"taskInstId": wanted}, TaskInstance.read), taskInstId=wanted)
+    return Call(api, {"taskInstId": wanted}, _found(api, {"taskInstId": wanted}, TaskInstance.read))
 
 
 def get_task_instance_log(task_instance_id: str, *, max_length: int | None = None) -> Call[str]:
@@ -99,7 +101,7 @@ def get_flow_instance(flow_instance_id: str) -> Call[FlowInstance]:
     """
     api = "get_flow_instance"
     wanted = required_text(api, "flow_instance_id", flow_instance_id)
-    return call(api, _found(api, {"flowInstId": wanted}, FlowInstance.read), flowInstId=wanted)
+    return Call(api, {"flowInstId": wanted}, _found(api, {"flowInstId": wanted}, FlowInstance.read))
 
 
 def find_flow_instances(
@@ -167,13 +169,15 @@ def cancel_flow_instance(flow_instance_id: str) -> Call[None]:
     return call(api, nothing, flowInstId=required_text(api, "flow_instance_id", flow_instance_id))
 
 
-def _found(api: str, ids: dict[str, str], read: Callable[[Any], T]) -> Callable[[Any], T]:
+def _found(api: str, ids: dict[str, str], read: Callable[[Any, tuple[Path, ...]], T]) -> Callable[[Answer], T]:
     """Return a reader that raises if the answer contains no instance."""
 
-    def read_found(data: Any) -> T:
-        if not read_object(data):
+    def read_found(answer: Answer) -> T:
+        if answer.data in (None, "", [], {}):
             raise EnosNotFoundError("EnOS returned no instance", api=api, ids=ids, http_status=200)
-        return read(data)
+        if not has_status(needed_object(read_object(answer.data))):
+            raise UnusableDataError("it names no status")
+        return read(answer.data, answer.replaced)
 
     return read_found
 
@@ -183,7 +187,14 @@ def _read_log(data: Any) -> str:
 
 
 def _instances_of_page(data: Any) -> Sequence[FlowInstance]:
-    return FlowInstancePage.read(data).instances
+    """Read a page; what cannot be read must not pass for "there are none"."""
+    listed = needed_object(data)
+    items = listed.get("flowInsts")
+    if items is None and listed.get("count") == 0:
+        return ()
+    for item in needed_list(items):
+        needed_object(item)
+    return FlowInstancePage.read(listed).instances
 
 
 def trigger_flow(flow_id: int | str, trigger_time: datetime.datetime | int) -> Call[str]:
@@ -223,10 +234,10 @@ def _triggering(api: str, flow_id: int | str, trigger_time: datetime.datetime | 
     """
 
     def read_instance_id(data: Any) -> str:
-        instance_id = read_text(read_mapping(data).get("flowInstanceId"))
-        if not instance_id:
+        instance_id = read_mapping(data).get("flowInstanceId")
+        if not is_word(instance_id):
             raise EnosGatewayError("EnOS reports success but returned no instance id", api=api, http_status=200)
-        return instance_id
+        return read_text(instance_id)
 
     return call(
         api,

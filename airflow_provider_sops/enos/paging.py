@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_sops.enos.errors import EnosGatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 #: EnOS recommends no more than 50.
 PAGE_SIZE = 50
+
+#: A list with more pages does not end.
+MOST_PAGES = 1000
 
 Item = TypeVar("Item")
 
@@ -43,15 +47,20 @@ def all_pages(
     Ends with the first page that is not full or has nothing new: a server that ignores the page number returns the same
     page for ever. ``count`` is not used, since it may count only the page.
 
+    :raises EnosGatewayError: there is no end after ``MOST_PAGES``.
+
     :param page_of: the call that reads a page.
     :param identity: what identifies an item; the list may shift between two pages.
     """
     found: dict[Hashable, Item] = {}
-    for number in itertools.count():
+    for number in range(MOST_PAGES):
         items: Sequence[Item] = yield page_of(Page(number, size))
         known = len(found)
         for item in items:
             found.setdefault(identity(item), item)
         if len(items) < size or len(found) == known:
-            break
-    return list(found.values())
+            return list(found.values())
+    raise EnosGatewayError(
+        f"the list has more than {MOST_PAGES} pages of {size}",
+        advice="Ask for less: a shorter time range, or a more exact expression.",
+    )

@@ -8,11 +8,13 @@ distinguish these, so such a flow counts as *failed*, and has ended if nothing c
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.enos.models import FlowInstance, GraphNode, InstanceStatus, TaskInstance
+from airflow_provider_sops.service.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +68,7 @@ def snapshot_of_task(instance: TaskInstance) -> Snapshot:
     if not instance.status.is_failure:
         verdict = _plain_verdict(instance.status)
     else:
-        failed = (FailedTask(instance.instance_id, f'"{instance.name}"', instance.status.value),)
+        failed = (FailedTask(instance.instance_id, quoted(instance.name), instance.status.value),)
         verdict = Verdict.RERUN_DUE if instance.has_reruns_left else Verdict.ENDED
     return Snapshot(instance.status, verdict, {}, failed, _progress_of(instance))
 
@@ -127,8 +129,7 @@ def _progress_of(task: TaskInstance) -> tuple[object, ...]:
 
 def _by_label(nodes: Sequence[GraphNode]) -> dict[str, InstanceStatus]:
     """Return statuses by label; a label shared by several nodes gets the task's id."""
-    labels = [node.label for node in nodes]
+    labels = Counter(node.label for node in nodes)
     return {
-        node.label if labels.count(node.label) == 1 else f"{node.label} (task {node.task_id})": node.status
-        for node in nodes
+        node.label if labels[node.label] == 1 else f"{node.label} (task {node.task_id})": node.status for node in nodes
     }

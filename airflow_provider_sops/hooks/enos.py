@@ -17,7 +17,6 @@ from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.retrying import retry_rules
-from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.version_compat import mask_secret
 
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.answer import Answer
     from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
+    from airflow_provider_sops.service.settings import Limits
 
 log = logging.getLogger(__name__)
 
 #: For ``call_at_once``, which may need a token first: a worker's process has 5 seconds before it is killed.
-_HURRIED = Limits(total_seconds=2.5, connect_seconds=1.0)
+_TOTAL_SECONDS_AT_ONCE, _CONNECT_SECONDS_AT_ONCE = 2.5, 1.0
 
 
 class EnosHook(SessionHook):
@@ -104,7 +104,7 @@ class EnosHook(SessionHook):
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
-        return call.read(self.call(call.api, **call.parameters))
+        return call.result(self.call(call.api, **call.parameters))
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS without retries, except once with a new token if the token was rejected."""
@@ -121,11 +121,12 @@ class EnosHook(SessionHook):
         For a process that is being killed: the session in use may be in the middle of a call, and another thread may be
         requesting a token.
         """
+        limits = self.connection.limits.within(_TOTAL_SECONDS_AT_ONCE, _CONNECT_SECONDS_AT_ONCE)
         with new_session() as session:
             token = enos_tokens.kept_token(enos_tokens.TokenKey.of(self.connection))
             if token is None:
-                token = self._ask_for_token(None, session=session, limits=_HURRIED)
-            return self._call(api, parameters, token, session=session, limits=_HURRIED)
+                token = self._ask_for_token(None, session=session, limits=limits)
+            return self._call(api, parameters, token, session=session, limits=limits)
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether EnOS can be called, and one sentence that explains the result."""

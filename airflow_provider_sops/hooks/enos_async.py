@@ -25,6 +25,8 @@ from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.version_compat import get_async_connection, mask_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from airflow_provider_sops.enos.gateway import ApiVersion
     from airflow_provider_sops.enos.tokens import AccessToken
     from airflow_provider_sops.service.answer import Answer
@@ -88,24 +90,27 @@ class AsyncEnosClient:
 
     async def call(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS; same parameters, answer and errors as ``EnosHook.call``."""
-        rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
-        return await tenacity.AsyncRetrying(**rules)(self._call_once, api, parameters)
+        return await self._call(api, parameters, lambda answer: answer)
 
     async def do(self, call: Call[T]) -> T:
         """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
-        return call.read(await self.call(call.api, **call.parameters))
+        return await self._call(call.api, call.parameters, call.result)
 
     get_task_instance = asynchronous(calls.get_task_instance)
     get_flow_instance = asynchronous(calls.get_flow_instance)
     cancel_flow_instance = asynchronous(calls.cancel_flow_instance)
 
-    async def _call_once(self, api: str, parameters: dict[str, Any]) -> Answer:
+    async def _call(self, api: str, parameters: Mapping[str, Any], read: Callable[[Answer], T]) -> T:
+        rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
+        return await tenacity.AsyncRetrying(**rules)(self._call_once, api, parameters, read)
+
+    async def _call_once(self, api: str, parameters: Mapping[str, Any], read: Callable[[Answer], T]) -> T:
         token = await self._token()
         try:
-            return await self._call(api, parameters, token)
+            return await self._call_with(token, api, parameters, read)
         except EnosTokenRefusedError as error:
             log.info("Requesting a new access token: %s", error)
-            return await self._call(api, parameters, await self._token(refused=token))
+            return await self._call_with(await self._token(refused=token), api, parameters, read)
 
     async def _token(self, refused: AccessToken | None = None) -> AccessToken:
         """Return a usable token like ``enos_tokens.obtain``, whose lock would block the event loop."""
@@ -134,16 +139,22 @@ class AsyncEnosClient:
     async def _ask_once(self, to_replace: AccessToken | None) -> AccessToken:
         asked_at = enos_tokens.now()
         request = self.connection.token_request(timestamp=enos_tokens.fresh_timestamp(), to_replace=to_replace)
-        token = self.connection.read_token(request, await self._send(request), asked_at=asked_at)
+        token = await self._send(
+            request, lambda response: self.connection.read_token(request, response, asked_at=asked_at)
+        )
         await _mask(token.value)
         return token
 
-    async def _call(self, api: str, parameters: dict[str, Any], token: AccessToken) -> Answer:
+    async def _call_with(
+        self, token: AccessToken, api: str, parameters: Mapping[str, Any], read: Callable[[Answer], T]
+    ) -> T:
         timestamp = enos_tokens.fresh_timestamp()
         request = self.connection.request(api, parameters, token=token, timestamp=timestamp)
-        return self.connection.read(request, await self._send(request), token=token)
+        return await self._send(request, lambda response: read(self.connection.read(request, response, token=token)))
 
-    async def _send(self, request: HttpRequest) -> HttpResponse:
-        response = await self._transport.send(request, self.connection.limits)
-        log.debug("%s %s %s: HTTP %s", request.api, request.method, request.shown_url, response.status)
-        return response
+    async def _send(self, request: HttpRequest, read: Callable[[HttpResponse], T]) -> T:
+        def read_response(response: HttpResponse) -> T:
+            log.debug("%s %s %s: HTTP %s", request.api, request.method, request.shown_url, response.status)
+            return read(response)
+
+        return await self._transport.send(request, self.connection.limits, read_response)

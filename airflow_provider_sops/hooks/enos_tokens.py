@@ -39,6 +39,8 @@ _tokens: dict[TokenKey, AccessToken] = {}
 _obtaining = threading.Lock()
 _counting = threading.Lock()
 _last_timestamp = 0
+#: More than as many requests in one millisecond bring about, and less than EnOS objects to.
+_MOST_AHEAD_MILLISECONDS = 5_000
 
 
 def now() -> float:
@@ -47,10 +49,15 @@ def now() -> float:
 
 
 def fresh_timestamp() -> str:
-    """Return the time in milliseconds since the epoch, never the same twice: EnOS rejects repeats."""
+    """Return the time in milliseconds since the epoch, never the same twice in a row: EnOS rejects repeats.
+
+    After the wall clock was set back it is the new time, since EnOS rejects a time in the future as well.
+    """
     global _last_timestamp
     with _counting:
-        _last_timestamp = max(time.time_ns() // 1_000_000, _last_timestamp + 1)
+        clock = time.time_ns() // 1_000_000
+        ahead = _last_timestamp + 1 - clock
+        _last_timestamp = clock + ahead if 0 < ahead < _MOST_AHEAD_MILLISECONDS else clock
         return str(_last_timestamp)
 
 

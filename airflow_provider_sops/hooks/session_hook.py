@@ -6,7 +6,6 @@ import contextlib
 import functools
 import logging
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tenacity
@@ -38,17 +37,18 @@ class SessionHook(BaseHook):
         return self._session
 
     @contextlib.contextmanager
-    def within(self, deadline: float | None) -> Iterator[None]:
-        """Let the calls of the block end by a moment: none takes longer, and none is sent, or sent again, after it.
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """Let the calls of the block end in time: none takes longer, and none is sent, or sent again, after it.
 
-        :param deadline: in seconds since the epoch; ``None`` for no limit but the connection's.
+        :param seconds: from now; ``None`` for no limit but the connection's.
         :raises DeadlineReachedError: a call has brought nothing by then.
         """
+        deadline = None if seconds is None else time.monotonic() + seconds
         before, self._deadline = self._deadline, deadline
         try:
             yield
         except ServiceError as error:
-            if deadline is None or time.time() < deadline or isinstance(error, DeadlineReachedError):
+            if deadline is None or time.monotonic() < deadline or isinstance(error, DeadlineReachedError):
                 raise
             raise DeadlineReachedError(f"no answer before the deadline of the wait; the last error: {error}") from error
         finally:
@@ -57,7 +57,7 @@ class SessionHook(BaseHook):
     def _retrying(self, rules: dict[str, Any]) -> tenacity.Retrying:
         """Return what does a call by the rules of ``service.retrying``, and no longer than ``within`` allows."""
         if self._deadline is not None:
-            ends = tenacity.stop_before_delay(max(0.0, self._deadline - time.time()))
+            ends = tenacity.stop_before_delay(max(0.0, self._deadline - time.monotonic()))
             rules = {**rules, "stop": tenacity.stop_any(rules["stop"], ends)}
         return tenacity.Retrying(**rules)
 
@@ -65,14 +65,10 @@ class SessionHook(BaseHook):
         """Return the limits of a request that is sent now."""
         if self._deadline is None:
             return limits
-        seconds_left = self._deadline - time.time()
+        seconds_left = self._deadline - time.monotonic()
         if seconds_left <= 0:
             raise DeadlineReachedError("the deadline of the wait came before the request was sent")
-        return replace(
-            limits,
-            total_seconds=min(limits.total_seconds, seconds_left),
-            connect_seconds=min(limits.connect_seconds, seconds_left),
-        )
+        return limits.within(seconds_left)
 
     def close(self) -> None:
         """Close the session; the next call opens another."""
@@ -91,7 +87,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_about(service: str, secret: str, transport: TransportSettings, unused_extra: tuple[str, ...]) -> None:
-    """Log a warning for plain-text transport and for unknown extra keys.
+    """Log a warning, once per process, for plain-text transport, unverified certificates and unknown extra keys.
 
     :param service: its name.
     :param secret: the name of the secret that every request carries.
@@ -99,6 +95,12 @@ def warn_about(service: str, secret: str, transport: TransportSettings, unused_e
     """
     if transport.is_plain_text:
         _warn_once("%s does not use https://: the %s crosses the network in plain text.", transport.root, secret)
+    if transport.verify is False and transport.root.startswith("https:"):
+        _warn_once(
+            "Extra 'verify' is false: whoever can redirect requests to %s can pose as it and read the %s.",
+            transport.root,
+            secret,
+        )
     if unused_extra:
         _warn_once("The extra of the %s connection has unknown keys: %s.", service, ", ".join(unused_extra))
 

@@ -10,11 +10,13 @@ from airflow_provider_sops.hooks.connection_form import field_behaviour, form_wi
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
+from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
-from airflow_provider_sops.service.settings import Limits
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.settings import Limits
     from airflow_provider_sops.sops.answer import Answer
 
 log = logging.getLogger(__name__)
 
 #: For ``call_at_once``: a worker's process has 5 seconds before it is killed.
-_HURRIED = Limits(total_seconds=3.0, connect_seconds=1.0)
+_TOTAL_SECONDS_AT_ONCE, _CONNECT_SECONDS_AT_ONCE = 3.0, 1.0
 
 
 class SopsHook(SessionHook):
@@ -76,6 +79,11 @@ class SopsHook(SessionHook):
         warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)
         return connection
 
+    @property
+    def user(self) -> str | None:
+        """The user that calls are made for; ``None`` if the connection has a token instead."""
+        return self.connection.credentials.user
+
     def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS.
 
@@ -93,7 +101,7 @@ class SopsHook(SessionHook):
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
-        return call.read(self.call(call.api, fresh=call.fresh, **call.parameters))
+        return call.result(self.call(call.api, fresh=call.fresh, **call.parameters))
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call SOPS without retries."""
@@ -114,7 +122,12 @@ class SopsHook(SessionHook):
         """
         request = self.connection.request(api, parameters, fresh=fresh)
         with new_session() as session:
-            return self._send(request, session=session, limits=_HURRIED)
+            limits = self.connection.limits.within(_TOTAL_SECONDS_AT_ONCE, _CONNECT_SECONDS_AT_ONCE)
+            return self._send(request, session=session, limits=limits)
+
+    def do_at_once(self, call: Call[T]) -> T:
+        """Make a call of ``sops.calls`` as ``call_at_once`` does, and return its result."""
+        return call.result(self.call_at_once(call.api, fresh=call.fresh, **call.parameters))
 
     def revoke_at_once(self, task_id: int | str) -> None:
         """Revoke a task with ``call_at_once``.
@@ -189,9 +202,26 @@ class SopsHook(SessionHook):
     def _send(
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
-        """Send a request once and read the answer."""
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
         connection = self.connection
-        limits = limits or self._limited(connection.limits)
-        response = send(session or self.get_conn(), request, connection.transport, limits)
+        sent_within = limits or self._limited(connection.limits)
+        response = send(session or self.get_conn(), request, connection.transport, sent_within)
         log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return connection.read(request, response)
+        try:
+            return connection.read(request, response)
+        except SopsError as error:
+            again = connection.for_older_esb(request, error)
+            if again is None:
+                self._hide_passwords(request, error, may_read=session is None)
+                raise
+        return self._send(again, session=session, limits=limits)
+
+    def _hide_passwords(self, request: HttpRequest, error: SopsError, *, may_read: bool) -> None:
+        """Hide the flow's passwords in SOPS's words; without time to read them, the words are withheld."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None and may_read:
+            try:
+                source = call.result(self.call_once(call.api, **call.parameters))
+            except ServiceError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        hide_passwords(request, error, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,15 @@ from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
+from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import get_async_connection, get_async_extra_dejson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_sops.service.calls import Call, T
-    from airflow_provider_sops.service.http import HttpRequest
+    from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.sops.answer import Answer
 
 log = logging.getLogger(__name__)
@@ -67,15 +72,17 @@ class AsyncSopsClient:
 
     async def call(self, api: str, *, fresh: bool = False, **parameters: Any) -> Answer:
         """Call SOPS; same parameters, answer and errors as ``SopsHook.call``."""
-        request = self.connection.request(api, parameters, fresh=fresh)
-        if not self._repeats:
-            return await self._send(request)
-        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
-        return await tenacity.AsyncRetrying(**rules)(self._send, request)
+        return await self._call(self.connection.request(api, parameters, fresh=fresh), _as_it_is)
 
     async def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
-        return call.read(await self.call(call.api, fresh=call.fresh, **call.parameters))
+        return await self._call(self.connection.request(call.api, call.parameters, fresh=call.fresh), call.result)
+
+    async def _call(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
+        if not self._repeats:
+            return await self._send(request, read)
+        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
+        return await tenacity.AsyncRetrying(**rules)(self._send, request, read)
 
     operate_task = asynchronous(tasks.operate_task)
     get_task_status = asynchronous(tasks.get_task_status)
@@ -86,8 +93,33 @@ class AsyncSopsClient:
     get_task_node_detail = asynchronous(nodes.get_task_node_detail)
     get_task_node_log = asynchronous(nodes.get_task_node_log)
 
-    async def _send(self, request: HttpRequest) -> Answer:
-        """Send a request once and read the answer."""
-        response = await self._transport.send(request, self.connection.limits)
-        log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-        return self.connection.read(request, response)
+    async def _send(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
+        """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
+
+        def read_response(response: HttpResponse) -> T:
+            log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
+            return read(self.connection.read(request, response))
+
+        try:
+            return await self._transport.send(request, self.connection.limits, read_response)
+        except SopsError as error:
+            again = self.connection.for_older_esb(request, error)
+            if again is None:
+                await self._hide_passwords(request, error)
+                raise
+        return await self._send(again, read)
+
+    async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
+        """Hide the flow's passwords in SOPS's words."""
+        call, source = source_of_passwords(request, error), None
+        if call is not None:
+            try:
+                source = call.result(await self._send(self.connection.request(call.api, call.parameters), _as_it_is))
+            except SopsError:
+                log.debug("Which passwords an error of %s may quote is not known.", request.api)
+        # Slow for a large flow.
+        await asyncio.to_thread(hide_passwords, request, error, source)
+
+
+def _as_it_is(answer: Answer) -> Answer:
+    return answer

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.task_instance.xcom import CLAIM_URL_XCOM_KEY, TASK_URL_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class SopsTaskLink(BaseOperatorLink):
     name = "SOPS task"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL, or an empty string if there is none yet."""
+        """Return the URL, or an empty string if there is none yet or if it is no web address."""
         return _pushed(ti_key, TASK_URL_XCOM_KEY)
 
 
@@ -37,4 +38,4 @@ class SopsClaimLink(BaseOperatorLink):
 
 def _pushed(ti_key: TaskInstanceKey, key: str) -> str:
     url: Any = XCom.get_value(ti_key=ti_key, key=key)
-    return url if isinstance(url, str) else ""
+    return web_address(url) if isinstance(url, str) else ""

@@ -20,6 +20,7 @@ from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey, elect
+from airflow_provider_sops.sops.task_origin import TaskOrigin
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class SopsTaskNotifier(BaseNotifier):
         key = notification_key(known, self._definition)
         name = key.add_to(self.name if len(self.name) <= MAX_NAME_LENGTH else f"{self.name[: MAX_NAME_LENGTH - 1]}…")
         with SopsHook(**site_of(self).arguments) as hook:
-            once = ExactlyOnce(hook, key, self.log)
+            once = ExactlyOnce(hook, key, self.log, origin=TaskOrigin(self.template_id, self.template_source))
             found = elect(once.find().current)
             if found is None:
                 self._check_constants(hook)

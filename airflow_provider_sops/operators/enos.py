@@ -16,7 +16,7 @@ from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitPo
 from airflow_provider_sops.operators.enos_triggering import FlowTriggering, cancel_flow_instance
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
-from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, write_logs
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, instance_xcom, write_logs
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 from airflow_provider_sops.task_instance.xcom import FLOW_INSTANCE_ID_XCOM_KEY, INSTANCE_STATUS_XCOM_KEY
 
@@ -265,7 +265,7 @@ class EnosTriggerFlowOperator(BaseOperator):
             self.log.info("Instance %s is stopped because it timed out.", instance_id)
         if result.outcome == Outcome.ENDED and result.status in self.success_statuses:
             self.log.info("Instance %s is %s.", instance_id, result.status)
-            return self.hook.get_flow_instance(instance_id).to_json()
+            return instance_xcom(self.hook.get_flow_instance(instance_id))
         write_logs(self.hook, result.failed, self.log)
         steps = flow_steps(stops_when_out_of_time=self.cancel_on_kill)
         raise outcome_error(result, InstanceKind.FLOW, instance_id, steps)

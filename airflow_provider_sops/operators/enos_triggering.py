@@ -172,7 +172,7 @@ class FlowTriggering:
             )
             going_on = [
                 instance.instance_id
-                for instance in search.read(self._hook.call_at_once(search.api, **search.parameters))
+                for instance in search.result(self._hook.call_at_once(search.api, **search.parameters))
                 if self._is_of_flow(instance) and not instance.status.is_end
             ]
             if going_on:

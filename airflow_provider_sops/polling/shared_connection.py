@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -107,17 +108,28 @@ class SharedConnection(Generic[_Source]):
         self._is_doubtful = False
         self._trouble: _Trouble | None = None
 
-    async def ask(self, question: Callable[[_Source], Awaitable[_Answer]], *, about_one_task: bool = False) -> _Answer:
+    async def ask(
+        self,
+        question: Callable[[_Source], Awaitable[_Answer]],
+        *,
+        about_one_task: bool = False,
+        is_suspect: bool = False,
+        is_probe: bool = False,
+    ) -> _Answer:
         """Send a request to the server as soon as that is allowed.
 
         :param question: sends one request.
         :param about_one_task: whether rejected credentials may concern that task alone.
+        :param is_suspect: whether this question has gone unanswered while others were answered; then a missing answer
+            says nothing of the server.
+        :param is_probe: whether to wait for a turn even if the outage has lasted for long: this question may be
+            answered where the one before was not.
         :raises SopsError: the server's refusal, or the outage's error after 15 seconds.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
-            probed = await self._turn()
+            probed = await self._turn(began if is_probe else -math.inf)
             try:
                 answer = await self._ask_once(question)
             except SopsError as error:
@@ -125,7 +137,7 @@ class SharedConnection(Generic[_Source]):
                 if not is_trouble(error):
                     self._answers_again()
                     raise
-                if about_one_task and isinstance(error, SopsAuthError):
+                if is_suspect or (about_one_task and isinstance(error, SopsAuthError)):
                     raise
                 self._note(error)
                 if clock() - began >= PATIENCE_SECONDS:
@@ -140,7 +152,7 @@ class SharedConnection(Generic[_Source]):
         """Close the open source."""
         await self._retire()
 
-    async def _turn(self) -> _Trouble | None:
+    async def _turn(self, patient_since: float) -> _Trouble | None:
         """Wait until a request may be sent; return the outage that it probes, if any."""
         loop = asyncio.get_running_loop()
         while (trouble := self._trouble) is not None:
@@ -148,7 +160,7 @@ class SharedConnection(Generic[_Source]):
             if now >= trouble.until and not trouble.is_probed:
                 trouble.is_probed = True
                 return trouble
-            patience_ends = trouble.since + PATIENCE_SECONDS
+            patience_ends = max(trouble.since, patient_since) + PATIENCE_SECONDS
             if now >= patience_ends:
                 self._is_doubtful = True
                 raise trouble.error.with_traceback(None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
@@ -94,7 +95,7 @@ class SharedLooks:
 
     def tell(self, line: LogLine) -> None:
         """Write a line of the wait to the log."""
-        self._log.log(line.level, "SOPS task %s: %s", self._part.task_id, line.text)
+        self._log.log(line.level, "SOPS task %s: %s", self._part.task_id, log_entry(line.text))
 
     async def _secrets_for(self, status: TaskStatus, *, wants_tree: bool) -> TaskSecrets:
         if self._secrets is not None:

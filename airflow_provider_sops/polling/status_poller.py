@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
 import random
 import weakref
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
     from airflow_provider_sops.waiting.model import Look
 
+log = logging.getLogger(__name__)
+
+_HTTP_OK = 200
 #: How many requests of each kind may be in flight at a time.
 _MOST_AT_ONCE = 4
 #: How long to wait before trying get_tasks_status again on a server that lacks it.
@@ -213,14 +217,12 @@ class StatusPoller:
     async def _ask_together(self, looks: dict[int, list[_Waiting]]) -> None:
         try:
             statuses = await self._batch(looks)
-        except SopsError as error:
-            if is_trouble(error):
+        except Exception as error:  # noqa: BLE001 - without an answer a wait would never end
+            # A server that took the request and did not answer it may stumble over one of the tasks.
+            if isinstance(error, SopsError) and is_trouble(error) and not error.outcome_unknown:
                 _answer_all(looks.values(), error)
             else:
                 await self._ask_each_alone(looks)
-            return
-        except Exception as error:  # noqa: BLE001 - without an answer a wait would never end
-            _answer_all(looks.values(), error)
             return
         finally:
             self._batches -= 1
@@ -251,8 +253,8 @@ class StatusPoller:
         """Find the tasks that make a batch fail; if a single one fails already, suspect the server."""
         # A random one: if it were always the same and that one the culprit, the others would never be read.
         first = random.choice(list(looks))  # noqa: S311
-        error = await self._ask_alone(first, looks.pop(first))
-        if isinstance(error, SopsError) and error.outcome_unknown:
+        error = await self._ask_alone(first, looks.pop(first), is_probe=True)
+        if error is not None and error.outcome_unknown:
             _answer_all(looks.values(), error)
             return
         await asyncio.gather(
@@ -266,10 +268,13 @@ class StatusPoller:
             self._schedule.discard(task_id)
             await self._ask_alone(task_id, looks)
 
-    async def _ask_alone(self, task_id: int, looks: list[_Waiting], *, stays_alone: bool = False) -> Exception | None:
+    async def _ask_alone(
+        self, task_id: int, looks: list[_Waiting], *, stays_alone: bool = False, is_probe: bool = False
+    ) -> SopsError | None:
         """Read one task, answer its looks and return the error, if any.
 
         :param stays_alone: whether an error keeps the task out of batches until it succeeds again.
+        :param is_probe: as for ``SharedConnection.ask``.
         """
         with_details = any(waiting.look.with_details for waiting in looks)
         fresh = any(waiting.look.fresh for waiting in looks)
@@ -284,8 +289,11 @@ class StatusPoller:
                         fresh=fresh,
                     ),
                     about_one_task=True,
+                    is_suspect=stays_alone or task_id in self._alone,
+                    is_probe=is_probe,
                 )
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as failure:  # noqa: BLE001 - as above
+            error = _named(failure)
             if stays_alone:
                 self._alone.add(task_id)
             _answer(looks, error)
@@ -336,16 +344,24 @@ class StatusWait:
         return await self.poller.node_log(self.task_id, node_id, version)
 
 
-def _answer(looks: Iterable[_Waiting], answer: TaskStatus | Exception) -> None:
+def _named(error: Exception) -> SopsError:
+    """Return what a look failed with as an error that a wait can bear."""
+    if isinstance(error, SopsError):
+        return error
+    log.debug("An answer could not be used", exc_info=error)
+    return SopsError(f"the answer cannot be used ({type(error).__name__})", http_status=_HTTP_OK)
+
+
+def _answer(looks: Iterable[_Waiting], answer: TaskStatus | SopsError) -> None:
     for waiting in looks:
         if waiting.answer.done():
             continue
-        if isinstance(answer, Exception):
+        if isinstance(answer, SopsError):
             waiting.answer.set_exception(answer)
         else:
             waiting.answer.set_result(answer)
 
 
-def _answer_all(looks: Iterable[list[_Waiting]], answer: Exception) -> None:
+def _answer_all(looks: Iterable[list[_Waiting]], answer: SopsError) -> None:
     for waiting in looks:
         _answer(waiting, answer)

@@ -14,6 +14,7 @@ from airflow_provider_sops.polling.shared import open_source, shared_wait
 from airflow_provider_sops.polling.shared_connection import SharedConnection
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.verdict import Verdict, judge
@@ -152,24 +153,20 @@ class TaskEndsPoll:
     async def _list(self, *, down_to: int = 0, **filters: Any) -> dict[int, TaskListItem]:
         """Read a list page by page, newest first, until it ends or an id is reached; at least one page."""
         since = pendulum.now("UTC").subtract(seconds=int(self._follow_days * 86400))
-        found: dict[int, TaskListItem] = {}
-        offset = 0
-        while True:
+        pages: Pages[TaskListItem] = Pages("get_task_list", lambda item: item.id, PAGE_SIZE, _PAGE_OVERLAP)
+        while not pages.is_over:
             page = await self._connection.ask(
-                lambda client, offset=offset: client.get_task_list(  # type: ignore[misc]
+                lambda client, offset=pages.offset: client.get_task_list(  # type: ignore[misc]
                     create_time_start=since,
                     is_child_taskflow=False,
                     limit=PAGE_SIZE,
-                    offset=offset or None,
+                    offset=offset,
                     **filters,
                 )
             )
-            new = {item.id: item for item in page if item.id > 0 and item.id not in found}
-            found |= new
-            # A server that ignores the offset returns the same page for ever.
-            if len(page) < PAGE_SIZE or not new or min(new) <= down_to:
-                return found
-            offset += PAGE_SIZE - _PAGE_OVERLAP
+            if any(item.id <= down_to for item in pages.add(page)):
+                break
+        return pages.found
 
     def _note(self, item: TaskListItem) -> None:
         known = self._known.get(item.id)

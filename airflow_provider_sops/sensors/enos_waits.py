@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.enos.errors import EnosError
 from airflow_provider_sops.enos.outcome import SENSOR_STEPS, outcome_error
 from airflow_provider_sops.enos.wait_result import InstanceKind, Outcome, WaitResult
-from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, look_at, write_logs
+from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, instance_xcom, look_at, write_logs
 from airflow_provider_sops.task_instance.xcom import INSTANCE_STATUS_XCOM_KEY
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger, EnosTaskInstanceTrigger
 
@@ -81,8 +81,8 @@ class AwaitedInstance:
             raise self.error(result)
         self.log.info("EnOS %s %s is %s.", self.kind.value, self.instance_id, result.status)
         if self.kind == InstanceKind.TASK:
-            return self.hook.get_task_instance(self.instance_id).to_json()
-        return self.hook.get_flow_instance(self.instance_id).to_json()
+            return instance_xcom(self.hook.get_task_instance(self.instance_id))
+        return instance_xcom(self.hook.get_flow_instance(self.instance_id))
 
 
 def instance_in(event: dict[str, Any], kind: InstanceKind) -> tuple[str, WaitResult]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,9 @@ from airflow_provider_sops.sops.task_secrets import TaskSecrets, nodes_to_tell_a
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs, read_secrets
 from airflow_provider_sops.task_instance.task_follower import SopsLooks, TaskFollower
-from airflow_provider_sops.task_instance.xcom import push_state, push_task
+from airflow_provider_sops.task_instance.xcom import push_state, push_task, tell_changed
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
-from airflow_provider_sops.waiting.follow import follow
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,9 +144,12 @@ class AwaitedNode:
 
     def poking(self, policy: WaitPolicy) -> Callable[[], NodeResult | None]:
         """Begin to wait on a worker."""
-        wait = NodeWait(self.node, policy, time.time())
-        looks = SopsLooks(self.hook, self.sops_task_id, wait, self.log, detail=self.detail, secrets=self._secrets())
-        return lambda: follow(wait, looks, looks.tell, once=True)
+        clock = steady_clock()
+        wait = NodeWait(self.node, policy, clock())
+        looks = SopsLooks(
+            self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail, secrets=self._secrets()
+        )
+        return lambda: follow(wait, looks, looks.tell, once=True, clock=clock)
 
     def error(self, result: NodeResult) -> SopsError:
         """Return the error of a wait that did not end well."""
@@ -168,6 +170,7 @@ class AwaitedNode:
             return None
         detail = self.hook.get_task_node_detail(self.sops_task_id, **detail_arguments(self.node.path, self.node.plugin))
         shown, _ = self._secrets().node(self.node.id, detail.data)
+        tell_changed(f"outputs of node {self.node.id}", (key for key in shown.changed_outputs if key in shown.outputs))
         return dict(shown.outputs)
 
     def _secrets(self) -> TaskSecrets:

@@ -6,20 +6,32 @@ on, never interpreted.
 
 from __future__ import annotations
 
+import email.utils
 import json
+import math
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sops.service.errors import RateLimitError, ServiceError, UnusableAnswerError
-from airflow_provider_sops.service.storable import read_json, storable_text
+from airflow_provider_sops.service.storable import read_json_as_sent, storable_text
+from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_sops.service.http import HttpResponse
+    from airflow_provider_sops.service.storable import Path
 
 _MARKUP = re.compile(r"<[^>]*>")
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+#: The longest pause after a rate limit; whether the gateway accepts calls again is better tried than believed.
+LONGEST_PAUSE_SECONDS = 120.0
+#: A larger number than this is a time, in seconds or in milliseconds since the epoch.
+_LONGEST_DURATION, _LATEST_SECOND = 1e8, 1e11
+#: A time is at most this long.
+_LONGEST_TIME = 40
 #: How many characters of a foreign body (a proxy's page, for example) an error keeps.
 _EXCERPT_CHARACTERS = 500
 
@@ -30,10 +42,14 @@ class Answer:
 
     :param data: the answer's ``data``; an empty answer looks different in each service.
     :param raw: the whole answer.
+    :param replaced: where ``data`` holds something else than what was sent, since it could not be stored.
+    :param unusable: returns the error of a caller that cannot use the data, for a reason in words.
     """
 
     data: Any
     raw: Mapping[str, Any] = field(repr=False)
+    replaced: tuple[Path, ...] = field(default=(), repr=False, kw_only=True)
+    unusable: Callable[[str], ServiceError] = field(default=UnusableAnswerError, repr=False, kw_only=True)
 
 
 class Kind(NamedTuple):
@@ -44,13 +60,27 @@ class Kind(NamedTuple):
     advice: str | None = None
 
 
-def read_object(response: HttpResponse) -> Mapping[str, Any] | None:
-    """Return a body that is a JSON object, made storable; ``None`` for anything else."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that was read, made storable.
+
+    :param content: ``None`` if it is not a JSON object.
+    :param replaced: where the object's ``data`` holds something else than what was sent.
+    """
+
+    content: Mapping[str, Any] | None
+    replaced: tuple[Path, ...] = ()
+
+
+def read_body(response: HttpResponse) -> Body:
+    """Read a body."""
     try:
-        payload = read_json(response.body)
+        payload, replaced = read_json_as_sent(response.body)
     except ValueError:
-        return None
-    return payload if isinstance(payload, dict) else None
+        return Body(None)
+    if not isinstance(payload, dict):
+        return Body(None)
+    return Body(payload, tuple(path[1:] for path in replaced if path[0] == "data"))
 
 
 def read_code(value: Any) -> int | str | None:
@@ -66,7 +96,7 @@ def refusal(
     message: Any,
     conceal: Callable[[str], str] | None,
     other_words: str | None = None,
-    wait_headers: tuple[str, ...] = ("Retry-After",),
+    wait_headers: tuple[str, ...] = ("Retry-After", "RateLimit-Reset"),
     **details: Any,
 ) -> ServiceError:
     """Return the error for an answer that reports a failure.
@@ -74,29 +104,54 @@ def refusal(
     :param kind: what the answer means. If the body is not a JSON object, the reason also describes the body.
     :param payload: the body, if it is a JSON object.
     :param message: the server's message in it.
-    :param conceal: removes secrets from the server's message; a proxy's page may echo the request.
+    :param conceal: removes secrets from whatever the server said; a proxy's page may echo the request.
     :param other_words: the server's message from elsewhere, used if the body has none.
-    :param wait_headers: headers that may hold the seconds to wait after a rate limit; the first one present counts.
-    :param details: more attributes for the error.
+    :param wait_headers: headers that may say how long to wait after a rate limit; the first one that does counts.
+    :param details: more attributes for the error; texts become a ``word``.
     """
     if issubclass(kind.error, RateLimitError):
         details["retry_after_seconds"] = _seconds_to_wait(response, wait_headers)
     if issubclass(kind.error, UnusableAnswerError):
         details["answer_cut"] = payload is None and response.body.lstrip()[:1] in (b"", b"{")
-    words = (_excerpt(response) if payload is None else _words(message)) or other_words
+    # Before anything is cut: a part of a secret would not be found.
+    hide = conceal or str
+    words = _excerpt(response, hide) if payload is None else _words(message)
+    words = words or other_words
+    shown: dict[str, Any] = {
+        name: word(hide(value)) if isinstance(value, str) else value for name, value in details.items()
+    }
     return kind.error(
-        kind.reason if payload is not None else f"{kind.reason}: {_describe_body(response)}",
+        kind.reason if payload is not None else f"{kind.reason}: {_describe_body(response, hide)}",
         http_status=response.status,
-        server_message=conceal(words) if conceal and words else words,
+        server_message=hide(words) if words else None,
         advice=kind.advice,
-        **details,
+        **shown,
     )
 
 
 def _seconds_to_wait(response: HttpResponse, headers: tuple[str, ...]) -> float | None:
-    """Return when calls are accepted again; a ``Retry-After`` date is ignored."""
-    values = ((response.header(name) or "").strip() for name in headers)
-    return next((float(value) for value in values if value.isascii() and value.isdigit()), None)
+    """Return how long to wait until calls are accepted again, at most ``LONGEST_PAUSE_SECONDS``."""
+    found = (_pause_in((response.header(name) or "").strip()) for name in headers)
+    return next((min(value, LONGEST_PAUSE_SECONDS) for value in found if value is not None), None)
+
+
+def _pause_in(text: str) -> float | None:
+    """Return the seconds that a header means; it holds a duration, a time since the epoch, or an HTTP date.
+
+    A time that has passed means nothing: the clocks differ.
+    """
+    if _SECONDS.fullmatch(text):
+        number = float(text)
+        if number < _LONGEST_DURATION or math.isinf(number):
+            return number
+        moment = number / (1.0 if number < _LATEST_SECOND else 1000.0)
+    else:
+        try:
+            moment = email.utils.parsedate_to_datetime(text[:_LONGEST_TIME]).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            return None
+    seconds = moment - time.time()
+    return seconds if seconds >= 0 else None
 
 
 def _words(message: Any) -> str | None:
@@ -106,18 +161,18 @@ def _words(message: Any) -> str | None:
     return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
 
 
-def _excerpt(response: HttpResponse) -> str | None:
+def _excerpt(response: HttpResponse, hide: Callable[[str], str]) -> str | None:
     """Return the beginning of a page's text."""
-    text = _MARKUP.sub(" ", response.body[: 4 * _EXCERPT_CHARACTERS].decode(errors="replace"))
+    text = _MARKUP.sub(" ", hide(response.body[: 20 * _EXCERPT_CHARACTERS].decode(errors="replace")))
     return storable_text(" ".join(text.split())[:_EXCERPT_CHARACTERS]) or None
 
 
-def _describe_body(response: HttpResponse) -> str:
+def _describe_body(response: HttpResponse, hide: Callable[[str], str]) -> str:
     if 300 <= response.status < 400:
-        return f"a redirect to {(response.header('Location') or 'nowhere').partition('?')[0]!r}"
+        return f"a redirect to {word(hide((response.header('Location') or 'nowhere').partition('?')[0]))!r}"
     if not response.body:
         return "an empty body"
-    content_type = (response.header("Content-Type") or "").partition(";")[0].strip()
+    content_type = word(hide((response.header("Content-Type") or "").partition(";")[0]))
     if content_type == "application/json" or response.body.lstrip()[:1] in (b"{", b"["):
         return f"broken JSON or not an object, {len(response.body)} bytes"
     return f"{content_type or 'unknown content'}, {len(response.body)} bytes"

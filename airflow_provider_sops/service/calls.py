@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
+import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from airflow_provider_sops.service.reading import read_list
+from airflow_provider_sops.service.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.answer import Answer
     from airflow_provider_sops.service.errors import InvalidParameterError
 
-
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,23 @@ class Call(Generic[T]):
     parameters: Mapping[str, Any] = field(repr=False)
     read: Callable[[Any], T] = field(repr=False)
     fresh: bool = False
+
+    def result(self, answer: Answer) -> T:
+        """Read an answer.
+
+        :raises ServiceError: it says nothing that can be used.
+        """
+        try:
+            return self.read(answer)
+        except ServiceError:
+            raise
+        except UnusableDataError as error:
+            reason = str(error)
+        except Exception as error:
+            log.debug("An answer to %s cannot be read", self.api, exc_info=error)
+            reason = f"it cannot be read ({type(error).__name__})"
+        # Not raised above: the error would keep the reader's, and that the whole answer.
+        raise answer.unusable(reason)
 
 
 #: Several calls that make up one answer.
@@ -66,9 +86,54 @@ def nothing(data: Any) -> None:
     """Return nothing: the answer says only that the call succeeded."""
 
 
+class UnusableDataError(Exception):
+    """An answer's data is not what was asked for; the text says what it is."""
+
+
+def object_of(read: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Return a reader of an object that must not be empty, which ``read`` reads.
+
+    :raises UnusableDataError: by the reader: the data is anything else.
+    """
+    return lambda data: read(needed_object(data))
+
+
 def list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
-    """Return a reader of lists whose items ``read`` reads."""
-    return lambda data: [read(item) for item in read_list(data)]
+    """Return a reader of lists of objects, which ``read`` reads.
+
+    :raises UnusableDataError: by the reader: the data is anything else. An empty list may be an answer, ``null`` is not
+        one: who takes it for "there are none" may do something twice.
+    """
+    return lambda data: [read(needed_object(item)) for item in needed_list(data)]
+
+
+def needed_object(data: Any) -> Mapping[str, Any]:
+    """Return data that must be an object and not empty.
+
+    :raises UnusableDataError: it is anything else.
+    """
+    if isinstance(data, Mapping) and data:
+        return data
+    raise UnusableDataError(f"it holds {_named(data)} instead of an object")
+
+
+def needed_list(data: Any) -> list[Any]:
+    """Return data that must be a list.
+
+    :raises UnusableDataError: it is anything else.
+    """
+    if isinstance(data, list):
+        return data
+    raise UnusableDataError(f"it holds {_named(data)} instead of a list")
+
+
+def _named(data: Any) -> str:
+    """Return what data is, without showing it."""
+    if data is None or isinstance(data, bool):
+        return json.dumps(data)
+    kinds: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
+    kind = kinds.get(type(data), "a number")
+    return f"{kind} without content" if data in ("", [], {}) else kind
 
 
 def look_up(name: str, endpoints: Mapping[str, T], *, service: str, error: type[InvalidParameterError]) -> T:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_sops.service.settings import CONNECT_SECONDS, DEFAULT_TIMEOUT_SECONDS, Limits, TransportSettings
+from airflow_provider_sops.service.settings import (
+    CONNECT_SECONDS,
+    DEFAULT_ANSWER_MEBIBYTES,
+    DEFAULT_TIMEOUT_SECONDS,
+    Limits,
+    TransportSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import InvalidParameterError, TransportErrors
 
 #: The keys of the extra that ``transport`` and ``limits`` read.
-TRANSPORT_KEYS = ("verify", "proxy", "timeout_seconds")
+TRANSPORT_KEYS = ("verify", "proxy", "timeout_seconds", "max_answer_mb")
 _WORDS_FOR_TRUE = ("true", "1", "yes", "on")
 _WORDS_FOR_FALSE = ("false", "0", "no", "off")
 
@@ -70,8 +76,13 @@ class ConnectionFields:
 
     def limits(self) -> Limits:
         """Return the limits for one request."""
-        seconds = self.seconds("timeout_seconds", default=DEFAULT_TIMEOUT_SECONDS)
-        return Limits(total_seconds=seconds, connect_seconds=min(CONNECT_SECONDS, seconds))
+        seconds = self.number("timeout_seconds", "seconds", default=DEFAULT_TIMEOUT_SECONDS)
+        mebibytes = self.number("max_answer_mb", "MiB", default=DEFAULT_ANSWER_MEBIBYTES)
+        return Limits(
+            total_seconds=seconds,
+            connect_seconds=min(CONNECT_SECONDS, seconds),
+            largest_answer_bytes=round(mebibytes * 1024**2),
+        )
 
     def unused(self, known: Container[str]) -> tuple[str, ...]:
         """Return the unknown keys of the extra; they may be misspelt."""
@@ -148,8 +159,11 @@ class ConnectionFields:
             raise self.malformed(f"extra {key!r} must start with http:// or https://")
         return value
 
-    def seconds(self, key: str, *, default: float) -> float:
-        """Return a duration of the extra."""
+    def number(self, key: str, unit: str, *, default: float) -> float:
+        """Return a number of the extra that must be above 0.
+
+        :param unit: its unit, for the error.
+        """
         value = self.extra.get(key)
         if value is None or value == "":
             return default
@@ -159,7 +173,7 @@ class ConnectionFields:
             number = 0.0
         if 0 < number < float("inf"):
             return number
-        raise self.malformed(f"extra {key!r} is {value!r}; it must be a number of seconds above 0")
+        raise self.malformed(f"extra {key!r} is {value!r}; it must be a number of {unit} above 0")
 
 
 def text_of(value: Any) -> str:

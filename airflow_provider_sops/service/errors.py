@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_sops.service.text import shown_words
+from airflow_provider_sops.service.text import log_entry, shown_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ class ServiceError(Exception):
             text += f". {self.speaker} says: {shown_words(self.server_message)}"
         if self.advice:
             text += f"{'' if text.endswith('.') else '.'} {self.advice}"
-        return text
+        return log_entry(text)
 
 
 class ConnectionFailedError(ServiceError):

@@ -5,9 +5,11 @@ Neither the exception's own text nor the whole URL is passed on: with ESB the UR
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +71,9 @@ def connection_error(
     details = [detail for cause in causes if (detail := getattr(cause, "verify_message", None))]
     if details:
         found += f" ({details[0]})"
+    hint = _plain_http_hint(request, causes, request_sent=request_sent)
     return failed(
-        f"{request.shown_url}: {reason or found}",
+        f"{request.shown_url}: {reason or found}{hint}",
         api=request.api,
         ids=request.ids,
         # A longer timeout for answers does not help if no connection was made.
@@ -93,12 +96,42 @@ def unusable_answer(
     )
 
 
+def not_http(error: BaseException) -> str:
+    """Return the reason of an error that an HTTP library did not expect itself."""
+    return f"the answer is not valid HTTP ({type(error).__name__})"
+
+
 def is_tls_handshake_failure(error: BaseException) -> bool:
     """Whether TLS failed before anything of the request could be sent."""
     causes = tuple(_causes(error))
     return any(isinstance(cause, ssl.SSLError) for cause in causes) and not any(
         isinstance(cause, _TLS_ENDED) for cause in causes
     )
+
+
+def _plain_http_hint(request: HttpRequest, causes: tuple[BaseException, ...], *, request_sent: bool) -> str:
+    """Return what to say where a server may speak plain HTTP on a port that was spoken to in TLS.
+
+    A host without a scheme means https, which a server without a name, or on a port of its own, may not speak.
+    """
+    parts = urlsplit(request.shown_url)
+    if parts.scheme != "https" or not (parts.port or _is_unnamed(parts.hostname or "")):
+        return ""
+    known = (ssl.SSLCertVerificationError, ConnectionRefusedError, socket.gaierror)
+    ended = (ssl.SSLError, ConnectionResetError)
+    if any(isinstance(cause, known) for cause in causes):
+        return ""
+    if request_sent and not any(isinstance(cause, ended) for cause in causes):
+        return ""
+    return f"; https was tried: if the server speaks plain HTTP, begin the connection's host with http://{parts.netloc}"
+
+
+def _is_unnamed(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.storable import storable_text
+from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import InvalidParameterError
@@ -115,10 +116,10 @@ class BodyCollector:
     """
 
     def __init__(self, encoding: str | None, largest_bytes: int) -> None:
-        word = (encoding or "").strip().lower()
-        if word not in ("", "identity", *_COMPRESSED):
-            raise BodyError(f"the answer has an unexpected Content-Encoding ({word})")
-        self._decoder = zlib.decompressobj(_ANY_HEADER) if word in _COMPRESSED else None
+        name = word((encoding or "").lower())
+        if name not in ("", "identity", *_COMPRESSED):
+            raise BodyError(f"the answer has an unexpected Content-Encoding ({name})")
+        self._decoder = zlib.decompressobj(_ANY_HEADER) if name in _COMPRESSED else None
         self._largest_bytes = largest_bytes
         self._content = bytearray()
 
@@ -139,9 +140,20 @@ class BodyCollector:
         except zlib.error:
             raise BodyError("the answer cannot be decompressed", cut=True) from None
 
+    @property
+    def size(self) -> int:
+        """How much has arrived so far, decompressed, in bytes."""
+        return len(self._content)
+
     def content(self) -> bytes:
-        """Return what has arrived so far."""
-        return bytes(self._content)
+        """Return what has arrived, and forget it: a large body is not kept twice."""
+        content = bytes(self._content)
+        self.close()
+        return content
+
+    def close(self) -> None:
+        """Forget what has arrived. An error that is kept keeps its traceback, and that whatever was being done."""
+        self._content = bytearray()
 
     def _keep(self, piece: bytes) -> None:
         if len(self._content) + len(piece) > self._largest_bytes:

@@ -1,4 +1,4 @@
-"""Keep the queries of URLs, which may hold credentials, out of the HTTP libraries' logs."""
+"""Keep the queries of URLs, which may hold credentials, and what servers echo out of the HTTP libraries' logs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ _LOGGERS = (
     "urllib3",
     "urllib3.connection",
     "urllib3.connectionpool",
+    "urllib3.http2.connection",
     "urllib3.poolmanager",
     "urllib3.response",
     "urllib3.util.retry",
 )
-#: A path, with or without a host before it, and its query.
-_QUERY = re.compile(r"(/[^\s?'\"<>]*)\?[^\s'\"<>]*")
+#: What an address may consist of. Matched as a whole, so that it takes no longer than the text is long.
+_ADDRESS = re.compile(r"[^\s'\"<>]+")
+#: What urllib3 writes of headers that it cannot read; a server may echo anything there.
+_UNPARSED = re.compile(r"(unparsed data: ).*", re.DOTALL)
 
 
 class _QueryFilter(logging.Filter):
@@ -28,15 +31,24 @@ class _QueryFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        shown = _QUERY.sub(r"\1?…", message)
+        shown = _without_queries(message)
         if shown != message:
             record.msg, record.args = shown, ()
         if record.exc_info and record.exc_info[0] is not None:
             text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
-            shown = _QUERY.sub(r"\1?…", text)
+            shown = _without_queries(text)
             if shown != text:
                 record.exc_info, record.exc_text = None, shown
         return True
+
+
+def _without_queries(text: str) -> str:
+    return _ADDRESS.sub(_without_query, _UNPARSED.sub(r"\1…", text))
+
+
+def _without_query(match: re.Match[str]) -> str:
+    path, mark, _ = match[0].partition("?")
+    return f"{path}?…" if mark and "/" in path else match[0]
 
 
 _FILTER = _QueryFilter()

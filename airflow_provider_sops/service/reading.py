@@ -19,6 +19,9 @@ from airflow_provider_sops.service.storable import storable, storable_text
 
 #: What a database column of 64 bits holds.
 _GREATEST_INT = 2**63 - 1
+_MOST_DIGITS = 19
+#: The formats of SOPS have up to 26 characters, and some servers put more than one blank before the offset.
+_LONGEST_TIME = 60
 _SPACE_BEFORE_OFFSET = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
 
 
@@ -50,8 +53,9 @@ def read_int(value: Any, default: int = 0) -> int:
 
 def read_id(value: Any) -> int | None:
     """Return an id that SOPS sends as a number in one call and as a string in another; ``None`` if it is neither."""
-    number = read_int(value, default=-1)
-    return number if number >= 0 else None
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS else None
+    return value if type(value) is int and 0 <= value <= _GREATEST_INT else None
 
 
 def read_time(value: Any) -> pendulum.DateTime | None:
@@ -61,13 +65,13 @@ def read_time(value: Any) -> pendulum.DateTime | None:
     space (clocked tasks), ``2026-11-20T10:34:13.084Z`` (task lists) and ``2019-01-17 04:13:08`` (details of the
     servers of 2019, which is UTC).
     """
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TIME:
         return None
     try:
         moment = datetime.datetime.fromisoformat(_SPACE_BEFORE_OFFSET.sub("", value.strip()))
-    except ValueError:
+        return pendulum.instance(moment, tz="UTC")
+    except (ValueError, OverflowError):
         return None
-    return pendulum.instance(moment, tz="UTC")
 
 
 class OpenEnum(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Mapping
@@ -19,14 +20,18 @@ _SHORTEST_WITHIN_TEXT = 3
 _SHORTEST_LINE = 8
 #: The backslashes of an escape: each further round of escaping doubles them.
 _ESCAPES = r"(?:\\{1,8})"
+#: Of a shorter secret too little is left that does not depend on its neighbours; longer ones take too long to find.
+_SHORTEST_IN_BASE64, _LONGEST_IN_BASE64 = 6, 200
+_BASE64 = "[0-9A-Za-z+/_-]"
+_URL_SAFE = str.maketrans("+/", "-_")
 _NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
 class Secrets:
     """Values that must not be shown.
 
-    A secret is also found inside longer texts and in escaped form: for a URL, HTML or JSON, or as a Python literal. A
-    secret of fewer than 3 characters is hidden only where it is the whole value.
+    A secret is also found inside longer texts and in escaped form: for a URL, HTML or JSON, as a Python literal, or in
+    Base64. A secret of fewer than 3 characters is hidden only where it is the whole value.
 
     :param values: the secrets, or JSON values that contain them.
     """
@@ -69,7 +74,10 @@ class Secrets:
         long = {text for text in self._texts if len(text) >= _SHORTEST_WITHIN_TEXT}
         long |= {line for text in long for line in _lines(text)}
         longest_first = sorted(long, key=lambda text: (-len(text), text))
-        return re.compile("|".join("".join(map(_forms_of, text)) for text in longest_first)) if long else None
+        plain = ["".join(map(_forms_of, text)) for text in longest_first]
+        parts = (part for text in longest_first for part in _in_base64(text))
+        encoded = [f"{_BASE64}?{''.join(map(_forms_of, part))}{_BASE64}?" for part in parts]
+        return re.compile("|".join([*plain, *encoded])) if long else None
 
 
 def secret_texts(value: Any) -> set[str]:
@@ -89,6 +97,19 @@ def _lines(text: str) -> Iterator[str]:
     for part in (text, *text.splitlines()):
         if len(part.strip()) >= (_SHORTEST_LINE if "\n" in text.strip() else _SHORTEST_WITHIN_TEXT):
             yield part.strip()
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """Yield what Base64 makes of a secret wherever it begins, without characters that depend on its neighbours."""
+    octets = text.encode(errors="surrogatepass")
+    if not _SHORTEST_IN_BASE64 <= len(octets) <= _LONGEST_IN_BASE64:
+        return
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + octets).decode()
+        part = encoded[-(-8 * before // 6) : 8 * (before + len(octets)) // 6]
+        yield part
+        if not part.isalnum():
+            yield part.translate(_URL_SAFE)
 
 
 def _forms_of(character: str) -> str:

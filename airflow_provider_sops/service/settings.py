@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 DEFAULT_TIMEOUT_SECONDS = 30.0
-LARGEST_ANSWER_BYTES = 64 * 1024**2
+DEFAULT_ANSWER_MEBIBYTES = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,12 @@ class Limits:
 
     total_seconds: float = DEFAULT_TIMEOUT_SECONDS
     connect_seconds: float = CONNECT_SECONDS
-    largest_answer_bytes: int = LARGEST_ANSWER_BYTES
+    largest_answer_bytes: int = int(DEFAULT_ANSWER_MEBIBYTES * 1024**2)
+
+    def within(self, total_seconds: float, connect_seconds: float = CONNECT_SECONDS) -> Limits:
+        """Return the limits of a request that has no more time than this."""
+        total = min(self.total_seconds, total_seconds)
+        return replace(self, total_seconds=total, connect_seconds=min(self.connect_seconds, total, connect_seconds))
 
 
 @dataclass(frozen=True, slots=True)

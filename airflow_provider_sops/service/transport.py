@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import http.cookiejar
 import io
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,12 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
+from airflow_provider_sops.service.failures import (
+    connection_error,
+    is_tls_handshake_failure,
+    not_http,
+    unusable_answer,
+)
 from airflow_provider_sops.service.http import ACCEPTED_ENCODING, BodyCollector, BodyError, HttpResponse
 from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
 
@@ -70,6 +76,8 @@ class _TimedResponse(http.client.HTTPResponse):
 
 class _Timed(http.client.HTTPConnection):
     response_class = _TimedResponse
+    #: Python prints whole requests, credentials among them, if somebody sets this for all connections.
+    debuglevel = 0
 
     def send(self, data: Any) -> None:
         """Reset the timeout of a reused connection; its last answer left little of it."""
@@ -129,6 +137,8 @@ _PIECE_BYTES = 64 * 1024
 def new_session() -> requests.Session:
     """Return a session whose connections respect the total time of ``send``."""
     session = requests.Session()
+    # A server could fill the session with cookies; they are never sent anyway.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
     adapter = TimedAdapter()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -160,13 +170,17 @@ def send(session: requests.Session, request: HttpRequest, settings: TransportSet
         raise settings.errors.invalid_parameter(
             "extra 'verify' must be a file or folder of CA certificates", api=request.api
         ) from None
+    except Exception as error:  # noqa: BLE001 - the libraries stumble over some answers, for example a negative length
+        failed = settings.errors.connection_failed
+        raise connection_error(failed, request, error, request_sent=True, reason=not_http(error)) from None
 
 
 def _read_body(received: requests.Response, limits: Limits) -> bytes:
-    body = BodyCollector(received.headers.get("Content-Encoding"), limits.largest_answer_bytes)
-    while piece := received.raw.read(_PIECE_BYTES, decode_content=False):
-        body.add(piece)
-    return body.content()
+    encoding = received.headers.get("Content-Encoding")
+    with contextlib.closing(BodyCollector(encoding, limits.largest_answer_bytes)) as body:
+        while piece := received.raw.read(_PIECE_BYTES, decode_content=False):
+            body.add(piece)
+        return body.content()
 
 
 def _failure(request: HttpRequest, error: Exception, settings: TransportSettings, limits: Limits) -> ServiceError:

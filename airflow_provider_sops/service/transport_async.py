@@ -6,24 +6,41 @@ Redirects are not followed and cookies are not kept. Never imported by a DAG fil
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import requests
 from yarl import URL
 
-from airflow_provider_sops.service.failures import connection_error, is_tls_handshake_failure, unusable_answer
+from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.service.failures import (
+    connection_error,
+    is_tls_handshake_failure,
+    not_http,
+    unusable_answer,
+)
 from airflow_provider_sops.service.http import ACCEPTED_ENCODING, BodyCollector, BodyError, HttpResponse
 from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.service.errors import ServiceError
+    from collections.abc import Callable
+
     from airflow_provider_sops.service.http import HttpRequest
     from airflow_provider_sops.service.settings import Limits, TransportSettings
 
 _PIECE_BYTES = 64 * 1024
+#: Reading a larger answer takes so long that the event loop must not wait for it.
+_BIG_BYTES = 512 * 1024
+
+T = TypeVar("T")
+
+#: One thread for all big answers of the process, one after another.
+_reader = ThreadPoolExecutor(1, thread_name_prefix="big-answers")
 
 
 class AsyncTransport:
@@ -36,6 +53,7 @@ class AsyncTransport:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
+        self._one_big_answer = asyncio.Lock()
 
     async def __aenter__(self) -> AsyncTransport:
         keep_queries_out_of_logs()
@@ -54,10 +72,30 @@ class AsyncTransport:
             await self._session.close()
             self._session = None
 
-    async def send(self, request: HttpRequest, limits: Limits) -> HttpResponse:
-        """Send a request once; raises as the blocking ``send`` does."""
+    async def send(self, request: HttpRequest, limits: Limits, read: Callable[[HttpResponse], T]) -> T:
+        """Send a request once and read the answer; raises as the blocking ``send`` does.
+
+        A big answer takes several times its size in memory, and long to read: only one at a time is received, and it is
+        read in a thread.
+
+        :param read: reads the answer; what it raises is passed on.
+        """
+        async with contextlib.AsyncExitStack() as turn:
+            response = await self._receive(request, limits, turn)
+            if len(response.body) <= _BIG_BYTES:
+                return read(response)
+            reading = asyncio.get_running_loop().run_in_executor(_reader, _read_big, read, response)
+            del response
+            return await reading
+
+    async def _receive(self, request: HttpRequest, limits: Limits, turn: contextlib.AsyncExitStack) -> HttpResponse:
+        """Return the answer.
+
+        :param turn: holds this request's turn to have a big answer.
+        """
         if self._session is None:
             raise RuntimeError("AsyncTransport is a context manager: use it with `async with`")
+        has_turn = False
         try:
             async with self._session.request(
                 request.method,
@@ -68,14 +106,21 @@ class AsyncTransport:
                 proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(total=limits.total_seconds, sock_connect=limits.connect_seconds),
             ) as received:
-                body = BodyCollector(received.headers.get("Content-Encoding"), limits.largest_answer_bytes)
-                async for piece in received.content.iter_chunked(_PIECE_BYTES):
-                    body.add(piece)
+                encoding = received.headers.get("Content-Encoding")
+                with contextlib.closing(BodyCollector(encoding, limits.largest_answer_bytes)) as body:
+                    async for piece in received.content.iter_chunked(_PIECE_BYTES):
+                        body.add(piece)
+                        if body.size > _BIG_BYTES and not has_turn:
+                            await turn.enter_async_context(self._one_big_answer)
+                            has_turn = True
+                    return HttpResponse(received.status, received.headers, body.content())
         except BodyError as error:
             raise unusable_answer(self._settings.errors, request, error, received.status) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._failure(request, error, limits) from None
-        return HttpResponse(received.status, received.headers, body.content())
+        except Exception as error:  # noqa: BLE001 - as in the blocking transport
+            failed = self._settings.errors.connection_failed
+            raise connection_error(failed, request, error, request_sent=True, reason=not_http(error)) from None
 
     def _failure(self, request: HttpRequest, error: Exception, limits: Limits) -> ServiceError:
         """Return the error for what aiohttp raised. Its own text may show the URL with its secrets."""
@@ -99,6 +144,23 @@ class AsyncTransport:
 
 #: aiohttp before 3.10 does not distinguish this timeout from the other.
 _CONNECT_TIMEOUT: tuple[type[Exception], ...] = tuple(filter(None, [getattr(aiohttp, "ConnectionTimeoutError", None)]))
+
+
+def _read_big(read: Callable[[HttpResponse], T], response: HttpResponse) -> T:
+    """Read an answer without the garbage collector, which would stop all threads again and again.
+
+    An error is raised without its traceback, which would keep the whole answer for as long as somebody keeps the error.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return read(response)
+    except ServiceError as error:
+        raise error.with_traceback(None) from None
+    finally:
+        del response
+        if was_enabled:
+            gc.enable()
 
 
 def _read_environment(settings: TransportSettings) -> tuple[str | None, ssl.SSLContext | bool]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.answer import Answer as ServiceAnswer
-from airflow_provider_sops.service.answer import Kind, read_code, read_object, refusal
+from airflow_provider_sops.service.answer import Kind, read_body, read_code, refusal
 from airflow_provider_sops.service.errors import code_number
+from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsError,
@@ -213,14 +214,28 @@ def read_response(
     :param endpoint: the call.
     :param response: what came back, redirects not followed.
     :param ids: the ids that the request named, for errors (``HttpRequest.ids``).
-    :param conceal: removes secrets from the server's message (``Credentials.conceal``). A proxy's page may echo the
-        request's URL, which contains them with ESB.
+    :param conceal: removes secrets from whatever the server said. A proxy's page may echo the request's URL, which
+        contains them with ESB.
     :raises SopsError: the call failed; the module ``errors`` explains each class.
     """
-    payload = read_object(response)
-    if response.is_success and payload is not None and payload.get("result") is True:
-        return Answer(payload.get("data"), payload, _trace_id(response, payload))
+    body = read_body(response)
+    payload = body.content
     said = payload or {}
+    if response.is_success and said.get("result") is True:
+        found = _trace_id(response, said)
+        trace_id = found and word(found)
+
+        def unusable(reason: str) -> SopsGatewayError:
+            return SopsGatewayError(
+                f"the answer says nothing that can be used: {reason}",
+                api=endpoint.name,
+                ids=ids,
+                http_status=response.status,
+                trace_id=trace_id,
+                advice="A proxy may have answered instead of SOPS; SOPS's administrators can find the call by its id.",
+            )
+
+        return Answer(said.get("data"), said, trace_id, replaced=body.replaced, unusable=unusable)
     raise refusal(
         _classify(endpoint, response.status, payload),
         response,
@@ -228,7 +243,7 @@ def read_response(
         message=said.get("message"),
         conceal=conceal,
         other_words=response.header("X-Bkapi-Error-Message"),
-        wait_headers=("X-Bkapi-RateLimit-Reset", "Retry-After"),
+        wait_headers=("X-Bkapi-RateLimit-Reset", "Retry-After", "RateLimit-Reset"),
         api=endpoint.name,
         ids=ids,
         code=read_code(said.get("code")),

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
+from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.service.settings import in_every_form
+from airflow_provider_sops.sops import esb_credentials
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.service.settings import Limits, TransportSettings
     from airflow_provider_sops.sops.answer import Answer
+    from airflow_provider_sops.sops.errors import SopsError
 
 #: The known keys of the extra; others are ignored.
 EXTRA_KEYS = (
@@ -90,11 +93,26 @@ class SopsConnection:
             scope = given.pop("scope", None) or scope
             if given.get("bk_biz_id") is None:
                 given["bk_biz_id"] = self.bk_biz_id
-        return build_request(self.gateway, self.credentials, row, given, scope=scope, fresh=fresh)
+        request = build_request(self.gateway, self.credentials, row, given, scope=scope, fresh=fresh)
+        if isinstance(self.gateway, Esb):
+            return esb_credentials.as_this_esb_takes_it(self.gateway.root, request, self.credentials.as_parameters())
+        return request
 
     def read(self, request: HttpRequest, response: HttpResponse) -> Answer:
         """Return the answer to a request of this connection; raises as ``read_response`` does."""
-        return read_response(endpoint(request.api), response, ids=request.ids, conceal=self.credentials.conceal)
+        answer = read_response(endpoint(request.api), response, ids=request.ids, conceal=self._conceal)
+        if isinstance(self.gateway, Esb):
+            esb_credentials.note_success(self.gateway.root, request, self.credentials.as_parameters())
+        return answer
+
+    def for_older_esb(self, request: HttpRequest, error: SopsError) -> HttpRequest | None:
+        """Return the request to send instead of one that has failed; ``None``: the error stands."""
+        if not isinstance(self.gateway, Esb):
+            return None
+        return esb_credentials.once_more(self.gateway.root, request, self.credentials.as_parameters(), error)
+
+    def _conceal(self, text: str) -> str:
+        return Secrets((*self.credentials.secrets, *self.transport.secrets)).hide_in(text)
 
 
 def read_connection(

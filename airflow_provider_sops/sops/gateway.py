@@ -4,9 +4,10 @@ SOPS is reached through one of two gateways, which have the same calls under the
 
 - the **API gateway** of BlueKing: ``{root}/{stage}/create_task/{template_id}/{bk_biz_id}/``, with credentials in the
   header ``X-Bkapi-Authorization``. Apps without a verified user call ``{root}/{stage}/system/create_task/...``;
-- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids and credentials are ordinary
-  parameters: in the query of a GET, in the body of a POST. Secrets are then part of the URL, so the URL of an
-  ``HttpRequest`` is not in its ``repr`` and must not appear in errors; ``shown_url`` is safe to show.
+- **ESB**, the older one: ``{root}/api/c/compapi/v2/sops/create_task/``, where ids are ordinary parameters: in the
+  query of a GET, in the body of a POST. Credentials are in the same header, and in the body of a POST for older ESBs.
+  Some of these take them from the query of a GET alone (``sops.esb_credentials``). Secrets are then part of the URL,
+  so the URL of an ``HttpRequest`` is not in its ``repr`` and must not appear in errors; ``shown_url`` is safe to show.
 
 On a platform with several tenants, every request names the tenant in the header ``X-Bk-Tenant-Id``.
 
@@ -70,6 +71,11 @@ class Credentials:
         """The values that must never be shown."""
         return tuple(filter(None, (self.bk_app_secret, self.bk_token, self.access_token)))
 
+    @property
+    def user(self) -> str | None:
+        """The user under whom SOPS keeps what is created; ``None``: only the gateway knows whose the token is."""
+        return None if self.bk_token or self.access_token else self.bk_username
+
     def as_parameters(self) -> dict[str, str]:
         """Return the fields that are set, by BlueKing's names."""
         values = {
@@ -117,6 +123,9 @@ class Gateway(Protocol):
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
         """Return the parameters to add to the call's own."""
 
+    def body_parameters(self, credentials: Credentials) -> dict[str, str]:
+        """Return the parameters to add to those of a POST."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiGateway:
@@ -149,10 +158,14 @@ class ApiGateway:
 
     def headers(self, credentials: Credentials) -> dict[str, str]:
         """Return the header ``X-Bkapi-Authorization``, whose value is JSON in ASCII."""
-        return {"X-Bkapi-Authorization": json.dumps(credentials.as_parameters())}
+        return _authorization(credentials)
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
         """Return nothing: ids are in the path, credentials in a header."""
+        return {}
+
+    def body_parameters(self, credentials: Credentials) -> dict[str, str]:
+        """Return nothing."""
         return {}
 
 
@@ -171,12 +184,16 @@ class Esb:
         return f"{self.root}/api/c/compapi/v2/sops/{endpoint.name}/"
 
     def headers(self, credentials: Credentials) -> dict[str, str]:
-        """Return nothing: every version of ESB reads credentials from the parameters."""
-        return {}
+        """Return the header ``X-Bkapi-Authorization``, which older ESBs ignore."""
+        return _authorization(credentials)
 
     def parameters(self, credentials: Credentials, ids: Mapping[str, str]) -> dict[str, str]:
-        """Return the credentials and the ids."""
-        return {**credentials.as_parameters(), **ids}
+        """Return the ids."""
+        return dict(ids)
+
+    def body_parameters(self, credentials: Credentials) -> dict[str, str]:
+        """Return the credentials, which older ESBs read there."""
+        return credentials.as_parameters()
 
 
 def build_request(
@@ -222,11 +239,15 @@ def build_request(
     body = None
     if endpoint.method == "POST":
         headers["Content-Type"] = "application/json"
-        body = _write_json(endpoint, given)
+        body = _write_json(endpoint, {**given, **gateway.body_parameters(credentials)})
     elif given:
         query = {name: _write_query_value(endpoint, value) for name, value in given.items()}
         url += "?" + urlencode(query, quote_via=quote)
     return HttpRequest(endpoint.name, endpoint.method, url, headers, body, endpoint.repeatable, ids)
+
+
+def _authorization(credentials: Credentials) -> dict[str, str]:
+    return {"X-Bkapi-Authorization": json.dumps(credentials.as_parameters())}
 
 
 def _read_id(endpoint: Endpoint, name: str, value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
 
@@ -93,7 +94,7 @@ def finished_outcome(row: NodeStatus) -> NodeOutcome:
 def end_in(status: TaskStatus, row: NodeStatus) -> NodeResult:
     """Return how a node has ended that its task, which is over, has reached."""
     if row.state == TaskState.FAILED:
-        return node_result(NodeOutcome.FAILED, row, status.state.value, error=status.error_of(row))
+        return node_result(NodeOutcome.FAILED, row, status.state.value, error=shortened(status.error_of(row)))
     outcome = finished_outcome(row) if row.state == TaskState.FINISHED else NodeOutcome.TASK_OVER
     return node_result(outcome, row, status.state.value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
@@ -163,7 +164,7 @@ class NodeWait:
             return None
         if now - self._failure[1] < CONFIRMATION_SECONDS:
             return None
-        return self._result(NodeOutcome.FAILED, error=status.error_of(node))
+        return self._result(NodeOutcome.FAILED, error=shortened(status.error_of(node)))
 
     def _over(self, status: TaskStatus, node: NodeStatus | None) -> NodeResult | None:
         """Return that nothing more will happen, since the task has ended."""

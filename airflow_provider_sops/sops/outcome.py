@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.next_steps import NextSteps
 
 
+#: How many failed nodes an error names.
+_MOST_NAMED = 20
+
+
 def outcome_error(result: WaitResult, sops_task_id: int, task_url: str, steps: NextSteps) -> SopsError:
     """Return the error that a wait's result means; not for FINISHED.
 
@@ -69,7 +73,10 @@ def outcome_error(result: WaitResult, sops_task_id: int, task_url: str, steps: N
 
 
 def _told_failures(result: WaitResult) -> str:
-    told = (f"node {node.label}: {node.error}" if node.error else f"node {node.label}" for node in result.failed_nodes)
+    nodes = result.failed_nodes
+    told = [f"node {node.label}: {node.error}" if node.error else f"node {node.label}" for node in nodes[:_MOST_NAMED]]
+    if len(nodes) > _MOST_NAMED:
+        told.append(f"{len(nodes) - _MOST_NAMED} more")
     return "; ".join(told) or "SOPS does not say which node"
 
 

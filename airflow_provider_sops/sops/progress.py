@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.service.text import quoted, shortened
+from airflow_provider_sops.service.text import quoted, shortened, word
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
@@ -100,7 +100,7 @@ class Progress:
         name = node.name or (known.name if known else "")
         if name:
             return quoted(name)
-        return f"{known.type if known else 'node'} {node.id}"
+        return f"{word(known.type) if known else 'node'} {word(node.id)}"
 
     def _newer(self, status: TaskStatus) -> Iterator[NodeStatus]:
         for _, node in status.walk():

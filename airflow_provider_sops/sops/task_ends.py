@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.sops.task_origin import may_be_through_api
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -68,7 +69,7 @@ class Selection:
 
     def covers(self, item: TaskListItem) -> bool:
         """Whether a task is watched."""
-        if TaskKey.in_name(item.name) is not None:
+        if TaskKey.in_name(item.name) is not None and may_be_through_api(item):
             return False
         if self.name_pattern is not None and not fnmatch.fnmatchcase(item.name, self.name_pattern):
             return False

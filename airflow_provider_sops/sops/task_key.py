@@ -16,18 +16,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.task_origin import Ownership
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from airflow_provider_sops.sops.models import TaskListItem
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
 
 
 #: SOPS refuses names over 100 characters; the key needs up to 20 of them.
 MAX_NAME_LENGTH = 80
 
 _DIGEST_LENGTH = 13
-_KEY = re.compile(r" #(?P<digest>[a-z2-7]{13})-(?P<generation>\d+)$")
+_KEY = re.compile(r" #(?P<digest>[a-z2-7]{13})-(?P<generation>0|[1-9][0-9]{0,8})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +90,38 @@ class TaskKey:
 class FoundTasks:
     """The SOPS tasks that carry a task instance's digest, oldest first.
 
-    :param current: those of the current generation, from this try or an earlier one.
-    :param earlier: those of other generations, from before a clear.
+    :param current: ours of the current generation, from this try or an earlier one.
+    :param earlier: ours of other generations, from before a clear.
+    :param doubtful: of the current generation, perhaps ours.
+    :param doubtful_earlier: of other generations, perhaps ours.
+    :param others: another's, of any generation.
     """
 
-    current: tuple[TaskListItem, ...]
-    earlier: tuple[TaskListItem, ...]
+    current: tuple[TaskListItem, ...] = ()
+    earlier: tuple[TaskListItem, ...] = ()
+    doubtful: tuple[TaskListItem, ...] = ()
+    doubtful_earlier: tuple[TaskListItem, ...] = ()
+    others: tuple[TaskListItem, ...] = ()
 
     @classmethod
-    def of(cls, key: TaskKey, tasks: Iterable[TaskListItem]) -> FoundTasks:
-        """Sort the results of a search for ``key.keyword``; tasks that merely contain it are left out."""
-        keyed = [(TaskKey.in_name(task.name), task) for task in sorted(tasks, key=lambda task: task.id)]
-        ours = [(found, task) for found, task in keyed if found is not None and found.digest == key.digest]
-        return cls(
-            current=tuple(task for found, task in ours if found.generation == key.generation),
-            earlier=tuple(task for found, task in ours if found.generation != key.generation),
-        )
+    def of(cls, key: TaskKey, tasks: Iterable[TaskListItem], origin: TaskOrigin) -> FoundTasks:
+        """Sort the results of a search for ``key.keyword``; tasks that merely contain it are left out.
+
+        :param origin: tells the task instance's own tasks from those that only carry its key.
+        """
+        found: dict[str, list[TaskListItem]] = {}
+        for task in sorted(tasks, key=lambda task: task.id):
+            its_key = TaskKey.in_name(task.name)
+            if its_key is None or its_key.digest != key.digest:
+                continue
+            is_current = its_key.generation == key.generation
+            field = {
+                Ownership.OURS: "current" if is_current else "earlier",
+                Ownership.DOUBTFUL: "doubtful" if is_current else "doubtful_earlier",
+                Ownership.OTHERS: "others",
+            }[origin.ownership_of(task)]
+            found.setdefault(field, []).append(task)
+        return cls(**{field: tuple(tasks) for field, tasks in found.items()})
 
 
 def elect(tasks: Iterable[TaskListItem], *, over: Collection[int] = ()) -> TaskListItem | None:

@@ -81,11 +81,24 @@ class TaskSecrets:
             ex_data={node_id: self.error(node_id, text) for node_id, text in status.ex_data.items()},
         )
 
+    def named_node(self, node: NodeStatus) -> NodeStatus:
+        """Return a node whose name holds no password; without a name, if the task could not be read."""
+        if not self._is_readable:
+            return replace(node, name="")
+        return self._named({node.id: node})[node.id] if self.exist else node
+
     def error(self, node_id: str, text: str) -> str:
         """Return the error text of a node without passwords."""
         if not text or not self.exist:
             return text
         return WITHHELD if self._is_opaque(node_id) else self.known.hide_in(text)
+
+    def message(self, text: str) -> str:
+        """Return a text about the task as a whole without passwords."""
+        if not self.exist:
+            return text
+        is_unknown = self._flow is None or self._flow.has_unknown or self._is_unknown_around
+        return WITHHELD if is_unknown else self.known.hide_in(text)
 
     def node(self, node_id: str, data: NodeData, log_text: str = "") -> tuple[NodeData, str]:
         """Return what there is to tell of a node, and its log, without passwords.

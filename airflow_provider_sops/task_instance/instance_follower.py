@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.enos.errors import EnosError, EnosNoLogError
 from airflow_provider_sops.enos.instance_wait import InstanceWait
 from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, snapshot_of_flow, snapshot_of_task
 from airflow_provider_sops.enos.wait_result import InstanceKind
-from airflow_provider_sops.waiting.follow import follow
+from airflow_provider_sops.service.text import log_entry, shortened
+from airflow_provider_sops.task_instance.xcom import tell_changed
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow_provider_sops.enos.models import TaskInstance
+    from airflow_provider_sops.enos.models import FlowInstance, TaskInstance
     from airflow_provider_sops.enos.verdict import FailedTask
     from airflow_provider_sops.enos.wait_result import WaitPolicy, WaitResult
     from airflow_provider_sops.hooks.enos import EnosHook
@@ -41,15 +43,15 @@ class InstanceFollower:
         log: TaskLog,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._hook = hook
         self._kind = kind
         self._instance_id = instance_id
         self._log = log
         self._sleep = sleep
-        self._clock = clock
-        self._wait = InstanceWait(policy, clock())
+        self._clock = clock or steady_clock()
+        self._wait = InstanceWait(policy, self._clock())
 
     def to_the_end(self) -> WaitResult:
         """Ask until the instance is over, or until the policy says to give up."""
@@ -60,11 +62,11 @@ class InstanceFollower:
         return follow(self._wait, self._ask, self._tell, once=True, sleep=self._sleep, clock=self._clock)
 
     def _ask(self, look: Look) -> Snapshot:
-        with self._hook.within(look.deadline):
+        with self._hook.within(look.seconds_left(self._clock())):
             return look_at(self._hook, self._kind, self._instance_id, self._log)
 
     def _tell(self, line: LogLine) -> None:
-        self._log.log(line.level, "EnOS %s %s: %s", self._kind.value, self._instance_id, line.text)
+        self._log.log(line.level, "EnOS %s %s: %s", self._kind.value, self._instance_id, log_entry(line.text))
 
 
 def look_at(hook: EnosHook, kind: InstanceKind, instance_id: str, log: TaskLog) -> Snapshot:
@@ -106,4 +108,10 @@ def write_logs(hook: EnosHook, failed: Sequence[FailedTask], log: TaskLog) -> No
             left_out = f", the last {_MOST_LINES} of {len(lines)} lines" if len(lines) > _MOST_LINES else ""
             log.info("EnOS's log of task %s (%s)%s:", task.label, task.instance_id, left_out)
             for line in lines[-_MOST_LINES:]:
-                log.info("%s", line)
+                log.info("%s", shortened(line))
+
+
+def instance_xcom(instance: FlowInstance | TaskInstance) -> dict[str, Any]:
+    """Return an instance as it goes to XCom."""
+    tell_changed(f"fields of instance {instance.instance_id}", instance.changed_fields)
+    return instance.to_json()

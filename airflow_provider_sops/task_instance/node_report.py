@@ -6,10 +6,12 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.text import quoted, shortened
+from airflow_provider_sops.service.text import log_entry, quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
 from airflow_provider_sops.sops.node_result import NodeOutcome
+from airflow_provider_sops.task_instance.xcom import CHANGED
+from airflow_provider_sops.waiting.follow import few
 from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NO_DATA = "Inputs and outputs of the node cannot be read: %s"
 NO_LOG = "The node's log cannot be read: %s"
+#: How many lines of a node's log are written to the Airflow task's.
+MOST_LOG_LINES = 500
 _PASSED_OVER = {
     NodeOutcome.SKIPPED: "It failed and was skipped in SOPS; the flow went on.",
     NodeOutcome.ERROR_IGNORED: "It failed and the flow went on, as the node says.",
@@ -71,8 +75,17 @@ def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) ->
     data, plugin_text = secrets.node(node_id, data, without_engine_lines(log_text))
     lines = [LogLine(f"SOPS: input {quoted(name)} = {shortened(repr(value))}") for name, value in data.inputs.items()]
     lines += [LogLine(f"SOPS: output {quoted(name)} = {shortened(repr(each))}") for name, each in data.outputs.items()]
-    lines += [LogLine(f"SOPS: | {shortened(line)}") for line in plugin_text.splitlines()]
-    return NodeReport(tuple(lines), data.outputs)
+    changed = [name for name in data.changed_outputs if name in data.outputs]
+    lines += [LogLine(CHANGED % ("outputs", quoted(name)), logging.WARNING) for name in changed]
+    return NodeReport((*few(lines), *_last_lines(plugin_text)), data.outputs)
+
+
+def _last_lines(log_text: str) -> list[LogLine]:
+    written = log_text.splitlines()
+    lines = [LogLine(f"SOPS: | {shortened(line)}") for line in written[-MOST_LOG_LINES:]]
+    if len(written) <= MOST_LOG_LINES:
+        return lines
+    return [LogLine(f"SOPS: the last {MOST_LOG_LINES} of the {len(written)} lines of the node's log:"), *lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +102,27 @@ class EndedNode:
     version: str
 
     def read(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeReport:
-        """Ask SOPS, on a worker; an empty report if it does not answer."""
-        data = self.read_data(hook, sops_task_id, log)
+        """Ask SOPS, on a worker; an empty report if it does not tell."""
+        data = self.read_data(hook, sops_task_id, secrets, log)
         if data is None:
             return NodeReport()
         try:
             text = hook.get_task_node_log(sops_task_id, self.path[-1], version=self.version or None)
         except SopsError as error:
-            log.debug(NO_LOG, error)
+            log.debug(NO_LOG, secrets.message(str(error)))
             text = ""
         return report(self.path[-1], data, text, secrets)
 
-    def read_data(self, hook: SopsHook, sops_task_id: int, log: TaskLog) -> NodeData | None:
-        """Ask SOPS for inputs and outputs alone; ``None`` if it does not answer."""
+    def read_data(self, hook: SopsHook, sops_task_id: int, secrets: TaskSecrets, log: TaskLog) -> NodeData | None:
+        """Ask SOPS for inputs and outputs alone; ``None`` if it does not tell."""
         try:
             return hook.get_task_node_detail(sops_task_id, **detail_arguments(self.path, self.plugin), fresh=True).data
         except SopsError as error:
-            log.warning(NO_DATA, error)
+            log.warning(NO_DATA, secrets.message(str(error)))
             return None
 
 
 def write(lines: Iterable[LogLine], log: TaskLog) -> None:
     """Write lines to a task's log."""
     for line in lines:
-        log.log(line.level, "%s", line.text)
+        log.log(line.level, "%s", log_entry(line.text))

@@ -10,6 +10,7 @@ from airflow_provider_sops.service.reading import read_list, read_mapping, read_
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.task_instance.xcom import tell_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,4 +81,6 @@ def read_finished(hook: SopsHook, sops_task_id: int, *, sleep: Callable[[float],
         sleep(_PAUSE_SECONDS)
         waited += _PAUSE_SECONDS
         detail = hook.get_task_detail(sops_task_id, fresh=True)
+    shown = detail.shown_outputs
+    tell_changed(f"outputs of SOPS task {sops_task_id}", (name for name in detail.changed_outputs if name in shown))
     return detail

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.task_instance.outputs import read_secrets
-from airflow_provider_sops.waiting.follow import follow
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class SopsLooks:
     :param sops_task_id: the task.
     :param wait: the wait; it is given the tree where it wants it, and goes on without one that cannot be read.
     :param log: the log of the Airflow task.
+    :param clock: the one that the wait was begun with.
     :param detail: the task, if the caller has read it.
     :param secrets: what is to be hidden, if the caller knows; needed for a task around which there are others.
     """
@@ -43,6 +45,7 @@ class SopsLooks:
         wait: TaskWait | NodeWait,
         log: TaskLog,
         *,
+        clock: Callable[[], float],
         detail: TaskDetail | None = None,
         secrets: TaskSecrets | None = None,
     ) -> None:
@@ -51,6 +54,7 @@ class SopsLooks:
         self._wait = wait
         self._log = log
         self._secrets = secrets
+        self._clock = clock
         if detail is not None:
             self._learn(detail)
 
@@ -59,12 +63,12 @@ class SopsLooks:
 
         :raises ServiceError: there is none, or none by ``look.deadline``.
         """
-        with self._hook.within(look.deadline):
+        with self._hook.within(look.seconds_left(self._clock())):
             return self._ask(look)
 
     def tell(self, line: LogLine) -> None:
         """Write a line of the wait to the log."""
-        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, line.text)
+        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, log_entry(line.text))
 
     def _ask(self, look: Look) -> TaskStatus:
         status = self._hook.get_task_status(
@@ -120,12 +124,12 @@ class TaskFollower:
         *,
         detail: TaskDetail | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._wait = TaskWait(policy, clock(), tree_is_whole=False)
-        self._looks = SopsLooks(hook, sops_task_id, self._wait, log, detail=detail)
+        self._clock = clock or steady_clock()
+        self._wait = TaskWait(policy, self._clock(), tree_is_whole=False)
+        self._looks = SopsLooks(hook, sops_task_id, self._wait, log, clock=self._clock, detail=detail)
         self._sleep = sleep
-        self._clock = clock
 
     def to_the_end(self) -> WaitResult:
         """Ask until the task is over, or until the policy says to give up.

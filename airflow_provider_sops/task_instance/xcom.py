@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow.providers.common.compat.sdk import Context
+
+log = logging.getLogger(__name__)
 
 # Pushed by every operator and sensor for SOPS.
 #: The id of the SOPS task.
@@ -46,6 +52,20 @@ INSTANCE_STATUS_XCOM_KEY = "enos_status"
 RETURN_XCOM_KEY = "return_value"
 #: Which of the tasks behind a branching task are to run.
 DECISION_XCOM_KEY = "skipmixin_key"
+
+
+#: What is said of values that were changed.
+CHANGED = "These %s hold what Airflow cannot store (see docs/running-a-flow.md) and were changed: %s"
+
+
+def tell_changed(what: str, names: Iterable[str]) -> None:
+    """Log which values are not exactly as they were sent, because logs, XComs or Airflow's database cannot store them.
+
+    :param what: the values of what, for example ``outputs of SOPS task 7``.
+    """
+    shown = ", ".join(map(quoted, names))
+    if shown:
+        log.warning(CHANGED, what, shown)
 
 
 def push_task(context: Context, sops_task_id: int, task_url: str, claim_url: str = "") -> None:

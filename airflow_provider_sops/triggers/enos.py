@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenacity
@@ -15,7 +14,7 @@ from airflow_provider_sops.enos.verdict import Snapshot, nodes_to_ask_about, sna
 from airflow_provider_sops.enos.wait_result import InstanceKind, WaitPolicy, WaitResult
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
-from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
@@ -83,7 +82,8 @@ class _EnosInstanceTrigger(WaitingTrigger):
                 await asyncio.sleep(look.delay_seconds)
                 return await self._look(client)
 
-            return await follow_async(InstanceWait(self.policy, time.time()), ask, self._tell)
+            clock = steady_clock()
+            return await follow_async(InstanceWait(self.policy, clock()), ask, self._tell, clock=clock)
 
     def _tell(self, line: LogLine) -> None:
         self.log.log(line.level, "%s: %s", self.target, line.text)

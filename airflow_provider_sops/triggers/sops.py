@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenacity
@@ -20,7 +19,7 @@ from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
 from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
 from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
-from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
@@ -112,10 +111,11 @@ class SopsTaskTrigger(_SopsTrigger):
     async def follow(self) -> WaitResult:
         """Wait for the end of the task."""
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
-        wait = TaskWait(self.policy, time.time(), tree, self.task_url, tree_is_whole=False)
+        clock = steady_clock()
+        wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with self._shared_wait() as part:
             looks = SharedLooks(part, wait, self.log)
-            return await follow_async(wait, looks, looks.tell)
+            return await follow_async(wait, looks, looks.tell, clock=clock)
 
     @property
     def stops_on_kill(self) -> bool:
@@ -164,6 +164,7 @@ async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, lo
     :param part: the waiter's part in the shared poll.
     :param log: where changes are written.
     """
-    wait = NodeWait(node, policy, time.time())
+    clock = steady_clock()
+    wait = NodeWait(node, policy, clock())
     looks = SharedLooks(part, wait, log, node=node)
-    return await follow_async(wait, looks, looks.tell)
+    return await follow_async(wait, looks, looks.tell, clock=clock)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
     from airflow_provider_sops.task_instance.flow_xcom import Pulled
 
-#: What the start tasks of runs have pushed. It belongs to the SOPS task's id, and does not change.
+#: What the start tasks of runs pushed. It does not change for the id of a SOPS task.
 _flow_tasks: dict[tuple[Any, ...], asyncio.Future[FlowTask]] = {}
 _MOST_FLOW_TASKS = 32
 #: The event that hands the task to a worker from its very beginning.
@@ -46,16 +46,16 @@ BEGIN_EVENT = {"begin": True}
 
 
 class SopsNodeMirrorTrigger(WaitingTrigger):
-    """Starts and ends the task of a node that went well or that the flow passed by; for Airflow 3.3 and newer.
+    """Starts and ends the task of a node that succeeded or that the flow passed by; for Airflow 3.3 and newer.
 
-    Whatever needs more goes to a worker: a failure, whose callbacks and error text only a worker gives in full; a
-    second try, whose end Airflow would else date wrongly; a node inside a subprocess that runs as a SOPS task of its
-    own. It revokes nothing and retries nothing.
+    Everything else goes to a worker: a failure, since only a worker runs callbacks and shows the whole error; a second
+    try, whose end would otherwise get a wrong date in Airflow; a node inside a subprocess that runs as a SOPS task of
+    its own. It revokes nothing and retries nothing.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
     :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's. (templated)
-    :param start_task_id: the Airflow task that has started the SOPS task.
+    :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
@@ -162,12 +162,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         try:
             data = await wait.node_data(node.path, self.node.plugin)
         except SopsError as error:
-            self.log.warning(NO_DATA, error)
+            self.log.warning(NO_DATA, secrets.message(str(error)))
             return NodeReport()
         try:
             text = await wait.node_log(node.id, result.version)
         except SopsError as error:
-            self.log.debug(NO_LOG, error)
+            self.log.debug(NO_LOG, secrets.message(str(error)))
             text = ""
         return report(node.id, data, text, secrets)
 

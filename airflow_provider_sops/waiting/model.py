@@ -51,6 +51,10 @@ class Look:
     with_details: bool = False
     deadline: float | None = None
 
+    def seconds_left(self, now: float) -> float | None:
+        """Return the time until the deadline; ``None`` if there is none."""
+        return None if self.deadline is None else self.deadline - now
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from airflow_provider_sops.dag_generator.snapshot_files import write_snapshot
 from airflow_provider_sops.sops.pipeline_tree.snapshot import read_snapshot

@@ -121,8 +121,8 @@ class ServerProcess:
     def __init__(self, data_folder: Path, *options: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local_sops", "--port", "0", "--data", str(data_folder), *options],
+            # The log goes to pytest: nobody would empty a pipe, and the server would stop when it is full.
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
         )
         assert self.process.stdout

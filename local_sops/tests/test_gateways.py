@@ -129,6 +129,16 @@ class TestEsb:
         status = self.call(sops, "get_task_status", task_id=created["data"]["task_id"])
         assert status["data"]["state"] == "CREATED"
 
+    def test_credentials_may_be_in_the_header_and_then_no_others_count(self, sops: SopsClient) -> None:
+        url, parameters = f"{sops.base_url}{ESB}get_template_list/", {"bk_biz_id": BUSINESS}
+
+        def answer(header: dict[str, str], **more: str) -> Any:
+            headers = {"X-Bkapi-Authorization": json.dumps(header)}
+            return requests.get(url, params={**parameters, **more}, headers=headers, timeout=10).json()
+
+        assert answer(CREDENTIALS)["result"]
+        assert answer({**CREDENTIALS, "bk_app_secret": "no"}, **CREDENTIALS)["code"] == 20101
+
     def test_a_read_may_be_posted(self, sops: SopsClient) -> None:
         parameters = {**CREDENTIALS, "bk_biz_id": BUSINESS}
         answer = requests.post(f"{sops.base_url}{ESB}get_template_list/", json=parameters, timeout=10).json()

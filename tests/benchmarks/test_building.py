@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from airflow_provider_sops.dag_generator import PipelineTree, load_pipeline_tree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity

@@ -31,6 +31,11 @@ def test_help_tells_what_there_is(
         ["check", "flow.json", "--conn", "sops_default"],
         ["show"],
         ["show", "flow.json", "--sub", "node"],
+        ["show", "flow.json", "--template", "8"],
+        ["show", "flow.json", "--from-export", "flows.dat"],
+        ["show", "--template", "eight"],
+        ["snapshot", "--from-export", "flows.dat", "--common"],
+        ["check", "--from-export", "flows.dat"],
         ["nothing"],
     ],
 )

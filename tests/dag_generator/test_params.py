@@ -18,7 +18,7 @@ from airflow_provider_sops.dag_generator.params import constants_from_params, fl
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 from tests.dag_generator.flow_trees import tree as flow_tree
 from tests.dag_run import run_dag
-from tests.sops.builders import ANY_JSON, activity, constant, pipeline_tree
+from tests.sops.builders import ANY_JSON, activity, constant, password, pipeline_tree
 
 if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -357,3 +357,11 @@ def test_a_flow_whose_text_boxes_hold_numbers_and_flags_runs(hook: SopsHook, tem
     assert run.xcom("start", "sops_constants") == {"${port}": 8080, "${on}": False, "${hosts}": ["a", 1]}
     changed = run_dag(dag, run_conf={"port": "8080", "on": True})
     assert changed.xcom("start", "sops_constants") == {"${port}": 8080, "${on}": True, "${hosts}": ["a", 1]}
+
+
+@pytest.mark.parametrize("fields", [{"custom_type": "PassWord"}, {"custom_type": "input"}, {"custom_type": None}])
+def test_a_password_gets_no_param_however_it_is_marked(fields: dict[str, Any]) -> None:
+    tree = pipeline_tree("s > a > e", constants={"${pw}": {**password("${pw}"), "show_type": "show", **fields}})
+    found = flow_params(PipelineTree(tree))
+    assert found.constants == {}
+    assert "pw" not in found.params

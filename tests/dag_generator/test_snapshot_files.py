@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import create_autospec
 
 import pytest
 
 from airflow_provider_sops.dag_generator import PipelineTree, load_pipeline_tree
-from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, write_snapshot
+from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, tell_template_change, write_snapshot
+from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
-from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, take_snapshot
+from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot, take_snapshot
 from tests.pipeline_trees.blocks import Sub, Task
 from tests.pipeline_trees.web_tree import web_tree
 
@@ -97,3 +101,42 @@ def test_loading_a_tree_imports_nothing_of_airflow() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def siblings(name: str = "a1") -> Any:
+    """A flow of two subprocesses, which SOPS lists in another order than a file with sorted keys."""
+    tree = web_tree((Sub((Task(),)), Sub((Task(), Task()))))
+    tree["activities"] = dict(sorted(tree["activities"].items(), reverse=True))
+    next(iter(tree["activities"].values()))["pipeline"]["activities"]["a1"]["name"] = name
+    return tree
+
+
+def start(path: Path, *, alone: bool, on_server: Any) -> Any:
+    hook = create_autospec(SopsHook, instance=True)
+    hook.get_template_info.return_value = Template.read({"id": 8, "pipeline_tree": on_server})
+    kept = read_snapshot(load_pipeline_tree(path).to_dict()) if alone else load_snapshot(path)
+    return SimpleNamespace(
+        hook=hook,
+        snapshot=kept,
+        template_id=8,
+        template_source="business",
+        on_template_change="fail",
+        log=logging.getLogger(__name__),
+    )
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_template_that_did_not_change_has_not_changed_whatever_is_kept_of_it(
+    tmp_path: Path, alone: bool, earlier: bool
+) -> None:
+    path = tmp_path / "deploy.json"
+    template = Template.read({"id": 8, "name": "x", "pipeline_tree": siblings()})
+    write_snapshot(take_snapshot(template, template_source="business", bk_biz_id=2, scope="cmdb_biz"), path)
+    if earlier:
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, "content_hash": "sha256:0"}))
+
+    tell_template_change(start(path, alone=alone, on_server=siblings()))
+    with pytest.raises(SopsInvalidParameterError, match="has changed since its snapshot: ServiceActivity 'new'"):
+        tell_template_change(start(path, alone=alone, on_server=siblings("new")))

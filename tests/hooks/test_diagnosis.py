@@ -312,3 +312,15 @@ def test_no_message_holds_the_secret(httpserver: HTTPServer, set_connection: Set
     assert works is False
     assert APP_SECRET not in message
     assert "s3cret" not in message
+
+
+def test_a_host_without_a_scheme_that_speaks_plain_http_is_told_how_to_write_it(
+    httpserver: HTTPServer, set_connection: SetConnection
+) -> None:
+    set_connection(f"127.0.0.1:{httpserver.port}")
+
+    works, message = SopsHook().test_connection()
+
+    assert works is False
+    assert "TLS failed; https was tried: if the server speaks plain HTTP" in message
+    assert message.endswith(f"begin the connection's host with http://127.0.0.1:{httpserver.port}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from airflow_provider_sops.enos.errors import EnosError
 from airflow_provider_sops.hooks.enos import EnosHook
 from airflow_provider_sops.hooks.enos_async import AsyncEnosClient, aget_enos_connection
 from airflow_provider_sops.service.query_filter import keep_queries_out_of_logs
+from airflow_provider_sops.sops import esb_credentials
 from airflow_provider_sops.sops.errors import SopsError
 from tests.hooks.conftest import APP_SECRET
 
@@ -44,6 +46,7 @@ def log_everything(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, logger=name)
 
 
+@pytest.mark.parametrize("takes_header", [True, False], ids=["header", "query"])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -60,10 +63,13 @@ def test_a_get_through_esb(
     set_connection: Callable[..., None],
     raw_server: Callable[[Callable[[socket.socket], None]], RawServer],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     answer: bytes,
+    takes_header: bool,
 ) -> None:
     server = raw_server(lambda connection: connection.sendall(answer))
     set_connection(server.url, gateway="esb", bk_token=TOKEN, bk_username=None)
+    monkeypatch.setattr(esb_credentials, "_takes_header", {server.url: takes_header})
     with contextlib.suppress(SopsError):
         call("get_task_status", task_id=25)
 
@@ -121,6 +127,48 @@ def test_a_get_of_enos(
     assert any(request.startswith(b"GET") and b"userId=" in request for request in server.requests)
     for secret in (APP_SECRET, quote(APP_SECRET, safe=""), TOKEN, "userId="):
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("takes_header", [True, False], ids=["header", "query"])
+def test_python_prints_no_request_if_somebody_makes_it_print_all(
+    call: Callable[..., Any],
+    set_connection: Callable[..., None],
+    raw_server: Callable[[Callable[[socket.socket], None]], RawServer],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    takes_header: bool,
+) -> None:
+    server = raw_server(lambda connection: connection.sendall(MALFORMED))
+    set_connection(server.url, gateway="esb", bk_token=TOKEN, bk_username=None)
+    monkeypatch.setattr(esb_credentials, "_takes_header", {server.url: takes_header})
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with contextlib.suppress(SopsError):
+        call("get_task_status", task_id=25)
+    shown = "".join(capfd.readouterr())
+    assert TOKEN.encode() in server.requests[0]
+    assert APP_SECRET not in shown
+    assert TOKEN not in shown
+
+
+def test_what_a_server_echoes_in_a_malformed_header_is_left_out(
+    call: Callable[..., Any],
+    set_connection: Callable[..., None],
+    raw_server: Callable[[Callable[[socket.socket], None]], RawServer],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    echo = MALFORMED.replace(b"this line is no header", f"refused {APP_SECRET} {TOKEN}".encode())
+    server = raw_server(lambda connection: connection.sendall(echo))
+    set_connection(server.url)
+    with contextlib.suppress(SopsError):
+        call("get_task_status", task_id=25)
+    assert APP_SECRET not in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_a_long_text_takes_no_time(caplog: pytest.LogCaptureFixture) -> None:
+    keep_queries_out_of_logs()
+    logging.getLogger("urllib3.connection").warning("odd: %s", "/" * 1_000_000)
+    assert "/" * 1000 in caplog.text
 
 
 def test_a_traceback_shows_no_query_either(caplog: pytest.LogCaptureFixture) -> None:

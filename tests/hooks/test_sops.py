@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
@@ -14,7 +15,7 @@ from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.hooks import session_hook
 from airflow_provider_sops.hooks import sops as sops_module
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.service.settings import Limits
+from airflow_provider_sops.hooks.sops_async import aget_sops_connection
 from airflow_provider_sops.sops.endpoints import ENDPOINTS
 from airflow_provider_sops.sops.errors import (
     SopsConnectionError,
@@ -53,12 +54,12 @@ class TestMethods:
         self, hook: SopsHook, httpserver: HTTPServer
     ) -> None:
         httpserver.expect_oneshot_request("/prod/create_task/24/2/").respond_with_json(
-            {"result": True, "data": {"task_id": 25, "task_url": "u"}}
+            {"result": True, "data": {"task_id": 25, "task_url": "http://sops/25"}}
         )
 
         created = hook.create_task(24, "n", constants={"${a}": 1})
 
-        assert (created.task_id, created.task_url) == (25, "u")
+        assert (created.task_id, created.task_url) == (25, "http://sops/25")
         assert httpserver.log[0][0].json == {"name": "n", "constants": {"${a}": 1}}
 
     def test_a_status_asked_fresh_has_a_key_of_its_own(self, hook: SopsHook, httpserver: HTTPServer) -> None:
@@ -159,6 +160,20 @@ class TestHook:
             "The extra of the SOPS connection has unknown keys: bk_bizid.",
         ]
 
+    def test_unverified_certificates_are_warned_about_once_in_worker_and_triggerer(
+        self, set_connection: Callable[..., None], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        set_connection("https://bkapi.example.com", verify=False)
+        for is_worker in (True, False):
+            session_hook._warn_once.cache_clear()
+            caplog.clear()
+            for _ in range(3):
+                _ = SopsHook().connection if is_worker else asyncio.run(aget_sops_connection("sops_default"))
+            (line,) = (record.getMessage() for record in caplog.records if "verify" in record.getMessage())
+            assert line.startswith(
+                "Extra 'verify' is false: whoever can redirect requests to https://bkapi.example.com"
+            )
+
     def test_a_revoke_in_a_hurry_is_sent_once(
         self,
         hook: SopsHook,
@@ -186,7 +201,7 @@ class TestHook:
             end_of_test.wait(10)
 
         set_connection(raw_server(say_nothing).url, timeout_seconds=60)
-        monkeypatch.setattr(sops_module, "_HURRIED", Limits(total_seconds=0.2))
+        monkeypatch.setattr(sops_module, "_TOTAL_SECONDS_AT_ONCE", 0.2)
 
         try:
             with pytest.raises(SopsConnectionError, match=r"no complete answer within 0\.2 s"):

@@ -116,7 +116,7 @@ class TestRequestAndAnswer:
         assert request.headers["Content-Type"] == "application/json"
         assert request.json == {"name": "发布", "constants": {"${n}": 3}, "scope": "project"}
 
-    def test_esb_gets_ids_and_credentials_among_the_parameters(
+    def test_esb_gets_ids_among_the_parameters_and_credentials_in_a_header(
         self, call: Call, httpserver: HTTPServer, set_connection: SetConnection
     ) -> None:
         set_connection(httpserver.url_for(""), gateway="esb")
@@ -125,13 +125,8 @@ class TestRequestAndAnswer:
         get_status(call)
 
         ((request, _),) = httpserver.log
-        assert request.args.to_dict() == {
-            "bk_app_code": "airflow",
-            "bk_app_secret": APP_SECRET,
-            "bk_username": "admin",
-            "task_id": "25",
-            "bk_biz_id": "2",
-        }
+        assert request.args.to_dict() == {"task_id": "25", "bk_biz_id": "2"}
+        assert APP_SECRET in json.loads(request.headers["X-Bkapi-Authorization"]).values()
 
     def test_a_refusal_of_sops_is_an_error_with_the_ids_and_is_not_repeated(
         self, call: Call, httpserver: HTTPServer
@@ -237,7 +232,7 @@ class TestRepeats:
         error = error_of(get_status, call)
 
         assert type(error) is SopsRateLimitError
-        assert error.retry_after_seconds == 3600
+        assert error.retry_after_seconds == 120
         assert len(httpserver.log) == 1
 
 

@@ -355,14 +355,16 @@ class TestTrouble:
         assert (known.outcome, unknown.outcome) == (Outcome.FINISHED, Outcome.UNREACHABLE)
         assert not caplog.records
 
-    def test_a_defect_ends_the_wait_rather_than_leaving_it_hanging(self) -> None:
+    def test_a_defect_is_an_outage_of_the_wait_rather_than_leaving_it_hanging(self) -> None:
         def defect(_request: Request) -> SopsError | None:
             raise TypeError("a defect")
 
         sops = SimulatedSops({1: 0.0}, fault=defect)
 
-        with pytest.raises(TypeError, match="a defect"):
-            with_poller(sops, lambda poller: wait_for_end(poller, 1))
+        result, _ = with_poller(sops, lambda poller: wait_for_end(poller, 1, WaitPolicy(max_outage_seconds=60)))
+
+        assert result.outcome == Outcome.UNREACHABLE
+        assert "the answer cannot be used (TypeError)" in result.reason
 
 
 class TestWithoutBatches:

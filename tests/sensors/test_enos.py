@@ -108,7 +108,7 @@ class TestBoth:
         play(RUNNING, FAIL, FAIL, FAIL, RUNNING, SUCCESS, recall_limit=2, recalls=(0, 0, 0, 1))
         assert sense(sensor, **way).state_of("wait") == "success"
 
-    def test_an_unusable_answer_is_borne(self, play: Any, way: dict[str, Any], sensor: Sensor) -> None:
+    def test_an_unusable_answer_is_tolerated(self, play: Any, way: dict[str, Any], sensor: Sensor) -> None:
         server = play(RUNNING, SUCCESS)
         server.spoil("get", *[Fault.BAD_GATEWAY_BEFORE] * 9)
         assert sense(sensor, **way).state_of("wait") == "success"

@@ -19,7 +19,9 @@ from airflow_provider_sops.service.calls import (
     call,
     list_of,
     nothing,
+    object_of,
 )
+from airflow_provider_sops.service.errors import ServiceError, UnusableAnswerError
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Steps, T
@@ -103,9 +105,48 @@ def test_a_call_is_data() -> None:
 
 
 def test_answers_are_read_in_a_few_ways() -> None:
-    answer = Answer([1, 2], {})
+    answer = Answer([{"a": 1}, {"a": 2}], {})
 
-    assert call("x", as_it_is).read(answer) == [1, 2]
-    assert call("x", list_of(str)).read(answer) == ["1", "2"]
+    assert call("x", as_it_is).result(answer) == [{"a": 1}, {"a": 2}]
+    assert call("x", list_of(len)).result(answer) == [1, 1]
+    assert call("x", object_of(dict)).result(Answer({"a": 1}, {})) == {"a": 1}
     nothings: Call[None] = call("x", nothing)
-    assert nothings.read(answer) is None
+    assert nothings.result(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "data", "reason"),
+    [
+        (list_of(len), None, "it holds null instead of a list"),
+        (list_of(len), "", "it holds a text without content instead of a list"),
+        (list_of(len), [{"a": 1}, 5], "it holds a number instead of an object"),
+        (object_of(dict), {}, "it holds an object without content instead of an object"),
+        (object_of(dict), [{"a": 1}], "it holds a list instead of an object"),
+        (object_of(dict), True, "it holds true instead of an object"),
+        (as_it_is, None, ""),
+    ],
+)
+def test_data_that_is_not_what_was_asked_for_is_a_named_error(read: Any, data: Any, reason: str) -> None:
+    described = call("x", read)
+    if not reason:
+        assert described.result(Answer(data, {})) is None
+        return
+    with pytest.raises(UnusableAnswerError, match=reason):
+        described.result(Answer(data, {}))
+
+
+@pytest.mark.parametrize("error", [RecursionError("deep"), ValueError("digits"), KeyError("s3cret"), MemoryError()])
+def test_whatever_a_reader_stumbles_over_is_a_named_error(error: Exception) -> None:
+    def stumble(data: Any) -> Any:
+        raise error
+
+    with pytest.raises(UnusableAnswerError, match=rf"^it cannot be read \({type(error).__name__}\)$"):
+        call("x", stumble).result(Answer({}, {}))
+
+
+def test_an_error_of_the_service_stays_what_it_is() -> None:
+    def refuse(data: Any) -> Any:
+        raise ServiceError("no such thing")
+
+    with pytest.raises(ServiceError, match="no such thing"):
+        call("x", refuse).result(Answer({}, {}))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import socket
 import ssl
 from typing import Any
@@ -89,3 +90,46 @@ def test_exceptions_that_wrap_each_other_do_no_harm() -> None:
     error.__cause__ = error
 
     assert "the connection failed" in str(connection_error(ConnectionFailedError, REQUEST, error, request_sent=False))
+
+
+HINT = "; https was tried: if the server speaks plain HTTP, begin the connection's host with http://"
+
+
+@pytest.mark.parametrize(
+    "cause", [ssl.SSLError(1, "wrong version number"), ssl.SSLEOFError(8, "EOF"), ConnectionResetError()]
+)
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("https://10.0.0.1", "10.0.0.1"),
+        ("https://[::1]:8000", "[::1]:8000"),
+        ("https://localhost", "localhost"),
+        ("https://sops.example.com:8080", "sops.example.com:8080"),
+        ("https://sops.example.com", None),
+        ("http://127.0.0.1:8000", None),
+    ],
+)
+def test_where_plain_http_is_likely_how_to_write_it_is_said(
+    cause: BaseException, address: str, origin: str | None
+) -> None:
+    request = dataclasses.replace(REQUEST, url=f"{address}/sops/?bk_app_secret=s3cret")
+
+    error = connection_error(ConnectionFailedError, request, cause, request_sent=True)
+
+    assert (f"{HINT}{origin}" in error.reason) if origin else (HINT not in error.reason)
+    assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("cause", "request_sent"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), False),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), False),
+        (TimeoutError("timed out"), True),
+    ],
+)
+def test_a_server_that_speaks_tls_or_does_not_answer_is_not_suspected(cause: BaseException, request_sent: bool) -> None:
+    request = dataclasses.replace(REQUEST, url="https://127.0.0.1:8000/sops/")
+
+    assert HINT not in connection_error(ConnectionFailedError, request, cause, request_sent=request_sent).reason

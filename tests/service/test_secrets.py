@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -37,6 +39,21 @@ ECHOES: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_is_hidden_within_a_longer_text_however_it_is_escaped(secret: str, echo: Callable[[str], str]) -> None:
     assert Secrets([secret]).hide(f"login bob:{echo(secret)}@host") == "login bob:***@host"
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "b", "bo", "bob:", '{"bk_app_secret": "'])
+@pytest.mark.parametrize("secret", ["hunter2", "hünter~ÿ?2>", "a" * 200])
+def test_a_secret_is_hidden_in_base64_wherever_it_begins(
+    secret: str, before: str, encode: Callable[[bytes], bytes]
+) -> None:
+    sent = encode(f"{before}{secret} and more".encode()).decode()
+    for echo in (sent, quote(sent, safe=""), json.dumps(sent)):
+        shown = Secrets([secret]).hide_in(f"Basic {echo} was refused")
+        assert "***" in shown
+        left = re.sub(r"[^0-9A-Za-z+/]", "", shown.partition("***")[0].removeprefix("Basic ")[:-1])
+        assert all(part not in shown for part in (secret, sent[len(left) + 2 : len(left) + 8]))
+    assert Secrets([secret]).hide_in("Basic dGVzdDp0ZXN0") == "Basic dGVzdDp0ZXN0"
 
 
 def test_a_secret_is_hidden_in_values_and_keys_of_all_types() -> None:

@@ -56,7 +56,7 @@ def blocking(url: str, limits: Limits, **settings: Any) -> HttpResponse:
 def asynchronous(url: str, limits: Limits, **settings: Any) -> HttpResponse:
     async def exchange() -> HttpResponse:
         async with AsyncTransport(TransportSettings(url, ERRORS, **settings)) as transport:
-            return await transport.send(request_to(url), limits)
+            return await transport.send(request_to(url), limits, lambda response: response)
 
     return asyncio.run(exchange())
 

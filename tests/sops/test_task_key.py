@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskListItem
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, FoundTasks, TaskKey, elect
+from airflow_provider_sops.sops.task_origin import TaskOrigin
 
 INSTANCE: dict[str, Any] = {
     "dag_id": "deploy",
@@ -80,6 +81,10 @@ def test_the_last_key_counts_where_a_name_looks_like_having_two() -> None:
         "deploy #k3vq2z2m5w7ra-1 copy",
         "deploy#k3vq2z2m5w7ra-1",
         "deploy #k3vq2z-1",
+        "deploy #k3vq2z2m5w7ra-1\n",
+        "deploy #k3vq2z2m5w7ra-01",
+        "deploy #k3vq2z2m5w7ra-\N{ARABIC-INDIC DIGIT ONE}",
+        f"deploy #k3vq2z2m5w7ra-{'1' * 5000}",
     ],
 )
 def test_a_name_that_was_not_made_here_has_no_key(name: str) -> None:
@@ -114,22 +119,40 @@ def elected_id(*tasks: TaskListItem, over: tuple[int, ...] = ()) -> int | None:
 
 class TestFoundTasks:
     def test_tasks_of_this_generation_and_of_others_are_told_apart(self) -> None:
-        found = FoundTasks.of(KEY, [task(5), task(4, key=BEFORE_CLEAR), task(6, key=TaskKey(KEY.digest, 12))])
+        found = FoundTasks.of(
+            KEY, [task(5), task(4, key=BEFORE_CLEAR), task(6, key=TaskKey(KEY.digest, 12))], TaskOrigin()
+        )
 
         assert [each.id for each in found.current] == [5]
         assert [each.id for each in found.earlier] == [4, 6]
 
     def test_they_come_oldest_first_although_sops_lists_the_newest_first(self) -> None:
-        found = FoundTasks.of(KEY, [task(9), task(7), task(8)])
+        found = FoundTasks.of(KEY, [task(9), task(7), task(8)], TaskOrigin())
 
         assert [each.id for each in found.current] == [7, 8, 9]
 
     def test_what_the_search_found_besides_is_left_out(self) -> None:
         look_alikes = [task(1, key=OTHER), task(2, name=f"about {KEY.keyword}2 of last week"), task(3, name="x")]
 
-        found = FoundTasks.of(KEY, look_alikes)
+        found = FoundTasks.of(KEY, look_alikes, TaskOrigin())
 
-        assert (found.current, found.earlier) == ((), ())
+        assert found == FoundTasks()
+
+    def test_those_of_others_and_doubtful_ones_are_kept_apart(self) -> None:
+        origin = TaskOrigin(8, users=["admin"])
+        made = {"create_method": "api", "creator": "admin", "template_id": "8", "template_source": "project"}
+        by_hand, by_bob = {**made, "create_method": "app"}, {**made, "creator": "bob"}
+        items = [
+            {**fields, "id": task_id, "name": key.add_to("deploy")}
+            for task_id, (fields, key) in enumerate(
+                itertools.product((made, by_hand, by_bob), (KEY, BEFORE_CLEAR)), start=1
+            )
+        ]
+
+        found = FoundTasks.of(KEY, map(TaskListItem.read, items), origin)
+
+        ids = {name: [task.id for task in getattr(found, name)] for name in FoundTasks.__dataclass_fields__}
+        assert ids == {"current": [1], "earlier": [2], "others": [3, 4], "doubtful": [5], "doubtful_earlier": [6]}
 
 
 class TestElection:

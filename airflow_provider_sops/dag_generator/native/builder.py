@@ -43,9 +43,10 @@ from airflow_provider_sops.dag_generator.native.region_task import (
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.constants import is_password
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
-from airflow_provider_sops.sops.pipeline_tree.validity import Rule
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule, label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import needed_keys, references_of, secret_variables
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+#: An end of time that a calendar still has.
+_LONGEST_TIMEOUT_SECONDS = 1000 * 365 * 86400
 
 
 class NativeBuilder:
@@ -196,7 +200,7 @@ class NativeBuilder:
             return False
         args = self._task_args(node, [node.key])
         if node.timeout_config:
-            args = {"execution_timeout": timedelta(seconds=node.timeout_config.seconds), **args}
+            args = {"execution_timeout": _timeout(node, node.timeout_config.seconds), **args}
         can_be_left_out = _can_be_left_out(node)
         if can_be_left_out:
             args["trigger_rule"] = "all_success"
@@ -332,6 +336,16 @@ class NativeBuilder:
 
     def _is_one_task(self, node: SubProcess) -> bool:
         return is_one_task(self._tree, node, self._secret, self._options.subprocess_as_task)
+
+
+def _timeout(node: Node, seconds: int) -> timedelta:
+    if seconds > _LONGEST_TIMEOUT_SECONDS:
+        days = _LONGEST_TIMEOUT_SECONDS // 86400
+        raise SopsInvalidParameterError(
+            f"{label_of(node)}: timeout_config has {seconds} seconds; Airflow stops a task after {days} days at most",
+            advice="Set a shorter time, or none, in SOPS's editor.",
+        )
+    return timedelta(seconds=seconds)
 
 
 def _can_be_left_out(node: Node) -> bool:

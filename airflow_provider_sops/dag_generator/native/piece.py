@@ -261,7 +261,7 @@ def _has_emptied_password(tree: Any) -> bool:
     while waiting:
         each = waiting.pop()
         if isinstance(each, Mapping):
-            if each.get("value_emptied") is True and "key" in each:
+            if each.get("value_emptied") is True:
                 return True
             waiting += each.values()
         elif isinstance(each, list):

@@ -13,6 +13,7 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.mirrored_node import key_text
 from airflow_provider_sops.task_instance.node_report import EndedNode, node_xcom, status_lines, write
+from airflow_provider_sops.task_instance.xcom import tell_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +80,9 @@ class RegionReport:
                 continue
             found_node = node_xcom(end_in(self._status, row), self.sops_task_id, row.id)
             if isinstance(node, Activity) and node.component and (data := self._data_of(key)):
-                found_node["outputs"] = dict(self._secrets.node(row.id, data)[0].outputs)
+                outputs = dict(self._secrets.node(row.id, data)[0].outputs)
+                tell_changed(f"outputs of node {row.id}", (name for name in data.changed_outputs if name in outputs))
+                found_node["outputs"] = outputs
             found[key_text((*path, *key))] = found_node
         return found
 
@@ -104,7 +107,7 @@ class RegionReport:
 
     def _data_of(self, key: NodeKey) -> NodeData | None:
         node = self._node_of(key)
-        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._log)
+        return None if node is None else node.read_data(self._hook, self.sops_task_id, self._secrets, self._log)
 
     def _node_of(self, key: NodeKey) -> EndedNode | None:
         """Return an activity that was reached; others have no data."""

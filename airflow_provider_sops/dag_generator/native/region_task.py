@@ -71,7 +71,7 @@ class RegionPiece:
         """Push the variables and how the nodes have ended; a region that decides says where the flow goes on."""
         found = self._report(task, sops_task_id)
         variables = {f"${{{name}}}": value for name, value in outputs.items()}
-        # A variable that has no value yet stays the text that stands for it.
+        # SOPS returns a variable without a value as the variable's own text.
         variables = {key: value for key, value in variables.items() if value != key}
         returned = self._tell_nodes(task, found)
         if not self._is_one_node:
@@ -151,7 +151,7 @@ class RegionOperator(PieceOperator):
 
 
 class DecidingRegionOperator(PieceOperator, SkipMixin):
-    """Run a region that decides which way the flow goes: a loop with its exits. XCom is as of ``RegionOperator``.
+    """Run a region that decides which way the flow goes: a loop with its exits. XCom is that of ``RegionOperator``.
 
     The tasks behind the exits that SOPS has not taken are skipped.
     """

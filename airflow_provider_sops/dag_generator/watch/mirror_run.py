@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,7 +26,7 @@ from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
-from airflow_provider_sops.waiting.follow import follow
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -147,11 +146,12 @@ class MirrorRun:
 
         If the trigger continues, it writes the changes to the log.
         """
-        wait = NodeWait(node, policy, time.time())
+        clock = steady_clock()
+        wait = NodeWait(node, policy, clock())
         secrets = self._secrets_of(node.secrets_of)
-        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, secrets=secrets)
+        looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, clock=clock, secrets=secrets)
         lines: list[LogLine] = []
-        result = follow(wait, looks, lines.append, once=True)
+        result = follow(wait, looks, lines.append, once=True, clock=clock)
         for line in lines if result else ():
             looks.tell(line)
         return result
@@ -181,6 +181,7 @@ class MirrorRun:
 
     def _retry(self, task: FlowTask, node: NodeInTask) -> tuple[str, ...]:
         """Retry the node if it has failed, and return the mark of the failure that this overcomes."""
+        secrets = self._secrets_of(node.secrets_of)
         now = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if now is None or now.state != TaskState.FAILED or now.children:
             return ()
@@ -189,7 +190,7 @@ class MirrorRun:
         )
         if retries_by_itself(self.hook, task.sops_task_id, status):
             return ()
-        refusal = retry_node(self.hook, task.sops_task_id, now, self.log)
+        refusal = retry_node(self.hook, task.sops_task_id, secrets.named_node(now), self.log)
         if refusal is not None:
             raise refusal
         return (failure_mark(now),)

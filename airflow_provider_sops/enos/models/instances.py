@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.enos.models.status import InstanceStatus, decode, read_object
+from airflow_provider_sops.enos.models.status import InstanceStatus, decode, decode_as_sent, read_object
 from airflow_provider_sops.service.reading import read_id, read_int, read_list, read_mapping, read_text
+from airflow_provider_sops.service.storable import keys_of_replaced, without_reserved_keys
+from airflow_provider_sops.service.text import quoted, word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_sops.service.storable import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class TaskInstance:
     :param recall_limit: how many automatic reruns a failure may have.
     :param timeout: how long it may run; is_timeout: whether it has run longer.
     :param raw: the unchanged answer.
+    :param changed_fields: names of the fields that ``to_json`` cannot give exactly as EnOS sent them.
     """
 
     instance_id: str
@@ -83,17 +91,22 @@ class TaskInstance:
     command: str = field(default="", repr=False)
     run_mode: RunMode | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    changed_fields: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, data: Any) -> TaskInstance:
-        """Read an answer's ``data``, an object or a list of one."""
+    def read(cls, data: Any, replaced: Sequence[Path] = ()) -> TaskInstance:
+        """Read an answer's ``data``, an object or a list of one.
+
+        :param replaced: where something in ``data`` was replaced.
+        """
+        changed = _changed_fields(data, replaced, ("runMode",))
         data = read_object(data)
         return cls(
-            instance_id=read_text(data.get("instanceId")),
+            instance_id=word(read_text(data.get("instanceId"))),
             task_id=read_id(data.get("taskId")),
             name=read_text(data.get("taskName")),
             status=InstanceStatus.read(data.get("status"), data.get("stsDesc")),
-            flow_instance_id=read_text(data.get("flowInstId")),
+            flow_instance_id=word(read_text(data.get("flowInstId"))),
             type=read_id(data.get("type")),
             cycle=read_text(data.get("cycle")),
             run_num=read_int(data.get("runNum")),
@@ -108,6 +121,7 @@ class TaskInstance:
             command=read_text(data.get("cmd")),
             run_mode=RunMode.read(data.get("runMode")),
             raw=data,
+            changed_fields=changed,
         )
 
     @property
@@ -117,14 +131,30 @@ class TaskInstance:
 
     def to_json(self) -> dict[str, Any]:
         """Return the instance under EnOS's names, with ``runMode`` decoded and the status as a word in ``stsDesc``."""
-        return {**self.raw, "runMode": decode(self.raw.get("runMode")), "stsDesc": self.status.value}
+        whole = {**self.raw, "runMode": decode(self.raw.get("runMode")), "stsDesc": self.status.value}
+        kept: dict[str, Any] = without_reserved_keys(whole)
+        return kept
 
 
 def _read_float(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+
+
+def _changed_fields(data: Any, replaced: Sequence[Path], encoded: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of an instance's fields that ``to_json`` cannot give exactly as EnOS sent them.
+
+    :param encoded: the fields that may be JSON in a string.
+    """
+    content = read_object(data)
+    changed = keys_of_replaced(replaced, 0) if isinstance(data, list) else keys_of_replaced(replaced)
+    for name, value in content.items():
+        given, odd = decode_as_sent(value) if name in encoded else (value, ())
+        if odd or without_reserved_keys(given) is not given:
+            changed.add(name)
+    return tuple(sorted(map(str, changed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +177,14 @@ class GraphNode:
         return cls(
             name=read_text(data.get("taskName") or data.get("task_name")),
             task_id=read_id(data.get("taskId") or data.get("task_id")),
-            task_instance_id=read_text(data.get("taskInstId") or data.get("task_inst_id")),
+            task_instance_id=word(read_text(data.get("taskInstId") or data.get("task_inst_id"))),
             status=InstanceStatus.read(data.get("status")),
         )
 
     @property
     def label(self) -> str:
         """The node's name for messages."""
-        return f'"{self.name}"' if self.name else f"task {self.task_id}"
+        return quoted(self.name) if self.name else f"task {self.task_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +197,7 @@ class FlowInstance:
     :param nodes: the tasks in its graph.
     :param parameters: its parameters, by key.
     :param raw: the unchanged answer.
+    :param changed_fields: names of the fields that ``to_json`` cannot give exactly as EnOS sent them.
     """
 
     instance_id: str
@@ -181,14 +212,19 @@ class FlowInstance:
     start_time_text: str = ""
     end_time_text: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    changed_fields: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, data: Any) -> FlowInstance:
-        """Read an answer's ``data``, an object or a list of one."""
+    def read(cls, data: Any, replaced: Sequence[Path] = ()) -> FlowInstance:
+        """Read an answer's ``data``, an object or a list of one.
+
+        :param replaced: where something in ``data`` was replaced.
+        """
+        changed = _changed_fields(data, replaced, ("graph", "parameters"))
         data = read_object(data)
         graph = read_mapping(decode(data.get("graph")))
         return cls(
-            instance_id=read_text(data.get("instanceId")),
+            instance_id=word(read_text(data.get("instanceId"))),
             flow_id=read_id(data.get("flowId")),
             name=read_text(data.get("flowName")),
             status=InstanceStatus.read(data.get("status"), data.get("statusDesc")),
@@ -200,12 +236,14 @@ class FlowInstance:
             start_time_text=read_text(data.get("startTime")),
             end_time_text=read_text(data.get("endTime")),
             raw=data,
+            changed_fields=changed,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the instance under EnOS's names, with JSON strings decoded and the status as a word."""
         decoded = {name: decode(self.raw.get(name)) for name in ("graph", "parameters")}
-        return {**self.raw, **decoded, "statusDesc": self.status.value}
+        kept: dict[str, Any] = without_reserved_keys({**self.raw, **decoded, "statusDesc": self.status.value})
+        return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import OpenEnum, read_list, read_mapping, read_text
-from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.storable import read_json_as_sent
+from airflow_provider_sops.service.text import word as _word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow_provider_sops.service.storable import Path
 
 
 class InstanceStatus(OpenEnum):
@@ -40,7 +43,7 @@ class InstanceStatus(OpenEnum):
         :param number: ``status``; the nodes of a graph have the word there.
         :param word: ``stsDesc`` or ``statusDesc``.
         """
-        text, description = read_text(number).strip(), read_text(word).strip().upper()
+        text, description = _word(read_text(number)), _word(read_text(word)).upper()
         if text in _WORDS:
             return cls(_WORDS[text])
         if not text.lstrip("-").isdigit():
@@ -93,6 +96,16 @@ _AT_WORK = frozenset({InstanceStatus.RUNNING, InstanceStatus.READY, InstanceStat
 END_WORDS = tuple(sorted(_ENDS))
 
 
+def is_word(value: Any) -> bool:
+    """Whether a value can be an id or a status: a text that is not blank, or a whole number."""
+    return bool(value.strip()) if isinstance(value, str) else type(value) is int
+
+
+def has_status(data: Mapping[str, Any]) -> bool:
+    """Whether data says how an instance is; without that, it says nothing of the instance."""
+    return any(is_word(data.get(key)) for key in ("status", "statusDesc", "stsDesc"))
+
+
 def read_object(data: Any) -> Mapping[str, Any]:
     """Return the one object in an answer's ``data``: documented as a list, sent as an object."""
     return read_mapping(read_list(data)[0]) if read_list(data) else read_mapping(data)
@@ -103,9 +116,14 @@ def decode(value: Any) -> Any:
 
     Any other value is returned unchanged.
     """
+    return decode_as_sent(value)[0]
+
+
+def decode_as_sent(value: Any) -> tuple[Any, tuple[Path, ...]]:
+    """Decode as ``decode`` does, and return also where something was replaced."""
     if not isinstance(value, str) or not value.strip():
-        return value
+        return value, ()
     try:
-        return read_json(value)
+        return read_json_as_sent(value)
     except ValueError:
-        return value
+        return value, ()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskDetail
     from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -62,6 +63,15 @@ def key_of(context: Context) -> TaskKey:
     return TaskKey.of(
         dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index, max_tries=ti.max_tries
     )
+
+
+def origin_of(context: Context, template_id: Any, template_source: str) -> TaskOrigin:
+    """Return by what SOPS tasks of the running task instance are told from others that carry its key."""
+    # Only a running task needs it, not a DAG file.
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
+
+    ti: Any = context["ti"]
+    return TaskOrigin(template_id, template_source, is_first_try=ti.try_number == 1)
 
 
 def announce_task(

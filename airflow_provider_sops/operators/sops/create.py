@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.links.sops import SopsClaimLink
-from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of
+from airflow_provider_sops.operators.sops.base import SopsBaseOperator, announce_task, key_of, origin_of
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import mask_secret
@@ -216,7 +216,8 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
             key = key_of(context)
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)
-            once = ExactlyOnce(self.hook, key, self.log, memory=memory)
+            origin = origin_of(context, self.template_id, self.template_source)
+            once = ExactlyOnce(self.hook, key, self.log, origin=origin, memory=memory)
             claim_urls: dict[int, str] = {}
 
             def create() -> CreatedTask:

@@ -13,8 +13,10 @@ from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationErr
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.sops.verdict import nodes_at_work
+from airflow_provider_sops.task_instance.outputs import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,8 +110,9 @@ class EarlierTasks:
         for task in tasks:
             if task.status.state in (TaskState.FINISHED, TaskState.EXPIRED) or task.id in finished:
                 continue
-            tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree)
-            while nodes := self._at_work(task.id, tree):
+            detail = self._hook.get_task_detail(task.id, fresh=True)
+            tree, secrets = TreeIndex(detail.pipeline_tree), TaskSecrets([detail])
+            while nodes := self._at_work(task.id, tree, secrets):
                 if self._clock() >= deadline:
                     raise _still_running(task.id, nodes, wait_seconds)
                 self._log.info("Waiting for SOPS task %s, which still runs %s.", task.id, _names(nodes))
@@ -133,11 +136,13 @@ class EarlierTasks:
         if status.state != TaskState.FAILED or retries_by_itself(self._hook, task.id, status):
             return ()
         tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree) if inputs else None
+        secrets = read_secrets(self._hook, [task.id])
         refusals: list[SopsError] = []
         overcome: list[str] = []
         for node in status.failed_nodes:
             new_inputs = _inputs_of(node, tree, inputs or {})
-            refusal = retry_node(self._hook, task.id, node, self._log, inputs=new_inputs, sleep=self._sleep)
+            shown = secrets.named_node(node)
+            refusal = retry_node(self._hook, task.id, shown, self._log, inputs=new_inputs, sleep=self._sleep)
             if refusal is None:
                 overcome.append(failure_mark(node))
             else:
@@ -146,8 +151,8 @@ class EarlierTasks:
             raise refusals[0]
         return tuple(overcome)
 
-    def _at_work(self, sops_task_id: int, tree: TreeIndex) -> tuple[NodeStatus, ...]:
-        return nodes_at_work(self._hook.get_task_status(sops_task_id, fresh=True), tree)
+    def _at_work(self, sops_task_id: int, tree: TreeIndex, secrets: TaskSecrets) -> tuple[NodeStatus, ...]:
+        return nodes_at_work(secrets.status(self._hook.get_task_status(sops_task_id, fresh=True)), tree)
 
 
 def _inputs_of(

@@ -2,12 +2,14 @@
 
 SOPS makes a second task when it is asked twice, and a create whose answer was lost may land later. So: look for tasks
 that carry the key, create only if there is none, look again, elect one, and start only the elected one. Whatever lands
-late stays unstarted and does no harm; it is named in the log.
+late stays unstarted and does no harm; it is named in the log. Only the task instance's own tasks count: see
+``sops.task_origin``.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import tenacity
@@ -15,17 +17,20 @@ import tenacity
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskListItem, TaskState
+from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.task_key import FoundTasks, elect
+from airflow_provider_sops.sops.task_origin import described
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
     from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.models import CreatedTask
     from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
     from airflow_provider_sops.task_instance.log import TaskLog
 
 _CREATE_TRIES = 3
@@ -38,6 +43,7 @@ class ExactlyOnce:
 
     :param hook: the connection to SOPS.
     :param key: the key of the task instance's current generation.
+    :param origin: what the task instance's own tasks are made from; users and known ids are added here.
     :param memory: what Airflow itself remembers of an earlier try.
     """
 
@@ -47,23 +53,28 @@ class ExactlyOnce:
         key: TaskKey,
         log: TaskLog,
         *,
+        origin: TaskOrigin,
         memory: TaskMemory | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._hook = hook
         self._key = key
         self._log = log
+        self._origin = origin
         self._memory = memory
         self._sleep = sleep
+        self._created: set[int] = set()
+        self._told: set[int] = set()
 
     def find(self) -> FoundTasks:
-        """Return every SOPS task that carries the task instance's digest, and the one that Airflow remembers."""
-        items: list[TaskListItem] = []
-        while True:
-            page = self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=len(items) or None)
-            items += page
-            if len(page) < PAGE_SIZE:
-                return self._with_remembered(FoundTasks.of(self._key, items))
+        """Return every SOPS task that carries the task instance's digest, and the one that Airflow remembers.
+
+        :raises SopsInvalidOperationError: one of this generation may or may not be ours, and none of ours was started.
+        """
+        pages: Pages[TaskListItem] = Pages("get_task_list", lambda task: task.id)
+        while not pages.is_over:
+            pages.add(self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=pages.offset))
+        return self._sorted(tuple(pages.found.values()))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
         """Create a task and return the id of the elected one, which may be another than the one just created.
@@ -87,12 +98,50 @@ class ExactlyOnce:
                 self._log.warning("No SOPS task was created, trying again: %s", error)
                 self._sleep(_PAUSE_SECONDS * attempt)
             else:
+                self._created.add(created.task_id)
                 elected = self._look_again(over)
                 return created.task_id if elected is None else elected
         raise AssertionError("the last try returns or raises")
 
-    def _with_remembered(self, found: FoundTasks) -> FoundTasks:
+    def check_doubtful(self, tasks: Sequence[TaskListItem]) -> None:
+        """Refuse to go on beside tasks from before a clear that may be ours and may still run.
+
+        :raises SopsInvalidOperationError: names the first of them.
+        """
+        for task in tasks:
+            state = None if task.is_finished else self._state(task)
+            if state is not None and not state.is_terminal and (task.is_started or state != TaskState.CREATED):
+                raise self._origin.doubt(task, is_current=False)
+
+    def _sorted(self, items: Sequence[TaskListItem]) -> FoundTasks:
         remembered = self._memory.recall() if self._memory else None
+        known = self._created if remembered is None else {*self._created, remembered}
+        # A gateway may call the connection's user otherwise, and that user may have changed since.
+        named = [self._hook.user or "", *(item.creator for item in items if item.id in known)]
+        users = frozenset(filter(None, named))
+        self._origin = replace(self._origin, known_ids=known, users=users)
+        found = FoundTasks.of(self._key, items, self._origin)
+        for task in found.others:
+            if task.id not in self._told:
+                self._log.warning(
+                    "%s has the key of this Airflow task, but was not made by it; it is left alone.", described(task)
+                )
+        self._told |= {task.id for task in found.others}
+        for task in () if any(task.is_started for task in found.current) else found.doubtful:
+            if self._state(task) not in (None, TaskState.REVOKED, TaskState.EXPIRED):
+                raise self._origin.doubt(task, is_current=True)
+        return self._with_remembered(found, remembered)
+
+    def _state(self, task: TaskListItem) -> TaskState | None:
+        """Return the state of a doubtful task; ``None`` for one that was deleted."""
+        if task.id < 1:
+            return TaskState.RUNNING
+        try:
+            return self._hook.get_task_status(task.id, fresh=True).state
+        except SopsNotFoundError:
+            return None
+
+    def _with_remembered(self, found: FoundTasks, remembered: int | None) -> FoundTasks:
         if remembered is None or any(task.id == remembered for task in found.current):
             return found
         try:
@@ -106,10 +155,8 @@ class ExactlyOnce:
             is_started=status.state != TaskState.CREATED,
             is_finished=status.state == TaskState.FINISHED,
             template_id=None,
-            create_method="",
-            raw={},
         )
-        return FoundTasks(current=(*found.current, task), earlier=found.earlier)
+        return replace(found, current=(*found.current, task))
 
     def _look_again(self, over: Collection[int]) -> int | None:
         found = self.find().current

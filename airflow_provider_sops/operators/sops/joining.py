@@ -11,6 +11,7 @@ from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.retried_nodes import may_be_repaired, repaired_nodes
+from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.task_instance.state import had_succeeded
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Joining:
             return False
         if (state == TaskState.FINISHED and not self.takes_outputs) or not may_be_repaired(task.status):
             return False
-        tree = TreeIndex(self.hook.get_task_detail(task.id, fresh=True).pipeline_tree)
-        nodes = repaired_nodes(task.status, tree)
+        detail = self.hook.get_task_detail(task.id, fresh=True)
+        nodes = repaired_nodes(TaskSecrets([detail]).status(task.status), TreeIndex(detail.pipeline_tree))
         if not nodes:
             return False
         names = ", ".join(quoted(node.name or node.id) for node in nodes)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import tenacity
 
-from airflow_provider_sops.service.reading import read_list
+from airflow_provider_sops.sops.calls.tasks import get_task_list, get_task_status
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
-from airflow_provider_sops.sops.models import TaskListItem, TaskState, TaskStatus
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import FoundTasks
+from airflow_provider_sops.sops.task_origin import described
 from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.task_key import TaskKey
+    from airflow_provider_sops.sops.task_origin import TaskOrigin
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -80,6 +84,7 @@ class TasksToRevoke:
 
     :param hook: the connection to SOPS.
     :param key: the key of the task instance's current generation.
+    :param origin: what the task instance's own tasks are made from.
     :param earlier_too: whether tasks from before a clear are this try's to end.
     """
 
@@ -89,6 +94,7 @@ class TasksToRevoke:
         key: TaskKey,
         log: TaskLog,
         *,
+        origin: TaskOrigin,
         earlier_too: bool,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -96,6 +102,7 @@ class TasksToRevoke:
         self._hook = hook
         self._key = key
         self._log = log
+        self._origin = origin
         self._earlier_too = earlier_too
         self._sleep = sleep
         self._clock = clock
@@ -139,9 +146,14 @@ class TasksToRevoke:
         tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})(
             revoke_once,
             lambda: self._hook.revoke_at_once(sops_task_id),
-            lambda: TaskStatus.read(self._hook.call_at_once("get_task_status", fresh=True, task_id=sops_task_id).data),
+            lambda: self._hook.do_at_once(get_task_status(sops_task_id, fresh=True)),
         )
 
     def _look_up(self) -> FoundTasks:
-        items = self._hook.call_at_once("get_task_list", keyword=self._key.keyword, limit=PAGE_SIZE).data
-        return FoundTasks.of(self._key, map(TaskListItem.read, read_list(items)))
+        items = self._hook.do_at_once(get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE))
+        user = self._hook.user
+        origin = replace(self._origin, users=() if user is None else (user,))
+        found = FoundTasks.of(self._key, items, origin)
+        for task in (*found.doubtful, *found.doubtful_earlier):
+            self._log.error("%s may have been made by this task; it is not revoked and may still run.", described(task))
+        return found

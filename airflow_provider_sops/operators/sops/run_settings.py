@@ -91,12 +91,15 @@ _EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 class RunSettings:
     """The settings of one run; those that ``SopsRunTaskOperator`` has too are described there.
 
+    :param template_id: the template of the SOPS tasks that the run makes; ``None`` for one that makes none.
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts.
     :param always_fresh: never let SOPS answer from its cache.
     :param retries: how often Airflow retries the task.
     :param execution_timeout: Airflow's own limit for a try.
     """
 
+    template_id: Any = None
+    template_source: str = "business"
     on_failed: OnFailed = "fail"
     poll_interval_seconds: float = 10.0
     timeout_seconds: float | None = WEEK_SECONDS

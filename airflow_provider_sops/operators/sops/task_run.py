@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_sops.operators.sops.base import announce_task, key_of
+from airflow_provider_sops.operators.sops.base import announce_task, key_of, origin_of
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.operators.sops.joining import Joining
@@ -89,7 +89,10 @@ class SopsTaskRun:
         self._next_steps = next_steps or settings.next_steps(self._ti)
         self._key = key_of(context)
         self._memory = TaskMemory(context, self._key, log)
-        self._to_revoke = TasksToRevoke(hook, self._key, log, earlier_too=settings.on_clear != "fail")
+        self._origin = origin_of(context, settings.template_id, settings.template_source)
+        self._to_revoke = TasksToRevoke(
+            hook, self._key, log, origin=self._origin, earlier_too=settings.on_clear != "fail"
+        )
         self._overcome: tuple[str, ...] = ()
         self._may_be_running = self._ti.try_number > 1
         self._id: int | None = None
@@ -129,13 +132,15 @@ class SopsTaskRun:
 
         Earlier ones are joined or retired as the settings say; the failed nodes of one that is joined are retried.
         """
-        once = ExactlyOnce(self._hook, self._key, self._log, memory=self._memory)
+        once = ExactlyOnce(self._hook, self._key, self._log, origin=self._origin, memory=self._memory)
         found = once.find()
         self._to_revoke.found(found)
         earlier = EarlierTasks(self._hook, self._log)
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
         to_join = self._joining().choose(current, before)
+        if to_join not in current:
+            once.check_doubtful(found.doubtful_earlier)
         if to_join is not None:
             self._memory.keep(to_join.id)
             state = to_join.status.state

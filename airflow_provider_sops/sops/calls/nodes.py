@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.calls import call, nothing
+from airflow_provider_sops.service.calls import Call, UnusableDataError, call, needed_object, nothing, object_of
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.sops.calls.parameters import required_text
 from airflow_provider_sops.sops.models import NodeData, NodeDetail
@@ -12,7 +12,7 @@ from airflow_provider_sops.sops.models import NodeData, NodeDetail
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_sops.service.calls import Call
+    from airflow_provider_sops.service.answer import Answer
 
 
 def operate_node(
@@ -81,16 +81,14 @@ def get_task_node_detail(
     :param loop: an earlier round of a loop; default: the last.
     :param fresh: only for symmetry; SOPS does not cache this call.
     """
-    return call(
-        "get_task_node_detail",
-        NodeDetail.read,
-        task_id=task_id,
-        node_id=required_text("get_task_node_detail", "node_id", node_id),
-        component_code=component_code,
-        subprocess_stack=list(subprocess_stack) if subprocess_stack else None,
-        loop=loop,
-        fresh=fresh,
-    )
+    parameters = {
+        "task_id": task_id,
+        "node_id": required_text("get_task_node_detail", "node_id", node_id),
+        "component_code": component_code,
+        "subprocess_stack": list(subprocess_stack) if subprocess_stack else None,
+        "loop": loop,
+    }
+    return Call("get_task_node_detail", parameters, _read_detail, fresh)
 
 
 def get_task_node_data(
@@ -108,7 +106,7 @@ def get_task_node_data(
     """
     return call(
         "get_task_node_data",
-        NodeData.read,
+        object_of(NodeData.read),
         task_id=task_id,
         node_id=required_text("get_task_node_data", "node_id", node_id),
         component_code=component_code,
@@ -134,10 +132,20 @@ def get_task_node_log(
     """
     return call(
         "get_task_node_log",
-        read_text,
+        _read_log,
         task_id=task_id,
         node_id=required_text("get_task_node_log", "node_id", node_id),
         version=version,
         page=page,
         page_size=page_size,
     )
+
+
+def _read_detail(answer: Answer) -> NodeDetail:
+    return NodeDetail.read(needed_object(answer.data), answer.replaced)
+
+
+def _read_log(data: Any) -> str:
+    if data is None or isinstance(data, str):
+        return read_text(data)
+    raise UnusableDataError("it holds no text")

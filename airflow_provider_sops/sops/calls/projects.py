@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_sops.service.calls import as_it_is, call
-from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.service.calls import as_it_is, call, needed_list
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.calls.parameters import required_text
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def get_user_project_list() -> Call[list[Any]]:
     """List the projects that the user may see: ``project_id``, ``bk_biz_id``, ``name``."""
-    return call("get_user_project_list", read_list)
+    return call("get_user_project_list", needed_list)
 
 
 def get_user_project_detail() -> Call[Mapping[str, Any]]:
@@ -48,12 +48,12 @@ def modify_project_executor_proxy(executor_proxy: str, executor_proxy_exempts: s
 
 def get_mini_app_list(*, limit: int | None = None, offset: int | None = None) -> Call[list[Any]]:
     """List the mini apps, which are templates with a page of their own."""
-    return call("get_mini_app_list", read_list, limit=limit, offset=offset)
+    return call("get_mini_app_list", needed_list, limit=limit, offset=offset)
 
 
 def get_plugin_list() -> Call[list[Any]]:
     """List the plugins that the business may use, with inputs and outputs. SOPS caches it for 60 seconds."""
-    return call("get_plugin_list", read_list)
+    return call("get_plugin_list", needed_list)
 
 
 def dispatch_plugin_query(

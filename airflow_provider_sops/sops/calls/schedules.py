@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.calls import call
-from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.service.calls import call, needed_list
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.calls.parameters import asked, required_text, time_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def create_periodic_task(
 
 def get_periodic_task_list(*, expected_timezone: str | None = None) -> Call[list[Any]]:
     """List the periodic tasks."""
-    return call("get_periodic_task_list", read_list, expected_timezone=expected_timezone)
+    return call("get_periodic_task_list", needed_list, expected_timezone=expected_timezone)
 
 
 def get_periodic_task_info(task_id: int | str, *, include_edit_info: bool = False) -> Call[Mapping[str, Any]]:
@@ -120,7 +120,7 @@ def get_clocked_task_list(
     """
     return call(
         "get_clocked_task_list",
-        read_list,
+        needed_list,
         id=id,
         task_name=task_name,
         creator=creator,

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.calls import Call, as_it_is, call, list_of, nothing
-from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
+from airflow_provider_sops.service.calls import (
+    Call,
+    UnusableDataError,
+    as_it_is,
+    call,
+    list_of,
+    needed_list,
+    needed_object,
+    nothing,
+)
+from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.calls.parameters import (
     asked,
     batches,
@@ -20,6 +30,7 @@ from airflow_provider_sops.sops.models import (
     TaskDetail,
     TaskListItem,
     TaskStatus,
+    has_state,
     read_tasks_status,
 )
 
@@ -195,7 +206,7 @@ def get_task_status(
     """
     return call(
         "get_task_status",
-        TaskStatus.read,
+        _read_status,
         task_id=task_id,
         subprocess_id=subprocess_id,
         with_ex_data=asked(with_ex_data),
@@ -231,7 +242,7 @@ def get_task_detail(task_id: int | str, *, fresh: bool = False) -> Call[TaskDeta
 
     :param fresh: bypass the 60-second cache; needed for outputs right after the end.
     """
-    return call("get_task_detail", TaskDetail.read, task_id=task_id, fresh=fresh)
+    return Call("get_task_detail", {"task_id": task_id}, _read_detail, fresh)
 
 
 def get_task_list(
@@ -260,7 +271,7 @@ def get_task_list(
     """
     return call(
         "get_task_list",
-        list_of(TaskListItem.read),
+        list_of(_read_item),
         keyword=keyword,
         template_id=template_id,
         template_ids=comma_separated(template_ids),
@@ -297,7 +308,7 @@ def get_task_operate_record(
         project_id = yield call("get_task_detail", _project_id, task_id=task_id)
     records: list[Any] = yield call(
         "get_task_operate_record",
-        read_list,
+        needed_list,
         task_id=task_id,
         project_id=project_id,
         node_id=node_id,
@@ -326,7 +337,7 @@ def get_functionalization_task_list(
     """
     return call(
         "get_functionalization_task_list",
-        read_list,
+        needed_list,
         id_in=comma_separated(id_in),
         task_id_in=comma_separated(task_id_in),
         status=status,
@@ -342,7 +353,7 @@ def get_functionalization_task_list(
 def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
     def read(answer: Answer) -> CreatedTask:
         task = CreatedTask.read(answer.data)
-        if task.task_id >= 0:
+        if task.task_id > 0:
             return task
         raise SopsGatewayError(
             "SOPS reports a new task but returned no task id",
@@ -353,6 +364,24 @@ def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
         )
 
     return Call(api, parameters, read)
+
+
+def _read_status(data: Any) -> TaskStatus:
+    if has_state(needed_object(data)):
+        return TaskStatus.read(data)
+    raise UnusableDataError("it names no state")
+
+
+def _read_detail(answer: Answer) -> TaskDetail:
+    return TaskDetail.read(needed_object(answer.data), answer.replaced)
+
+
+def _read_item(data: Any) -> TaskListItem:
+    """Read an item; a task whose id is lost must not pass for one that does not exist."""
+    item = TaskListItem.read(data)
+    if item.id > 0:
+        return item
+    raise UnusableDataError("a task in the list has no id")
 
 
 def _project_id(data: Any) -> int:
@@ -368,4 +397,4 @@ def _project_id(data: Any) -> int:
 
 
 def _task_url(answer: Answer) -> str:
-    return read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url"))
+    return web_address(read_text(read_mapping(answer.data).get("task_url") or answer.raw.get("task_url")))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.calls import as_it_is, call, list_of
-from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.service.calls import as_it_is, call, list_of, needed_list, needed_object, object_of
+from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.calls.parameters import asked, comma_separated
 from airflow_provider_sops.sops.models import Template, TemplateListItem
 
@@ -60,7 +60,7 @@ def get_template_info(
     """
     return call(
         "get_template_info",
-        Template.read,
+        object_of(Template.read),
         template_id=template_id,
         template_source=template_source,
         include_subprocess=asked(include_subprocess),
@@ -87,7 +87,7 @@ def get_common_template_info(
     """Read a common template and its tree."""
     return call(
         "get_common_template_info",
-        Template.read,
+        object_of(Template.read),
         template_id=template_id,
         include_subprocess=asked(include_subprocess),
         include_constants=asked(include_constants),
@@ -100,7 +100,7 @@ def get_template_schemes(template_id: int | str, *, with_constants: bool = False
 
     :param with_constants: include the constants that remain under each scheme.
     """
-    return call("get_template_schemes", read_list, template_id=template_id, with_constants=asked(with_constants))
+    return call("get_template_schemes", needed_list, template_id=template_id, with_constants=asked(with_constants))
 
 
 def preview_task_tree(
@@ -116,7 +116,7 @@ def preview_task_tree(
     """
     return call(
         "preview_task_tree",
-        read_mapping,
+        needed_object,
         template_id=template_id,
         version=version,
         exclude_task_nodes_id=exclude_task_nodes_id,

@@ -6,7 +6,7 @@ Reads the answers of servers from 2019 on; reading never raises.
 from __future__ import annotations
 
 from airflow_provider_sops.sops.models.node import NodeData, NodeDetail
-from airflow_provider_sops.sops.models.status import NodeStatus, TaskState, TaskStatus, read_tasks_status
+from airflow_provider_sops.sops.models.status import NodeStatus, TaskState, TaskStatus, has_state, read_tasks_status
 from airflow_provider_sops.sops.models.task import (
     CreatedTask,
     TaskDetail,
@@ -25,5 +25,6 @@ __all__ = [
     "TaskStatus",
     "Template",
     "TemplateListItem",
+    "has_state",
     "read_tasks_status",
 ]

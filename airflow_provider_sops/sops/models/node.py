@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_int, read_list, read_mapping, read_text
-from airflow_provider_sops.service.storable import without_reserved_keys
+from airflow_provider_sops.service.storable import keys_of_replaced, without_reserved_keys
 from airflow_provider_sops.sops.models.dated import Dated
-from airflow_provider_sops.sops.models.status import TaskState
+from airflow_provider_sops.sops.models.status import TaskState, read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_sops.service.storable import Path
+
+
+def read_outputs(outputs: Any, changed: Collection[str | int]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return outputs by key, and the keys of those that are not exactly as SOPS sent them.
+
+    :param outputs: a list of ``{key, value}``, or an object.
+    :param changed: the indices in the list, or keys of the object, where something was replaced.
+    """
+    if isinstance(outputs, Mapping):
+        listed = [(place, place, value) for place, value in outputs.items()]
+    else:
+        items = enumerate(map(read_mapping, read_list(outputs)))
+        listed = [(place, read_text(item["key"]), item.get("value")) for place, item in items if "key" in item]
+    sent = {key: value for _, key, value in listed}
+    kept = without_reserved_keys(sent)
+    replaced = {key for place, key, _ in listed if place in changed}
+    # A reserved key gets another name; the order stays.
+    pairs = zip(sent.items(), kept.items(), strict=True)
+    return kept, tuple(name for (key, old), (name, new) in pairs if key in replaced or name != key or new is not old)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +43,29 @@ class NodeData:
     :param inputs: the rendered inputs by name.
     :param outputs: the outputs by key. An output bound to a constant has the constant's name as its key.
     :param ex_data: the error text of a failed node, otherwise empty.
+    :param changed_outputs: keys of the outputs that could not be kept exactly as SOPS sent them.
     """
 
     inputs: Mapping[str, Any] = field(repr=False)
     outputs: Mapping[str, Any] = field(repr=False)
     ex_data: str
     raw: Mapping[str, Any] = field(repr=False)
+    changed_outputs: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, data: Any) -> NodeData:
-        """Read the answer's ``data``; outputs come as a list of ``{key, value}`` or as an object."""
+    def read(cls, data: Any, replaced: Sequence[Path] = ()) -> NodeData:
+        """Read the answer's ``data``.
+
+        :param replaced: where something in ``data`` was replaced.
+        """
         data = read_mapping(data)
-        outputs = data.get("outputs")
+        outputs, changed = read_outputs(data.get("outputs"), keys_of_replaced(replaced, "outputs"))
         return cls(
             inputs=read_mapping(data.get("inputs")),
-            outputs=without_reserved_keys(
-                dict(outputs)
-                if isinstance(outputs, Mapping)
-                else {
-                    read_text(output["key"]): output.get("value")
-                    for output in map(read_mapping, read_list(outputs))
-                    if "key" in output
-                }
-            ),
+            outputs=outputs,
             ex_data=read_text(data.get("ex_data")),
             raw=data,
+            changed_outputs=changed,
         )
 
 
@@ -67,17 +89,17 @@ class NodeDetail(Dated):
     raw: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def read(cls, data: Any) -> NodeDetail:
-        """Read the answer's ``data``."""
+    def read(cls, data: Any, replaced: Sequence[Path] = ()) -> NodeDetail:
+        """Read the answer's ``data``; parameters as in ``NodeData.read``."""
         data = read_mapping(data)
         return cls(
             id=read_text(data.get("id")),
             name=read_text(data.get("name")),
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             loop=read_int(data.get("loop"), 1),
             retry=read_int(data.get("retry")),
             skip=bool(data.get("skip")),
-            data=NodeData.read(data),
+            data=NodeData.read(data, replaced),
             histories=tuple(map(read_mapping, read_list(data.get("histories")))),
             raw=data,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from airflow_provider_sops.service.reading import (
     read_text,
     read_time,
 )
+from airflow_provider_sops.service.text import web_address, word
 from airflow_provider_sops.sops.models.dated import Dated
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class TaskState(OpenEnum):
         return self in _TERMINAL
 
 
+#: To go through more takes longer than the other tasks of an event loop should wait.
+_MANY_NODES = 2000
 _TERMINAL = frozenset({TaskState.FINISHED, TaskState.REVOKED, TaskState.EXPIRED})
 
 
@@ -85,15 +89,15 @@ class NodeStatus:
         return cls(
             id=read_text(data.get("id")) or node_id,
             name=_node_name(data.get("name")),
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             loop=read_int(data.get("loop"), 1),
             retry=read_int(data.get("retry")),
             skip=bool(data.get("skip")),
             error_ignored=bool(data.get("error_ignored") or data.get("error_ignorable")),
-            version=read_text(data.get("version")),
+            version=word(read_text(data.get("version"))),
             elapsed_seconds=_read_elapsed(data),
-            start_time_text=read_text(data.get("start_time")),
-            finish_time_text=read_text(data.get("finish_time")),
+            start_time_text=word(read_text(data.get("start_time"))),
+            finish_time_text=word(read_text(data.get("finish_time"))),
             children=_read_children(data),
         )
 
@@ -110,7 +114,7 @@ class TaskStatus(Dated):
     :param ex_data: error text by node id; only on request, and only while the root is FAILED.
     :param auto_retry_pending: whether the server says that it will retry a failed node automatically; ``None`` if it
         does not say: it was not asked, or it is older than 3.29 and may retry anyway.
-    :param raw: the unchanged answer.
+    :param raw: the unchanged answer; without ``children`` if there are thousands, which take much memory.
     """
 
     state: TaskState
@@ -127,15 +131,16 @@ class TaskStatus(Dated):
     def read(cls, data: Any) -> TaskStatus:
         """Read the ``data`` of ``get_task_status`` from a server of any version."""
         data = read_mapping(data)
+        nodes = _read_children(data)
         return cls(
-            state=TaskState(read_text(data.get("state"))),
+            state=read_state(data.get("state")),
             name=_node_name(data.get("name")),
-            nodes=_read_children(data),
+            nodes=nodes,
             nodes_known="children" in data,
             ex_data={read_text(key): read_text(text) for key, text in read_mapping(data.get("ex_data")).items()},
             auto_retry_pending=_read_auto_retry_pending(data),
             elapsed_seconds=read_int(data.get("elapsed_time")),
-            raw=data,
+            raw=data if len(nodes) <= _MANY_NODES else {key: data[key] for key in data if key != "children"},
         )
 
     def at(self, path: Sequence[str]) -> NodeStatus | None:
@@ -153,6 +158,11 @@ class TaskStatus(Dated):
         yield from _walk(self.nodes, ())
 
     @property
+    def is_big(self) -> bool:
+        """Whether it has so many nodes that an event loop must not go through them."""
+        return next(itertools.islice(self.walk(), _MANY_NODES, None), None) is not None
+
+    @property
     def failed_nodes(self) -> tuple[NodeStatus, ...]:
         """The nodes that really failed: a failed subprocess is represented by the failed node inside it."""
         return tuple(
@@ -164,16 +174,21 @@ class TaskStatus(Dated):
         return self.ex_data.get(node.id, "")
 
 
+def read_state(value: Any) -> TaskState:
+    """Read a state word; an unknown one is kept as far as a log can hold it."""
+    return TaskState(word(read_text(value)))
+
+
 def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
     """Read the ``data`` of ``get_tasks_status``: one status by task id.
 
-    SOPS silently omits unknown ids. The name is taken from the item, since the one in ``status`` can belong to another
-    task of the batch.
+    SOPS silently omits unknown ids; items without an id or a state are left out here. The name is taken from the item,
+    since the one in ``status`` can belong to another task of the batch.
     """
     statuses: dict[int, TaskStatus] = {}
     for item in map(read_mapping, read_list(data)):
         task_id = read_id(item.get("id"))
-        if task_id is None:
+        if task_id is None or not has_state(item.get("status")):
             continue
         status = TaskStatus.read(item.get("status"))
         statuses[task_id] = TaskStatus(
@@ -182,10 +197,16 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
             nodes=status.nodes,
             nodes_known=status.nodes_known,
             elapsed_seconds=status.elapsed_seconds,
-            url=read_text(item.get("url")),
+            url=web_address(read_text(item.get("url"))),
             raw=status.raw,
         )
     return statuses
+
+
+def has_state(data: Any) -> bool:
+    """Whether data says in which state a task is. Without that, it says nothing of the task."""
+    state = read_mapping(data).get("state")
+    return isinstance(state, str) and bool(state.strip())
 
 
 def _read_children(data: Mapping[str, Any]) -> dict[str, NodeStatus]:

@@ -2,19 +2,22 @@
 
 The content is what SOPS runs: nodes, sequence flows, conditions, constants and outputs of every level. Left out are
 positions, labels, ids that SOPS computes, what ``get_template_info`` adds for display, and the values of password
-constants. Two ways to write the same (``isSkipped`` and ``skippable``, a text and a list of one) count as one.
+constants. Two ways to write the same (``isSkipped`` and ``skippable``, a text and a list of one, another order of keys
+or of what is a set) count as one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.reading import read_mapping
-from airflow_provider_sops.sops.constants import is_password
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
+from airflow_provider_sops.service.reading import read_list, read_mapping
+from airflow_provider_sops.sops.constants import is_password, without_password
+from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
+from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,10 +42,16 @@ _NOT_CONTENT = frozenset(
 )
 _NOT_CONTENT_OF_CONSTANTS = frozenset({"schema"})
 _SECRET = frozenset({"meta", "value", "value_emptied"})
+#: What the editor notes about the line of a condition.
+_NOT_CONTENT_OF_CONDITIONS = frozenset({"loc", "tag"})
+#: Lists of a node whose order means nothing.
+_SETS = ("outgoing", "hooked_constants", "scheme_id_list")
+
+_HASH, _FIRST_HASH = "sha256-2", "sha256"
 
 
 def content_hash(tree: PipelineTree) -> str:
-    """Return the hash of a template's content, ``sha256:`` and 64 digits.
+    """Return the hash of a template's content, ``sha256-2:`` and 64 digits.
 
     The content of subprocesses counts only where the tree unfolds them.
     """
@@ -52,12 +61,46 @@ def content_hash(tree: PipelineTree) -> str:
             {node.key[-1]: _content_of_node(node) for node in level.nodes.values()},
             {each.id: [each.source, each.target] for each in level.sequence_flows.values()},
             _content_of_constants(level),
+            sorted(set(level.outputs)),
+        ]
+        for path, level in sorted(tree.levels.items())
+    ]
+    return _hash(_HASH, levels)
+
+
+def matches_hash(tree: PipelineTree, recorded: str) -> bool:
+    """Whether a tree is the one of which a snapshot recorded the hash.
+
+    Snapshots of earlier versions of this package have a hash, ``sha256:``, that depended on the order in which SOPS had
+    listed subprocesses. It proves nothing where several orders are possible, since a snapshot does not keep the order.
+    """
+    if not recorded.startswith(f"{_FIRST_HASH}:"):
+        return recorded == content_hash(tree)
+    siblings = Counter(path[:-1] for path in tree.levels if path)
+    return recorded == _first_hash(tree) or any(count > 1 for count in siblings.values())
+
+
+def _first_hash(tree: PipelineTree) -> str:
+    levels = [
+        [
+            list(path),
+            {node.key[-1]: _first_content_of_node(node) for node in level.nodes.values()},
+            {each.id: [each.source, each.target] for each in level.sequence_flows.values()},
+            {key: _first_content_of_constant(read_mapping(raw)) for key, raw in level.constants.items()},
             sorted(level.outputs),
         ]
         for path, level in tree.levels.items()
     ]
-    text = json.dumps(levels, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return _hash(_FIRST_HASH, levels)
+
+
+def _hash(kind: str, content: Any) -> str:
+    return f"{kind}:{hashlib.sha256(_canonical(content).encode()).hexdigest()}"
+
+
+def _canonical(value: Any) -> str:
+    """Return a JSON value as the text that all orders of its keys have in common."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def differences(old: PipelineTree, new: PipelineTree) -> list[str]:
@@ -93,7 +136,7 @@ def _of_levels(old: Level, new: Level) -> Iterator[str]:
     yield from _of_sequence_flows(old, new)
     where = f" of {' > '.join(new.path)}" if new.path else ""
     yield from _of_constants(_content_of_constants(old), _content_of_constants(new), where)
-    if sorted(old.outputs) != sorted(new.outputs):
+    if set(old.outputs) != set(new.outputs):
         yield f"the outputs{where} changed from {_listed(old.outputs)} to {_listed(new.outputs)}"
 
 
@@ -123,7 +166,8 @@ def _changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
     fields = []
     for field in dict.fromkeys((*old, *new)):
         before, after = old.get(field), new.get(field)
-        if before == after and (field in old) == (field in new):
+        # In Python true equals 1, which SOPS tells apart.
+        if _canonical(before) == _canonical(after) and (field in old) == (field in new):
             continue
         inner: list[str] = []
         if field in ("component", "data"):
@@ -138,6 +182,24 @@ def _listed(keys: tuple[str, ...]) -> str:
 
 def _content_of_node(node: Node) -> dict[str, Any]:
     """Return what a node does, by SOPS's names for it."""
+    content = _first_content_of_node(node)
+    content.update({field: sorted(content[field], key=_canonical) for field in _SETS if read_list(content.get(field))})
+    if content.get("template_source") != COMMON:
+        # Says nothing but that the called template is no common one.
+        content.pop("template_source", None)
+    if "conditions" in content:
+        conditions = read_mapping(content["conditions"])
+        content["conditions"] = {key: _content_of_condition(each) for key, each in conditions.items()}
+    if "default_condition" in content:
+        content["default_condition"] = _content_of_condition(content["default_condition"])
+    return content
+
+
+def _content_of_condition(condition: Any) -> dict[str, Any]:
+    return {key: value for key, value in read_mapping(condition).items() if key not in _NOT_CONTENT_OF_CONDITIONS}
+
+
+def _first_content_of_node(node: Node) -> dict[str, Any]:
     content = {key: value for key, value in node.raw.items() if key not in _NOT_CONTENT}
     content["outgoing"] = list(node.outgoing)
     if isinstance(node, Activity):
@@ -157,5 +219,18 @@ def _content_of_constants(level: Level) -> dict[str, dict[str, Any]]:
 
 
 def _content_of_constant(constant: Mapping[str, Any]) -> dict[str, Any]:
-    hidden = _NOT_CONTENT_OF_CONSTANTS | (_SECRET if is_password(constant) else frozenset())
+    content = _first_content_of_constant(constant)
+    # Of an output's sources the first one counts; those of an input are a set.
+    if content.get("source_type") != COMPONENT_OUTPUTS and read_mapping(content.get("source_info")):
+        content["source_info"] = {
+            node_id: sorted(fields, key=_canonical) if isinstance(fields, list) else fields
+            for node_id, fields in content["source_info"].items()
+        }
+    return content
+
+
+def _first_content_of_constant(constant: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = _NOT_CONTENT_OF_CONSTANTS
+    if is_password(constant):
+        constant, hidden = without_password(constant), hidden | _SECRET
     return {key: value for key, value in constant.items() if key not in hidden}

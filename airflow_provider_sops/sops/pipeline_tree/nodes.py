@@ -31,6 +31,8 @@ DECIDING = frozenset({EXCLUSIVE_GATEWAY, CONDITIONAL_PARALLEL_GATEWAY})
 
 #: Plugins that wait for a person. SOPS calls such a node RUNNING like any other.
 HUMAN_PLUGINS = frozenset({"pause_node", "bk_approve"})
+#: What a subprocess says of a called template that all projects share.
+COMMON = "common"
 #: The plugin as which a task shows a subprocess that runs as a task of its own.
 INDEPENDENT_SUBPROCESS_PLUGIN = "subprocess_plugin"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.service.secrets import secret_texts
-from airflow_provider_sops.sops.constants import is_password
+from airflow_provider_sops.sops.constants import is_password, password_values
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway, Node
 from airflow_provider_sops.sops.pipeline_tree.variables import (
     COMPONENT_OUTPUTS,
@@ -199,7 +199,7 @@ class PasswordFlow:
 
 def password_texts(constant: Any) -> set[str]:
     """Return the texts that a password's definition holds, without such as only refer to other variables."""
-    texts = secret_texts(read_mapping(constant).get("value"))
+    texts = {text for value in password_values(read_mapping(constant)) for text in secret_texts(value)}
     return {text for text in texts if not EXPRESSION.fullmatch(text.strip())}
 
 

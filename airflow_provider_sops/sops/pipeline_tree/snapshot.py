@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
-from airflow_provider_sops.sops.constants import is_password
+from airflow_provider_sops.sops.constants import is_password, without_password
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.content import content_hash
+from airflow_provider_sops.sops.pipeline_tree.content import content_hash, matches_hash
 from airflow_provider_sops.sops.pipeline_tree.tree import PipelineTree, find_holder
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Snapshot:
     :param scope: what ``bk_biz_id`` is.
     :param project_name: the template's project, for people.
     :param edit_time: when the template was last saved, as SOPS writes it.
-    :param content_hash: of the tree when the snapshot was taken.
+    :param recorded_hash: of the tree when the snapshot was taken, as that version of this package computed it; empty if
+        it is not known.
     :param tree: the tree, without passwords.
     """
 
@@ -46,8 +47,18 @@ class Snapshot:
     scope: str
     project_name: str
     edit_time: str
-    content_hash: str
+    recorded_hash: str
     tree: PipelineTree = field(repr=False)
+
+    @property
+    def content_hash(self) -> str:
+        """The hash of the tree as it is."""
+        return content_hash(self.tree)
+
+    @property
+    def was_edited(self) -> bool:
+        """Whether the tree is not the one that was taken."""
+        return bool(self.recorded_hash) and not matches_hash(self.tree, self.recorded_hash)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -83,7 +94,7 @@ def take_snapshot(template: Template, *, template_source: str, bk_biz_id: int | 
         scope=scope,
         project_name=read_text(template.raw.get("project_name")),
         edit_time=read_text(template.raw.get("edit_time")),
-        content_hash=content_hash(tree),
+        recorded_hash=content_hash(tree),
         tree=tree,
     )
 
@@ -110,7 +121,7 @@ def read_snapshot(content: Any) -> Snapshot:
         scope=read_text(template.get("scope")),
         project_name=read_text(template.get("project_name")),
         edit_time=read_text(template.get("edit_time")),
-        content_hash=read_text(holder.get("content_hash")) or content_hash(tree),
+        recorded_hash=read_text(holder.get("content_hash")),
         tree=tree,
     )
 
@@ -125,9 +136,6 @@ def _without_passwords(value: Any) -> Any:
         return [_without_passwords(each) for each in value]
     if not isinstance(value, dict):
         return value
-    copied = {key: _without_passwords(each) for key, each in value.items()}
-    if "key" in copied and is_password(copied):
-        copied.update(value="", value_emptied=True)
-        if read_mapping(copied.get("meta")):
-            copied["meta"] = {**copied["meta"], "value": ""}
-    return copied
+    if is_password(value):
+        return {**without_password(value), "value_emptied": True}
+    return {key: _without_passwords(each) for key, each in value.items()}

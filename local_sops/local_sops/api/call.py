@@ -42,6 +42,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a program error
         self.answer: Answer = {"result": False, "message": message, "code": code, **extra}
 
 
+class ServerFaultError(Exception):
+    """An error that SOPS does not handle: it answers HTTP 500."""
+
+
 def not_found(kind: str, key: int) -> Refusal:
     """Build the refusal for a missing task or template.
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from django.utils.functional import Promise
 from werkzeug.wrappers import Response
 
-from local_sops.api.call import Answer, Call, Code, Refusal
+from local_sops.api.call import Answer, Call, Code, Refusal, ServerFaultError
 from local_sops.api.old_answers import old_answer, old_call, old_envelope
 from local_sops.config import PROJECTS, Project
 
@@ -36,6 +36,11 @@ def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
 def _as_text(value: Any) -> str:
     """Serialise values that are not JSON: a translated text, or an object like the value of a table variable."""
     return str(value) if isinstance(value, Promise) or not hasattr(value, "__dict__") else str(vars(value))
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is an id: a number of at most 64 bits."""
+    return text.isascii() and text.isdigit() and len(text) < len(str(2**63))
 
 
 def page_not_found(url: str) -> Response:
@@ -80,9 +85,12 @@ def _content(
         return {**_answer(call, route), **trace}, 200
     except Refusal as refusal:
         return {**refusal.answer, **(trace if refusal.traced else {})}, 200
-    except Exception:
-        logger.exception("%s %s failed", route.name, dict(ids))
+    except ServerFaultError:
         return {"result": False, "code": "50000", "message": "系统异常,请联系管理员处理", "data": None}, 500
+    except Exception as error:
+        # Parameters that no view expects; most of SOPS's views answer so.
+        logger.exception("%s %s failed", route.name, dict(ids))
+        return {"result": False, "code": Code.UNKNOWN, "message": f"{type(error).__name__}: {error}", **trace}, 200
 
 
 def _answer(call: Call, route: Route) -> Answer:
@@ -97,7 +105,9 @@ def _parsed(raw_body: bytes) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(raw_body) if len(raw_body) <= MAX_BODY_BYTES else None
-    except ValueError:
+        # A lone surrogate, which no database takes, is a ValueError too.
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Refusal("invalid param format", Code.BAD_PARAMETER, traced=False)

@@ -10,7 +10,7 @@ from bamboo_engine.exceptions import NotFoundError
 from pipeline.component_framework.library import ComponentLibrary
 from pipeline.eri.models import State
 
-from local_sops.api.call import Answer, Call, Code, Refusal, success
+from local_sops.api.call import Answer, Call, Code, Refusal, ServerFaultError, success
 from local_sops.api.tasks import find_task
 from local_sops.status_tree import node_status
 from local_sops.times import elapsed_seconds, format_time
@@ -78,8 +78,11 @@ def _subprocess_stack(call: Call) -> Sequence[str]:
 
 
 def _node_at(call: Call, task: Task, node_id: str) -> dict[str, Any]:
-    """Find the node; a nested one without its subprocess_stack raises a KeyError, as in SOPS."""
-    return node_at(task.tree, node_id, _subprocess_stack(call))
+    """Find the node; a nested one without its subprocess_stack is an unhandled error, as in SOPS."""
+    try:
+        return node_at(task.tree, node_id, _subprocess_stack(call))
+    except KeyError as error:
+        raise ServerFaultError(f"no node {error}") from error
 
 
 def _loop(call: Call, state: State) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bamboo_engine import states
 from django.db.models import F
 
-from local_sops.api.call import Answer, Call, Code, Refusal, success
+from local_sops.api.call import Answer, Call, Code, Refusal, ServerFaultError, success
 from local_sops.api.tasks import find_task
 from local_sops.status_tree import Status, created_status, read_status, read_subtree, statuses_of, with_names
 from local_sops.store.models import AutoRetry, Task
@@ -59,7 +59,10 @@ def get_tasks_status(call: Call) -> Answer:
     if len(task_ids) > MAX_TASKS:
         message = f"task_id_list is too long, maximum length is {MAX_TASKS}"
         raise Refusal(message, Code.BAD_PARAMETER)
-    wanted = [int(task_id) for task_id in task_ids]
+    try:
+        wanted = [int(task_id) for task_id in task_ids]
+    except (TypeError, ValueError) as error:
+        raise ServerFaultError(str(error)) from error
     tasks = list(Task.objects.filter(pk__in=wanted, project_id=call.project.id).order_by("-pk"))
     with_children = bool(call.body.get("include_children_status"))
     found = statuses_of([task.instance_id for task in tasks], call.state.config.timezone)

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local_sops.api.dispatch import answer, json_response, page_not_found
+from local_sops.api.dispatch import answer, is_id, json_response, page_not_found
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def handle(state: ServerState, request: Request) -> Response:
     parts = ids_text.split("/") if ids_text else [""]
     if len(parts) != len(route.path_ids) + 1 or parts[-1] or not resource.endswith("/"):
         return page_not_found(request.url)
-    if not all(part.isascii() and part.isdigit() for part in parts[:-1]):
+    if not all(map(is_id, parts[:-1])):
         return page_not_found(request.url)
     fault = state.outages.draw()
     if fault and not fault.after_sops:
@@ -75,7 +75,7 @@ def _credentials(request: Request) -> dict[str, Any]:
         return {}
     try:
         credentials = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         credentials = None
     if not isinstance(credentials, dict):
         raise UnknownAppError(f"request header {_HEADER} is not a valid JSON")
@@ -88,6 +88,6 @@ def _error(status: int, code: int, code_name: str, message: str) -> Response:
         {"code": code, "code_name": code_name, "message": message, "data": None, "result": False}, status
     )
     response.headers["X-Bkapi-Error-Code"] = str(code)
-    response.headers["X-Bkapi-Error-Message"] = message.encode("ascii", "backslashreplace").decode()
+    response.headers["X-Bkapi-Error-Message"] = message.encode("unicode_escape").decode()
     response.headers["X-Bkapi-Request-Id"] = str(uuid.uuid4())
     return response

@@ -31,7 +31,7 @@ def check_app(config: Config, credentials: Mapping[str, Any]) -> None:
         raise UnknownAppError("please provide bk_app_secret or bk_signature to verify app")
     if code != config.app_code:
         raise UnknownAppError("app not found")
-    if not hmac.compare_digest(str(secret).encode(), config.app_secret.encode()):
+    if not hmac.compare_digest(str(secret).encode(errors="surrogatepass"), config.app_secret.encode()):
         raise UnknownAppError("bk_app_code or bk_app_secret is incorrect")
 
 

@@ -1,4 +1,8 @@
-"""The ESB: ``/api/c/compapi/v2/sops/{call}/``, ids and credentials among the parameters, always HTTP 200."""
+"""The ESB: ``/api/c/compapi/v2/sops/{call}/``, ids among the parameters, always HTTP 200.
+
+Credentials are in the header ``X-Bkapi-Authorization``, or among the parameters if it is missing. ESBs of the time of
+SOPS 2019 and 2020 do not know the header.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local_sops.api.dispatch import answer, json_response
+from local_sops.api.dispatch import answer, is_id, json_response
 from local_sops.gateways.credentials import UnknownAppError, UnknownUserError, check_app, find_user
 
 if TYPE_CHECKING:
@@ -29,9 +33,10 @@ def handle(state: ServerState, request: Request) -> Response:
         return _error(_NO_COMPONENT, f"Component not found, path: {request.path}")
     try:
         parameters = _parameters(request)
-        check_app(state.config, parameters)
-        username = find_user(state.config, parameters)
-    except ValueError:
+        credentials = _credentials(state, request, parameters)
+        check_app(state.config, credentials)
+        username = find_user(state.config, credentials)
+    except (ValueError, RecursionError):
         return _error(_BAD_PARAMETERS, "Request JSON string is wrong in format, which cannot be analyzed.")
     except UnknownAppError:
         return _error(_NO_APP, "APP authentication failed, app_code or app_secret is incorrect")
@@ -44,7 +49,7 @@ def handle(state: ServerState, request: Request) -> Response:
     if missing:
         return _error(_BAD_PARAMETERS, f"Parameters error: '{missing[0]}' required")
     texts = {name: str(parameters[name]) for name in route.path_ids}
-    if not all(text.isascii() and text.isdigit() for text in texts.values()):
+    if not all(map(is_id, texts.values())):
         return _error(_BACKEND_FAILED, "Request backend failed: the path does not match")
     ids = {name: int(text) for name, text in texts.items()}
     return _ask_sops(state, route, username, ids, parameters)
@@ -80,6 +85,16 @@ def _parameters(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError("not an object")
     return body
+
+
+def _credentials(state: ServerState, request: Request, parameters: dict[str, Any]) -> dict[str, Any]:
+    header = request.headers.get("X-Bkapi-Authorization")
+    if header is None or state.config.api != "current":
+        return parameters
+    found = json.loads(header)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
 
 
 def _query_text(value: Any) -> str:

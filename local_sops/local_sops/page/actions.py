@@ -63,7 +63,7 @@ def _asked(node_id: str, action: str, form: Mapping[str, str]) -> tuple[Callable
 def _typed(form: Mapping[str, str]) -> Any:
     try:
         typed = json.loads(form.get("typed", "") or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _NoJsonError(f"This is not JSON: {error}") from error
     if not isinstance(typed, dict):
         raise _NoJsonError('This is not a JSON object, for example {"key": "value"}.')

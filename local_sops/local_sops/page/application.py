@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 
+from local_sops.api.dispatch import is_id
 from local_sops.page.actions import act
 from local_sops.page.protection import refusal, user_of
 from local_sops.page.rendering import page, static_file
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _ADDRESSES = Map(
     [
         Rule("/", endpoint="list", methods=["GET"]),
-        Rule("/taskflow/execute/<int:project_id>/", endpoint="task", methods=["GET", "POST"]),
+        Rule("/taskflow/execute/<int(max=2147483647):project_id>/", endpoint="task", methods=["GET", "POST"]),
         Rule("/page/<name>", endpoint="static", methods=["GET"]),
     ],
     redirect_defaults=False,
@@ -43,15 +44,20 @@ def handle(state: ServerState, request: Request) -> Response | None:
     refused = refusal(state.config, request)
     if refused is not None:
         return refused
-    return task_list(state, request) if address == "list" else _task(state, request, parts["project_id"])
+    try:
+        return task_list(state, request) if address == "list" else _task(state, request, parts["project_id"])
+    except HTTPException as error:
+        # A form that is too large.
+        return error.get_response()
 
 
 def _task(state: ServerState, request: Request, project_id: int) -> Response:
     request.max_form_memory_size = request.max_content_length = MAX_FORM_BYTES
-    task_id = request.args.get("instance_id", type=int)
+    text = request.args.get("instance_id", "")
+    task_id = int(text) if is_id(text) else None
     task: Task | None = Task.objects.filter(pk=task_id, project_id=project_id).first()
     if task is None:
-        return page("no_task.html", task_id=request.args.get("instance_id", ""), status=404)
+        return page("no_task.html", task_id=text, status=404)
     username = user_of(request)
     if request.method == "GET":
         return task_page(state, task, username, node_id=request.args.get("node", ""))

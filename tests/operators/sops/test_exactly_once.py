@@ -16,6 +16,7 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import CreatedTask, TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.sops.task_origin import TaskOrigin
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
@@ -41,7 +42,7 @@ def key() -> TaskKey:
 
 @pytest.fixture
 def once(hook: SopsHook, key: TaskKey) -> ExactlyOnce:
-    return ExactlyOnce(hook, key, LOG, sleep=lambda _: None)
+    return ExactlyOnce(hook, key, LOG, origin=TaskOrigin(), sleep=lambda _: None)
 
 
 @pytest.fixture

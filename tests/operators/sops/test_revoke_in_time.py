@@ -14,6 +14,7 @@ from airflow_provider_sops.sops.answer import Answer
 from airflow_provider_sops.sops.errors import SopsAuthError, SopsConnectionError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskListItem
 from airflow_provider_sops.sops.task_key import FoundTasks, TaskKey
+from airflow_provider_sops.sops.task_origin import TaskOrigin
 from tests.operators.sops.test_revoke_task import FakeTime
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 KEY = TaskKey("abcdefghijklm", 1)
+ORIGIN = TaskOrigin(8)
 EARLIER = TaskKey("abcdefghijklm", 0)
 LOST = SopsConnectionError("connection lost")
 REFUSED = SopsInvalidOperationError("the state does not allow it", http_status=200)
@@ -38,12 +40,16 @@ def raw_item(task_id: int, key: TaskKey = KEY, *, started: bool = True, finished
 def hook() -> mock.Mock:
     """A hook that revokes whatever it is told to."""
     hook: mock.Mock = mock.create_autospec(SopsHook, instance=True)
+    hook.configure_mock(user="admin")
+    hook.do_at_once.side_effect = lambda call: call.result(
+        hook.call_at_once(call.api, fresh=call.fresh, **call.parameters)
+    )
     return hook
 
 
 def tasks_to_revoke(hook: mock.Mock, *, earlier_too: bool = True) -> TasksToRevoke:
     time = FakeTime()
-    return TasksToRevoke(hook, KEY, LOG, earlier_too=earlier_too, sleep=time.sleep, clock=time.clock)
+    return TasksToRevoke(hook, KEY, LOG, origin=ORIGIN, earlier_too=earlier_too, sleep=time.sleep, clock=time.clock)
 
 
 def revoked(hook: mock.Mock) -> list[int]:
@@ -53,7 +59,7 @@ def revoked(hook: mock.Mock) -> list[int]:
 class TestWhichTasks:
     def test_the_one_it_settled_on(self, hook: mock.Mock) -> None:
         tasks = tasks_to_revoke(hook)
-        tasks.found(FoundTasks.of(KEY, [item(1), item(2)]))
+        tasks.found(FoundTasks.of(KEY, [item(1), item(2)], ORIGIN))
         tasks.settled(5)
         tasks.revoke("it was ended")
         assert revoked(hook) == [5]
@@ -61,13 +67,13 @@ class TestWhichTasks:
     def test_those_that_were_found_and_may_run_newest_first(self, hook: mock.Mock) -> None:
         found = [item(1), item(2, started=False), item(3, finished=True), item(4, EARLIER)]
         tasks = tasks_to_revoke(hook)
-        tasks.found(FoundTasks.of(KEY, found))
+        tasks.found(FoundTasks.of(KEY, found, ORIGIN))
         tasks.revoke("it was ended")
         assert revoked(hook) == [4, 1]
 
     def test_none_from_before_a_clear_where_those_are_left_to_people(self, hook: mock.Mock) -> None:
         tasks = tasks_to_revoke(hook, earlier_too=False)
-        tasks.found(FoundTasks.of(KEY, [item(1), item(4, EARLIER)]))
+        tasks.found(FoundTasks.of(KEY, [item(1), item(4, EARLIER)], ORIGIN))
         tasks.revoke("it was ended")
         assert revoked(hook) == [1]
 
@@ -76,6 +82,18 @@ class TestWhichTasks:
         tasks_to_revoke(hook).revoke("it was ended")
         assert revoked(hook) == [8]
         assert hook.call_at_once.call_args.kwargs["keyword"] == KEY.keyword
+
+    def test_none_that_another_has_made_and_a_doubtful_one_is_named(
+        self, hook: mock.Mock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        others = {**raw_item(8), "create_method": "app", "creator": "eve"}
+        doubtful = {**raw_item(9), "create_method": "api", "creator": "bob", "template_id": "8"}
+        ours = {**raw_item(10), "create_method": "api", "creator": "admin", "template_id": "8"}
+        hook.call_at_once.return_value = Answer([others, doubtful, ours], {}, None)
+        tasks_to_revoke(hook).revoke("it was ended")
+        assert revoked(hook) == [10]
+        assert "SOPS task 9 " in caplog.text
+        assert "is not revoked and may still run" in caplog.text
 
     def test_each_only_once(self, hook: mock.Mock) -> None:
         tasks = tasks_to_revoke(hook)
@@ -113,7 +131,7 @@ class TestInAHurry:
         hook.revoke_at_once.side_effect = revoke
         hook.call_at_once.return_value = Answer({"state": "CREATED"}, {}, None)
         tasks = tasks_to_revoke(hook)
-        tasks.found(FoundTasks.of(KEY, [item(8), item(9)]))
+        tasks.found(FoundTasks.of(KEY, [item(8), item(9)], ORIGIN))
         tasks.revoke("it was ended")
         assert revoked(hook)[-1] == 8
         assert "SOPS task 9 could not be revoked and may still run" in caplog.text

@@ -13,8 +13,10 @@ from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.sops.task_origin import TaskOrigin
 
 LOG = logging.getLogger(__name__)
+ORIGIN = TaskOrigin()
 KEY = TaskKey("a" * 13, 2)
 
 
@@ -93,7 +95,7 @@ class TestRenamedTask:
     def test_is_found_by_what_airflow_remembers(self, hook: SopsHook, renamed: int) -> None:
         store = Store()
         memory(store).keep(renamed)
-        found = ExactlyOnce(hook, KEY, LOG, memory=memory(store)).find()
+        found = ExactlyOnce(hook, KEY, LOG, origin=ORIGIN, memory=memory(store)).find()
         assert [(task.id, task.is_started) for task in found.current] == [(renamed, False)]
 
     def test_is_not_counted_twice(self, hook: SopsHook, templates: dict[str, int]) -> None:
@@ -101,13 +103,13 @@ class TestRenamedTask:
         task = hook.create_task(templates["quick"], key.add_to("named"))
         store = Store()
         memory(store, key).keep(task.task_id)
-        found = ExactlyOnce(hook, key, LOG, memory=memory(store, key)).find()
+        found = ExactlyOnce(hook, key, LOG, origin=ORIGIN, memory=memory(store, key)).find()
         assert [item.id for item in found.current] == [task.task_id]
 
     def test_is_forgotten_when_it_was_deleted(self, hook: SopsHook) -> None:
         store = Store()
         memory(store).keep(987654)
-        assert ExactlyOnce(hook, KEY, LOG, memory=memory(store)).find().current == ()
+        assert ExactlyOnce(hook, KEY, LOG, origin=ORIGIN, memory=memory(store)).find().current == ()
 
     def test_an_outage_is_no_deletion(self, hook: SopsHook) -> None:
         store = Store()
@@ -117,4 +119,4 @@ class TestRenamedTask:
             mock.patch.object(SopsHook, "get_task_status", autospec=True, side_effect=lost),
             pytest.raises(SopsConnectionError),
         ):
-            ExactlyOnce(hook, KEY, LOG, memory=memory(store)).find()
+            ExactlyOnce(hook, KEY, LOG, origin=ORIGIN, memory=memory(store)).find()

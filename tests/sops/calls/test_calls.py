@@ -349,7 +349,6 @@ class TestRead:
             (made(tasks.operate_task, 25, "pause"), None, None),
             (made(tasks.get_task_effective_time, 25), {"effective_time": 3}, {"effective_time": 3}),
             (made(projects.get_user_project_list), [{"project_id": 1}], [{"project_id": 1}]),
-            (made(projects.get_user_project_list), None, []),
             (made(schedules.get_periodic_task_info, 5), {"id": 5}, {"id": 5}),
             (made(tasks.claim_functionalization_task, 25), "success", "success"),
         ],
@@ -387,7 +386,7 @@ class TestRead:
         items = the_call(how).read(answer([{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]))
 
         assert [(type(item), item.name) for item in items] == [(type_, "a"), (type_, "b")]
-        assert the_call(how).read(answer(None)) == []
+        assert the_call(how).read(answer([])) == []
 
     def test_the_page_of_a_started_task_may_stand_beside_the_data(self) -> None:
         raw = {"result": True, "data": None, "task_url": "http://sops/25"}

@@ -39,7 +39,14 @@ def secret_tree() -> Any:
     called = tree["activities"]["s3"]
     called["pipeline"]["constants"] = {"${inner}": {**password("${inner}", SECRET), "meta": {"value": SECRET}}}
     called["constants"] = {"${inner}": password("${inner}", {"tag": "value", "value": SECRET})}
-    tree["kept_by_some_editor"] = [password("${old}", SECRET)]
+    form = {"type": "input", "attrs": {"default": SECRET}}
+    tree["constants"]["${tagged}"] = {
+        **password("${tagged}", SECRET),
+        "custom_type": "input",
+        "meta": {"default": SECRET},
+        "form_schema": form,
+    }
+    tree["kept_by_some_editor"] = [password("${old}", SECRET), {"custom_type": "PassWord", "value": SECRET}]
     return tree
 
 
@@ -96,6 +103,15 @@ def test_a_bare_tree_is_a_snapshot_of_which_little_is_known() -> None:
 
     assert (read.template_id, read.template_name, read.template_source) == (None, "", "business")
     assert read.content_hash == content_hash(read.tree)
+    assert not read.was_edited
+
+
+def test_a_snapshot_tells_whether_its_tree_was_edited() -> None:
+    content = snapshot(web_tree((Task(),))).to_dict()
+    edited = json.loads(json.dumps(content))
+    edited["pipeline_tree"]["activities"]["a1"]["name"] = "other"
+
+    assert (read_snapshot(content).was_edited, read_snapshot(edited).was_edited) == (False, True)
 
 
 def test_a_snapshot_of_a_newer_version_is_refused() -> None:
