@@ -25,7 +25,7 @@ class _Group(TaskGroup):
     """A task group that equals only itself: Airflow's own compares all that is in and around it, for each group."""
 
     __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment,unused-ignore]
 
 
 def task_group(group_id: str, display_name: str) -> TaskGroup:

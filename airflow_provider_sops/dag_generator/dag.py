@@ -135,7 +135,7 @@ class SopsDag(DAG):
         self.fileloc = sys._getframe(1).f_code.co_filename
         snapshot = _read(pipeline)
         options = FlowOptions.of(given, self.default_args, snapshot)
-        if self.doc_md is None:
+        if dag_kwargs.get("doc_md") is None:
             self.doc_md = flow_description(snapshot, options.constants)
         asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
         with self:

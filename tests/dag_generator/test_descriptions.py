@@ -58,7 +58,7 @@ def kinds(dag: SopsDag) -> dict[str, str]:
 
 def rendered(markdown: str | None) -> str:
     """As Airflow renders it, with raw HTML let through, so that nothing but the text itself protects the page."""
-    return MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown or "")
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown or ""))
 
 
 def serialised(dag: SopsDag) -> Any:

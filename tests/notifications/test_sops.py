@@ -344,7 +344,7 @@ class TestMissedDeadline:
     def test_airflow_accepts_it_for_a_deadline_and_calls_it_in_a_trigger(
         self, make: Callable[..., SopsTaskNotifier], told: Callable[[], list[str]], word: str
     ) -> None:
-        from airflow.sdk import AsyncCallback
+        from airflow.sdk.definitions.callback import AsyncCallback
         from airflow.triggers.callback import CallbackTrigger
 
         arguments = {"template_id": make().template_id, "name": f"late {word}", "constants": DEADLINE_TEXT}
