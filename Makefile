@@ -72,8 +72,9 @@ faults: install ## The long fault campaign: RUNS= runs with the seed SEED= (2000
 	@.venvs/$(CURRENT)/bin/python -m tests.faults --runs $(RUNS) --server $(AGE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: differential
-differential: install ## Random flows in SOPS alone, watched and run by Airflow: TREES= of the seed SEED= (300 of a new one), AGE=
-	@.venvs/$(CURRENT)/bin/python -m tests.differential --trees $(TREES) --server $(AGE) $(if $(SEED),--seed $(SEED))
+differential: install ## Random flows in SOPS alone, watched and run by Airflow: TREES= of the seed SEED= (300 of a new one), AGE=, MAPPED=1
+	@.venvs/$(CURRENT)/bin/python -m tests.differential --trees $(TREES) --server $(AGE) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(MAPPED),--mapped)
 
 .PHONY: bench
 bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/$(PEERS_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Measure what docs/benchmarks.md quotes, in two hours; BENCH=--help for parts of it

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.building.dag_files import BY_HAND, COSMOS, DAG_FACTORY, SOPS_DAG, write_dag_file
 from benchmarks.building.graph import FlowGraph
+from benchmarks.building.shapes import SHAPES
 from benchmarks.progress import say
 from benchmarks.report import Result, Row, Table, Target
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from benchmarks.scope import Scope
 
 _PROGRAM = Path(__file__).parent / "building/costs_of_file.py"
+_GROWTH_PROGRAM = Path(__file__).parent / "building/growth_of_shape.py"
+#: The time to build twice as large a flow, at most; more is not linear.
+_SLOWER_WHEN_DOUBLED = 2.3
 #: The other generators load code of theirs into every program of the Airflow beside them, so they have an environment
 #: of their own, beside this one. All sides are measured there.
 _PYTHON = Path(f"{sys.prefix.removesuffix('-bench')}-peers/bin/python")
@@ -28,6 +32,9 @@ _FASTER_THAN_GENERATORS = 3
 #: A flow that is small, whose imports weigh most.
 _SMALL_FLOW_NODES = 100
 _SLOWER_THAN_BY_HAND = 3
+
+
+_GROWTH_NOTE = "Processor time. In a SopsTaskGroup of your own DAG, each edge also costs Airflow a look at all tasks."
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,23 @@ def run(scope: Scope) -> Result:
         "parse: the whole file, imports and all. build: the file again, imported already. Each in one DAG file.",
         f"{_versions()}, on the same Airflow and Python.",
     ]
+    growth = _growth(scope)
     return Result(
-        [Table("DAGs of one flow", [_row(*case, summary) for case, summary in summaries.items()], notes)],
-        _targets(summaries, scope.peer_nodes),
+        [
+            Table("DAGs of one flow", [_row(*case, summary) for case, summary in summaries.items()], notes),
+            Table("Time to build DAGs of flows of any shape", growth, [_GROWTH_NOTE]),
+        ],
+        [
+            *_targets(summaries, scope.peer_nodes),
+            *(
+                Target(
+                    f"{row['shape']}, {row['mode']}: time to build for twice the nodes",
+                    _doubled(row),
+                    _SLOWER_WHEN_DOUBLED,
+                )
+                for row in growth
+            ),
+        ],
         details=[[*case, [asdict(each) for each in costs]] for case, costs in found.items()],
     )
 
@@ -107,6 +128,30 @@ def _row(kind: str, nodes: int, summary: _Summary) -> Row:
         "parse ms": summary.parse_ms,
         "serialised kB": summary.serialised_bytes / 1000,
     }
+
+
+def _growth(scope: Scope) -> list[Row]:
+    """Build flows of each shape, each twice as large as the one before it."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="dag-growth-") as name:
+        folder = Path(name)
+        for shape, tree_of in SHAPES.items():
+            files = [folder / f"{shape}-{nodes}.json" for nodes in scope.growing_nodes]
+            for file, nodes in zip(files, scope.growing_nodes, strict=True):
+                file.write_text(json.dumps(tree_of(nodes)))
+            for mode in ("watch", "native"):
+                say(f"building DAGs: {shape}, {mode}")
+                answer = _run([str(_GROWTH_PROGRAM), mode, *map(str, files)], folder)
+                seconds = json.loads(answer.splitlines()[-1])
+                columns = {f"{nodes} nodes: s": each for nodes, each in zip(scope.growing_nodes, seconds, strict=True)}
+                rows.append({"shape": shape, "mode": mode, **columns})
+    return rows
+
+
+def _doubled(row: Row) -> float:
+    """Return how much longer the largest flow takes than the one of half its nodes."""
+    *_, half, whole = row.values()
+    return float(whole) / float(half)
 
 
 def _targets(summaries: dict[tuple[str, int], _Summary], nodes: int) -> list[Target]:

@@ -22,6 +22,7 @@ class Scope:
     :param real_waits: how many tasks run in local_sops.
     :param nodes: the numbers of nodes of flows that DAGs are built of, multiples of 20.
     :param peer_nodes: the one of them at which other generators are measured too.
+    :param growing_nodes: the numbers of nodes of flows of extreme shapes, each twice the one before it.
     """
 
     waits: tuple[int, ...] = (1, 100, 1000)
@@ -34,6 +35,7 @@ class Scope:
     real_waits: int = 50
     nodes: tuple[int, ...] = (100, 1000, 5000)
     peer_nodes: int = 1000
+    growing_nodes: tuple[int, ...] = (5000, 10_000, 20_000)
 
     @property
     def many(self) -> int:
@@ -51,4 +53,5 @@ QUICK = Scope(
     growth_intervals=20,
     real_waits=10,
     nodes=(100, 1000),
+    growing_nodes=(1000, 2000),
 )

@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 
 
+class _Group(TaskGroup):
+    """A task group that equals only itself: Airflow's own compares all that is in and around it, for each group."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment,unused-ignore]
+
+
 def task_group(group_id: str, display_name: str) -> TaskGroup:
     """Return a new task group with a display name of any characters."""
     if AIRFLOW_V_3_0_PLUS:
-        return TaskGroup(group_id, group_display_name=display_name)
-    return TaskGroup(group_id, tooltip=display_name)
+        return _Group(group_id, group_display_name=display_name)
+    return _Group(group_id, tooltip=display_name)
 
 
 class StageGroups:

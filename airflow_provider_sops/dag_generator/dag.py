@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import DAG, TaskGroup
 
+from airflow_provider_sops.dag_generator.descriptions import flow_description
 from airflow_provider_sops.dag_generator.options import (
     NOT_GIVEN,
     FlowOptions,
@@ -98,7 +99,8 @@ class SopsDag(DAG):
     :param max_outage_seconds: how long SOPS may be unreachable. Default 3600.
     :param on_template_change: what a run does if the template in SOPS differs from the snapshot: ``"warn"`` (default)
         logs a warning and continues if the nodes are the same, ``"fail"`` starts nothing.
-    :param dag_kwargs: everything else that a ``DAG`` takes.
+    :param dag_kwargs: everything else that a ``DAG`` takes. ``doc_md`` defaults to the flow's template, constants,
+        nodes and outputs.
     """
 
     def __init__(
@@ -133,11 +135,17 @@ class SopsDag(DAG):
         self.fileloc = sys._getframe(1).f_code.co_filename
         snapshot = _read(pipeline)
         options = FlowOptions.of(given, self.default_args, snapshot)
+        if dag_kwargs.get("doc_md") is None:
+            self.doc_md = flow_description(snapshot, options.constants)
         asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
         with self:
             _builder(snapshot, options).build(asked.constants)
         # Set last, since every task added to a DAG copies all its params.
         self.params.update({**asked.params, **own_params})
+
+    def __hash__(self) -> int:
+        # Airflow's own goes through all tasks, and Airflow asks for it twice for each edge.
+        return hash(self.dag_id)
 
 
 class SopsTaskGroup(TaskGroup):

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Param
 
+from airflow_provider_sops.dag_generator.constant_form import INT, choices_of, form_of, kept_value
 from airflow_provider_sops.service.reading import read_int, read_mapping, read_text
-from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,13 +24,6 @@ if TYPE_CHECKING:
 
 #: The DAG param for the template's nodes to leave out.
 EXCLUDE_PARAM = "exclude_task_nodes_id"
-_INT = "int"
-_TEXTAREA = "textarea"
-_ANY_TYPE = ["null", "string", "number", "boolean", "array", "object"]
-#: The types of SOPS form fields that always return one type.
-_TYPES = {"input": "string", _TEXTAREA: "string", "datetime": "string", _INT: "integer"}
-#: The largest integer that a browser represents exactly.
-_LARGEST_IN_FORM = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -60,12 +52,13 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
         if key in given:
             continue
         name = read_text(key).removeprefix("${").removesuffix("}")
+        form = form_of(raw)
         params[name] = Param(
-            _default(raw),
+            form.default,
             title=read_text(raw.get("name")) or name,
             # Airflow shows description as plain text, but would render description_md.
-            description=read_text(raw.get("desc")),
-            **_schema(raw),
+            description=form.description,
+            **form.schema,
         )
         constants[key] = name
     optional = _optional_nodes(tree)
@@ -93,15 +86,17 @@ def constants_from_params(tree: PipelineTree, names: Mapping[str, str], params: 
 
 def _constant_value(raw: Mapping[str, Any], value: Any) -> Any:
     """Return a param's value for SOPS: the stored constant, unless someone changed it."""
-    kept = _kept(raw)
-    if _is_same(value, _default(raw)):
+    kept = kept_value(raw)
+    if _is_same(value, form_of(raw).default):
         return kept
     if value is None:
         # A cleared field; Airflow 2 also sends this for empty values and for false.
+        if isinstance(kept, list) and choices_of(raw) is not None:
+            return []
         return kept if isinstance(kept, bool) or kept == [] else "" if isinstance(kept, str) else None
     if isinstance(value, str):
         return kept if _reads_as(value, kept) else value
-    if isinstance(kept, str) and read_text(raw.get("custom_type")) == _INT:
+    if isinstance(kept, str) and read_text(raw.get("custom_type")) == INT:
         return str(value)
     return value
 
@@ -132,73 +127,6 @@ def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:
         for key, raw in ((read_text(key), read_mapping(raw)) for key, raw in constants.items())
         if raw.get("show_type") == "show" and not is_password(raw)
     }
-
-
-def _kept(raw: Mapping[str, Any]) -> Any:
-    """Return the constant's value; a template stores a select's value next to its choices."""
-    value = raw.get("value")
-    return value.get("default", "") if raw.get("is_meta") and isinstance(value, dict) else value
-
-
-def _default(raw: Mapping[str, Any]) -> Any:
-    """Return the form's value of a constant; a number that SOPS stores as a string becomes a number."""
-    value = _kept(raw)
-    if read_text(raw.get("custom_type")) == _INT and isinstance(value, str):
-        try:
-            number = int(value)
-        except ValueError:
-            return None
-        return number if abs(number) <= _LARGEST_IN_FORM else None
-    if isinstance(value, int) and abs(value) > _LARGEST_IN_FORM:
-        return str(value)
-    return storable(value)
-
-
-def _schema(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a param's schema, which always allows its default."""
-    kind, default = read_text(raw.get("custom_type")), _default(raw)
-    schema: dict[str, Any] = {"type": _types(kind, default)}
-    is_text = isinstance(default, str)
-    if (kind == _TEXTAREA and (is_text or default is None)) or (is_text and not {"\n", "\r"}.isdisjoint(default)):
-        # A single-line field would drop the other lines.
-        schema["format"] = "multiline"
-    if isinstance(default, list) and not all(map(_is_one_line, default)):
-        # Airflow shows an array without an item type as JSON, otherwise as lines of text.
-        schema["items"] = {"title": "any JSON value"}
-    return schema
-
-
-def _types(kind: str, default: Any) -> str | list[str]:
-    own = _type_of(default)
-    field = _TYPES.get(kind)
-    if field == "integer" and own == "number":
-        return ["number", "null"]
-    if field is not None:
-        return [field, "null", *({own} - {field, "null"})]
-    if default is None or default == "":
-        return _ANY_TYPE
-    if AIRFLOW_V_3_0_PLUS:
-        return [own, *(each for each in _ANY_TYPE if each != own)]
-    # Airflow 2 picks the form field by any type it finds, and converts the value to it.
-    return own if own == "boolean" else [own, "null"]
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
-
-
-def _is_one_line(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and value == value.strip() and value.splitlines() == [value]
 
 
 def _optional_nodes(tree: PipelineTree) -> dict[str, str]:

@@ -113,7 +113,7 @@ def _unique_ids(nodes: Iterable[Node], longest: int, taken: Collection[str]) -> 
 
 
 def _task_id(node: Node, mark: str, longest: int) -> str:
-    readable = readable_part(node.name) or readable_part(_kind(node))
+    readable = readable_part(node.name) or readable_part(kind_of(node))
     readable = readable[: max(longest - len(mark) - 2, 0)].strip("_-")
     return f"{readable}__{mark}" if readable else mark
 
@@ -133,7 +133,8 @@ def _digest(node: Node) -> str:
     return hashlib.sha256(node.key[-1].encode()).hexdigest()[:_ID_CHARACTERS]
 
 
-def _kind(node: Node) -> str:
+def kind_of(node: Node) -> str:
+    """Return what a node is: its plugin's code, ``subprocess``, or the kind of gateway or event."""
     if isinstance(node, SubProcess):
         return "subprocess"
     if isinstance(node, Activity) and node.plugin:
@@ -143,5 +144,5 @@ def _kind(node: Node) -> str:
 
 def _display_name(node: Node) -> str:
     # PostgreSQL accepts any character but this one.
-    name = visible(node.name.replace("\0", "\N{SYMBOL FOR NULL}")) or _kind(node).replace("_", " ")
+    name = visible(node.name.replace("\0", "\N{SYMBOL FOR NULL}")) or kind_of(node).replace("_", " ")
     return name if len(name) <= LONGEST_DISPLAY_NAME else f"{name[: LONGEST_DISPLAY_NAME - 1]}…"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseNotifier
@@ -23,7 +24,7 @@ from airflow_provider_sops.sops.task_origin import Ownership, TaskOrigin
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -44,7 +45,8 @@ class SopsTaskNotifier(BaseNotifier):
 
     For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback``, ``on_skipped_callback`` and
     ``on_execute_callback`` of tasks, for the callbacks of DAGs, and for ``on_node_failed`` of ``SopsRunTaskOperator``.
-    Not for deadlines or for ``sla_miss_callback`` of Airflow 2.
+    For missed deadlines (Airflow 3.1): ``DeadlineAlert(callback=AsyncCallback(SopsTaskNotifier, kwargs={...}))``; their
+    templates know ``dag.dag_id``, ``run_id``, ``dag_run`` and ``deadline``. Not for ``sla_miss_callback`` of Airflow 2.
 
     Airflow may call a callback twice. Each try, each failure of nodes and each notifier has one SOPS task, found by the
     key in its name, as with the operators; it is created and started once. Two notifiers with the same arguments count
@@ -64,6 +66,7 @@ class SopsTaskNotifier(BaseNotifier):
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business; default: the connection's. (templated)
     :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
+    :param context: set by Airflow when a deadline is missed.
     """
 
     template_fields: Sequence[str] = (
@@ -86,8 +89,10 @@ class SopsTaskNotifier(BaseNotifier):
         sops_conn_id: str = "sops_default",
         bk_biz_id: int | str | None = None,
         scope: str | None = None,
+        context: Context | None = None,
     ) -> None:
         super().__init__()
+        self.context: Any = context or {}
         self.template_id = template_id
         self.name = name
         self.constants = constants
@@ -105,11 +110,11 @@ class SopsTaskNotifier(BaseNotifier):
         if len(args) != 1:
             self.log.error("SopsTaskNotifier supports task and DAG callbacks, not missed SLAs.")
             return
-        (context,) = args
+        context = _complete(args[0])
         # Render a copy: rendering overwrites the templates, and one notifier may serve many tasks of a process.
         notifier = copy.copy(self)
         try:
-            notifier.render_template_fields(context)
+            notifier._render_fields(context)
             notifier.notify(context)
         except Exception:
             self.log.exception(
@@ -117,6 +122,26 @@ class SopsTaskNotifier(BaseNotifier):
                 described(context),
                 notifier.template_id,
             )
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Notify about a missed deadline, in the triggerer."""
+        return self._notify_in_triggerer().__await__()
+
+    def _render_fields(self, context: Any) -> None:
+        # With a missed deadline comes no DAG that has an environment for templates.
+        self.render_template_fields(context, jinja_env=self.get_template_env() if "deadline" in context else None)
+
+    async def _notify_in_triggerer(self) -> None:
+        from asgiref.sync import sync_to_async
+
+        context = _complete(self.context)
+        self._render_fields(context)
+        try:
+            await sync_to_async(self.notify)(context)
+        except Exception:
+            # Airflow records that the callback failed.
+            self.log.error("Notification about %s failed: SOPS template %s.", described(context), self.template_id)
+            raise
 
     def notify(self, context: Context) -> None:
         """Find or create the task, and start it.
@@ -206,6 +231,19 @@ def notification_key(context: Mapping[str, Any], definition: Mapping[str, Any]) 
         max_tries=ti.try_number,
         purpose=[*purpose, _event(context, ti)],
     )
+
+
+def _complete(context: Mapping[str, Any]) -> Any:
+    """Return a context with DAG and run, which Airflow's context of a missed deadline gives only as data."""
+    run, deadline = context.get("dag_run"), context.get("deadline")
+    if not isinstance(deadline, Mapping) or not isinstance(run, Mapping):
+        return context
+    return {
+        **context,
+        "dag": SimpleNamespace(dag_id=run.get("dag_id"), render_template_as_native_obj=False),
+        "run_id": run.get("dag_run_id"),
+        "reason": f"deadline {deadline.get('id')} missed",
+    }
 
 
 def is_about_run(context: Mapping[str, Any]) -> bool:

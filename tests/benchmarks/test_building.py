@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from airflow_provider_sops.dag_generator import load_pipeline_tree
+from airflow_provider_sops.dag_generator import PipelineTree, load_pipeline_tree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from benchmarks.building.dag_files import BY_HAND, COSMOS, DAG_FACTORY, SOPS_DAG, write_dag_file
 from benchmarks.building.graph import FlowGraph
+from benchmarks.building.shapes import SHAPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,15 @@ def test_sops_would_accept_the_flow_of_sops_dag(tmp_path: Path) -> None:
         if {edge.source, edge.target} <= names.keys()
     }
     assert edges == {(GRAPH.name(source), GRAPH.name(target)) for source, target in GRAPH.edges}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [20, 1000])
+def test_sops_would_accept_flows_of_every_shape(shape: str, size: int) -> None:
+    tree = PipelineTree.from_dict(SHAPES[shape](size))
+    tree.check()
+    plugin_nodes = sum(isinstance(node, Activity) for node in tree.nodes.values())
+    assert size / 2 <= plugin_nodes <= size * 1.2 or size == 20
 
 
 def test_the_dag_by_hand_has_the_edges_of_the_flow(tmp_path: Path) -> None:

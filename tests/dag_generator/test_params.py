@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
+from airflow.providers.common.compat.sdk import ParamValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,6 +187,143 @@ class TestForm:
             "c",
             "a",
         ]
+
+
+CHOICES = [{"text": "Small", "value": "s"}, {"text": "Large {{ 1 }} <b>", "value": "l"}]
+
+
+def select(default: Any, **definition: Any) -> dict[str, Any]:
+    """A select, as the editor of SOPS stores it in a template."""
+    value = {"datasource": "0", "items_text": json.dumps(CHOICES), "type": "0", "default": default, **definition}
+    return {"value": value, "custom_type": "select", "source_tag": "select.select", "is_meta": True}
+
+
+def param_of(raw: dict[str, Any]) -> Any:
+    return asked(raw.pop("value"), **raw)[1].params["n"]
+
+
+class TestChoices:
+    def test_a_select_offers_the_choices_of_the_template(self) -> None:
+        param = param_of(select("s"))
+        assert param.schema["enum"][:2] == ["s", "l"]
+        assert param.schema["values_display"].items() >= {("s", "Small"), ("l", "Large {{ 1 }} <b>")}
+        assert param.value == "s"
+        assert param.resolve("l") == "l"
+        with pytest.raises(ParamValidationError):
+            param.resolve("x")
+
+    @pytest.mark.parametrize("kept", ["", "odd", "a,b", "${other}", "\ud800"])
+    def test_a_stored_value_that_is_no_choice_stays_valid(self, kept: str) -> None:
+        param = param_of(select(kept))
+        shown = param.resolve()
+        assert handed_on(select(kept)["value"], shown, custom_type="select", is_meta=True) == kept
+
+    def test_nothing_chosen_may_stay_so(self) -> None:
+        param = param_of(select(""))
+        assert param.resolve(None) is None
+        assert handed_on(select("")["value"], None, custom_type="select", is_meta=True) == ""
+
+    @pytest.mark.parametrize("several", [{"type": "1"}, {"multiple": True, "type": "select"}])
+    def test_several_choices_are_a_list(self, several: dict[str, Any]) -> None:
+        raw = select("s, l", **several)
+        param = param_of(dict(raw))
+        assert (param.schema["examples"], param.value) == (["s", "l"], ["s", "l"])
+        given = raw["value"]
+        fields = {"custom_type": "select", "is_meta": True}
+        assert handed_on(given, ["s", "l"], **fields) == "s, l"
+        assert handed_on(given, ["l"], **fields) == ["l"]
+        assert handed_on(given, None, **fields) == ""
+        assert handed_on({**given, "default": ["s"]}, None, **fields) == []
+        for value in (None, "s,l", ["odd"], []):
+            assert param.resolve(value) == value
+
+    def test_the_tree_of_a_task_has_its_choices_too(self) -> None:
+        param = param_of({"value": "l", "custom_type": "select", "meta": select("s")})
+        assert param.schema["enum"][:2] == ["s", "l"]
+        assert param.value == "l"
+
+    @pytest.mark.parametrize(
+        "definition",
+        [
+            {"datasource": "1", "items_text": "http://example.com/choices"},
+            {"items_text": "no JSON"},
+            {"items_text": "[" * 30_000},
+            {"items_text": {"text": "a"}},
+            {"items_text": "[]"},
+            {"items_text": '[{"text": "one", "value": 1}]'},
+            {"items_text": json.dumps([{"text": "", "value": str(n)} for n in range(501)])},
+        ],
+    )
+    def test_choices_that_airflow_cannot_offer_leave_the_field_open(self, definition: dict[str, Any]) -> None:
+        param = param_of(select("s", **definition))
+        assert not {"enum", "examples"} & param.schema.keys()
+        assert param.resolve("anything") == "anything"
+
+    @given(
+        definition=st.fixed_dictionaries(
+            {},
+            optional={
+                "items_text": ANY_JSON.filter(is_json) | st.lists(ANY_JSON.filter(is_json)).map(json.dumps),
+                "datasource": ANY_JSON,
+                "type": ANY_JSON,
+                "default": ANY_JSON.filter(is_json),
+                "default_text": st.text(),
+                "columns_text": st.text() | st.lists(ANY_JSON.filter(is_json)).map(json.dumps),
+            },
+        )
+    )
+    def test_whatever_the_definition_is_the_stored_value_is_valid_and_comes_back(
+        self, definition: dict[str, Any]
+    ) -> None:
+        _, form = asked(definition, custom_type="select", is_meta=True)
+        shown = form.params["n"].resolve()
+        kept = definition.get("default") or definition.get("default_text", definition.get("default", ""))
+        assert exactly(handed_on(definition, shown, custom_type="select", is_meta=True)) == exactly(kept)
+
+
+class TestHints:
+    def test_a_table_is_json_whose_columns_are_named(self) -> None:
+        columns = [{"tag_code": "ip", "attrs": {"name": "IP address"}}, {"tag_code": "port"}]
+        definition = {"columns_text": json.dumps(columns), "default_text": '[{"ip": "10.0.0.1"}]'}
+        param = param_of({"value": definition, "custom_type": "datatable", "is_meta": True})
+        assert param.value == [{"ip": "10.0.0.1"}]
+        assert "type" not in param.schema["items"]
+        assert param.description == "A table as JSON: a list of objects with ip (IP address), port."
+        kept = {"custom_type": "datatable", "is_meta": True}
+        assert handed_on(definition, [{"ip": "10.0.0.1"}], **kept) == '[{"ip": "10.0.0.1"}]'
+        assert handed_on(definition, [{"ip": "10.0.0.2"}], **kept) == [{"ip": "10.0.0.2"}]
+
+    def test_a_picker_is_json_whose_keys_are_named(self) -> None:
+        param = param_of({"value": {"selectors": ["ip"], "ip": []}, "custom_type": "ip_selector", "desc": "hosts"})
+        assert param.description == "hosts\nJSON, as SOPS has it for ip_selector: an object with selectors, ip."
+
+    def test_a_time_says_how_sops_reads_it(self) -> None:
+        assert "2026-01-31 18:00:00" in param_of({"value": "", "custom_type": "datetime"}).description
+
+
+class TestValidation:
+    def test_a_safe_expression_is_checked_by_airflow(self) -> None:
+        param = param_of({"value": "web-1", "custom_type": "input", "validation": r"^[a-z]+-\d$"})
+        assert param.schema["pattern"] == r"^[a-z]+-\d$"
+        with pytest.raises(ParamValidationError):
+            param.resolve("WEB")
+
+    def test_a_field_that_the_template_leaves_empty_may_stay_empty(self) -> None:
+        param = param_of({"value": "", "custom_type": "input", "validation": r"^\d{1,3}$"})
+        assert (param.resolve(), param.resolve("12")) == ("", "12")
+        with pytest.raises(ParamValidationError):
+            param.resolve("x")
+
+    @pytest.mark.parametrize(
+        ("kept", "validation"),
+        [("web", r"^\d+$"), (8080, r"^[a-z]+$"), ("a", "["), ("a", r"^(a+)+$"), ("a", r"(?<=a)b|a"), ("a", None)],
+    )
+    def test_an_expression_that_the_value_does_not_match_or_that_may_be_slow_is_not(
+        self, kept: Any, validation: Any
+    ) -> None:
+        param = param_of({"value": kept, "custom_type": "input", "validation": validation})
+        assert "pattern" not in param.schema
+        assert param.resolve() == kept
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="try one tree of the seed again")
     parser.add_argument("--server", choices=AGES, default=DEFAULT_AGE, help="the age of SOPS (default: %(default)s)")
     parser.add_argument("--most-nodes", type=int, default=12, help="in one tree (default: %(default)s)")
+    parser.add_argument("--mapped", action="store_true", help="run the flows in mapped task groups")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="differential-")))
@@ -52,6 +53,7 @@ def _run(options: argparse.Namespace, folder: Path, terminal: TextIO) -> int:
         range(options.trees) if options.only is None else [options.only],
         most_nodes=options.most_nodes,
         age=options.server,
+        mapped=options.mapped,
         folder=folder / "sops",
         tell=tell,
     )

@@ -26,11 +26,19 @@ if TYPE_CHECKING:
 
 
 def run(
-    seed: int, numbers: Sequence[int], *, most_nodes: int, age: str, folder: Path, tell: Callable[[str], None]
+    seed: int,
+    numbers: Sequence[int],
+    *,
+    most_nodes: int,
+    age: str,
+    mapped: bool = False,
+    folder: Path,
+    tell: Callable[[str], None],
 ) -> tuple[str, bool]:
     """Compare the trees of these numbers; return the line that sums it up, and whether anything differed.
 
     :param age: of the SOPS.
+    :param mapped: whether the flows are in mapped task groups.
     :param tell: takes lines to print: each difference, and now and then how far it is.
     """
     begun = time.monotonic()
@@ -41,7 +49,7 @@ def run(
         connection = {"AIRFLOW_CONN_SOPS_DEFAULT": probing.sops.connection_json()}
         with mock.patch.dict(os.environ, connection):
             for done, number in enumerate(numbers, start=1):
-                expected, differences = _compared(seed, number, most_nodes, sops, age)
+                expected, differences = _compared(seed, number, most_nodes, sops, age, mapped=mapped)
                 fates.update(expected)
                 found += len(differences)
                 for difference in differences:
@@ -54,7 +62,9 @@ def run(
     return f"{summary} (nodes: {parts}; seed {seed}, {seconds:.0f} s)", found > 0
 
 
-def _compared(seed: int, number: int, most_nodes: int, sops: PlainSops, age: str) -> tuple[list[Fate], Sequence[str]]:
+def _compared(
+    seed: int, number: int, most_nodes: int, sops: PlainSops, age: str, *, mapped: bool
+) -> tuple[list[Fate], Sequence[str]]:
     try:
         drawn = draw(seed, number, most_nodes=most_nodes)
         if not is_at_least(age, "3.25"):
@@ -64,11 +74,11 @@ def _compared(seed: int, number: int, most_nodes: int, sops: PlainSops, age: str
             # Its trees have another shape, in which people have their snapshots.
             drawn = replace(direct.drawn, tree=sops.template_tree(direct.template_id))
             direct = replace(direct, drawn=drawn)
-        trial = compare(direct, run_here(direct.drawn, direct.template_id), sops)
+        trial = compare(direct, run_here(direct.drawn, direct.template_id, mapped=mapped), sops)
         native: Sequence[str] = ()
         # A SOPS of 2019 takes no tree of its own, which native mode lives on.
         if is_at_least(age, "2020"):
-            native = compare_natively(direct, run_natively(direct.drawn, direct.template_id), sops)
+            native = compare_natively(direct, run_natively(direct.drawn, direct.template_id, mapped=mapped), sops)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
         return [], [f"it cannot be compared: {type(error).__name__}: {error}"]
     found = [*(f"watched: {text}" for text in trial.differences), *(f"native: {text}" for text in native)]

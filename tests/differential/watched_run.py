@@ -11,7 +11,7 @@ from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOper
 from airflow_provider_sops.sops import node_wait, task_wait
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, TASK_ID_XCOM_KEY
 from tests.dag_run import run_dag
-from tests.differential.dags import watching_dag
+from tests.differential.dags import MAPPED_GROUP, MAPPED_INDEX, mapped_dag, watching_dag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,26 +59,32 @@ def dag_arguments(drawn: Drawn, template_id: int, **more: Any) -> dict[str, Any]
     }
 
 
-def mirrors(dag: SopsDag) -> dict[Key, str]:
+def mirrors(dag: Any) -> dict[Key, str]:
     """Return the ids of the mirrors by their nodes' keys."""
     return {task.node.key: task.task_id for task in dag.tasks if isinstance(task, NodeMirrorOperator)}
 
 
-def run_here(drawn: Drawn, template_id: int) -> WatchedRun:
-    """Run it by ``dag.test()``, one task after the other."""
-    dag = watching_dag(**dag_arguments(drawn, template_id, poll_interval_seconds=0.1))
-    if drawn.flow_is_last:
+def run_here(drawn: Drawn, template_id: int, *, mapped: bool = False) -> WatchedRun:
+    """Run it by ``dag.test()``, one task after the other.
+
+    :param mapped: whether in a mapped task group.
+    """
+    arguments = dag_arguments(drawn, template_id, poll_interval_seconds=0.1)
+    dag: Any = mapped_dag(**arguments) if mapped else watching_dag(**arguments)
+    group, index = (f"{MAPPED_GROUP}.", MAPPED_INDEX) if mapped else ("", -1)
+    if drawn.flow_is_last and not mapped:
         _put_flow_last(dag)
     with hurried():
         run = run_dag(dag)
 
     def shown(task_id: str) -> Shown:
-        return Shown(str(run.state_of(task_id)), run.xcom(task_id), run.xcom(task_id, NODE_XCOM_KEY))
+        state = str(run.state_of(task_id, index))
+        return Shown(state, run.xcom(task_id, map_index=index), run.xcom(task_id, NODE_XCOM_KEY, index))
 
     return WatchedRun(
         state=run.state,
-        sops_task_id=run.xcom("start", TASK_ID_XCOM_KEY),
-        flow=shown("flow"),
+        sops_task_id=run.xcom(f"{group}start", TASK_ID_XCOM_KEY, index),
+        flow=shown(f"{group}flow"),
         nodes={key: shown(task_id) for key, task_id in mirrors(dag).items()},
     )
 

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from tests.dag_run import run_dag
 from tests.enos_server.plays import RUNNING, SUCCESS, Play, TaskPlay
-from tests.example_files import EXAMPLES
+from tests.example_files import EXAMPLES, FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +47,9 @@ def test_runs_to_success(path: Path) -> None:
 
 def test_there_are_examples() -> None:
     assert EXAMPLES
+
+
+def test_no_file_of_the_folder_is_an_import_error() -> None:
+    """Those that need a later Airflow have no DAG on an earlier one."""
+    for path in FOLDER.glob("*.py"):
+        assert bool(dags_of(path)) is (path in EXAMPLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from airflow_provider_sops.notifications.sops import SopsTaskNotifier
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import TaskKey
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
 from tests.dag_run import run_dag
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
@@ -325,3 +327,51 @@ class TestWhatGoesWrong:
         make(name=word, constants=None)({"dag": None, "deadline": {}})
         assert "has no DAG run" in caplog.text
         assert hook.get_task_list(keyword=word) == []
+
+
+#: What Airflow gives to the callback of a missed deadline.
+DEADLINE: Any = {
+    "dag_run": {"dag_id": "late", "dag_run_id": "manual__1"},
+    "deadline": {"id": "7c1d", "deadline_time": "2026-01-01T00:00:00Z"},
+}
+DEADLINE_TEXT = {"${text}": "{{ dag.dag_id }} {{ run_id }} {{ dag_run.dag_id }} {{ reason }}"}
+
+
+class TestMissedDeadline:
+    def test_it_notifies_in_the_triggerer_and_once(
+        self, make: Callable[..., SopsTaskNotifier], told: Callable[[], list[str]], word: str
+    ) -> None:
+        async def miss(**deadline: str) -> None:
+            context = {**DEADLINE, "deadline": {**DEADLINE["deadline"], **deadline}}
+            await make(constants=DEADLINE_TEXT, name=f"late {word}", context=context)
+
+        # Airflow starts the callback again if the triggerer dies meanwhile.
+        asyncio.run(miss())
+        asyncio.run(miss())
+        assert told() == ["late manual__1 late deadline 7c1d missed"]
+        asyncio.run(miss(id="8"))
+        assert len(told()) == 2
+
+    def test_an_executor_may_run_it_too(
+        self, make: Callable[..., SopsTaskNotifier], told: Callable[[], list[str]], word: str
+    ) -> None:
+        make(constants=DEADLINE_TEXT, name=f"late {word}")(DEADLINE)
+        assert told() == ["late manual__1 late deadline 7c1d missed"]
+
+    @pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there are no deadlines before Airflow 3.1")
+    def test_airflow_accepts_it_for_a_deadline_and_calls_it_in_a_trigger(
+        self, make: Callable[..., SopsTaskNotifier], told: Callable[[], list[str]], word: str
+    ) -> None:
+        from airflow.sdk.definitions.callback import AsyncCallback
+        from airflow.triggers.callback import CallbackTrigger
+
+        arguments = {"template_id": make().template_id, "name": f"late {word}", "constants": DEADLINE_TEXT}
+        callback = AsyncCallback(SopsTaskNotifier, kwargs=arguments)
+
+        async def called() -> list[Any]:
+            trigger = CallbackTrigger(callback.path, {**callback.kwargs, "context": DEADLINE})
+            return [event.payload async for event in trigger.run()]
+
+        events = asyncio.run(called())
+        assert events[-1]["state"] == "success"
+        assert told() == ["late manual__1 late deadline 7c1d missed"]

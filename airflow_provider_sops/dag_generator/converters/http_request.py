@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.dag_generator.converters.convertible_node import ConvertibleNode
-    from airflow_provider_sops.dag_generator.converters.registry import Build, Outputs
+    from airflow_provider_sops.dag_generator.converters.registry import Outputs
 
 HttpConnId = str | Callable[["ConvertibleNode"], "str | None"]
 """An Airflow connection, or a function that returns one for a node; ``None`` leaves the node to SOPS."""
@@ -138,18 +139,24 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
-def http_request_converter(http_conn_id: HttpConnId) -> Build:
-    """Return the converter for ``bk_http_request`` nodes.
+@dataclass(frozen=True)
+class HttpRequestConverter:
+    """The converter for ``bk_http_request`` nodes; can be pickled, as tasks hold it.
 
     A node with a condition on the answer stays in SOPS, since only SOPS can evaluate it.
+
+    :param http_conn_id: the connection, or a function that returns one for a node.
     """
 
-    def http_request(node: ConvertibleNode) -> BaseOperator | None:
+    http_conn_id: HttpConnId
+
+    def __call__(self, node: ConvertibleNode) -> BaseOperator | None:
+        """Create the operator for a node; ``None`` leaves the node to SOPS."""
         inputs = node.inputs
         condition = inputs.get("bk_http_success_exp")
         if condition is not None and (not condition.is_literal or str(condition.literal or "").strip()):
             return None
-        conn_id = http_conn_id if isinstance(http_conn_id, str) else http_conn_id(node)
+        conn_id = self.http_conn_id if isinstance(self.http_conn_id, str) else self.http_conn_id(node)
         if conn_id is None:
             return None
         return HttpRequestOperator(
@@ -161,5 +168,3 @@ def http_request_converter(http_conn_id: HttpConnId) -> Build:
             headers=inputs.get("bk_http_request_header"),
             timeout_seconds=inputs.get("bk_http_timeout"),
         )
-
-    return http_request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.notifier import BaseNotifier
@@ -80,11 +81,19 @@ def bk_notify_converter(make_notifier: MakeNotifier) -> NodeConverter:
     :param make_notifier: creates the notifier for a node, with the node's inputs (``bk_notify_title``,
         ``bk_notify_content``, ``bk_more_receiver``, ...) in template fields of the notifier.
     """
+    return NodeConverter(_Notify(make_notifier), outputs={})
 
-    def notify(node: ConvertibleNode) -> BaseOperator | None:
+
+@dataclass(frozen=True)
+class _Notify:
+    """The converter for ``bk_notify`` nodes; can be pickled if ``make_notifier`` can."""
+
+    make_notifier: MakeNotifier
+
+    def __call__(self, node: ConvertibleNode) -> BaseOperator | None:
         if set(node.needed_outputs) - set(SOPS_OUTPUTS):
             return None
-        notifier = make_notifier(node)
+        notifier = self.make_notifier(node)
         if notifier is None:
             return None
         if not isinstance(notifier, BaseNotifier):
@@ -93,5 +102,3 @@ def bk_notify_converter(make_notifier: MakeNotifier) -> NodeConverter:
                 advice="Return a BaseNotifier, or None to leave the node to SOPS.",
             )
         return NotifyOperator(**node.task_args, notifier=notifier)
-
-    return NodeConverter(notify, outputs={})

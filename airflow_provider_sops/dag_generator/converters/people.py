@@ -19,9 +19,18 @@ _CALLBACK_DATA = "callback_data"
 #: SOPS's word for an approval.
 _APPROVED = "通过"
 
-PAUSE_OUTPUTS: Outputs = {_CALLBACK_DATA: lambda answer: (answer["params_input"] or {}).get(_CALLBACK_DATA, {})}
+
+def _callback_data(answer: Any) -> Any:
+    return (answer["params_input"] or {}).get(_CALLBACK_DATA, {})
+
+
+def _approve_result(answer: Any) -> str:
+    return _APPROVED
+
+
+PAUSE_OUTPUTS: Outputs = {_CALLBACK_DATA: _callback_data}
 #: A rejection fails the task, so a task with outputs was approved. There is no ticket number (``sn``).
-APPROVE_OUTPUTS: Outputs = {"approve_result": lambda answer: _APPROVED}
+APPROVE_OUTPUTS: Outputs = {"approve_result": _approve_result}
 
 
 class PauseOperator(HITLEntryOperator):

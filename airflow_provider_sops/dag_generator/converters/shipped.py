@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from airflow_provider_sops.dag_generator.converters.http_request import HTTP_OUTPUTS, http_request_converter
+from airflow_provider_sops.dag_generator.converters.http_request import HTTP_OUTPUTS, HttpRequestConverter
 from airflow_provider_sops.dag_generator.converters.messages import display
-from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS, ConverterRegistry
+from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS, ConverterRegistry, NodeConverter
 from airflow_provider_sops.dag_generator.converters.sleep_timer import sleep_timer
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
@@ -44,15 +45,23 @@ def shipped_converters(*, http_conn_id: HttpConnId | None = None) -> ConverterRe
     if http_conn_id is not None:
         _check_http_provider()
         for version in ("legacy", "v1.0"):
-            _register(converters, "bk_http_request", version, http_request_converter(http_conn_id), HTTP_OUTPUTS)
+            _register(converters, "bk_http_request", version, HttpRequestConverter(http_conn_id), HTTP_OUTPUTS)
     return converters
 
 
 def _register(converters: ConverterRegistry, plugin: str, version: str, build: Build, outputs: Outputs) -> None:
-    def unless_more_is_needed(node: ConvertibleNode) -> BaseOperator | None:
-        return None if set(node.needed_outputs) - {*outputs, *SOPS_OUTPUTS} else build(node)
+    converters.add(plugin, version, NodeConverter(_UnlessMoreIsNeeded(build, frozenset(outputs)), outputs))
 
-    converters.register(plugin, version, outputs=outputs)(unless_more_is_needed)
+
+@dataclass(frozen=True)
+class _UnlessMoreIsNeeded:
+    """Leaves a node to SOPS if the flow uses an output that only SOPS provides; can be pickled, as tasks hold it."""
+
+    build: Build
+    outputs: frozenset[str]
+
+    def __call__(self, node: ConvertibleNode) -> BaseOperator | None:
+        return None if set(node.needed_outputs) - {*self.outputs, *SOPS_OUTPUTS} else self.build(node)
 
 
 def _check_http_provider() -> None:

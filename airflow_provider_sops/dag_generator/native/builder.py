@@ -10,6 +10,16 @@ from airflow.providers.common.compat.sdk import EdgeModifier
 from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops
 from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
+from airflow_provider_sops.dag_generator.descriptions import (
+    CHOICE,
+    FLOW_END,
+    FLOW_START,
+    LOOP,
+    SUBPROCESS_END,
+    SUBPROCESS_START,
+    describe,
+    show_kind,
+)
 from airflow_provider_sops.dag_generator.native.gateway_tasks import (
     ChoiceOperator,
     PassingOperator,
@@ -99,6 +109,7 @@ class NativeBuilder:
             **options.site.arguments,
             **options.template,
         )
+        show_kind(start, FLOW_START)
         self._build_level((), start)
         if start.get_closest_mapped_task_group() is not None:
             keep_to_followed_ways([*self._first.values(), *self._last.values()])
@@ -123,6 +134,7 @@ class NativeBuilder:
             constants=self._needed_passwords(path, level.outputs),
             **self._run_args(),
         )
+        show_kind(end, SUBPROCESS_END if path else FLOW_END)
         self._first[end_key] = self._last[end_key] = end
         for key in keys:
             for edge in tree.graph.outgoing[key]:
@@ -142,11 +154,16 @@ class NativeBuilder:
     ) -> None:
         node = self._tree.nodes[key]
         if region is None:
-            self._first[key] = self._last[key] = PassingOperator(**self._task_args(node, [key]))
+            self._first[key] = self._last[key] = passing = PassingOperator(**self._task_args(node, [key]))
+            describe(passing, self._tree, node)
         elif isinstance(node, SubProcess) and not region.is_loop and not self._is_one_task(node):
             self._build_subprocess(node, values)
         elif region.is_loop or not self._build_operator(node, values, sources, group):
             task = self._region_task(region, values)
+            if region.is_loop:
+                show_kind(task, LOOP)
+            else:
+                describe(task, self._tree, node)
             for member in region.nodes:
                 self._first[member] = self._last[member] = task
 
@@ -162,6 +179,8 @@ class NativeBuilder:
                 constants=self._needed_passwords(node.key[:-1], references_of(node)),
                 **self._run_args(),
             )
+            describe(start, self._tree, node)
+            show_kind(start, SUBPROCESS_START)
             self._first[node.key] = start
             end = self._build_level(node.key, start)
         self._last[node.key] = end
@@ -198,6 +217,7 @@ class NativeBuilder:
         )
         if operator is None:
             return False
+        describe(operator, self._tree, node)
         self._first[node.key] = self._last[node.key] = operator
         sources |= {key: Source(operator.task_id, output, converter) for key, output in fields.items()}
         if can_be_left_out:
@@ -209,6 +229,7 @@ class NativeBuilder:
                 flow_start_task_id=self._flow_start_task_id,
                 operator_task_id=operator.task_id,
             )
+            show_kind(choice, CHOICE)
             choice.set_downstream(operator)
             self._first[node.key] = self._choices[node.key] = choice
         return True

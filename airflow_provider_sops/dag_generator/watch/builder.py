@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import EdgeModifier
 
 from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
+from airflow_provider_sops.dag_generator.descriptions import (
+    FLOW,
+    FLOW_START,
+    describe,
+    show_kind,
+)
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
@@ -66,6 +72,7 @@ class WatchBuilder:
             **options.site.arguments,
             **options.template,
         )
+        show_kind(start, FLOW_START)
         self._only_all_success = not AIRFLOW_V_3_3_PLUS and start.get_closest_mapped_task_group() is not None
         self._build_level((), start)
         flow = FlowOperator(
@@ -75,6 +82,7 @@ class WatchBuilder:
             **options.site.arguments,
             **options.waiting,
         )
+        show_kind(flow, FLOW)
         early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
         start.set_downstream([flow, *early])
 
@@ -118,6 +126,7 @@ class WatchBuilder:
                 "SopsDag or SopsTaskGroup. Ids, names and order of the tasks follow from the flow.",
             )
         mirror = NodeMirrorOperator(**arguments, **own)
+        describe(mirror, self._tree, node)
         self._mirrors.append(mirror)
         return mirror
 

@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_sops.dag_generator.converters.http_request import (
     HTTP_OUTPUTS,
+    HttpRequestConverter,
     HttpRequestOperator,
     endpoint_at,
-    http_request_converter,
 )
 from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
 from tests.dag_generator.converters.nodes import Conversion
@@ -42,7 +42,7 @@ def _api(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
 def converted(httpserver: HTTPServer, conn_id: Any = "api", **inputs: Any) -> Any:
     asked = {"bk_http_request_method": "GET", "bk_http_request_url": httpserver.url_for("/stub")}
     given = {"inputs": {**asked, **inputs}, "constants": {"${who}": constant("${who}", "wörld & {{ co }}")}}
-    return Conversion(given).by(NodeConverter(http_request_converter(conn_id), HTTP_OUTPUTS))
+    return Conversion(given).by(NodeConverter(HttpRequestConverter(conn_id), HTTP_OUTPUTS))
 
 
 def send(httpserver: HTTPServer, **inputs: Any) -> Any:
@@ -60,7 +60,7 @@ def received(httpserver: HTTPServer) -> Request:
 def test_the_answer_and_its_status_are_the_outputs(httpserver: HTTPServer, data: Any) -> None:
     httpserver.expect_request("/stub").respond_with_json(data, status=201)
     returned = send(httpserver)
-    outputs = NodeConverter(http_request_converter("api"), HTTP_OUTPUTS).outputs_of(returned)
+    outputs = NodeConverter(HttpRequestConverter("api"), HTTP_OUTPUTS).outputs_of(returned)
     assert {name: outputs[name] for name in HTTP_OUTPUTS} == {"data": data, "status_code": 201}
 
 

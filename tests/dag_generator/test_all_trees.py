@@ -1,0 +1,112 @@
+"""Every tree becomes, in both modes, a DAG that Airflow stores, that is the same again and whose params are valid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+from airflow.serialization import serialized_objects
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_sops.dag_generator import SopsDag
+from tests.pipeline_trees.strategies import flows
+from tests.pipeline_trees.web_tree import web_tree
+from tests.sops.builders import constant
+
+if TYPE_CHECKING:
+    from airflow_provider_sops.dag_generator.options import Mode
+    from tests.pipeline_trees.blocks import Flow
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(
+    path
+    for folder in ("local_sops/local_sops/templates", "example_dags", "demo")
+    for path in (ROOT / folder).rglob("*.json")
+    if "start_event" in path.read_text(encoding="utf-8")
+)
+
+CHOICES = json.dumps([{"text": "Small", "value": "s"}, {"text": "Large", "value": "l"}])
+#: Constants as templates of real projects have them.
+CONSTANTS = [
+    constant("${c}", "10.0.0.1\n10.0.0.2", custom_type="textarea", validation=r"^[\d.\s]+$"),
+    constant("${c}", 8080, validation=r"^\d+$"),
+    constant("${c}", True),
+    constant("${c}", "7", custom_type="int"),
+    constant("${c}", "", custom_type="datetime"),
+    constant("${c}", "2026-01-01 00:00:00", custom_type="datetime"),
+    constant(
+        "${c}",
+        {"datasource": "0", "items_text": CHOICES, "type": "0", "default": "x"},
+        custom_type="select",
+        is_meta=True,
+    ),
+    constant(
+        "${c}",
+        {"datasource": "0", "items_text": CHOICES, "type": "1", "default": "s,x"},
+        custom_type="select",
+        is_meta=True,
+    ),
+    constant(
+        "${c}",
+        {"datasource": "1", "items_text": "http://choices", "type": "0", "default": ""},
+        custom_type="select",
+        is_meta=True,
+    ),
+    constant("${c}", "l", custom_type="text_value_select", meta={"value": {"items_text": CHOICES}}),
+    constant(
+        "${c}",
+        {"columns_text": '[{"tag_code": "ip"}]', "default_text": '[{"ip": "1"}]'},
+        custom_type="datatable",
+        is_meta=True,
+    ),
+    constant("${c}", {"selectors": ["ip"], "ip": [], "topo": [], "filters": []}, custom_type="ip_selector"),
+    constant("${c}", {"bk_set_id": 1, "bk_module_id": [2, 3]}, custom_type="set_module_selector"),
+    constant("${c}", "", custom_type="ip"),
+    constant("${c}", {"format": "%Y"}, custom_type="format_support_current_time"),
+    constant("${c}", None, custom_type="current_time"),
+    constant("${c}", ["admin"], custom_type="bk_user_selector"),
+]
+
+
+def check(tree: Any, mode: Mode) -> None:
+    first, second = (
+        SopsDag(
+            "flow",
+            pipeline=json.loads(json.dumps(tree)),
+            mode=mode,
+            template_id=1,
+            schedule=None,
+            start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+        )
+        for _ in range(2)
+    )
+    first.params.validate()  # type: ignore[no-untyped-call,unused-ignore]
+    assert serialised(first) == serialised(second)
+
+
+def serialised(dag: SopsDag) -> str:
+    # The class that writes a DAG has had this name since Airflow 3.2.
+    name = "DagSerialization" if hasattr(serialized_objects, "DagSerialization") else "SerializedDAG"
+    serialization: Any = getattr(serialized_objects, name)
+    return json.dumps(serialization.to_dict(dag), sort_keys=True)
+
+
+@pytest.mark.parametrize("mode", ["watch", "native"])
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_template(path: Path, mode: Mode) -> None:
+    check(json.loads(path.read_text(encoding="utf-8")), mode)
+
+
+@pytest.mark.parametrize("mode", ["watch", "native"])
+@settings(max_examples=30)
+@given(flow=flows(depth=2), drawn=st.lists(st.sampled_from(CONSTANTS), max_size=6))
+def test_any_flow_with_constants_of_any_kind(mode: Mode, flow: Flow, drawn: list[Any]) -> None:
+    tree = web_tree(flow)
+    for number, each in enumerate(drawn):
+        key = f"${{form_{number}}}"
+        tree["constants"][key] = {**each, "key": key, "name": key, "index": number}
+    check(tree, mode)
