@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,6 +60,14 @@ def server(connect: Callable[..., None], request: pytest.FixtureRequest) -> Iter
 def _kind_is_counted(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     if hasattr(request.node, "callspec"):
         record_property(_KIND, f"{request.node.originalname}[{request.node.callspec.id.partition(' | ')[0]}]")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, so that a run can leave them out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.hostile)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
