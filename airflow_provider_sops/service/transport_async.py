@@ -38,7 +38,7 @@ _PIECE_BYTES = 64 * 1024
 #: Reading a larger answer takes so long that the event loop must not wait for it.
 _BIG_BYTES = 512 * 1024
 #: Of larger ones an event loop has one at a time, whichever server sends it.
-_HUGE_BYTES = 8 * 1024**2
+_HUGE_BYTES = 2 * 1024**2
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tests.hostile.server import HostileServer
 
 MOST_MEGABYTES = 400
-#: On an idle machine it is less than a second.
-LONGEST_STANDSTILL_SECONDS = 5.0
+#: Of its own processor time; for how long it stands still besides depends on the machine.
+LONGEST_WORK_SECONDS = 1.0
 _MEBIBYTE = 1024**2
 
 
@@ -83,4 +83,4 @@ def test_it_stays_small_and_awake(server: HostileServer, connect: Callable[..., 
     sys.stdout.write(f"a triggerer under everything: {found}\n")
     assert sum(found["ends"].values()) == 2 * len(KINDS)
     assert found["megabytes"] < MOST_MEGABYTES
-    assert found["longest standstill"] < LONGEST_STANDSTILL_SECONDS
+    assert found["longest work of the event loop"] < LONGEST_WORK_SECONDS
