@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.sensors.enos import EnosFlowInstanceSensor, EnosTaskInstanceSensor
+from airflow_provider_sops.service.text import quoted
 from tests.dag_run import run_dag
 from tests.enos_server import Play, TaskPlay
 from tests.enos_server.plays import FAIL, RUNNING, SUCCESS
@@ -70,4 +71,4 @@ def test_a_sensor_fails_with_the_name(
         )
     assert run_dag(dag).state_of("wait") == "failed"
     assert len(errors) == 1
-    assert KEPT in errors[0]
+    assert quoted(KEPT) in errors[0]
