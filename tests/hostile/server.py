@@ -148,6 +148,8 @@ class HostileServer:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(5)
             request = _read_request(connection)
+            if request is None:
+                return
             self.requests.append(request)
             connection.settimeout(0.2)
             self.behave(Exchange(connection, request, self._over))
@@ -169,7 +171,8 @@ def by_call(answers: Mapping[str, Callable[[Exchange], None]], otherwise: Any = 
     return behave
 
 
-def _read_request(connection: socket.socket) -> Request:
+def _read_request(connection: socket.socket) -> Request | None:
+    """Return a request; ``None`` if the client has left before it was complete."""
     received = b""
     while b"\r\n\r\n" not in received and len(received) < _HEAD_LIMIT and (piece := connection.recv(65536)):
         received += piece
@@ -178,4 +181,4 @@ def _read_request(connection: socket.socket) -> Request:
     missing = int(length[1]) - len(body) if length else 0
     while missing > 0 and (piece := connection.recv(missing)):
         body, missing = body + piece, missing - len(piece)
-    return Request(head, body)
+    return Request(head, body) if b"\r\n\r\n" in received and missing <= 0 else None

@@ -64,7 +64,7 @@ async def ask_for_all(kinds: int) -> dict[str, object]:
 
 
 def _most_memory_kilobytes() -> int:
-    """Return the most memory that this process has had; ``ru_maxrss`` counts that of the process that started it too."""
+    """Return the most memory that this process has had; ``ru_maxrss`` counts that of its parent too."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1])
