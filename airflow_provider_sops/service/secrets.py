@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +24,9 @@ _SHORTEST_LINE = 8
 _ESCAPES = r"(?:\\{1,8})"
 #: Of a shorter secret too little is left that does not depend on its neighbours; longer ones take too long to find.
 _SHORTEST_IN_BASE64, _LONGEST_IN_BASE64 = 6, 200
+#: A longer secret, or one beyond so many characters together, is found only as it is and as a URL or JSON writes it:
+#: to find each character in every form, a server's secret of 100,000 characters would take 20 s to prepare.
+_LONGEST_IN_EVERY_FORM, _MOST_IN_EVERY_FORM = 2_000, 5_000
 _BASE64 = "[0-9A-Za-z+/_-]"
 _URL_SAFE = str.maketrans("+/", "-_")
 _NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
@@ -31,7 +36,8 @@ class Secrets:
     """Values that must not be shown.
 
     A secret is also found inside longer texts and in escaped form: for a URL, HTML or JSON, as a Python literal, or in
-    Base64. A secret of fewer than 3 characters is hidden only where it is the whole value.
+    Base64. A secret of fewer than 3 characters is hidden only where it is the whole value, one of more than 2,000
+    not in mixed forms or in Base64.
 
     :param values: the secrets, or JSON values that contain them.
     """
@@ -63,6 +69,8 @@ class Secrets:
 
     def hide_in(self, text: str) -> str:
         """Return a text with ``***`` in place of each secret."""
+        for form in self._whole:
+            text = text.replace(form, HIDDEN)
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
     def occur_in(self, value: Any) -> bool:
@@ -70,14 +78,27 @@ class Secrets:
         return bool(self.hide(value) != (list(value) if isinstance(value, tuple) else value))
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
+    def _sought(self) -> tuple[list[str], set[str]]:
+        """The texts to find within others, the longest first, and those of them to find in every form."""
         long = {text for text in self._texts if len(text) >= _SHORTEST_WITHIN_TEXT}
         long |= {line for text in long for line in _lines(text)}
         longest_first = sorted(long, key=lambda text: (-len(text), text))
-        plain = ["".join(map(_forms_of, text)) for text in longest_first]
-        parts = (part for text in longest_first for part in _in_base64(text))
+        return longest_first, _for_every_form(reversed(longest_first))
+
+    @cached_property
+    def _whole(self) -> list[str]:
+        longest_first, every_form = self._sought
+        forms = {form for text in longest_first if text not in every_form for form in _whole_forms_of(text)}
+        return sorted(forms, key=lambda form: (-len(form), form))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        longest_first, every_form = self._sought
+        texts = [text for text in longest_first if text in every_form]
+        plain = ["".join(map(_forms_of, text)) for text in texts]
+        parts = (part for text in texts for part in _in_base64(text))
         encoded = [f"{_BASE64}?{''.join(map(_forms_of, part))}{_BASE64}?" for part in parts]
-        return re.compile("|".join([*plain, *encoded])) if long else None
+        return re.compile("|".join([*plain, *encoded])) if texts else None
 
 
 def secret_texts(value: Any) -> set[str]:
@@ -97,6 +118,31 @@ def _lines(text: str) -> Iterator[str]:
     for part in (text, *text.splitlines()):
         if len(part.strip()) >= (_SHORTEST_LINE if "\n" in text.strip() else _SHORTEST_WITHIN_TEXT):
             yield part.strip()
+
+
+def _for_every_form(shortest_first: Iterable[str]) -> set[str]:
+    """Return the secrets that are to be found in every form."""
+    chosen, characters = set(), 0
+    for text in shortest_first:
+        characters += len(text)
+        if len(text) > _LONGEST_IN_EVERY_FORM or characters > _MOST_IN_EVERY_FORM:
+            break
+        chosen.add(text)
+    return chosen
+
+
+def _whole_forms_of(text: str) -> set[str]:
+    """Return a long secret as it is, and as a URL, JSON or HTML writes it."""
+    octets = text.encode(errors="surrogatepass")
+    return {
+        text,
+        quote(octets, safe=""),
+        quote(octets),
+        quote_plus(octets),
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        html.escape(text),
+    }
 
 
 def _in_base64(text: str) -> Iterator[str]:

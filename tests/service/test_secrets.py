@@ -104,3 +104,13 @@ def test_secrets_are_the_texts_and_numbers_of_a_value_without_the_names_of_a_for
 
 def test_secrets_show_nothing_of_themselves() -> None:
     assert "hunter2" not in repr(Secrets(["hunter2"]))
+
+
+@pytest.mark.parametrize("echo", ["as it is", "URL", "whole URL", "form", "HTML", "JSON", "JSON in UTF-8"])
+def test_secrets_too_long_to_be_found_in_every_form_are_found_in_one(echo: str) -> None:
+    long = "é <x>\n" * 1000
+    many = [f"pass word {number:05}" for number in range(3000)]
+    secrets = Secrets([long, *many])
+
+    assert secrets.hide_in(f"a {ECHOES[echo](long)} b") == "a *** b"
+    assert secrets.hide_in(f"a {ECHOES[echo](many[-1])} b") == "a *** b"
