@@ -1,4 +1,4 @@
-"""Waiting for a task to come to something: ask anew in short intervals, give up with what was last seen."""
+"""Waiting for a task to come to something: ask again in short intervals, give up with what was last seen."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from tests.task_progress import (
     wait_for_node,
     wait_for_outputs,
     wait_for_state,
+    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -84,13 +85,19 @@ def test_a_paused_node_waits_when_it_is_reached(hook: SopsHook, flows: Flows) ->
 @pytest.mark.since("2020")
 @pytest.mark.flow("long")
 def test_a_node_can_be_forced_to_fail_and_then_retried(hook: SopsHook, flows: Flows) -> None:
-    task = flows.start("long", constants=SHORT)
+    # Long enough not to end by itself meanwhile: SOPS then writes over why the node was failed, as it does until the
+    # node's plugin has begun to wait.
+    task = flows.start("long", constants={"${seconds}": "60"})
     node_id = node_named(wait_for_node(hook, task.task_id, "first wait", RUNNING), "first wait").id
-    # Until its plugin has begun to wait, SOPS may write over why the node was failed.
     wait_for_outputs(hook, task.task_id, node_id)
     hook.operate_node(task.task_id, node_id, "forced_fail")
-    status = wait_for_state(hook, task.task_id, TaskState.FAILED)
-    assert status.ex_data[node_id]
+    # The engine writes the state first, and the reason in a second step.
+    wait_until(
+        hook,
+        task.task_id,
+        "FAILED with a reason",
+        lambda status: status.state == TaskState.FAILED and bool(status.ex_data.get(node_id)),
+    )
     until_accepted(
         lambda: hook.operate_node(task.task_id, node_id, "retry", inputs={"bk_timing": "1", "force_check": True})
     )
