@@ -52,7 +52,6 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_sops.links.sops.SopsTaskLink",
             "airflow_provider_sops.links.sops.SopsClaimLink",
         ],
-        "plugins": [{"name": "sops_tab", "plugin-class": "airflow_provider_sops.plugins.sops_tab.SopsTabPlugin"}],
         "connection-types": [
             {
                 "connection-type": "sops",

@@ -98,7 +98,7 @@ def tasks(
         found = [each for each in (run.task_of(task_id, index) for index in indexes) if each]
         natives = [each for each in natives if each.task_id == task_id and each.map_index in indexes]
     answer = {
-        "tasks": [_listed(each) for each in found],
+        "tasks": [_listed(run, each) for each in found],
         "native": [_identity(each) for each in natives],
         "expected": bool(run.instances if not task_id else run.indexes_of(task_id)),
         "run_state": _run_state(session, dag_id, run_id),
@@ -134,7 +134,7 @@ def task(
         "may_act": _may(MayAct, request, user),
     }
     if known is not None:
-        body["name"] = known.name
+        body["name"], body["full_name"] = known.name, known.full_name
         if known.drawing["id"] != drawing:
             body["drawing"] = known.drawing
     return JSONResponse(body)
@@ -283,8 +283,14 @@ def _index(text: str) -> int | None:
         return None
 
 
-def _listed(task: RunTask) -> dict[str, Any]:
-    return {**_identity(task.head), "sops_task_id": task.sops_task_id, "url": task.url, "state": task.head.state}
+def _listed(run: Run, task: RunTask) -> dict[str, Any]:
+    head = task.head
+    return {
+        **_identity(head),
+        "sops_task_id": task.sops_task_id,
+        "state": head.state,
+        "in_native": run.start_group(head.task_id, head.map_index, NATIVE_START) is not None,
+    }
 
 
 def _identity(instance: Instance) -> dict[str, Any]:

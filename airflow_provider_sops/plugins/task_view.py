@@ -22,6 +22,7 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
+from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.verdict import Verdict, judge, nodes_at_work
 
@@ -73,7 +74,13 @@ class KnownTask:
 
     @property
     def name(self) -> str:
-        """Its name, which nobody hides anything in."""
+        """Its name without the key behind it."""
+        key = TaskKey.in_name(self.detail.name)
+        return self.full_name.rpartition(" #")[0] if key else self.full_name
+
+    @property
+    def full_name(self) -> str:
+        """Its name as SOPS shows it."""
         return self.shown(self.detail.name)
 
     def shown(self, text: str) -> str:

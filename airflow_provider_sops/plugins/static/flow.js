@@ -4,7 +4,7 @@ import { svg } from "./dom.js";
 import { stateName, t } from "./texts.js";
 
 const MARGIN = 24;
-const NAME_WIDTH = 19, LABEL_WIDTH = 22;
+const NAME_WIDTH = 17, LABEL_WIDTH = 22;
 const EVENTS = ["EmptyStartEvent", "EmptyEndEvent"];
 const ACTIVITIES = ["ServiceActivity", "SubProcess"];
 const SIGNS = {
@@ -130,7 +130,7 @@ export class Flow {
       isSubprocess && svg("rect", { class: "shape", x: left - 4, y: top - 4, width: width + 8, height: height + 8, rx: 9 }),
       svg("rect", { class: "shape", x: left, y: top, width, height, rx: 6 }),
       svg("text", { x: left + 10, y: -2 }, shortened(figure.name, NAME_WIDTH)),
-      svg("text", { class: "kind", x: left + 10, y: 15 }, shortened(figure.detail, NAME_WIDTH)),
+      svg("text", { class: "kind", x: left + 10, y: 15 }, shortened(figure.detail, NAME_WIDTH + 4)),
       isSubprocess && svg("path", { class: "sign", transform: `translate(${width / 2 - 14} ${height / 2 - 13})`, d: SIGNS.SubProcess }),
     ].filter(Boolean);
   }

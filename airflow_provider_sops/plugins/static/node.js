@@ -3,7 +3,7 @@
 import { actionBar } from "./actions.js";
 import { get } from "./api.js";
 import { el } from "./dom.js";
-import { badge } from "./table.js";
+import { badge, kindName } from "./table.js";
 import { duration, moment, t } from "./texts.js";
 
 export function valueTable(rows, caption) {
@@ -47,7 +47,7 @@ export class NodePanel {
     }
     if (this.shown !== state) return;
     const actions = this.mayAct() && row.actions?.length
-      ? actionBar(row.actions, { ...target, node_id: row.id }, { inputs: found.input_values ?? null, name: row.name || row.kind, done: this.changed })
+      ? actionBar(row.actions, { ...target, node_id: row.id }, { inputs: found.input_values ?? null, name: row.name || kindName(row), done: this.changed })
       : null;
     this.element.replaceChildren(...head, ...(actions ? [actions] : []), ...this.#body(row, found));
   }
@@ -74,8 +74,8 @@ export class NodePanel {
       ? el("button", { type: "button", class: "small", onclick: () => this.show(row, target, { again: true }) }, t("ask_again"))
       : null;
     return [
-      el("h2", { id: "node-name" }, row.name || t(`kind.${row.type}`), " ", badge(row.look, row.state), " ", again),
-      el("p", { class: "facts" }, [row.name ? row.kind : "", ...facts].filter(Boolean).join(" · ")),
+      el("h2", { id: "node-name" }, row.name || kindName(row), " ", badge(row.look, row.state), " ", again),
+      el("p", { class: "facts" }, [row.name ? kindName(row) : "", ...facts].filter(Boolean).join(" · ")),
       row.asked && el("div", { class: "needs" },
         el("p", {}, row.asked.who ? t("waits_for", { who: row.asked.who }) : t("waits_for_person")),
         row.asked.what && el("p", { class: "what" }, row.asked.what)),

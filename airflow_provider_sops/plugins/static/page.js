@@ -5,7 +5,7 @@ import { asked, get, Refused } from "./api.js";
 import { el, say } from "./dom.js";
 import { Flow } from "./flow.js";
 import { NodePanel, valueTable } from "./node.js";
-import { badge, NodeTable } from "./table.js";
+import { badge, kindName, NodeTable } from "./table.js";
 import { duration, loadTexts, moment, stateName, t, zone } from "./texts.js";
 import { followTheme } from "./theme.js";
 
@@ -214,10 +214,11 @@ class Task {
       found.start && t("took_time", { time: duration(found.seconds) }),
       t("times_in", { zone }),
     ].filter(Boolean).join(" · "));
+    this.heading.title = found.full_name ?? "";
     if (found.url && !this.address.hasChildNodes()) this.address.append(...addressOf(found.url));
     const needs = found.nodes.filter((row) => row.look === "WAITING" || (row.look === "FAILED" && row.type !== "SubProcess"));
-    const lines = needs.map((row) => [row, row.look === "FAILED" ? t("node_failed", { name: row.name || row.kind, error: firstLine(row.error) })
-      : t(row.asked?.who ? "node_waits_for" : "node_waits", { name: row.name || row.kind, who: row.asked?.who })]);
+    const lines = needs.map((row) => [row, row.look === "FAILED" ? t("node_failed", { name: row.name || kindName(row), error: firstLine(row.error) })
+      : t(row.asked?.who ? "node_waits_for" : "node_waits", { name: row.name || kindName(row), who: row.asked?.who })]);
     const text = JSON.stringify([lines.map(([row, line]) => [row.id, line]), found.still_working]);
     if (this.needed !== text) {
       this.needed = text;
@@ -246,7 +247,7 @@ class Task {
     if (this.look && this.look !== found.look) said.push(t("task_is", { state: stateName(found.look) }));
     for (const row of found.nodes) {
       if (this.looks && before.get(row.id) !== row.look && ["FAILED", "WAITING"].includes(row.look)) {
-        said.push(t("node_is", { name: row.name || row.kind, state: stateName(row.look) }));
+        said.push(t("node_is", { name: row.name || kindName(row), state: stateName(row.look) }));
       }
     }
     this.look = found.look;
@@ -318,7 +319,8 @@ class List {
     if (view !== this) return 0;
     const isUnderWay = UNDER_WAY.includes(found.run_state);
     const all = [...found.native.map((each) => ({ ...each, isNative: true })), ...found.tasks];
-    if (all.length === 1 && !this.isReturned) {
+    const isOneFlow = found.native.length === 1 && found.tasks.every((each) => each.in_native);
+    if ((all.length === 1 || isOneFlow) && !this.isReturned) {
       show(all[0].isNative ? new Native(all[0]) : new Task(all[0]));
       return 0;
     }

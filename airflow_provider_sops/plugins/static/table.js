@@ -7,6 +7,11 @@ export function badge(look, word) {
   return el("span", { class: `badge is-${look || "none"}` }, look ? stateName(look) : word || t("not_reached"));
 }
 
+// SOPS's word for what a node is: a plugin's code stays as it is.
+export function kindName(row) {
+  return row.kind === row.type ? t(`kind.${row.type}`) : row.kind;
+}
+
 function remarks(row) {
   const found = [];
   if (row.retries) found.push(t("retries", { count: row.retries }));
@@ -33,7 +38,7 @@ export class NodeTable {
       if (this.body.children[position] !== row.element) this.body.insertBefore(row.element, this.body.children[position] ?? null);
       row.element.className = `${node.name ? "" : "quiet"} ${node.id === chosen ? "chosen" : ""}`;
       row.button.setAttribute("aria-pressed", String(node.id === chosen));
-      say(row.button, node.name || t(`kind.${node.type}`));
+      say(row.button, node.name || kindName(node));
       if (row.look !== node.look || row.state !== node.state) {
         [row.look, row.state] = [node.look, node.state];
         row.badge.replaceChildren(badge(node.look, node.state));
@@ -54,7 +59,7 @@ export class NodeTable {
 
   #add(node) {
     const button = el("button", { type: "button", class: "link", onclick: () => this.choose(node.id) });
-    const kind = node.name ? el("span", { class: "kind" }, node.kind) : null;
+    const kind = node.name ? el("span", { class: "kind" }, kindName(node)) : null;
     const cell = (name) => el("td", { "data-label": t(name), class: name });
     const [badgeCell, began, ended, took, other] = ["state", "began", "ended", "took", "remarks"].map(cell);
     const note = el("span"), error = el("span", { class: "error" });
