@@ -1,4 +1,4 @@
-"""The tab's routes. Airflow's API server mounts them, without any authentication of its own: each checks it here.
+"""The tab's routes. Airflow's API server mounts them without any authentication: each checks who asks.
 
 Who may look and who may act is Airflow's decision about the DAG. Which SOPS task is meant follows from the task instance
 (module ``run_tasks``), never from a request.
@@ -15,7 +15,6 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
 from airflow.providers.common.compat.sdk import conf
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -24,7 +23,7 @@ from sqlalchemy import select
 from airflow_provider_sops.plugins.acting import Order, check_same_site, do
 from airflow_provider_sops.plugins.live_tasks import Answer, LiveTasks
 from airflow_provider_sops.plugins.native_flow import native_view
-from airflow_provider_sops.plugins.run_tasks import NATIVE_START, Instance, Run, RunTask, read_run
+from airflow_provider_sops.plugins.run_tasks import NATIVE_START, Instance, Run, RunTask, read_run, read_states
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.service.text import visible
 
@@ -180,7 +179,7 @@ def native(
     template_id = start.fields.get("template_id") if start and start.operator == NATIVE_START else None
     if start is None or start.site is None or not isinstance(template_id, int | str):
         raise HTTPException(404, "This task begins no native flow, or has not begun yet.")
-    states = _states(session, dag_id, run_id, start.map_index)
+    states = read_states(session, dag_id, run_id, start.map_index)
     session.close()
     answer = _live(request).template(
         start.site, template_id, read_text(start.fields.get("template_source")) or "business"
@@ -249,15 +248,6 @@ def _run(session: Any, dag_id: str, run_id: str) -> Run:
 def _run_state(session: Any, dag_id: str, run_id: str) -> str | None:
     state = session.scalar(select(DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     return None if state is None else str(getattr(state, "value", state))
-
-
-def _states(session: Any, dag_id: str, run_id: str, map_index: int) -> dict[str, str]:
-    rows = session.execute(
-        select(TaskInstance.task_id, TaskInstance.state).where(
-            TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.map_index == map_index
-        )
-    )
-    return {row.task_id: str(getattr(row.state, "value", row.state) or "") for row in rows}
 
 
 def _task(run: Run, task_id: str, map_index: str) -> RunTask:

@@ -1,12 +1,11 @@
 """Asks SOPS about tasks and nodes, once for all viewers, and acts on them.
 
-A SOPS task is asked about at most once in three seconds, and no more once it has ended. While SOPS does not answer, what
-was last known stays, with the reason.
+A SOPS task is asked about at most once in three seconds, and no more once it has ended. While SOPS does not answer,
+what was last known stays, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from airflow_provider_sops.sops.node_end import detail_arguments, without_engine
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_sops.plugins.run_tasks import RunTask
     from airflow_provider_sops.sops.models import TaskStatus
@@ -61,7 +60,7 @@ class Answer:
     def seconds(self) -> float:
         """For how long nobody needs to ask again."""
         if self.problem:
-            return min(3.0 * 2 ** min(self.failures - 1, 8), _LONGEST_PAUSE_SECONDS)
+            return min(3.0 * 2.0 ** min(self.failures - 1, 8), _LONGEST_PAUSE_SECONDS)
         return lasts(self.view) if self.status else _NODE_SECONDS
 
 

@@ -1,19 +1,17 @@
 """Which SOPS tasks a DAG run has, as Airflow's database tells it.
 
-Where a SOPS task lives (connection, business, scope) comes from the rendered fields of a task instance, which nobody can
-edit. Its id comes from there too for tasks that were given one. All others push it to XCom, which people with the
+Where a SOPS task lives (connection, business, scope) comes from the rendered fields of a task instance, which nobody
+can edit. Its id comes from there too for tasks that were given one. All others push it to XCom, which people with the
 permission can edit; so the name of such a SOPS task has to carry the key of a task instance of the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
 from sqlalchemy import and_, select
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
@@ -28,9 +26,14 @@ from airflow_provider_sops.task_instance.xcom import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
+
+    XComModel: Any
+else:
+    # Airflow 2, which never gets here, has no such class.
+    from airflow.models.xcom import XComModel
 
 #: Of the tasks that a generated DAG has, those that this module must tell apart.
 WATCH_START, NATIVE_START, MIRROR = "FlowStartOperator", "FlowBeginOperator", "NodeMirrorOperator"
@@ -211,18 +214,60 @@ def read_run(session: Session, dag_id: str, run_id: str) -> Run:
     return Run(dag_id, run_id, tuple(sorted(kept, key=_order)))
 
 
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """How a task of Airflow stands.
+
+    :param state: Airflow's word; empty before it has one.
+    :param began: when its last try began; ``None`` before.
+    :param ended: when that ended.
+    :param seconds: how long that took.
+    """
+
+    state: str = ""
+    began: str | None = None
+    ended: str | None = None
+    seconds: int | None = None
+
+
+def read_states(session: Session, dag_id: str, run_id: str, map_index: int) -> dict[str, TaskState]:
+    """Return how the tasks of a run stand that have a map index, by task id."""
+    rows = session.execute(
+        select(
+            TaskInstance.task_id,
+            TaskInstance.state,
+            TaskInstance.start_date,
+            TaskInstance.end_date,
+            TaskInstance.duration,
+        ).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.map_index == map_index)
+    )
+    return {
+        row.task_id: TaskState(
+            state=_word(row.state),
+            began=row.start_date.isoformat() if row.start_date else None,
+            ended=row.end_date.isoformat() if row.end_date else None,
+            seconds=int(row.duration) if row.duration is not None else None,
+        )
+        for row in rows
+    }
+
+
+def _word(state: Any) -> str:
+    return str(getattr(state, "value", state) or "")
+
+
 def _instance(row: Any, pushed: Mapping[str, Any]) -> Instance:
     return Instance(
         task_id=row.task_id,
         map_index=row.map_index,
         operator=read_text(row.operator),
-        state=str(getattr(row.state, "value", row.state) or ""),
+        state=_word(row.state),
         began=row.start_date.isoformat() if row.start_date else "",
         fields=read_mapping(row.rendered_fields),
         pushed=pushed,
     )
 
 
-def _order(instance: Instance) -> Sequence[Any]:
+def _order(instance: Instance) -> tuple[bool, str, bool, str, int]:
     # The first task of a flow before the others of its SOPS task.
     return not instance.began, instance.began, instance.operator != WATCH_START, instance.task_id, instance.map_index

@@ -1,6 +1,6 @@
 """Registers the tab with Airflow.
 
-Every program of Airflow loads this module. Only the API server gets requests, and only the first of them loads the rest.
+Every program of Airflow loads this module. Only the API server gets requests; the first of them loads the rest.
 """
 
 from __future__ import annotations

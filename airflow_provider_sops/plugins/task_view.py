@@ -1,7 +1,7 @@
 """What the tab shows of a SOPS task, as plain JSON data without secrets. No I/O.
 
-Texts of SOPS stay data: characters that nobody sees, or that turn the direction of a text, are escaped here, and the page
-writes them as text only.
+Texts of SOPS stay data: characters that nobody sees, or that turn the direction of a text, are escaped here, and the
+page writes them as text only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.verdict import Verdict, judge, nodes_at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_sops.drawing.picture import Figure, Line
     from airflow_provider_sops.sops.models import NodeStatus, TaskDetail, TaskStatus
@@ -297,7 +297,7 @@ def _moment(time: Any) -> str | None:
 
 
 def node_view(
-    known: KnownTask, node: Node, data: Any, log_text: str, histories: list[Mapping[str, Any]]
+    known: KnownTask, node: Node, data: Any, log_text: str, histories: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return what is shown of one node.
 
@@ -313,7 +313,7 @@ def node_view(
         "input_values": {visible(name): value for name, value in data.inputs.items() if not name.startswith("_")},
         "outputs": _listed({key: value for key, value in data.outputs.items() if not key.startswith("_")}),
         "log": visible(log_text),
-        "tries": histories,
+        "tries": list(histories),
     }
 
 
