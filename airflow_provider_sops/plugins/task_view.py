@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.drawing.picture.layout import lay_out, route
 from airflow_provider_sops.drawing.tree import figures_of, lines_of
-from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.service.reading import read_mapping, read_text, read_time
 from airflow_provider_sops.service.secrets import HIDDEN
 from airflow_provider_sops.service.text import visible
 from airflow_provider_sops.sops.constants import is_password
@@ -332,8 +332,8 @@ def history_of(raw: Mapping[str, Any], data: Any) -> dict[str, Any]:
     :param data: its inputs and outputs, already without secrets.
     """
     return {
-        "start": visible(read_text(raw.get("start_time"))),
-        "end": visible(read_text(raw.get("archived_time") or raw.get("finish_time"))),
+        "start": _moment(read_time(raw.get("start_time"))),
+        "end": _moment(read_time(raw.get("archived_time") or raw.get("finish_time"))),
         "error": visible(data.ex_data),
         "inputs": _listed(data.inputs),
     }

@@ -42,7 +42,7 @@ def view(states: Mapping[str, TaskState], *instances: Instance) -> dict[str, Any
     return native_view(known(), Run("dag", "run", (start, *instances)), start, states)
 
 
-@pytest.mark.parametrize("options", [{}, {"stages": True}, {"subprocess_as_task": True}])
+@pytest.mark.parametrize("options", [{}, {"stages": True}, {"subprocess_as_task": ["check the service"]}])
 def test_every_node_is_found_among_the_tasks_of_the_dag(options: dict[str, Any]) -> None:
     tasks = dag_tasks(**options)
     shown = view({task_id: TaskState("success") for task_id in tasks})

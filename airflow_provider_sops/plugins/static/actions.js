@@ -36,6 +36,7 @@ function confirmation({ action, word, approve, target, inputs, name, done, opene
   const offered = JSON.stringify(inputs ?? {}, null, 2);
   if (typed) typed.value = offered;
   const confirm = el("button", { type: "button", class: DANGEROUS.includes(action) ? "danger solid" : "solid" }, t(`do.${word}`));
+  const cancel = el("button", { type: "button", onclick: close }, t("cancel"));
   confirm.addEventListener("click", async () => {
     const order = { ...target, action };
     if (approve !== null) order.approve = approve;
@@ -64,10 +65,11 @@ function confirmation({ action, word, approve, target, inputs, name, done, opene
     el("p", {}, t(`ask.${word}`, { name })),
     typed && el("label", {}, t("inputs_of_next_try"), typed),
     told,
-    el("div", { class: "buttons" }, confirm, el("button", { type: "button", onclick: close }, t("cancel"))));
+    el("div", { class: "buttons" }, confirm, cancel));
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
   });
-  queueMicrotask(() => (typed ?? confirm).focus());
+  // Two presses of Enter shall not be enough for what cannot be undone.
+  queueMicrotask(() => (typed ?? (DANGEROUS.includes(action) ? cancel : confirm)).focus());
   return box;
 }

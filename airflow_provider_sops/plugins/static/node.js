@@ -2,7 +2,7 @@
 
 import { actionBar } from "./actions.js";
 import { get } from "./api.js";
-import { el } from "./dom.js";
+import { el, say } from "./dom.js";
 import { badge, kindName } from "./table.js";
 import { duration, moment, t } from "./texts.js";
 
@@ -15,6 +15,17 @@ export function valueTable(rows, caption) {
 
 function block(title, ...content) {
   return el("section", {}, el("h3", {}, title), ...content);
+}
+
+function factsOf(row) {
+  return [
+    row.name ? kindName(row) : "",
+    row.start && t("began_at", { time: moment(row.start) }),
+    row.end && t("ended_at", { time: moment(row.end) }),
+    row.start && t("took_time", { time: duration(row.seconds) }),
+    row.retries ? t("retries", { count: row.retries }) : "",
+    row.rounds > 1 ? t("round", { count: row.rounds }) : "",
+  ].filter(Boolean).join(" · ");
 }
 
 export class NodePanel {
@@ -32,7 +43,10 @@ export class NodePanel {
   // Reads the node again only where something about it has changed.
   async show(row, target, { again = false } = {}) {
     const state = [row.id, row.look, row.state, row.retries, row.rounds, target.task_id, target.map_index].join("\n");
-    if (!again && this.shown === state) return;
+    if (!again && this.shown === state) {
+      say(this.facts, factsOf(row));
+      return;
+    }
     const isOther = !this.shown.startsWith(`${row.id}\n`);
     this.shown = state;
     this.element.hidden = false;
@@ -55,7 +69,10 @@ export class NodePanel {
   // A node of a native flow: what there is to know of it is in the SOPS task of its piece.
   showNative(row) {
     const state = [row.id, row.look, row.state].join("\n");
-    if (this.shown === state) return;
+    if (this.shown === state) {
+      say(this.facts, factsOf(row));
+      return;
+    }
     this.shown = state;
     this.element.hidden = false;
     const open = row.task && el("button", { type: "button", onclick: () => this.open(row.task) }, t("open_task"));
@@ -63,19 +80,13 @@ export class NodePanel {
   }
 
   #head(row, target) {
-    const facts = [
-      row.start && t("began_at", { time: moment(row.start) }),
-      row.end && t("ended_at", { time: moment(row.end) }),
-      row.start && t("took_time", { time: duration(row.seconds) }),
-      row.retries ? t("retries", { count: row.retries }) : "",
-      row.rounds > 1 ? t("round", { count: row.rounds }) : "",
-    ].filter(Boolean);
+    this.facts = el("p", { class: "facts" }, factsOf(row));
     const again = target && row.look === "RUNNING"
       ? el("button", { type: "button", class: "small", onclick: () => this.show(row, target, { again: true }) }, t("ask_again"))
       : null;
     return [
       el("h2", { id: "node-name" }, row.name || kindName(row), " ", badge(row.look, row.state), " ", again),
-      el("p", { class: "facts" }, [row.name ? kindName(row) : "", ...facts].filter(Boolean).join(" · ")),
+      this.facts,
       row.asked && el("div", { class: "needs" },
         el("p", {}, row.asked.who ? t("waits_for", { who: row.asked.who }) : t("waits_for_person")),
         row.asked.what && el("p", { class: "what" }, row.asked.what)),
@@ -98,7 +109,7 @@ export class NodePanel {
 
   #tries(tries) {
     return block(t("earlier_tries"), ...tries.map((each) => el("details", {},
-      el("summary", {}, [each.start, each.error.split("\n")[0]].filter(Boolean).join(" · ")),
+      el("summary", {}, [moment(each.start), each.error.split("\n")[0]].filter(Boolean).join(" · ")),
       each.error && el("pre", { class: "error", tabindex: 0 }, each.error),
       each.inputs.length ? valueTable(each.inputs, t("inputs")) : null)));
   }
