@@ -1,7 +1,7 @@
 """The tab's routes. Airflow's API server mounts them without any authentication: each checks who asks.
 
-Who may look and who may act is Airflow's decision about the DAG. Which SOPS task is meant follows from the task instance
-(module ``run_tasks``), never from a request.
+Who may look and who may act is Airflow's decision about the DAG. Which SOPS task is meant follows from the task
+instance (module ``run_tasks``), never from a request.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from sqlalchemy import select
 
 from airflow_provider_sops.plugins.acting import Order, check_same_site, do
 from airflow_provider_sops.plugins.live_tasks import Answer, LiveTasks
-from airflow_provider_sops.plugins.native_flow import native_view
-from airflow_provider_sops.plugins.run_tasks import NATIVE_START, Instance, Run, RunTask, read_run, read_states
+from airflow_provider_sops.plugins.generated_flows import mirrored_node, native_view
+from airflow_provider_sops.plugins.run_tasks import MIRROR, NATIVE_START, Instance, Run, RunTask, read_run, read_states
+from airflow_provider_sops.plugins.task_view import KnownTask  # noqa: TC001
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.service.text import visible
 
@@ -129,10 +130,10 @@ def task(
         "problem": visible(answer.problem),
         "sops_task_id": found.sops_task_id,
         "url": found.url,
-        "node_id": found.node_id,
         "may_act": _may(MayAct, request, user),
     }
     if known is not None:
+        body["node_id"] = _own_node(found, known)
         body["name"], body["full_name"] = known.name, known.full_name
         if known.drawing["id"] != drawing:
             body["drawing"] = known.drawing
@@ -273,8 +274,16 @@ def _index(text: str) -> int | None:
         return None
 
 
+def _own_node(task: RunTask, known: KnownTask) -> str:
+    """Return the node that the task instance in question stands for; empty if it stands for the whole."""
+    asked = task.asked
+    if asked is None or asked.operator != MIRROR:
+        return ""
+    return asked.node_id or mirrored_node(known.tree, task.group.rstrip("."), asked.task_id)
+
+
 def _listed(run: Run, task: RunTask) -> dict[str, Any]:
-    head = task.head
+    head = task.asked or task.head
     return {
         **_identity(head),
         "sops_task_id": task.sops_task_id,

@@ -96,7 +96,9 @@ class RunTask:
     :param head: the first task instance that belongs to it.
     :param url: its page in SOPS; empty if SOPS gives none.
     :param digests: of the keys of which its name has to carry one; empty if its id is beyond doubt.
-    :param node_id: the node that the task instance in question stands for; empty if it stands for the whole.
+    :param asked: the task instance in question; ``None`` if the run as a whole is.
+    :param group: the task group around the flow, with a dot behind it, if the task instance in question is one of a
+        watched flow; empty for none.
     """
 
     site: Site
@@ -104,7 +106,8 @@ class RunTask:
     head: Instance
     url: str = ""
     digests: frozenset[str] = frozenset()
-    node_id: str = ""
+    asked: Instance | None = None
+    group: str = ""
 
     def is_ours(self, name: str) -> bool:
         """Whether a SOPS task of this name is of this run."""
@@ -147,7 +150,7 @@ class Run:
             return None
         wanted = (owner.site, owner.sops_task_id)
         task = next((each for each in self.tasks() if (each.site, each.sops_task_id) == wanted), None)
-        return task and replace(task, node_id=instance.node_id)
+        return task and replace(task, asked=instance, group=owner.group)
 
     def instance(self, task_id: str, map_index: int) -> Instance | None:
         """Return a task instance that has to do with SOPS."""

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 #: What a node is that waits for a person, was skipped by one, or never runs. SOPS has no words for them.
 WAITING, SKIPPED, NOT_TAKEN = "WAITING", "SKIPPED", "NOT_TAKEN"
 APPROVAL = "bk_approve"
-#: The inputs of an approval that say who is asked, and what.
-_VERIFIERS, _QUESTION = "bk_verifier", ("bk_approve_title", "bk_approve_message")
+#: The inputs of an approval and of a pause that say who is asked, and what.
+_VERIFIERS, _QUESTION = "bk_verifier", ("bk_approve_title", "bk_approve_message", "description")
 _LONGEST_VALUE = 20_000
 _TASK_ACTIONS = {
     Verdict.RUNNING: ("pause", "revoke"),

@@ -29,7 +29,7 @@ collect_ignore = (
     else [
         "test_acting.py",
         "test_application.py",
-        "test_native_flow.py",
+        "test_generated_flows.py",
         "test_run_tasks.py",
         "test_shared_requests.py",
         "test_task_view.py",

@@ -32,7 +32,7 @@ def audit_of(started: StartedTask) -> list[tuple[str, str, dict[str, Any]]]:
         rows = session.scalars(
             select(Log).where(Log.dag_id == started.dag_id, Log.event.like("sops_%")).order_by(Log.id)
         )
-        return [(row.event, row.owner, json.loads(row.extra)) for row in rows]
+        return [(row.event, str(row.owner), json.loads(str(row.extra))) for row in rows]
 
 
 @pytest.fixture

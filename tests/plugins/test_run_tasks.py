@@ -88,8 +88,8 @@ def test_a_mirror_belongs_to_the_flow_around_it() -> None:
 
     assert inner is not None
     assert outer is not None
-    assert (inner.sops_task_id, inner.node_id) == (2, "n5")
-    assert (outer.sops_task_id, outer.node_id) == (1, "")
+    assert (inner.sops_task_id, inner.group, inner.asked and inner.asked.node_id) == (2, "group.", "n5")
+    assert (outer.sops_task_id, outer.group, outer.asked and outer.asked.node_id) == (1, "", "")
 
 
 def test_a_task_that_has_nothing_to_do_with_sops_has_none() -> None:

@@ -1,4 +1,4 @@
-"""The whole flow of a native run: each node has the state of the Airflow task that runs it."""
+"""Which task of Airflow stands for which node, and the whole flow of a native run with the states of its tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.dag_generator import SopsTaskGroup
-from airflow_provider_sops.plugins.native_flow import native_view, task_ids
+from airflow_provider_sops.dag_generator.task_ids import name_tasks
+from airflow_provider_sops.plugins.generated_flows import mirrored_node, native_view, task_ids
 from airflow_provider_sops.plugins.run_tasks import Instance, Run, TaskState
 from airflow_provider_sops.plugins.task_view import KnownTask
 from airflow_provider_sops.sops.models import TaskDetail
@@ -93,6 +94,17 @@ def test_all_nodes_of_a_loop_are_shown_by_its_one_task(flow_with_a_loop: Pipelin
 
     assert in_loop
     assert len({ids[key] for key in in_loop}) == 1
+
+
+@pytest.mark.parametrize("stages", [False, True])
+def test_a_mirror_is_found_again_as_its_node(stages: bool) -> None:
+    tree = known().tree
+    names = name_tasks(tree, "watch", stages=stages)
+
+    assert {mirrored_node(tree, "watch", name.full_task_id) for name in names.values()} == {
+        node.id for node in tree.nodes.values()
+    }
+    assert mirrored_node(tree, "watch", "watch.another__1") == ""
 
 
 @pytest.fixture

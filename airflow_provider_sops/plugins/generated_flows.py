@@ -1,4 +1,7 @@
-"""The whole flow of a native run, drawn from its template, with the states of Airflow's tasks."""
+"""Which task of Airflow stands for which node of a generated flow.
+
+And from that, the whole flow of a native run: drawn from its template, with the states of Airflow's tasks.
+"""
 
 from __future__ import annotations
 
@@ -62,19 +65,34 @@ def native_view(known: KnownTask, run: Run, start: Instance, states: Mapping[str
     }
 
 
-def task_ids(tree: PipelineTree, group_id: str, known: Collection[str]) -> dict[NodeKey, str]:
-    """Return the Airflow task of each node; that of a node in a loop is the loop's.
+def task_ids(
+    tree: PipelineTree, group_id: str, known: Collection[str], *, one_for_loops: bool = True
+) -> dict[NodeKey, str]:
+    """Return the Airflow task of each node.
 
     :param group_id: the task group around the flow; empty for none.
     :param known: the tasks of the run: they show whether stages have groups of their own.
+    :param one_for_loops: whether a loop is one task, as in native mode.
     """
     found = [
         {key: name.full_task_id for key, name in name_tasks(tree, group_id, stages=stages).items()}
         for stages in (False, True)
     ]
     names = max(found, key=lambda each: sum(task_id in known for task_id in each.values()))
+    if not one_for_loops:
+        return names
     of_loop = {key: loop.nodes[0] for key, loop in tree.graph.loop_of.items() if key in loop.nodes}
     return {key: names[of_loop.get(key, key)] for key in names}
+
+
+def mirrored_node(tree: PipelineTree, group_id: str, task_id: str) -> str:
+    """Return the id of the node that a mirror stands for; empty if the tree has no such node.
+
+    :param tree: the tree of the SOPS task.
+    :param group_id: the task group around the watched flow; empty for none.
+    """
+    ids = task_ids(tree, group_id, {task_id}, one_for_loops=False)
+    return next((tree.nodes[key].id for key, each in ids.items() if each == task_id), "")
 
 
 def _row(
