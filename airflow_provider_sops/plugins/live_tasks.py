@@ -6,6 +6,7 @@ what was last known stays, with the reason.
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.site import Site
+
+log = logging.getLogger(__name__)
 
 #: How long a viewer waits at most; a thread of the API server waits as long.
 _SECONDS = 5.0
@@ -144,6 +147,10 @@ class LiveTasks:
             return Answer(known, status, task_view(known, status))
         except (ServiceError, AirflowException) as error:
             return _failed(before, error)
+        except Exception as error:
+            # Whatever SOPS has sent: it must not be asked for it again at once.
+            log.exception("SOPS task %s cannot be shown", task.sops_task_id)
+            return _failed(before, RuntimeError(f"what SOPS has sent cannot be shown ({type(error).__name__})"))
 
     def _ask_node(self, task: RunTask, known: KnownTask, node: Node, version: str, before: Answer) -> Answer:
         secrets, arguments = known.secrets, detail_arguments(known.path_of(node.key), node.plugin)

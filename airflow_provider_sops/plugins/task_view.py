@@ -23,7 +23,7 @@ from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
 from airflow_provider_sops.sops.task_key import TaskKey
-from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.sops.task_secrets import WITHHELD, TaskSecrets
 from airflow_provider_sops.sops.verdict import Verdict, judge, nodes_at_work
 
 if TYPE_CHECKING:
@@ -310,11 +310,18 @@ def node_view(
         "name": known.shown(node.name),
         "error": visible(data.ex_data),
         "inputs": _listed(data.inputs),
-        "input_values": {visible(name): value for name, value in data.inputs.items() if not name.startswith("_")},
+        "input_values": _editable(data.inputs),
         "outputs": _listed({key: value for key, value in data.outputs.items() if not key.startswith("_")}),
         "log": visible(log_text),
         "tries": list(histories),
     }
+
+
+def _editable(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return inputs that somebody may change for a retry; ``None`` where some are hidden, which would be sent so."""
+    own = {name: value for name, value in inputs.items() if not name.startswith("_")}
+    text = json.dumps(own, ensure_ascii=False, default=str)
+    return None if HIDDEN in text or WITHHELD in text else own
 
 
 def _listed(values: Mapping[str, Any]) -> list[dict[str, str]]:

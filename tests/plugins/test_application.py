@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
+from airflow_provider_sops.plugins import live_tasks
+from airflow_provider_sops.plugins.task_view import _editable
+from airflow_provider_sops.service.secrets import HIDDEN
 from airflow_provider_sops.sops.models import TaskState
 from tests.plugins.conftest import ROLES
 
@@ -240,6 +244,10 @@ class TestSecrets:
         assert secret not in "".join(texts)
         assert "***" in texts[0]
 
+    def test_inputs_with_a_hidden_password_are_not_offered_for_a_retry(self) -> None:
+        assert _editable({"user": "root", "password": {"value": HIDDEN}}) is None
+        assert _editable({"user": "root", "_loop": 1}) == {"user": "root"}
+
 
 class TestHostileTexts:
     def test_texts_of_sops_are_data(self, as_role: As, started: Start) -> None:
@@ -250,6 +258,15 @@ class TestHostileTexts:
         assert answer.headers["x-content-type-options"] == "nosniff"
         (shown,) = [each["value"] for each in answer.json()["constants"] if each["key"] == "${who}"]
         assert shown == f"{HOSTILE}\\u202e"
+
+    def test_an_answer_that_cannot_be_shown_is_told_and_not_asked_for_again_at_once(
+        self, as_role: As, quick: StartedTask
+    ) -> None:
+        with mock.patch.object(live_tasks, "task_view", autospec=True, side_effect=KeyError("odd")) as shown:
+            views = [view_of(as_role, quick) for _ in range(3)]
+
+        assert {view["problem"] for view in views} == {"what SOPS has sent cannot be shown (KeyError)"}
+        assert shown.call_count == 1
 
     def test_the_page_never_reads_a_text_as_html(self) -> None:
         from airflow_provider_sops.plugins.application import _STATIC

@@ -10,6 +10,7 @@ import { duration, loadTexts, moment, stateName, t, zone } from "./texts.js";
 import { followTheme } from "./theme.js";
 
 const LIVE_MILLISECONDS = 3000, RESTING_MILLISECONDS = 6000, SLOW_MILLISECONDS = 10000;
+const URGENT = ["FAILED", "WAITING", "SUSPENDED"];
 const UNDER_WAY = ["running", "queued"];
 const main = document.getElementById("main");
 const announcer = document.getElementById("announcer");
@@ -91,6 +92,7 @@ class Picture {
     if (!row) return;
     const again = this.chosen === id;
     this.chosen = id;
+    this.isOwnChoice = true;
     const inside = [...row.path, id];
     // A second click on a subprocess opens what is inside.
     const path = again && !isFromTable && this.#level(inside) ? inside : row.path;
@@ -110,10 +112,12 @@ class Picture {
     this.update(this.rows);
   }
 
-  // At first: the node at which something is the matter.
-  chooseFirst(id) {
-    const urgent = ["FAILED", "WAITING", "SUSPENDED", "RUNNING"];
+  // Unless somebody has chosen: the node at which something is the matter.
+  follow(id) {
+    if (this.isOwnChoice || URGENT.includes(this.byId.get(this.chosen)?.look)) return;
+    const urgent = this.chosen ? URGENT : [...URGENT, "RUNNING"];
     const leaves = this.rows.filter((row) => row.type !== "SubProcess" || !this.#level([...row.path, row.id]));
+    this.isOwnChoice = this.byId.has(id);
     const found = this.byId.get(id) ?? urgent.map((look) => leaves.find((row) => row.look === look)).find(Boolean);
     if (!found) return;
     this.chosen = found.id;
@@ -196,11 +200,10 @@ class Task {
     this.#tell(found);
     this.picture.update(found.nodes);
     this.#head(found);
-    const isFirst = !this.chosenOnce;
-    this.chosenOnce = this.isShown = true;
+    this.isShown = true;
+    this.picture.follow(found.node_id);
     const chosen = found.nodes.find((row) => row.id === this.picture.chosen);
     if (chosen) this.panel.show(chosen, this.target);
-    else if (isFirst) this.picture.chooseFirst(found.node_id);
     if (!found.goes_on && !found.problem) return 0;
     return found.rests || found.problem ? RESTING_MILLISECONDS : LIVE_MILLISECONDS;
   }
@@ -303,11 +306,10 @@ class Native {
     }
     if (found.drawing) this.picture.take(found.drawing);
     this.heading.replaceChildren(t("whole_flow"), " ", badge(found.look, found.state));
-    const isFirst = !this.picture.rows;
     this.picture.update(found.nodes);
+    this.picture.follow("");
     const chosen = found.nodes.find((row) => row.id === this.picture.chosen);
     if (chosen) this.panel.showNative(chosen);
-    else if (isFirst) this.picture.chooseFirst("");
     return found.goes_on ? LIVE_MILLISECONDS : 0;
   }
 }
