@@ -119,9 +119,7 @@ def test_the_look_follows_airflows_own_switch(airflow: Airflow) -> None:
 def test_a_node_of_a_watched_flow_is_chosen_in_its_tab(airflow: Airflow) -> None:
     airflow.open_dag("sops_pipeline_watch")
     airflow.trigger()
-    airflow.open_run()
-    task = airflow.page.locator("[data-testid*='deploy_workers']").first
-    task.click(timeout=AIRFLOW_MILLISECONDS)
+    airflow.open_task("deploy_workers__00000005")
     airflow.expect_state("Success")
     tab = open_tab(airflow)
 
