@@ -87,7 +87,7 @@ class StatusPoller:
     async def wait_for(self, task_id: int, interval_seconds: float) -> AsyncIterator[StatusWait]:
         """Join the poll for the duration of the block.
 
-        :param interval_seconds: the usual time between two looks.
+        :param interval_seconds: the usual time between two looks, until the first one says its own.
         """
         self._waits += 1
         self._schedule.join(task_id, interval_seconds)
@@ -95,7 +95,7 @@ class StatusPoller:
             yield StatusWait(self, task_id)
         finally:
             self._waits -= 1
-            self._schedule.leave(task_id, interval_seconds)
+            self._schedule.leave(task_id)
             self._alone.discard(task_id)
             self._answered.pop(task_id, None)
             if self.is_unused:
@@ -118,7 +118,7 @@ class StatusPoller:
         if look.with_details or task_id in self._alone:
             self._begin(self._ask_later(task_id, look.delay_seconds))
         else:
-            self._schedule.add(task_id, begin, look.delay_seconds)
+            self._schedule.add(task_id, begin, look.delay_seconds, look.longest_delay_seconds)
             self._set_timer_soon()
         try:
             return await waiting.answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
 
+#: Looks at many quick nodes of a long flow would otherwise never become fewer.
+_SHARE_OF_FLOW = 0.25
+
 _OUTCOMES = {OutageEnd.UNREACHABLE: NodeOutcome.UNREACHABLE, OutageEnd.REFUSED: NodeOutcome.UNKNOWN_TASK}
 
 
@@ -46,6 +50,7 @@ class NodeWait:
     _progress: Progress = field(default_factory=Progress, repr=False)
     _seen: NodeStatus | None = None
     _task_state: str = ""
+    _flow_seconds: float = 0.0
     _is_first: bool = True
     _fresh: bool = field(init=False)
     #: The failure that is being confirmed, and since when.
@@ -68,16 +73,23 @@ class NodeWait:
         if self._task_failing:
             look = self._task.next_look(now)
         else:
-            delay = 0.0 if self._is_first else self.policy.poll_interval_seconds
-            if self.policy.deadline is not None:
-                delay = min(delay, max(0.0, self.policy.deadline - now))
-            look = Look(delay, fresh=self._fresh, deadline=last_answer_by(self.policy.deadline))
+            look = Look(0.0) if self._is_first else self.policy.ordinary_look(self._age_seconds(now))
+            seconds_left = math.inf if self.policy.deadline is None else max(0.0, self.policy.deadline - now)
+            if look.delay_seconds > seconds_left:
+                look = Look(seconds_left, look.fresh)
+            look = replace(look, fresh=look.fresh or self._fresh, deadline=last_answer_by(self.policy.deadline))
         if self._failure is None:
             return look
         delay = look.delay_seconds if self._retry_pending else min(CONFIRMATION_SECONDS, look.delay_seconds)
         if failure_of(self._seen) != self._known_failure:
             delay = 0.0
         return replace(look, delay_seconds=delay, fresh=True, with_details=True)
+
+    def _age_seconds(self, now: float) -> float:
+        """Return the age that the pause follows: the node's; in a flow of many quick nodes a part of the flow's."""
+        node = self._seen
+        of_node = now - self.now if node is None else node.elapsed_seconds
+        return max(of_node, _SHARE_OF_FLOW * self._flow_seconds)
 
     def wants_tree(self, status: TaskStatus, look: Look) -> bool:
         """Whether the task's tree should be read before ``see`` gets an answer: it alone tells whether SOPS retries."""
@@ -99,7 +111,7 @@ class NodeWait:
         self._is_first = False
         lines = self._outage.end(now)
         node = status.at(self.node.path)
-        self._task_state = status.state.value
+        self._task_state, self._flow_seconds = status.state.value, status.elapsed_seconds
         if node is not None:
             lines += self._changes(status, node, look)
             self._seen = node

@@ -6,7 +6,7 @@ What the last answer has led to, and the look that follows:
 State             Next look                                    Goes on to
 ================= ============================================ ======================================================
 first             at once                                      any other
-next              after ``poll_interval_seconds``; past the    *details* once nodes have failed; *over* once SOPS says
+next              the policy's ``ordinary_look``; past the     *details* once nodes have failed; *over* once SOPS says
                   cache once nodes have failed                 that the task has ended
 details           at once, with error texts and automatic      *confirmation* if the task is FAILED, no branch runs
                   retries                                      and SOPS will not retry; else *next*
@@ -25,7 +25,7 @@ know the task.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_sops.service.text import shortened
@@ -78,6 +78,7 @@ class TaskWait:
     _progress: Progress = field(init=False, repr=False)
     _outage: Outage = field(init=False, repr=False)
     _state: str = ""
+    _elapsed_seconds: float = 0.0
     _verdict: Verdict | None = None
     _fresh: bool = field(init=False)
     _details_refused: int = 0
@@ -102,19 +103,23 @@ class TaskWait:
 
     def next_look(self, now: float) -> Look:
         """Return what to ask next, and when."""
-        delay = {
-            "first": 0.0,
-            "details": 0.0,
-            "confirmation": CONFIRMATION_SECONDS,
-            "next": self.policy.poll_interval_seconds,
+        look = {
+            "first": Look(0.0),
+            "details": Look(0.0),
+            "confirmation": Look(CONFIRMATION_SECONDS),
+            "next": self.policy.ordinary_look(max(now - self.now, self._elapsed_seconds)),
         }[self._wants]
-        deadline, start_deadline = self.policy.deadline, self.policy.start_deadline
+        delay, deadline, start_deadline = look.delay_seconds, self.policy.deadline, self.policy.start_deadline
         if deadline is not None:
             delay = min(delay, max(0.0, deadline - now))
         if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
             delay = min(delay, start_deadline - now)
+        if delay < look.delay_seconds:
+            look = Look(delay, look.fresh)
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
-        return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy.deadline))
+        return replace(
+            look, fresh=look.fresh or self._fresh, with_details=with_details, deadline=last_answer_by(deadline)
+        )
 
     def wants_tree(self, status: TaskStatus, _look: Look) -> bool:
         """Whether the whole tree should be read before ``see`` gets an answer.
@@ -157,7 +162,7 @@ class TaskWait:
             return Update(tuple(lines), self._out_of_time(now))
         self._settled = None
         verdict = self._judge(status, look, now)
-        self._verdict, self._state = verdict, status.state.value
+        self._verdict, self._state, self._elapsed_seconds = verdict, status.state.value, status.elapsed_seconds
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
         lines += [self._line_about(change) for change in self._progress.update(status, with_failed=has_errors)]

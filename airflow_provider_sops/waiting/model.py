@@ -44,12 +44,15 @@ class Look:
     :param with_details: whether to ask for what only a failure needs: error texts and automatic retries.
     :param deadline: when the wait ends even if the request has brought no answer by then, in seconds since the epoch;
         ``None`` for never.
+    :param longest_delay_seconds: how long a poll that many waits share may wait before it, where they would need too
+        many requests; ``None`` for no longer than ``delay_seconds``.
     """
 
     delay_seconds: float
     fresh: bool = False
     with_details: bool = False
     deadline: float | None = None
+    longest_delay_seconds: float | None = None
 
     def seconds_left(self, now: float) -> float | None:
         """Return the time until the deadline; ``None`` if there is none."""

@@ -69,6 +69,16 @@ class TestOrdinaryCourse:
         assert [look.delay_seconds for look in wait.looks] == [0, 10, 10, 10]
         assert not any(look.with_details or look.fresh for look in wait.looks)
 
+    def test_by_default_the_pause_follows_the_age_of_the_node_and_a_part_of_the_flows(self) -> None:
+        wait = Wait(policy=WaitPolicy(paced=True))
+        old_node = task_status("RUNNING", {"a": node("RUNNING", "copy", elapsed_time=50)}, elapsed_time=60)
+        new_node = task_status("RUNNING", {"a": node("RUNNING", "copy", elapsed_time=1)}, elapsed_time=160)
+        not_reached = task_status("RUNNING", {}, elapsed_time=2)
+        wait.answers([not_reached, old_node, new_node, not_reached])
+        assert [look.delay_seconds for look in wait.looks] == [0, 1.5, 5, 4]
+        assert [look.fresh for look in wait.looks] == [False, True, True, True]
+        assert [look.longest_delay_seconds for look in wait.looks] == [None, 10, 10, 10]
+
     def test_each_change_of_the_node_is_told_and_no_other_nodes(self) -> None:
         wait = Wait()
         both = {"a": node("RUNNING", "boom"), "b": node("RUNNING", "other")}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
 from airflow_provider_sops.sops.next_steps import NextSteps
+from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +102,7 @@ class RunSettings:
     template_id: Any = None
     template_source: str = "business"
     on_failed: OnFailed = "fail"
-    poll_interval_seconds: float = 10.0
+    poll_interval_seconds: float | None = None
     timeout_seconds: float | None = WEEK_SECONDS
     start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
     max_outage_seconds: float = 3600.0
@@ -144,7 +145,7 @@ class RunSettings:
             start_timeout = None
         return WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=self.poll_interval_seconds,
+            **poll_arguments(self.poll_interval_seconds),
             deadline=self._deadline(ti, now),
             start_deadline=None if start_timeout is None else now + start_timeout,
             max_outage_seconds=self.max_outage_seconds,

@@ -199,7 +199,7 @@ class TestWait:
         assert isinstance(trigger, SopsTaskTrigger)
         assert (trigger.sops_conn_id, trigger.bk_biz_id, trigger.scope) == ("other", 5, "project")
         assert (trigger.sops_task_id, trigger.task_url, trigger.revoke_on_kill) == (7, URL, True)
-        assert trigger.policy == WaitPolicy(on_failed="wait")
+        assert trigger.policy == WaitPolicy(on_failed="wait", paced=True)
         assert defer.call_args.kwargs["method_name"] == "execute_complete"
 
     def test_here_follows_to_the_end(self, run: SopsTaskRun, defer: mock.Mock, follower: mock.Mock) -> None:
