@@ -97,8 +97,7 @@ class TaskWait:
     def __post_init__(self) -> None:
         self._outage = sops_outage(self.policy, self.now)
         self._progress = Progress(told=self.policy.told)
-        # An answer out of an older cache would tell again what was told before.
-        self._fresh = self.policy.always_fresh or bool(self.policy.told)
+        self._fresh = self.policy.always_fresh
         self._announced = set(self.policy.announced)
 
     def next_look(self, now: float) -> Look:
@@ -118,8 +117,15 @@ class TaskWait:
             look = Look(delay, look.fresh)
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
         return replace(
-            look, fresh=look.fresh or self._fresh, with_details=with_details, deadline=last_answer_by(deadline)
+            look,
+            fresh=look.fresh or self._needs_fresh(now),
+            with_details=with_details,
+            deadline=last_answer_by(deadline),
         )
+
+    def _needs_fresh(self, now: float) -> bool:
+        # An answer out of a cache that is older than the wait would tell again what was told before.
+        return self._fresh or (bool(self.policy.told) and now - self.now < OLDEST_ANSWER_SECONDS)
 
     def wants_tree(self, status: TaskStatus, _look: Look) -> bool:
         """Whether the whole tree should be read before ``see`` gets an answer.
@@ -138,6 +144,11 @@ class TaskWait:
         elif self.tree is None:
             self.tree = TreeIndex({})
         self.task_url = self.task_url or task_url
+
+    @property
+    def told(self) -> str:
+        """What the log has told of the nodes, for the ``told`` of another wait's policy."""
+        return self._progress.told
 
     @property
     def is_undecided(self) -> bool:

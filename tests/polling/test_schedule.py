@@ -156,9 +156,7 @@ class TestPausesOfTheirOwn:
         assert min(min(course.pauses(task_id)[-4:]) for task_id in range(1000)) > 5
 
     def test_a_burst_of_young_tasks_gets_longer_pauses_and_no_more_than_five_requests_a_second(self) -> None:
-        course = Course([0.0] * 1000, pauses_wanted=dict.fromkeys(range(1000), 1.5), longest=10.0).run(
-            60
-        )
+        course = Course([0.0] * 1000, pauses_wanted=dict.fromkeys(range(1000), 1.5), longest=10.0).run(60)
 
         assert course.requests_between(20, 60) <= 5 * 40
         assert max(max(course.pauses(task_id)[-4:]) for task_id in range(1000)) <= 4.5

@@ -208,7 +208,7 @@ class FlowOperator(SopsBaseOperator):
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
+        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

@@ -84,6 +84,8 @@ def next_steps(
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 START_TIMEOUT_SECONDS = 600.0
+#: A worker needs about as long to hand a wait to the triggerer and to get it back.
+DEFER_AFTER_SECONDS = 6.0
 #: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
 _EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 
@@ -102,6 +104,7 @@ class RunSettings:
     template_id: Any = None
     template_source: str = "business"
     on_failed: OnFailed = "fail"
+    defer_after_seconds: float = DEFER_AFTER_SECONDS
     poll_interval_seconds: float | None = None
     timeout_seconds: float | None = WEEK_SECONDS
     start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
