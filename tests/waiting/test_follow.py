@@ -100,7 +100,7 @@ def test_a_poke_goes_on_while_an_answer_needs_confirmation() -> None:
 
 def test_a_worker_asks_for_a_while() -> None:
     server, wait = Server("running", "running", "running"), CountedWait()
-    asked = {"at_most_seconds": 25.0, "sleep": server.sleep, "clock": server.clock}
+    asked: dict[str, Any] = {"at_most_seconds": 25.0, "sleep": server.sleep, "clock": server.clock}
     assert follow(wait, server.ask, server.tell, **asked) is None
     assert server.lines == ["saw running"] * 3
     assert follow(wait, Server("over").ask, server.tell, **asked) == "over"
