@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError, SopsNotFoundError
 from airflow_provider_sops.waiting.event import read_outcome
+from airflow_provider_sops.waiting.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,18 @@ class WaitPolicy:
     def after_announcing(self, result: WaitResult) -> WaitPolicy:
         """Return the policy to go on with once somebody was told of the failures in ``result``."""
         return replace(self, announced=result.failure_marks, told=result.told)
+
+    def is_over(self, now: float) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and now >= self.deadline
+
+    def until_deadline(self, delay_seconds: float, now: float) -> float:
+        """Return a delay, or the time until the deadline if that is shorter."""
+        return delay_seconds if self.deadline is None else min(delay_seconds, max(0.0, self.deadline - now))
+
+    def outage(self, now: float) -> Outage:
+        """Return the account of missing answers for a wait that begins now."""
+        return Outage("SOPS", "task", now, self.max_outage_seconds, (SopsNotFoundError,))
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain JSON data."""

@@ -83,6 +83,11 @@ class NodeStatus:
         """When the last round or attempt ended; zone-aware, ``None`` while it runs."""
         return read_time(self.finish_time_text)
 
+    @property
+    def mark(self) -> str:
+        """Identifies this state of the node; the same state after a retry or in another round has another mark."""
+        return f"{self.id}:{self.state}:{self.loop}:{self.retry}:{self.version}"
+
     @classmethod
     def read(cls, node_id: str, data: Mapping[str, Any]) -> NodeStatus:
         """Read one value of ``children``."""
@@ -168,6 +173,11 @@ class TaskStatus(Dated):
         return tuple(
             node for _, node in self.walk() if node.state == TaskState.FAILED and not _fails_through_a_child(node)
         )
+
+    @property
+    def failure_marks(self) -> tuple[str, ...]:
+        """The marks of the failed nodes."""
+        return tuple(sorted(node.mark for node in self.failed_nodes))
 
     def error_of(self, node: NodeStatus) -> str:
         """Return the error text of a failed node, or an empty string if the answer has none."""
