@@ -25,7 +25,7 @@ from airflow_provider_sops.service.reading import read_id, read_int, read_text, 
 from airflow_provider_sops.service.storable import read_json, storable
 from airflow_provider_sops.service.text import quoted, shortened, shown_words
 from airflow_provider_sops.sops.answer import read_response
-from airflow_provider_sops.sops.calls import nodes, tasks, templates
+from airflow_provider_sops.sops.calls import creation, nodes, tasks, templates
 from airflow_provider_sops.sops.constants import variable_name
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import SopsError
@@ -91,7 +91,7 @@ SOPS_CALLS = (
     tasks.get_task_status(7),
     tasks.get_task_detail(7),
     tasks.get_task_list(),
-    tasks.create_task(9, "flow"),
+    creation.create_task(9, "flow"),
     tasks.start_task(7),
     next(tasks.get_tasks_status([7])),
     nodes.get_task_node_detail(7, "n"),

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, inner_tree
+from airflow_provider_sops.sops.pipeline_tree.node_reading import inner_tree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.pruning import without_activities
 from airflow_provider_sops.sops.pipeline_tree.region_variables import own_outputs, plain_constant, region_constants
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
