@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sops.service.errors import RateLimitError, ServiceError, UnusableAnswerError
-from airflow_provider_sops.service.storable import read_json_as_sent, storable_text
+from airflow_provider_sops.service.json_text import read_json_as_sent
+from airflow_provider_sops.service.storable import storable_text
 from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
