@@ -241,7 +241,7 @@ def _own_copy(node: Node, *, server_retries: bool) -> dict[str, Any]:
 
 
 def _passed_constants(subprocess: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a subprocess passes on, as a template has it: SOPS unfolds the subprocesses of each tree anew.
+    """Return what a subprocess passes on, as a template has it: SOPS unfolds the subprocesses of each tree again.
 
     Unfolding moves these constants into the inner tree. SOPS refuses a tree that lacks them, or the ``index`` of one.
     """
