@@ -84,6 +84,14 @@ def read_body(response: HttpResponse) -> Body:
     return Body(payload, tuple(path[1:] for path in replaced if path[0] == "data"))
 
 
+def unusable_as(error: type[ServiceError], advice: str, **details: Any) -> Callable[[str], ServiceError]:
+    """Return the ``unusable`` of a service's answers.
+
+    :param details: more attributes for the error.
+    """
+    return lambda reason: error(f"the answer says nothing that can be used: {reason}", advice=advice, **details)
+
+
 def read_code(value: Any) -> int | str | None:
     """Return a code as it came; ``None`` for a value that cannot be a code."""
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None

@@ -18,7 +18,15 @@ from airflow_provider_sops.sops.task_wait import (
     TaskWait,
 )
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.model import (
+    DeadlineReachedError,
+    LogLine,
+    Look,
+    Update,
+    is_past,
+    last_answer_by,
+    until_deadline,
+)
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
@@ -67,7 +75,8 @@ class NodeWait:
         if self._task_failing:
             look = self._task.next_look(now)
         else:
-            delay = self.policy.until_deadline(0.0 if self._is_first else self.policy.poll_interval_seconds, now)
+            delay = 0.0 if self._is_first else self.policy.poll_interval_seconds
+            delay = until_deadline(delay, self.policy.deadline, now)
             look = Look(delay, fresh=self._fresh, deadline=last_answer_by(self.policy.deadline))
         if self._failure is None:
             return look
@@ -184,7 +193,7 @@ class NodeWait:
         return self._result(NodeOutcome.TASK_OVER, reason=f"the SOPS task has failed at {names or 'another node'}")
 
     def _out_of_time(self, now: float) -> NodeResult | None:
-        return self._result(NodeOutcome.TIMED_OUT) if self.policy.is_over(now) else None
+        return self._result(NodeOutcome.TIMED_OUT) if is_past(self.policy.deadline, now) else None
 
     def _result(self, outcome: NodeOutcome, *, error: str = "", reason: str = "") -> NodeResult:
         return node_result(outcome, self._seen, self._task_state, error=error, reason=reason)

@@ -29,19 +29,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_sops.service.text import shortened
-from airflow_provider_sops.sops.errors import (
-    SopsAuthError,
-    SopsGatewayError,
-    SopsNotFoundError,
-    SopsRateLimitError,
-)
+from airflow_provider_sops.sops.errors import SopsNotFoundError, is_own_refusal
 from airflow_provider_sops.sops.models import TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
 from airflow_provider_sops.sops.retried_nodes import FailureAges, expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.model import (
+    DeadlineReachedError,
+    LogLine,
+    Look,
+    Update,
+    is_past,
+    last_answer_by,
+    until_deadline,
+)
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
@@ -55,7 +58,6 @@ CONFIRMATION_SECONDS = 3.0
 OLDEST_ANSWER_SECONDS = 15.0
 
 _OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNKNOWN_TASK}
-_HTTP_OK = 200
 _REFUSED_DETAILS = 2
 
 
@@ -107,9 +109,9 @@ class TaskWait:
             "confirmation": CONFIRMATION_SECONDS,
             "next": self.policy.poll_interval_seconds,
         }[self._wants]
-        delay, start_deadline = self.policy.until_deadline(delay, now), self.policy.start_deadline
-        if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
-            delay = min(delay, start_deadline - now)
+        delay = until_deadline(delay, self.policy.deadline, now)
+        if self._verdict in (None, Verdict.NOT_STARTED) and not is_past(self.policy.start_deadline, now):
+            delay = until_deadline(delay, self.policy.start_deadline, now)
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
         return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy.deadline))
 
@@ -184,7 +186,7 @@ class TaskWait:
         self._wants = "next"
         if isinstance(error, DeadlineReachedError):
             return Update(result=WaitResult(Outcome.TIMED_OUT, self._state))
-        if look.with_details and _is_refusal(error) and not isinstance(error, SopsNotFoundError):
+        if look.with_details and is_own_refusal(error) and not isinstance(error, SopsNotFoundError):
             self._details_refused += 1
             return Update(result=self._out_of_time(now))
         lines, end, reason = self._outage.go_on(error, now)
@@ -275,21 +277,13 @@ class TaskWait:
         return None
 
     def _out_of_time(self, now: float) -> WaitResult | None:
-        return WaitResult(Outcome.TIMED_OUT, self._state) if self.policy.is_over(now) else None
+        return WaitResult(Outcome.TIMED_OUT, self._state) if is_past(self.policy.deadline, now) else None
 
     def _not_started(self, now: float) -> WaitResult | None:
         """Return the end of the wait for the start; only an answer can bring it, an outage says nothing of the task."""
-        start_deadline = self.policy.start_deadline
-        if self._verdict != Verdict.NOT_STARTED or start_deadline is None or now < start_deadline:
-            return None
-        return WaitResult(Outcome.NOT_STARTED, self._state)
-
-
-def _is_refusal(error: ServiceError) -> bool:
-    """Whether SOPS itself refused the question; ESB says with HTTP 200 too that it could not ask SOPS at all."""
-    return error.http_status == _HTTP_OK and not isinstance(
-        error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
-    )
+        if self._verdict == Verdict.NOT_STARTED and is_past(self.policy.start_deadline, now):
+            return WaitResult(Outcome.NOT_STARTED, self._state)
+        return None
 
 
 def _has_nameless(status: TaskStatus) -> bool:

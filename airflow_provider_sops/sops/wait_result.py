@@ -71,14 +71,6 @@ class WaitPolicy:
         """Return the policy to go on with once somebody was told of the failures in ``result``."""
         return replace(self, announced=result.failure_marks, told=result.told)
 
-    def is_over(self, now: float) -> bool:
-        """Whether the deadline has passed."""
-        return self.deadline is not None and now >= self.deadline
-
-    def until_deadline(self, delay_seconds: float, now: float) -> float:
-        """Return a delay, or the time until the deadline if that is shorter."""
-        return delay_seconds if self.deadline is None else min(delay_seconds, max(0.0, self.deadline - now))
-
     def outage(self, now: float) -> Outage:
         """Return the account of missing answers for a wait that begins now."""
         return Outage("SOPS", "task", now, self.max_outage_seconds, (SopsNotFoundError,))

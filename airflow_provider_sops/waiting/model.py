@@ -76,6 +76,16 @@ class Update(Generic[Result]):
     result: Result | None = None
 
 
+def is_past(deadline: float | None, now: float) -> bool:
+    """Whether there is a deadline and it has come."""
+    return deadline is not None and now >= deadline
+
+
+def until_deadline(delay_seconds: float, deadline: float | None, now: float) -> float:
+    """Return a delay, or the time until the deadline if that is shorter."""
+    return delay_seconds if deadline is None else min(delay_seconds, max(0.0, deadline - now))
+
+
 def last_answer_by(deadline: float | None) -> float | None:
     """Return ``Look.deadline`` for a wait whose last look is due at its deadline: the answer needs a moment more."""
     return None if deadline is None else deadline + LAST_ANSWER_SECONDS

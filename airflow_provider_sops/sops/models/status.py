@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import (
@@ -201,15 +201,8 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
         if task_id is None or not has_state(item.get("status")):
             continue
         status = TaskStatus.read(item.get("status"))
-        statuses[task_id] = TaskStatus(
-            state=status.state,
-            name=read_text(item.get("name")),
-            nodes=status.nodes,
-            nodes_known=status.nodes_known,
-            elapsed_seconds=status.elapsed_seconds,
-            url=web_address(read_text(item.get("url"))),
-            raw=status.raw,
-        )
+        name, url = read_text(item.get("name")), web_address(read_text(item.get("url")))
+        statuses[task_id] = replace(status, name=name, url=url)
     return statuses
 
 
