@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError, SopsNotFoundError
 from airflow_provider_sops.waiting.event import read_outcome
 from airflow_provider_sops.waiting.model import Look
+from airflow_provider_sops.waiting.outage import Outage
 from airflow_provider_sops.waiting.pace import LONGEST_PAUSE_SECONDS, pause_seconds
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class WaitPolicy:
     def after_announcing(self, result: WaitResult) -> WaitPolicy:
         """Return the policy to go on with once somebody was told of the failures in ``result``."""
         return replace(self, announced=result.failure_marks, told=result.told)
+
+    def outage(self, now: float) -> Outage:
+        """Return the account of missing answers for a wait that begins now."""
+        return Outage("SOPS", "task", now, self.max_outage_seconds, (SopsNotFoundError,))
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain JSON data."""

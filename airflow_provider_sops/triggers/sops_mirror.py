@@ -168,14 +168,14 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
         """Read inputs, outputs and log of a node; an empty report if SOPS does not return them."""
-        secrets = await shared_secrets(wait, node.secrets_of)
+        secrets = await shared_secrets(wait.reader, node.secrets_of)
         try:
-            data = await wait.node_data(node.path, self.node.plugin)
+            data = await wait.reader.node_data(wait.task_id, node.path, self.node.plugin)
         except SopsError as error:
             self.log.warning(NO_DATA, secrets.message(str(error)))
             return NodeReport()
         try:
-            text = await wait.node_log(node.id, result.version)
+            text = await wait.reader.node_log(wait.task_id, node.id, result.version)
         except SopsError as error:
             self.log.debug(NO_LOG, secrets.message(str(error)))
             text = ""

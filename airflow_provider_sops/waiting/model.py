@@ -22,7 +22,7 @@ waiting.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from airflow_provider_sops.service.errors import ServiceError
@@ -54,6 +54,13 @@ class Look:
     deadline: float | None = None
     longest_delay_seconds: float | None = None
 
+    def no_later_than(self, moment: float | None, now: float) -> Look:
+        """Return the same request, at a moment at the latest; ``None`` for any time."""
+        delay = until_deadline(self.delay_seconds, moment, now)
+        if delay >= self.delay_seconds:
+            return self
+        return replace(self, delay_seconds=delay, longest_delay_seconds=None)
+
     def seconds_left(self, now: float) -> float | None:
         """Return the time until the deadline; ``None`` if there is none."""
         return None if self.deadline is None else self.deadline - now
@@ -77,6 +84,16 @@ class Update(Generic[Result]):
 
     lines: tuple[LogLine, ...] = ()
     result: Result | None = None
+
+
+def is_past(deadline: float | None, now: float) -> bool:
+    """Whether there is a deadline and it has come."""
+    return deadline is not None and now >= deadline
+
+
+def until_deadline(delay_seconds: float, deadline: float | None, now: float) -> float:
+    """Return a delay, or the time until the deadline if that is shorter."""
+    return delay_seconds if deadline is None else min(delay_seconds, max(0.0, deadline - now))
 
 
 def last_answer_by(deadline: float | None) -> float | None:

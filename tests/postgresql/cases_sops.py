@@ -1,4 +1,4 @@
-"""Runs of DAGs whose SOPS tasks put out and fail with odd values; ``test_postgresql.py`` runs this file."""
+"""Runs of DAGs whose SOPS tasks return and fail with odd values; ``test_postgresql.py`` runs this file."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, So
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from tests.sops.builders import created_status, failed_task, node, running_task, task_status, without_details
 
@@ -187,7 +187,7 @@ class TestFailures:
         assert [look.with_details for look in wait.looks] == [False, True, *[False] * 5]
 
     def test_an_old_answer_after_a_retry_is_not_believed(self) -> None:
-        marks = failure_marks(TaskStatus.read(failed_task()))
+        marks = TaskStatus.read(failed_task()).failure_marks
         wait = Wait(policy=WaitPolicy(overcome=marks, always_fresh=True))
         wait.answers([failed_task(), running_task(retry=1), running_task("FINISHED", retry=1)])
         assert wait.outcome == NodeOutcome.FINISHED
