@@ -32,7 +32,6 @@ collect_ignore = (
         "test_generated_flows.py",
         "test_run_tasks.py",
         "test_shared_requests.py",
-        "test_task_view.py",
     ]
 )
 

@@ -42,9 +42,15 @@ def node_named(view: dict[str, Any], name: str) -> dict[str, Any]:
     return row
 
 
+_finished: list[StartedTask] = []
+
+
 @pytest.fixture
 def quick(started: Start) -> StartedTask:
-    return started("quick", until=TaskState.FINISHED)
+    """A finished flow, which no test may change."""
+    if not _finished:
+        _finished.append(started("quick", until=TaskState.FINISHED))
+    return _finished[0]
 
 
 class TestPermissions:
@@ -201,11 +207,11 @@ class TestTask:
     ) -> None:
         from airflow.models.xcom import XComModel
 
-        other = started("quick", until=TaskState.FINISHED)
+        edited = started("quick", until=TaskState.FINISHED)
         XComModel.set(
-            "sops_task_id", other.sops_task_id, dag_id=quick.dag_id, task_id="run", run_id=quick.place["run_id"]
+            "sops_task_id", quick.sops_task_id, dag_id=edited.dag_id, task_id="run", run_id=edited.place["run_id"]
         )
-        answer = as_role("admin").get(quick.path("task"), params=quick.place)
+        answer = as_role("admin").get(edited.path("task"), params=edited.place)
 
         assert answer.status_code == 403
         assert "not made by this DAG run" in answer.json()["detail"]

@@ -218,7 +218,10 @@ class Task {
       t("times_in", { zone }),
     ].filter(Boolean).join(" · "));
     this.heading.title = found.full_name ?? "";
-    if (found.url && !this.address.hasChildNodes()) this.address.append(...addressOf(found.url));
+    if (this.url !== found.url) {
+      this.url = found.url;
+      this.address.replaceChildren(...(found.url ? addressOf(found.url) : []));
+    }
     const needs = found.nodes.filter((row) => row.look === "WAITING" || (row.look === "FAILED" && row.type !== "SubProcess"));
     const lines = needs.map((row) => [row, row.look === "FAILED" ? t("node_failed", { name: row.name || kindName(row), error: firstLine(row.error) })
       : t(row.asked?.who ? "node_waits_for" : "node_waits", { name: row.name || kindName(row), who: row.asked?.who })]);
@@ -323,7 +326,9 @@ class List {
     const all = [...found.native.map((each) => ({ ...each, isNative: true })), ...found.tasks];
     const isOneFlow = found.native.length === 1 && found.tasks.every((each) => each.in_native);
     if ((all.length === 1 || isOneFlow) && !this.isReturned) {
-      show(all[0].isNative ? new Native(all[0]) : new Task(all[0]));
+      // A run may get more of them.
+      const back = asked.taskId ? null : this.#back();
+      show(all[0].isNative ? new Native(all[0], back) : new Task(all[0], back));
       return 0;
     }
     if (!all.length) this.#empty(found, isUnderWay);
@@ -336,8 +341,12 @@ class List {
     else main.replaceChildren(notice, message(t(asked.taskId ? "nothing_of_task" : "nothing"), t("nothing_about")));
   }
 
+  #back() {
+    return () => show(Object.assign(new List(), { isReturned: true }));
+  }
+
   #list(all) {
-    const back = () => show(Object.assign(new List(), { isReturned: true }));
+    const back = this.#back();
     const rows = all.map((each) => {
       const name = each.map_index >= 0 ? `${each.task_id} [${each.map_index}]` : each.task_id;
       const open = () => show(each.isNative ? new Native(each, back) : new Task(each, back));
