@@ -22,9 +22,9 @@ from sqlalchemy import select
 
 from airflow_provider_sops.plugins.acting import Order, check_same_site, do
 from airflow_provider_sops.plugins.generated_flows import mirrored_node, native_view
+from airflow_provider_sops.plugins.known_task import KnownTask  # noqa: TC001
 from airflow_provider_sops.plugins.live_tasks import Answer, LiveTasks
 from airflow_provider_sops.plugins.run_tasks import MIRROR, NATIVE_START, Instance, Run, RunTask, read_run, read_states
-from airflow_provider_sops.plugins.task_view import KnownTask  # noqa: TC001
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.service.text import visible
 

@@ -15,8 +15,8 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import Event, SubProcess
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from airflow_provider_sops.plugins.known_task import KnownTask
     from airflow_provider_sops.plugins.run_tasks import Instance, Run
-    from airflow_provider_sops.plugins.task_view import KnownTask
     from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.plugins.known_task import KnownTask
 from airflow_provider_sops.plugins.shared_answers import SharedAnswers
-from airflow_provider_sops.plugins.task_view import KnownTask, history_of, lasts, node_view, task_view
+from airflow_provider_sops.plugins.task_view import history_of, lasts, node_view, task_view
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskState

@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_sops.dag_generator import SopsTaskGroup
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.plugins.generated_flows import mirrored_node, native_view, task_ids
+from airflow_provider_sops.plugins.known_task import KnownTask
 from airflow_provider_sops.plugins.run_tasks import Instance, Run, TaskState
-from airflow_provider_sops.plugins.task_view import KnownTask
 from airflow_provider_sops.sops.models import TaskDetail
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 
