@@ -106,6 +106,7 @@ class Task {
   #head(found) {
     this.heading.replaceChildren(found.name || t("task_of", { task: this.target.task_id }), " ", badge(found.look, found.state));
     say(this.facts, [
+      this.target.map_index >= 0 ? `${this.target.task_id} [${this.target.map_index}]` : "",
       t("sops_task", { id: found.sops_task_id }),
       found.start && t("began_at", { time: moment(found.start) }),
       found.end && t("ended_at", { time: moment(found.end) }),
