@@ -355,13 +355,9 @@ def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
         task = CreatedTask.read(answer.data)
         if task.task_id > 0:
             return task
-        raise SopsGatewayError(
-            "SOPS reports a new task but returned no task id",
-            api=api,
-            http_status=200,
-            trace_id=answer.trace_id,
-            advice="Look for the task by its name.",
-        )
+        error = answer.unusable("SOPS reports a new task but returned no task id")
+        error.advice = "Look for the task by its name."
+        raise error
 
     return Call(api, parameters, read)
 
