@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.settings import Limits
     from airflow_provider_sops.sops.answer import Answer
     from airflow_provider_sops.sops.models import TaskDetail, Template
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,10 @@ class SopsHook(SessionHook):
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return how the standard form fields are shown, for Airflow before 3.2."""
         return field_behaviour(cls.conn_type)
+
+    def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it; sends nothing."""
+        self.connection.know_passwords(task_id, secrets)
 
     create_task = blocking(tasks.create_task)
     create_and_start_task = blocking(tasks.create_and_start_task)

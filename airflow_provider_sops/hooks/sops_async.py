@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.sops.answer import Answer
     from airflow_provider_sops.sops.models import TaskDetail, Template
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,10 @@ class AsyncSopsClient:
             return await self._send(request, read)
         rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
         return await tenacity.AsyncRetrying(**rules)(self._send, request, read)
+
+    async def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it; sends nothing."""
+        self.connection.know_passwords(task_id, secrets)
 
     operate_task = asynchronous(tasks.operate_task)
     get_task_status = asynchronous(tasks.get_task_status)

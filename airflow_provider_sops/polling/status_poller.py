@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.polling.shared_connection import StatusSource
     from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
     from airflow_provider_sops.waiting.model import Look
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,11 @@ class StatusPoller:
         return await self._connection.ask(
             lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True
         )
+
+    async def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it."""
+        with contextlib.suppress(SopsError):
+            await self._connection.ask(lambda source: source.know_passwords(task_id, secrets), is_suspect=True)
 
     async def tree(self, task_id: int) -> TreeIndex:
         """Read a task's tree once and share it between waits, for as long as one of them holds it.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.settings import Limits, TransportSettings
     from airflow_provider_sops.sops.answer import Answer
     from airflow_provider_sops.sops.models import TaskDetail, Template
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 #: The known keys of the extra; others are ignored.
 EXTRA_KEYS = (
@@ -143,6 +144,14 @@ class SopsConnection:
             return None
 
         return refusal_secrets.without_passwords(self._place, request, error, source, read_again)
+
+    def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Remember passwords that a task does not tell itself: those of the tasks around it.
+
+        :param secrets: of the task and those around it.
+        """
+        subject = known_passwords.Subject(self._place, known_passwords.TASK, str(task_id))
+        known_passwords.memory.add(subject, secrets.known_texts, are_all=secrets.are_all_known)
 
     @property
     def _place(self) -> str:

@@ -107,7 +107,8 @@ class PasswordMemory:
             if before is not None:
                 self._characters -= _size(before)
                 # What was worked out still holds if no password is new.
-                are_all = before.are_all if are_all is None and known == before.texts else are_all
+                is_settled = known == before.texts and before.are_all is not None
+                are_all = before.are_all if is_settled else are_all
             if sum(map(len, known)) > MOST_SOUGHT:
                 known, are_all = frozenset(), False
             self._known[subject] = Passwords(known, are_all)

@@ -9,9 +9,14 @@ import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.hooks.sops_async import AsyncSopsClient, aget_sops_connection
+from airflow_provider_sops.polling.shared import shared_wait
+from airflow_provider_sops.polling.sops_looks import shared_secrets
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.known_passwords import TASK, PasswordMemory, Subject, memory
+from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.task_secrets import WITHHELD
+from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.waiting.model import Look
 from tests.sops.builders import activity, constant, password, pipeline_tree
 
 if TYPE_CHECKING:
@@ -303,6 +308,33 @@ class TestReads:
             hook.get_task_detail(25)
             with pytest.raises(SopsError) as caught:
                 hook.set_periodic_task_enabled(25, True)
+        assert caught.value.server_message == "node bob failed: *** *** ***"
+
+
+class TestInnerTasks:
+    """The task of an independent subprocess is given passwords that only the tasks around it tell."""
+
+    def answer_both(self, sops: HTTPServer) -> None:
+        answer(sops, "get_task_detail/25/2", task_answer())
+        answer(sops, "get_task_detail/26/2", {"id": 26, "pipeline_tree": pipeline_tree("s > a > e")})
+
+    def test_on_a_worker(self, sops: HTTPServer) -> None:
+        self.answer_both(sops)
+        refuse(sops, "get_task_status/26/2")
+        with SopsHook() as hook:
+            read_secrets(hook, (25, 26))
+            with pytest.raises(SopsError) as caught:
+                hook.get_task_status(26)
+        assert caught.value.server_message == "node bob failed: *** *** ***"
+
+    async def test_in_the_triggerer(self, sops: HTTPServer) -> None:
+        self.answer_both(sops)
+        refuse(sops, "get_task_status/26/2")
+        look = Look(delay_seconds=0, fresh=True, with_details=True)
+        async with shared_wait(Site("sops_default"), 26) as wait:
+            await shared_secrets(wait, (25, 26))
+            with pytest.raises(SopsError) as caught:
+                await wait.look(look)
         assert caught.value.server_message == "node bob failed: *** *** ***"
 
 
