@@ -20,7 +20,7 @@ from airflow_provider_sops.waiting.model import Look
 from tests.sops.builders import activity, constant, password, pipeline_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from pytest_httpserver import HTTPServer
 
@@ -239,12 +239,13 @@ class TestReads:
         answer(sops, "get_task_detail/25/2", task_answer())
         async with AsyncSopsClient(await aget_sops_connection("sops_default"), repeats=False) as client:
             await client.get_task_detail(25)
-            for path, call in {
+            calls: dict[str, Callable[[], Awaitable[Any]]] = {
                 "get_task_status/25/2": lambda: client.get_task_status(25),
                 "get_tasks_status/2": lambda: client.get_tasks_status([7, 25]),
                 "get_task_node_log/25/2": lambda: client.get_task_node_log(25, "a"),
                 "get_task_list/2": lambda: client.get_task_list(),
-            }.items():
+            }
+            for path, call in calls.items():
                 quote_in_refusal(sops, path, kind)
                 with pytest.raises(SopsError) as caught:
                     await call()
@@ -332,7 +333,7 @@ class TestInnerTasks:
         refuse(sops, "get_task_status/26/2")
         look = Look(delay_seconds=0, fresh=True, with_details=True)
         async with shared_wait(Site("sops_default"), 26) as wait:
-            await shared_secrets(wait, (25, 26))
+            await shared_secrets(wait.reader, (25, 26))
             with pytest.raises(SopsError) as caught:
                 await wait.look(look)
         assert caught.value.server_message == "node bob failed: *** *** ***"
