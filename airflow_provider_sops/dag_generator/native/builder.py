@@ -127,10 +127,12 @@ class NativeBuilder:
             if key not in self._first and key != end_key:
                 with self._stages.of(tree.nodes[key]) as stage:
                     self._build_node(key, regions.get(key), values, sources, stage or start.task_group)
+        optional = tree.nodes[path] if path and _can_be_left_out(tree.nodes[path]) else None
+        outputs = LevelOutputs(path, self._flow_start_task_id, optional.id if optional else None)
         end = LevelEndOperator(
             task_id="end",
-            trigger_rule=self._rule_of([end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))),
-            piece=ValuesPiece(self._snapshot, path, values, LevelOutputs(path, start.task_id)),
+            trigger_rule=self._rule_of([end_key], extra=int(optional is not None)),
+            piece=ValuesPiece(self._snapshot, path, values, outputs),
             constants=self._needed_passwords(path, level.outputs),
             **self._run_args(),
         )
