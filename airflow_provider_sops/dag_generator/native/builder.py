@@ -63,6 +63,9 @@ if TYPE_CHECKING:
 
 #: An end of time that a calendar still has.
 _LONGEST_TIMEOUT_SECONDS = 1000 * 365 * 86400
+#: The arguments of tasks that follow from the flow.
+_FIXED = ("task_id", "trigger_rule", "task_group", "dag")
+_ADVICE = 'In mode="native" ids, order, branches and constants of the tasks follow from the flow.'
 
 
 class NativeBuilder:
@@ -248,7 +251,7 @@ class NativeBuilder:
         used = frozenset[str]().union(*map(references_of, nodes))
         args = {
             **self._run_args(),
-            **self._task_args(nodes[0], region.nodes),
+            **self._task_args(nodes[0], region.nodes, (*_FIXED, "piece", "constants")),
             "piece": piece,
             "constants": self._needed_passwords(region.path, used),
         }
@@ -260,7 +263,7 @@ class NativeBuilder:
         names = ", ".join(node.name or node.type for node in nodes)
         return DecidingRegionOperator(**{"doc": f"A loop, which SOPS runs as a whole: {names}", **args})
 
-    def _task_args(self, node: Node, keys: Sequence[NodeKey]) -> dict[str, Any]:
+    def _task_args(self, node: Node, keys: Sequence[NodeKey], fixed: Sequence[str] = _FIXED) -> dict[str, Any]:
         name = self._names[node.key]
         args: dict[str, Any] = {
             "task_id": name.task_id,
@@ -273,7 +276,7 @@ class NativeBuilder:
         if isinstance(node, Gateway) and node.type not in DECIDING:
             # It runs nothing that an argument could be for.
             return args
-        return args | arguments_of(node, self._options.node_args)
+        return args | arguments_of(node, self._options.node_args, fixed=fixed, advice=_ADVICE)
 
     def _rule_of(self, keys: Sequence[NodeKey], *, extra: int = 0) -> str:
         """Return when a task of some nodes begins.

@@ -17,9 +17,8 @@ from airflow_provider_sops.dag_generator.descriptions import (
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.validity import Rule, label_of
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule
 from airflow_provider_sops.sops.pipeline_tree.variables import has_passwords
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -32,6 +31,12 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+
+_ADVICE = (
+    'In mode="watch" the connection and the waiting options apply to the whole flow: pass them to SopsDag or'
+    " SopsTaskGroup. Ids, names and order of the tasks follow from the flow."
+)
 
 
 class WatchBuilder:
@@ -118,13 +123,7 @@ class WatchBuilder:
             **options.site.arguments,
             **options.waiting,
         }
-        own = arguments_of(node, options.node_args)
-        if fixed := sorted(arguments.keys() & own.keys()):
-            raise SopsInvalidParameterError(
-                f"node_args of {label_of(node)} must not set {', '.join(fixed)}",
-                advice='In mode="watch" the connection and the waiting options apply to the whole flow: pass them to '
-                "SopsDag or SopsTaskGroup. Ids, names and order of the tasks follow from the flow.",
-            )
+        own = arguments_of(node, options.node_args, fixed=arguments.keys(), advice=_ADVICE)
         mirror = NodeMirrorOperator(**arguments, **own)
         describe(mirror, self._tree, node)
         self._mirrors.append(mirror)
