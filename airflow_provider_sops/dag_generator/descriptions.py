@@ -106,7 +106,9 @@ def _template(snapshot: Snapshot) -> str:
     if snapshot.template_id is None:
         return "A flow of SOPS."
     kind = "public template" if snapshot.template_source == "common" else "template"
-    parts = [f"SOPS {kind} {snapshot.template_id}: {escaped(snapshot.template_name)}"]
+    name = f"{kind} {snapshot.template_id}: {escaped(snapshot.template_name)}"
+    # A web address has no character that would end the link.
+    parts = [f"SOPS [{name}](<{snapshot.template_url}>)" if snapshot.template_url else f"SOPS {name}"]
     if snapshot.project_name:
         parts.append(f"project {escaped(snapshot.project_name)}")
     if snapshot.bk_biz_id:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow.serialization import serialized_objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from airflow_provider_sops.dag_generator import ConverterRegistry, SopsDag
+from airflow_provider_sops.dag_generator import ConverterRegistry, SopsDag, SopsTaskGroup
 from airflow_provider_sops.dag_generator.descriptions import MOST_DESCRIBED_NODES, escaped
 from tests.dag_generator.flow_trees import GATEWAYS, required, short, tree
 from tests.pipeline_trees.strategies import flows
@@ -144,6 +144,31 @@ class TestDocumentation:
         assert html.count("<h3>") == 3
         for secret in ("hunter2", "s3cret", "${pw}", "unseen"):
             assert secret not in html
+
+    def test_the_template_is_a_link_if_its_page_is_known(self) -> None:
+        snapshot = self.snapshot()
+        page = "https://sops.example/o/template/view/7/?template_id=12&a=[1](2)*_"
+        snapshot["template"] |= {"url": page, "name": "De](javascript:1)ploy"}
+        html = rendered(dag_of(snapshot, template_id=None).doc_md)
+        assert re.findall(r'<a href="(.*?)">(.*?)</a>', html) == [
+            (page.replace("&", "&amp;").replace("[1]", "%5B1%5D"), "template 12: De](javascript:1)ploy")
+        ]
+
+    @pytest.mark.parametrize("url", [None, 5, "", "javascript:alert(1)", "https://u@sops.example/", "https://a/ b>c"])
+    def test_nothing_but_the_address_of_a_page_becomes_a_link(self, url: Any) -> None:
+        snapshot = self.snapshot()
+        snapshot["template"]["url"] = url
+        text = dag_of(snapshot, template_id=None).doc_md
+        assert "<a" not in rendered(text)
+        assert "SOPS template 12: Deploy" in (text or "")
+
+    @pytest.mark.parametrize("mode", ["watch", "native"])
+    def test_in_a_dag_of_ones_own_the_first_task_tells_of_the_flow(self, mode: Mode) -> None:
+        started = pendulum.datetime(2026, 1, 1, tz="UTC")
+        with DAG("own", schedule=None, start_date=started) as dag:
+            SopsTaskGroup("flow", pipeline=self.snapshot(), mode=mode)
+        assert dag.doc_md is None
+        assert dag.get_task("flow.start").doc_md == dag_of(self.snapshot(), mode, template_id=None).doc_md
 
     @pytest.mark.parametrize("mode", ["watch", "native"])
     def test_a_task_tells_of_its_node(self, mode: Mode) -> None:

@@ -99,8 +99,8 @@ class NativeBuilder:
         self._choices: dict[NodeKey, ChoiceOperator] = {}
         self._flow_start_task_id = f"{group_id}.start" if group_id else "start"
 
-    def build(self, param_constants: Mapping[str, str]) -> None:
-        """Build all tasks and their edges; the same tree gives the same tasks."""
+    def build(self, param_constants: Mapping[str, str]) -> FlowBeginOperator:
+        """Build all tasks and their edges, and return ``start``; the same tree gives the same tasks."""
         options = self._options
         start = FlowBeginOperator(
             task_id="start",
@@ -116,6 +116,7 @@ class NativeBuilder:
         self._build_level((), start)
         if start.get_closest_mapped_task_group() is not None:
             keep_to_followed_ways([*self._first.values(), *self._last.values()])
+        return start
 
     def _build_level(self, path: NodeKey, start: Any) -> Any:
         """Build the tasks of a level and their edges, and return the last of them."""

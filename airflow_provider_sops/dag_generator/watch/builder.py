@@ -64,8 +64,8 @@ class WatchBuilder:
             key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
         )
 
-    def build(self, param_constants: Mapping[str, str]) -> None:
-        """Build all tasks and their edges; the same tree gives the same tasks."""
+    def build(self, param_constants: Mapping[str, str]) -> FlowStartOperator:
+        """Build all tasks and their edges, and return ``start``; the same tree gives the same tasks."""
         options = self._options
         start = FlowStartOperator(
             task_id="start",
@@ -90,6 +90,7 @@ class WatchBuilder:
         show_kind(flow, FLOW)
         early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
         start.set_downstream([flow, *early])
+        return start
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]
