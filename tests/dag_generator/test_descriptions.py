@@ -19,7 +19,7 @@ from airflow_provider_sops.dag_generator.descriptions import MOST_DESCRIBED_NODE
 from tests.dag_generator.flow_trees import GATEWAYS, required, short, tree
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree
-from tests.sops.builders import constant, password, subprocess
+from tests.sops.builders import activity, constant, password, subprocess
 
 if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.options import Mode
@@ -174,9 +174,25 @@ class TestDocumentation:
     def test_a_task_tells_of_its_node(self, mode: Mode) -> None:
         dag = dag_of(deploying(), mode, converters=ConverterRegistry() if mode == "native" else None)
         (build,) = (task for task in dag.tasks if short(task.task_id) == "build")
-        html = rendered(build.doc_md)
-        for fact in ("Node: build", "Kind: job_execute_task", "Stage: Stage 1", "Id in SOPS: build"):
-            assert f"<li>{fact}</li>" in html
+        assert rendered(build.doc_md) == "<p>Id in SOPS: build, plugin version legacy, stage Stage 1.</p>\n"
+
+    def test_a_task_tells_how_sops_treats_its_node(self) -> None:
+        settings = {
+            "optional": True,
+            "error_ignorable": True,
+            "auto_retry": {"enable": True, "interval": 5, "times": 3},
+            "timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail"},
+        }
+        (node,) = (
+            task for task in dag_of(tree("s > a > e", nodes={"a": activity("a", **settings)})).tasks if task.doc_md
+        )
+        assert (node.doc_md or "").partition(", optional, ")[2] == (
+            "its failures are ignored, SOPS retries it 3 times, every 5 s, stopped after 60 s."
+        )
+
+    def test_a_gateway_has_no_documentation_since_airflow_shows_what_it_is(self) -> None:
+        documented = {short(task.task_id) for task in dag_of(deploying()).tasks if task.doc_md}
+        assert documented == {"build", "deploy", "timer", "sub.check"}
 
     def test_documentation_of_the_author_stays(self) -> None:
         dag = dag_of(deploying(), doc_md="mine", node_args={"build": {"doc_md": "my node"}})

@@ -1,8 +1,9 @@
 """Snapshots: a template as it was at one moment, to be kept beside DAG files.
 
 A snapshot is a JSON object: which template of which SOPS it shows, the address of its page if that is known, the hash
-of its content, and the tree with its subprocesses unfolded. It does not say when it was taken, so that an unchanged template gives the same file again. The
-values of password constants are emptied, in every subprocess, and marked by ``value_emptied``.
+of its content, and the tree with its subprocesses unfolded. It does not say when it was taken, so that an unchanged
+template gives the same file again. The values of password constants are emptied, in every subprocess, and marked by
+``value_emptied``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Snapshot:
     :param recorded_hash: of the tree when the snapshot was taken, as that version of this package computed it; empty if
         it is not known.
     :param tree: the tree, without passwords.
-    :param template_url: the template's page in SOPS; empty if it is not known. Not part of the content that is compared.
+    :param template_url: the template's page in SOPS; empty if it is not known. It does not count in comparisons.
     """
 
     template_id: int | None

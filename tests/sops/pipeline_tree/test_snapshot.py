@@ -77,7 +77,9 @@ def test_the_address_of_the_templates_page_is_kept_but_not_compared() -> None:
     assert not read_snapshot(content).was_edited
 
 
-@pytest.mark.parametrize("url", [None, 7, [], "/template/view/", "javascript:alert(1)", "https://user:pw@sops.example/"])
+@pytest.mark.parametrize(
+    "url", [None, 7, [], "/template/view/", "javascript:alert(1)", "https://user:pw@sops.example/"]
+)
 def test_only_the_address_of_a_page_is_read(url: Any) -> None:
     content = snapshot(web_tree((Task(),))).to_dict()
     content["template"]["url"] = url
