@@ -108,6 +108,7 @@ def test_a_template(path: Path, mode: Mode) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(900)
 def test_every_process_builds_the_same_dags() -> None:
     """Each process orders sets in its own way; a DAG that changes with that would get new versions for ever."""
 
