@@ -212,7 +212,7 @@ def _hint(raw: Mapping[str, Any], default: Any, schema: Mapping[str, Any]) -> st
         return f"JSON, as SOPS has it for {_short(kind)}: an object with {_joined(list(default))}." if default else ""
     pattern = read_text(raw.get("validation"))
     if pattern and "pattern" not in schema and isinstance(default, str) and len(pattern) <= _LONGEST_NAME:
-        return f"In SOPS its form: {pattern}"
+        return f"SOPS accepts only what matches {pattern}"
     return ""
 
 
