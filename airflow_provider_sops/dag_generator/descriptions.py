@@ -37,6 +37,8 @@ MOST_DESCRIBED_NODES = 500
 _MOST_ROWS = 100
 _LONGEST_CELL = 80
 _LONGEST_KIND = 100
+#: SOPS's word for a plugin without versions.
+_UNVERSIONED = "legacy"
 _SPECIAL = str.maketrans({character: f"&#{ord(character)};" for character in "\\`*_{}[]<>#|~&!$^=\"'"})
 
 
@@ -81,7 +83,7 @@ def _node_description(tree: PipelineTree, node: Node) -> str | None:
     if len(tree.nodes) > MOST_DESCRIBED_NODES or not isinstance(node, Activity):
         return None
     facts = [f"Id in SOPS: {escaped(node.id)}"]
-    if node.component is not None and node.component.version:
+    if node.component is not None and node.component.version not in ("", _UNVERSIONED):
         facts.append(f"plugin version {escaped(node.component.version)}")
     if node.stage_name:
         facts.append(f"stage {escaped(node.stage_name)}")

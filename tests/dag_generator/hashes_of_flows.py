@@ -16,7 +16,8 @@ from airflow_provider_sops.dag_generator import SopsDag
 
 def main() -> None:
     """Print one JSON object: hashes by file and mode."""
-    print(json.dumps({f"{path} {mode}": dag_hash(path, mode) for path in sys.argv[1:] for mode in ("watch", "native")}))
+    hashes = {f"{path} {mode}": dag_hash(path, mode) for path in sys.argv[1:] for mode in ("watch", "native")}
+    sys.stdout.write(f"{json.dumps(hashes)}\n")
 
 
 def dag_hash(path: str, mode: Any) -> str:

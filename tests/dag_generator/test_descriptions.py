@@ -174,7 +174,7 @@ class TestDocumentation:
     def test_a_task_tells_of_its_node(self, mode: Mode) -> None:
         dag = dag_of(deploying(), mode, converters=ConverterRegistry() if mode == "native" else None)
         (build,) = (task for task in dag.tasks if short(task.task_id) == "build")
-        assert rendered(build.doc_md) == "<p>Id in SOPS: build, plugin version legacy, stage Stage 1.</p>\n"
+        assert rendered(build.doc_md) == "<p>Id in SOPS: build, stage Stage 1.</p>\n"
 
     def test_a_task_tells_how_sops_treats_its_node(self) -> None:
         settings = {
@@ -182,12 +182,14 @@ class TestDocumentation:
             "error_ignorable": True,
             "auto_retry": {"enable": True, "interval": 5, "times": 3},
             "timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail"},
+            "component": {"code": "x", "version": "v2.0", "data": {}},
         }
         (node,) = (
             task for task in dag_of(tree("s > a > e", nodes={"a": activity("a", **settings)})).tasks if task.doc_md
         )
-        assert (node.doc_md or "").partition(", optional, ")[2] == (
-            "its failures are ignored, SOPS retries it 3 times, every 5 s, stopped after 60 s."
+        assert node.doc_md == (
+            "Id in SOPS: a, plugin version v2.0, optional, its failures are ignored,"
+            " SOPS retries it 3 times, every 5 s, stopped after 60 s."
         )
 
     def test_a_gateway_has_no_documentation_since_airflow_shows_what_it_is(self) -> None:
