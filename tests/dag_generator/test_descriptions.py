@@ -177,7 +177,7 @@ class TestDocumentation:
         assert rendered(build.doc_md) == "<p>Id in SOPS: build, stage Stage 1.</p>\n"
 
     def test_a_task_tells_how_sops_treats_its_node(self) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "optional": True,
             "error_ignorable": True,
             "auto_retry": {"enable": True, "interval": 5, "times": 3},
