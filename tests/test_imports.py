@@ -66,7 +66,8 @@ def test_parsing_a_dag_file_brings_nothing_that_only_a_running_task_needs() -> N
     loaded = modules_after(f"from {package}.operators.sops import *; from {package}.sensors.sops import *")
 
     assert {f"{package}.operators.sops.run", f"{package}.sensors.sops"} <= loaded
-    late = ("hooks.sops", "polling", "sops.models", "sops.pipeline_tree", "triggers", "waiting")
+    waits = tuple(f"waiting.{name}" for name in ("event", "follow", "model", "outage", "repeat"))
+    late = ("hooks.sops", "polling", "sops.models", "sops.pipeline_tree", "triggers", *waits)
     assert {name for name in loaded for part in late if f"{name}.".startswith(f"{package}.{part}.")} == set()
 
 

@@ -170,11 +170,15 @@ class WatchBuilder:
         sources = [edge.source for edge in graph.incoming[key] if not edge.is_back]
         return loop is not None and any(graph.loop_of.get(source) == loop for source in sources)
 
-    def _is_mirror_at_once(self, key: NodeKey) -> bool:
-        return self._begins_with_the_flow(key) and (self._options.pace == "free" or key not in self._tree.levels)
+    def _begins_at_once(self, key: NodeKey) -> bool:
+        """Whether a mirror, or each first mirror of a subprocess, waits for no other one."""
+        if key in self._tree.levels:
+            # Inside a loop nothing is before the first nodes of a subprocess but its own start.
+            return self._options.pace == "free" or key in self._tree.graph.loop_of
+        return self._begins_with_the_flow(key)
 
     def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
-        if edge.is_back or (self._only_all_success and self._is_mirror_at_once(edge.target)):
+        if edge.is_back or (self._only_all_success and self._begins_at_once(edge.target)):
             return
         source, target = self._tasks.get(edge.source), self._tasks.get(edge.target)
         if target is None:
