@@ -16,7 +16,6 @@ from airflow_provider_sops.hooks.connection_form import field_behaviour, form_wi
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
-from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.version_compat import mask_secret
 
@@ -99,8 +98,7 @@ class EnosHook(SessionHook):
         :raises EnosInvalidParameterError: there is no such call, or a parameter is invalid; nothing was sent.
         :raises EnosError: the call failed.
         """
-        rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
-        return self._retrying(rules)(self.call_once, api, **parameters)
+        return self._again(api, lambda: self.call_once(api, **parameters), repeatable=endpoint(api).repeatable)
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
@@ -154,10 +152,8 @@ class EnosHook(SessionHook):
     update_and_trigger_flow = blocking(calls.update_and_trigger_flow)
 
     def _token(self, refused: AccessToken | None = None) -> AccessToken:
-        rules = retry_rules(GET_TOKEN.name, repeatable=GET_TOKEN.repeatable, log=log)
-
         def ask(to_replace: AccessToken | None) -> AccessToken:
-            return self._retrying(rules)(self._ask_for_token, to_replace)
+            return self._again(GET_TOKEN.name, lambda: self._ask_for_token(to_replace), repeatable=GET_TOKEN.repeatable)
 
         return enos_tokens.obtain(enos_tokens.TokenKey.of(self.connection), ask, refused)
 

@@ -11,7 +11,6 @@ from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.errors import ServiceError
-from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
@@ -96,8 +95,7 @@ class SopsHook(SessionHook):
         :raises SopsError: the call failed.
         """
         request = self.connection.request(api, parameters, fresh=fresh)
-        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
-        return self._retrying(rules)(self._send, request)
+        return self._again(request.api, lambda: self._send(request), repeatable=request.repeatable)
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""

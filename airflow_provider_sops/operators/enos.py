@@ -258,7 +258,7 @@ class EnosTriggerFlowOperator(BaseOperator):
         ti.xcom_push(key=INSTANCE_STATUS_XCOM_KEY, value=result.status)
         if result.outcome == Outcome.TIMED_OUT and self.cancel_on_kill:
             try:
-                cancel_flow_instance(self.hook, instance_id, self.log)
+                cancel_flow_instance(self.hook, instance_id)
             except EnosError:
                 self.log.error("Instance %s timed out, but it is not stopped and may still run.", instance_id)
                 raise
