@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
-from airflow_provider_sops.enos.errors import EnosTokenRefusedError
+from airflow_provider_sops.enos.errors import EnosAuthError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
@@ -56,6 +56,8 @@ class EnosHook(SessionHook):
     default_conn_name = "enos_default"
     conn_type = "enos"
     hook_name = "EnOS"
+    service = "EnOS"
+    credentials_refused = EnosAuthError
 
     def __init__(
         self,
@@ -102,7 +104,12 @@ class EnosHook(SessionHook):
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
-        return call.result(self.call(call.api, **call.parameters))
+        # An answer that cannot be read is a missing one.
+        return self._again(
+            call.api,
+            lambda: call.result(self.call_once(call.api, **call.parameters)),
+            repeatable=endpoint(call.api).repeatable,
+        )
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS without retries, except once with a new token if the token was rejected."""

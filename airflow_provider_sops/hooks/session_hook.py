@@ -6,20 +6,21 @@ import contextlib
 import functools
 import logging
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import tenacity
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.service.transport import new_session
 from airflow_provider_sops.waiting.model import DeadlineReachedError
 from airflow_provider_sops.waiting.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Self
+    from typing import NoReturn, Self
 
     import requests
 
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 class SessionHook(BaseHook):
     """A hook with one pooled HTTP session, opened by the first call; as a context manager it closes the session."""
 
+    #: The service, for logs, and its error for refused credentials.
+    service: ClassVar[str] = "The server"
+    credentials_refused: ClassVar[type[ServiceError]] = ServiceError
     #: How the calls of a run bear outages; ``None``: each is tried a few times.
     patience: Patience | None = None
     _session: requests.Session | None = None
@@ -69,6 +73,29 @@ class SessionHook(BaseHook):
         finally:
             self._deadline, self._is_within = before
 
+    def be_patient(
+        self,
+        max_outage_seconds: float,
+        task_log: Any,
+        *,
+        may_be_running: Callable[[], bool] = lambda: False,
+        leave: Callable[[], NoReturn] | None = None,
+    ) -> Patience:
+        """Let all calls from now on bear outages, and return the account of them.
+
+        :param task_log: the log of the Airflow task.
+        :param max_outage_seconds: as of ``Patience``; and so are the others.
+        """
+        self.patience = Patience(
+            self.service,
+            max_outage_seconds,
+            lambda line: task_log.log(line.level, "%s", log_entry(line.text)),
+            credentials_refused=self.credentials_refused,
+            may_be_running=may_be_running,
+            leave=leave,
+        )
+        return self.patience
+
     def bear(self, call: str, act: Callable[[], _T]) -> _T:
         """Do something that does no harm twice, again while its answer is lost: as long as the run's patience says.
 
@@ -77,7 +104,7 @@ class SessionHook(BaseHook):
         :param call: its name, for the log.
         """
         patience = self.patience or Patience(
-            "The server", _BRIEF_SECONDS, lambda line: log.log(line.level, "%s", line.text)
+            self.service, _BRIEF_SECONDS, lambda line: log.log(line.level, "%s", line.text)
         )
         return patience.bear(call, act)
 

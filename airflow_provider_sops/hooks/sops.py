@@ -14,7 +14,7 @@ from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
-from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError
 from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import mask_secret
 
@@ -53,6 +53,8 @@ class SopsHook(SessionHook):
     default_conn_name = "sops_default"
     conn_type = "sops"
     hook_name = "BlueKing SOPS"
+    service = "SOPS"
+    credentials_refused = SopsAuthError
 
     def __init__(
         self,
@@ -99,7 +101,9 @@ class SopsHook(SessionHook):
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
-        return call.result(self.call(call.api, fresh=call.fresh, **call.parameters))
+        request = self.connection.request(call.api, call.parameters, fresh=call.fresh)
+        # An answer that cannot be read is a missing one.
+        return self._again(call.api, lambda: call.result(self._send(request)), repeatable=request.repeatable)
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call SOPS without retries."""

@@ -7,6 +7,7 @@ held for a minute at most; the triggerer waits for the rest.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -18,7 +19,7 @@ from airflow_provider_sops.waiting.follow import steady_clock
 from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _T = TypeVar("_T")
 
@@ -76,13 +77,29 @@ class Patience:
             try:
                 result = act()
             except ServiceError as error:
-                if not self._is_outage(error):
-                    self._answered(call)
-                    raise
                 attempt += 1
-                if not may_repeat(error) or self._is_too_long(call, error, attempt):
+                if self._is_outage(error) and not may_repeat(error):
                     raise
-                self._pause(call, error, attempt)
+                pause = self._pause_after(call, error, attempt)
+                if pause is None:
+                    raise
+                self.sleep(pause)
+            else:
+                self._answered(call)
+                return result
+
+    async def bear_async(self, call: str, act: Callable[[], Awaitable[_T]]) -> _T:
+        """Do the same in the triggerer, without blocking the event loop."""
+        attempt = 0
+        while True:
+            try:
+                result = await act()
+            except ServiceError as error:
+                attempt += 1
+                pause = self._pause_after(call, error, attempt)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
             else:
                 self._answered(call)
                 return result
@@ -90,27 +107,32 @@ class Patience:
     def _is_outage(self, error: ServiceError) -> bool:
         return error.is_outage or (isinstance(error, self.credentials_refused) and self.may_be_running())
 
-    def _is_too_long(self, call: str, error: ServiceError, attempt: int) -> bool:
+    def _pause_after(self, call: str, error: ServiceError, attempt: int) -> float | None:
+        """Return the pause before the next try; ``None`` if there is none."""
+        if not self._is_outage(error):
+            self._answered(call)
+            return None
         now = self.clock()
         if not self.since:
             self.tell(self._beginning(call, error))
         lasted = now - self.since.setdefault(call, now)
-        self._here_since.setdefault(call, now)
-        if attempt >= _FEWEST_TRIES and lasted >= self.max_outage_seconds:
-            self._has_given_up = True
-        # What was begun because of this call must not bear as much again.
-        return self._has_given_up
-
-    def _pause(self, call: str, error: ServiceError, attempt: int) -> None:
-        growing = _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10)
-        longest = _LONGEST_PAUSES_SECONDS[self.leave is None]
-        # Many tasks must not come back in step.
-        pause = min(growing, longest) * random.uniform(0.8, 1.2)  # noqa: S311
-        asked_for: float | None = getattr(error, "retry_after_seconds", None)
-        pause = pause if asked_for is None else asked_for
-        if self.leave is not None and self.clock() - self._here_since[call] + pause > WORKER_SECONDS:
+        here_since = self._here_since.setdefault(call, now)
+        # What was begun because of a call that was given up must not bear as much again.
+        self._has_given_up |= attempt >= _FEWEST_TRIES and lasted >= self.max_outage_seconds
+        if self._has_given_up:
+            return None
+        pause = self._next_pause(error, attempt)
+        if self.leave is not None and now - here_since + pause > WORKER_SECONDS:
             self.leave()
-        self.sleep(pause)
+        return pause
+
+    def _next_pause(self, error: ServiceError, attempt: int) -> float:
+        asked_for: float | None = getattr(error, "retry_after_seconds", None)
+        if asked_for is not None:
+            return asked_for
+        growing = _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10)
+        # Many tasks must not come back in step.
+        return min(growing, _LONGEST_PAUSES_SECONDS[self.leave is None]) * random.uniform(0.8, 1.2)  # noqa: S311
 
     def _answered(self, call: str) -> None:
         began = self.since.pop(call, None)

@@ -58,6 +58,7 @@ class Result:
     seed: int
     runs: int = 0
     faults: int = 0
+    outages: int = 0
     violations: Counter[Kind] = field(default_factory=Counter)
     granted: Counter[Granted] = field(default_factory=Counter)
     stories: list[str] = field(default_factory=list)
@@ -70,7 +71,8 @@ class Result:
         exceptions = ", ".join(f"{self.granted[name]} {name}" for name in Granted)
         return (
             f"{self.runs} runs, {self.faults} faults injected, {found[Kind.DUPLICATE]} duplicates, "
-            f"{found[Kind.ORPHAN]} orphans, {found[Kind.LOST]} lost, {found[Kind.LEAK]} leaks "
+            f"{found[Kind.ORPHAN]} orphans, {found[Kind.LOST]} lost, {found[Kind.LEAK]} leaks, "
+            f"{self.outages} outages, {found[Kind.BURNT]} tries burnt by outages shorter than max_outage_seconds "
             f"(exceptions: {exceptions}; seed {self.seed}, {self.seconds:.0f} s)"
         )
 
@@ -147,7 +149,7 @@ class Campaign:
 
     def _prepare(self, plan: RunPlan) -> _Run:
         story = Story()
-        traffic = Traffic(plan.random_for("faults"), plan.fault_rate, plan.fault_budget, story)
+        traffic = Traffic(plan.random_for("faults"), plan.fault_rate, plan.fault_budget, story, plan.outage)
         return _Run(plan, story, traffic, self._proxy.gateway_for(plan.name, traffic))
 
     def _connections(self, runs: list[_Run]) -> dict[str, str]:
@@ -183,6 +185,7 @@ class Campaign:
             with self._lock:
                 self._living.discard(story)
                 self._result.faults += traffic.injected + life.blows
+                self._result.outages += len(traffic.outages)
         self._proxy.let_all_land(plan.name)
         evidence = self._evidence(plan, life, ending, surprise, self._settled(keyword.keyword), traffic)
         for task in evidence.tasks:
@@ -213,7 +216,8 @@ class Campaign:
             texts=[*life.kept.texts, *(("log", text) for text in life.story.logged)],
             # The parts that no escaping changes.
             secrets=(self._sops.app_secret.rpartition("=")[2], plan.secret_constant.rpartition("+")[2]),
-            refusals=tuple(self._refusals),
+            refusals=(*self._refusals, *traffic.outages),
+            burnt=life.burnt,
             surprise=surprise,
         )
 

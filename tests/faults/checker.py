@@ -1,8 +1,9 @@
 """Whether a run kept what the provider promises, judged by what really ran in SOPS.
 
-A promise is broken in one of four ways. *Duplicate*: the flow ran twice, or a later task ran beside an earlier one.
+A promise is broken in one of five ways. *Duplicate*: the flow ran twice, or a later task ran beside an earlier one.
 *Orphan*: something is alive in SOPS that nobody in Airflow answers for. *Lost*: Airflow says something else of the end
-than SOPS. *Leak*: a secret is where people can read it.
+than SOPS. *Leak*: a secret is where people can read it. *Burnt*: an outage that was shorter than ``max_outage_seconds``
+has cost a try.
 
 Some things no client can prevent. These *exceptions* are counted by name, and granted only where the requests that
 were made prove them.
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     ORPHAN = "orphan"
     LOST = "lost"
     LEAK = "leak"
+    BURNT = "burnt"
 
 
 class Granted(StrEnum):
@@ -63,6 +65,7 @@ class Evidence:
     :param outputs: of the task that the last try names, as SOPS gives them; ``None`` unless it is FINISHED.
     :param texts: what was logged, shown or stored, with where.
     :param secrets: texts that none of them may hold.
+    :param burnt: the errors of tries that an outage has ended.
     """
 
     plan: RunPlan
@@ -76,6 +79,7 @@ class Evidence:
     secrets: Sequence[str]
     refusals: Sequence[tuple[datetime, datetime]] = ()
     surprise: BaseException | None = None
+    burnt: Sequence[str] = ()
 
 
 @dataclass
@@ -91,6 +95,7 @@ def judge_run(evidence: Evidence) -> Judgement:
     judgement = Judgement()
     judgement.violations += [(Kind.DUPLICATE, text) for text in _duplicates(evidence.tasks)]
     judgement.violations += [(Kind.LEAK, text) for text in _leaks(evidence)]
+    judgement.violations += [(Kind.BURNT, text) for text in evidence.burnt]
     if evidence.surprise is not None:
         judgement.violations.append((Kind.LOST, f"an exception that Airflow does not expect: {evidence.surprise!r}"))
     elif evidence.ending is None:
@@ -206,7 +211,7 @@ def _judge_failure(evidence: Evidence, ending: Ending, final: RanTask | None, ju
         return
     if _was_revived(final, ending.at):
         return
-    if ending.out_of_retries and _is_outage(ending.error):
+    if ending.out_of_retries and is_outage(ending.error):
         judgement.granted.append(Granted.OUT_OF_RETRIES)
         return
     kind = Kind.LOST if final.is_over else Kind.ORPHAN
@@ -222,7 +227,7 @@ def _was_revived(task: RanTask, since: datetime) -> bool:
     )
 
 
-def _is_outage(error: BaseException | None) -> bool:
+def is_outage(error: BaseException | None) -> bool:
     """Whether a request that brought no answer of SOPS's is the reason."""
     cause = None if error is None else error.__cause__
     return isinstance(cause, SopsError) and (

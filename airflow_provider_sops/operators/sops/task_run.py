@@ -17,8 +17,7 @@ from airflow_provider_sops.operators.sops.joining import Joining
 from airflow_provider_sops.operators.sops.person_needed import call_for_person
 from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_task
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-from airflow_provider_sops.service.text import log_entry
-from airflow_provider_sops.sops.errors import SopsAuthError, SopsError
+from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.site import site_of
@@ -30,7 +29,6 @@ from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from airflow_provider_sops.task_instance.xcom import push_state
-from airflow_provider_sops.waiting.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,11 +103,9 @@ class SopsTaskRun:
         self._retire_until: float | None = None
         self._event: Mapping[str, Any] | None = None
         self._earlier = EarlierTasks(hook, log)
-        self._patience = hook.patience = Patience(
-            "SOPS",
+        self._patience = hook.be_patient(
             settings.max_outage_seconds,
-            lambda line: log.log(line.level, "%s", log_entry(line.text)),
-            credentials_refused=SopsAuthError,
+            log,
             may_be_running=lambda: self._may_be_running,
             leave=self._leave_during_outage if settings.deferrable else None,
         )
