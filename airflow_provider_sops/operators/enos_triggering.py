@@ -128,7 +128,7 @@ class FlowTriggering:
 
     def _look_up(self, error: EnosError) -> str:
         """Look for the instance of a trigger that was not answered; EnOS may need a moment to show it."""
-        deadline = self._clock() + _LOOK_UP_SECONDS
+        deadline: float | None = None
         while True:
             try:
                 found = self._find(self._slots.try_number)
@@ -139,6 +139,8 @@ class FlowTriggering:
             if found is not None:
                 self._log.info("EnOS has instance %s for the trigger that was not answered.", found)
                 return found
+            # An outage of the search itself does not count.
+            deadline = self._clock() + _LOOK_UP_SECONDS if deadline is None else deadline
             if self._clock() >= deadline:
                 raise error
             self._sleep(_LOOK_UP_PAUSE_SECONDS)

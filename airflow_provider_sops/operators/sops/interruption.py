@@ -21,6 +21,7 @@ class Interruption:
     :param overcome: marks of the failures whose nodes this try has retried.
     :param retire_until: how long the nodes of revoked tasks are waited for, in seconds since the epoch.
     :param event: how the wait ended, as its trigger has told; ``None`` before that.
+    :param deadline: of a sensor, in seconds since the epoch.
     """
 
     outages: Mapping[str, float] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Interruption:
     overcome: tuple[str, ...] = ()
     retire_until: float | None = None
     event: Mapping[str, Any] | None = None
+    deadline: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON data."""
@@ -52,4 +54,5 @@ class Interruption:
             overcome=tuple(map(read_text, read_list(data.get("overcome")))),
             retire_until=data.get("retire_until"),
             event=None if event is None else read_mapping(event),
+            deadline=data.get("deadline"),
         )
