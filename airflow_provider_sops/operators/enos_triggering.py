@@ -133,7 +133,7 @@ class FlowTriggering:
             try:
                 found = self._find(self._slots.try_number)
             except EnosError as failure:
-                if not failure.temporary:
+                if not failure.is_outage:
                     raise
                 found = None
             if found is not None:
