@@ -59,6 +59,7 @@ class Patience:
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = field(default_factory=steady_clock)
     _here_since: dict[str, float] = field(default_factory=dict, init=False)
+    _under_way: set[str] = field(default_factory=set, init=False)
     _has_given_up: bool = field(default=False, init=False)
 
     def bear(
@@ -69,24 +70,31 @@ class Patience:
         :param call: its name, under which the account is kept.
         :param act: does it once.
         :param may_repeat: whether it can be done again after an error without acting twice. If not, the error is
-            raised, and the account stays open until whoever knows more calls ``bear`` with the same name.
+            raised, for a ``bear`` of the same name around this one, which first looks what has become of it.
         :raises ServiceError: an answer, or the last error of an outage that was too long.
         """
-        attempt = 0
-        while True:
-            try:
-                result = act()
-            except ServiceError as error:
-                attempt += 1
-                if self._is_outage(error) and not may_repeat(error):
-                    raise
-                pause = self._pause_after(call, error, attempt)
-                if pause is None:
-                    raise
-                self.sleep(pause)
-            else:
-                self._answered(call)
-                return result
+        is_part, attempt = call in self._under_way, 0
+        self._under_way.add(call)
+        try:
+            while True:
+                try:
+                    result = act()
+                except ServiceError as error:
+                    attempt += 1
+                    if self._is_outage(error) and not may_repeat(error):
+                        if is_part:
+                            self._note(call, error)
+                        raise
+                    pause = self._pause_after(call, error, attempt)
+                    if pause is None:
+                        raise
+                    self.sleep(pause)
+                else:
+                    self._answered(call)
+                    return result
+        finally:
+            if not is_part:
+                self._under_way.discard(call)
 
     async def bear_async(self, call: str, act: Callable[[], Awaitable[_T]]) -> _T:
         """Do the same in the triggerer, without blocking the event loop."""
@@ -112,19 +120,25 @@ class Patience:
         if not self._is_outage(error):
             self._answered(call)
             return None
-        now = self.clock()
-        if not self.since:
-            self.tell(self._beginning(call, error))
-        lasted = now - self.since.setdefault(call, now)
-        here_since = self._here_since.setdefault(call, now)
+        now = self._note(call, error)
+        lasted = now - self.since[call]
         # What was begun because of a call that was given up must not bear as much again.
         self._has_given_up |= attempt >= _FEWEST_TRIES and lasted >= self.max_outage_seconds
         if self._has_given_up:
             return None
         pause = self._next_pause(error, attempt)
-        if self.leave is not None and now - here_since + pause > WORKER_SECONDS:
+        if self.leave is not None and now - self._here_since[call] + pause > WORKER_SECONDS:
             self.leave()
         return pause
+
+    def _note(self, call: str, error: ServiceError) -> float:
+        """Open the account of a call, unless it is, and return the time."""
+        now = self.clock()
+        if not self.since:
+            self.tell(self._beginning(call, error))
+        self.since.setdefault(call, now)
+        self._here_since.setdefault(call, now)
+        return now
 
     def _next_pause(self, error: ServiceError, attempt: int) -> float:
         asked_for: float | None = getattr(error, "retry_after_seconds", None)

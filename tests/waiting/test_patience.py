@@ -136,6 +136,21 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
     assert service.now == 1007
 
 
+def test_a_lost_answer_and_the_search_for_what_became_of_it_are_one_outage() -> None:
+    service = Service(outage_seconds=60)
+    patient = service.patience()
+
+    def create_and_search() -> str:
+        try:
+            return patient.bear("create_task", service, may_repeat=lambda _: False)
+        except ServiceError:
+            patient.bear("get_task_list", service)
+            raise
+
+    assert patient.bear("create_task", create_and_search) == "answer"
+    assert [text.partition(" ")[2][:20] for text in service.told] == ["gives no usable answ", "answers again after "]
+
+
 class TestLeaving:
     def test_a_worker_is_held_for_a_minute_at_most(self) -> None:
         service = Service(outage_seconds=4000)
