@@ -102,7 +102,7 @@ class AirflowLife:
         self.kept = Kept()
         self.ti = LivingTaskInstance(run_id=run_id, max_tries=plan.retries)
         self.blows = 0
-        self.burnt: list[str] = []
+        self.burnt: list[tuple[datetime, str]] = []
         self.before_clear: Callable[[], None] = lambda: None
         self._conn_id = sops_conn_id
         self._requests = 0
@@ -176,7 +176,7 @@ class AirflowLife:
                 self.story.tell("airflow", f"{type(error).__name__}: {error}")
                 cause = error.__cause__
                 if (isinstance(cause, SopsError) and cause.is_outage) or "no usable answer for" in str(error):
-                    self.burnt.append(str(error))
+                    self.burnt.append((datetime.now(UTC), str(error)))
                 may_help = not isinstance(error, AirflowFailException)
                 if may_help and self._has_retries():
                     return "again"

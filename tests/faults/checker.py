@@ -32,6 +32,8 @@ _NOT_YET = (3545000, 3599999)
 
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
+#: How long after its end an outage may still be the reason of a failure.
+_SOON_AFTER = timedelta(seconds=5)
 
 
 class Kind(StrEnum):
@@ -50,6 +52,7 @@ class Granted(StrEnum):
     REVOKE_REFUSED = "revoke refused while CREATED"
     KILLED_IN_OUTAGE = "kill during an outage"
     OUT_OF_RETRIES = "out of retries during an outage"
+    OUTAGE_TOO_LONG = "outage too long"
     LEFT_ALONE = "left alone as told"
 
 
@@ -65,7 +68,8 @@ class Evidence:
     :param outputs: of the task that the last try names, as SOPS gives them; ``None`` unless it is FINISHED.
     :param texts: what was logged, shown or stored, with where.
     :param secrets: texts that none of them may hold.
-    :param burnt: the errors of tries that an outage has ended.
+    :param burnt: the errors of tries that an outage has ended, with when.
+    :param long_outages: from when to when SOPS was gone for about as long as the run bears.
     """
 
     plan: RunPlan
@@ -79,7 +83,8 @@ class Evidence:
     secrets: Sequence[str]
     refusals: Sequence[tuple[datetime, datetime]] = ()
     surprise: BaseException | None = None
-    burnt: Sequence[str] = ()
+    burnt: Sequence[tuple[datetime, str]] = ()
+    long_outages: Sequence[tuple[datetime, datetime]] = ()
 
 
 @dataclass
@@ -95,7 +100,11 @@ def judge_run(evidence: Evidence) -> Judgement:
     judgement = Judgement()
     judgement.violations += [(Kind.DUPLICATE, text) for text in _duplicates(evidence.tasks)]
     judgement.violations += [(Kind.LEAK, text) for text in _leaks(evidence)]
-    judgement.violations += [(Kind.BURNT, text) for text in evidence.burnt]
+    for at, text in evidence.burnt:
+        if any(begun < at < ended + _SOON_AFTER for begun, ended in evidence.long_outages):
+            judgement.granted.append(Granted.OUTAGE_TOO_LONG)
+        else:
+            judgement.violations.append((Kind.BURNT, text))
     if evidence.surprise is not None:
         judgement.violations.append((Kind.LOST, f"an exception that Airflow does not expect: {evidence.surprise!r}"))
     elif evidence.ending is None:

@@ -63,6 +63,7 @@ FLOWS = (
     ),
 )
 _LONG_ENOUGH_SECONDS = 40.0
+MAX_OUTAGE_SECONDS = 30.0
 _NOT_LONG_ENOUGH_SECONDS = 3.0
 
 
@@ -186,7 +187,7 @@ def plan_run(seed: int, number: int) -> RunPlan:
         "timeout_seconds": _timeout(chance, is_short=is_short),
         "revoke_wait_seconds": 4,
         "check_constants": chance.random() < 0.7,
-        "max_outage_seconds": 30,
+        "max_outage_seconds": MAX_OUTAGE_SECONDS,
         **flow.arguments,
     }
     return RunPlan(

@@ -187,6 +187,6 @@ async def test_a_trigger_bears_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     async def ask() -> str:
         return service()
 
-    monkeypatch.setattr(patience.asyncio, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     assert await service.patience().bear_async("get_task_node_detail", ask) == "answer"
     assert len(service.told) == 2

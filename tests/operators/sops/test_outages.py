@@ -132,17 +132,15 @@ class Run:
     def to_its_end(self) -> Any:
         """Run until the try ends, and return what it returns."""
 
-        def work() -> Any:
-            return inspect.unwrap(SopsRunTaskOperator.execute)(self.operator(), self.ti.context)
-
+        event: dict[str, Any] | None = None
         while True:
+            operator = self.operator()
             try:
-                return work()
+                if event is None:
+                    return inspect.unwrap(SopsRunTaskOperator.execute)(operator, self.ti.context)
+                return operator.execute_complete(self.ti.context, event)
             except TaskDeferred as deferral:
                 event = self.wait(deferral)
-
-                def work(event: dict[str, Any] = event) -> Any:
-                    return self.operator().execute_complete(self.ti.context, event)
 
     def wait(self, deferral: TaskDeferred) -> dict[str, Any]:
         path, arguments = deferral.trigger.serialize()
