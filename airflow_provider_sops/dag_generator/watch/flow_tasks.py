@@ -163,7 +163,7 @@ class FlowOperator(SopsBaseOperator):
         start_task_id: str,
         retry_delay_seconds: float | None,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
         max_outage_seconds: Duration = 3600,
@@ -177,7 +177,9 @@ class FlowOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.retry_delay_seconds = retry_delay_seconds
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
@@ -231,7 +233,7 @@ class FlowOperator(SopsBaseOperator):
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
+        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

@@ -23,7 +23,7 @@ from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import elect
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.task_key import FoundTasks
-    from airflow_provider_sops.sops.wait_result import WaitPolicy
     from airflow_provider_sops.task_instance.log import TaskLog
     from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 
@@ -202,15 +201,24 @@ class SopsTaskRun:
         return detail
 
     def wait(self, detail: TaskDetail, *, deferrable: bool) -> WaitResult:
-        """Wait for the end of the SOPS task, in the triggerer or here.
+        """Wait for the end of the SOPS task: in the triggerer, once the settings' first seconds are over, or here.
 
         :param detail: the task as ``announce`` gave it.
         :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
         """
         policy = self._settings.policy(self._ti, time.time(), tuple(self._earlier.overcome))
-        if deferrable:
+        if not deferrable:
+            return self.follow(policy, detail)
+        if not self._settings.defer_after_seconds:
             self.defer(policy, nodes_to_tell_apart(detail))
-        return self.follow(policy, detail)
+        follower = TaskFollower(self._hook, self.sops_task_id, policy, self._log, detail=detail)
+        followed = follower.for_a_while(self._settings.defer_after_seconds)
+        if isinstance(followed, WaitPolicy):
+            self.defer(followed, nodes_to_tell_apart(detail))
+        if followed.outcome == Outcome.PERSON_NEEDED:
+            self._call_for_person(followed)
+            self.defer(policy.after_announcing(followed), nodes_to_tell_apart(detail))
+        return followed
 
     def follow(self, policy: WaitPolicy, detail: TaskDetail) -> WaitResult:
         """Wait here, and call for a person each time one is needed."""
@@ -219,7 +227,7 @@ class SopsTaskRun:
             self._call_for_person(result)
         return result
 
-    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> None:
+    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> NoReturn:
         """Wait in the triggerer, and go on in the operator's ``execute_complete``.
 
         :param human_nodes: the component codes of the nodes that wait for people, by node id.
@@ -240,6 +248,7 @@ class SopsTaskRun:
             ),
             method_name="execute_complete",
         )
+        raise AssertionError("the operator's defer has returned")
 
     def take_over(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from a trigger, and return the event of the wait; ``None`` if the run goes on from its beginning.
