@@ -188,6 +188,8 @@ def plan_run(seed: int, number: int) -> RunPlan:
         "revoke_wait_seconds": 4,
         "check_constants": chance.random() < 0.7,
         "max_outage_seconds": MAX_OUTAGE_SECONDS,
+        # Long enough for some flows to end before.
+        "defer_after_seconds": random.Random(f"{text}/defer").choice((0, 0, 0, 0.6)),
         **flow.arguments,
     }
     return RunPlan(

@@ -81,7 +81,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param revoke_on_kill: revoke the SOPS task when this task is ended by a person in Airflow or runs out of time.
         Default ``True``.
     :param revoke_wait_seconds: before another task is created, how long to wait until no node of a revoked one runs.
-        Default 300; then this task fails.
+        Default 300; then this task fails. With ``deferrable`` the triggerer waits.
     :param on_node_failed: with ``on_failed="wait"``, called with Airflow's context each time nodes have failed and
         a person is needed; ``context["exception"]`` names them. A callable, a notifier, or a list of them.
     """

@@ -14,16 +14,16 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator, earlier_tasks, exactly_once
 from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.polling import shared_connection
-from airflow_provider_sops.sops.errors import SopsConnectionError, SopsGatewayError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.triggers import sops_interruption, waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 from airflow_provider_sops.waiting import patience
+from tests.outage_network import NO_CONNECTION, PAGE, REDIRECT, Network, network_with_outages
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_until
 
@@ -36,68 +36,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 TRIGGERS: dict[str, Any] = {each.__name__: each for each in (SopsTaskTrigger, SopsOutageTrigger, SopsRevokedTrigger)}
-#: What every request meets during an outage.
-PAGE = SopsGatewayError("a page instead of an answer", http_status=200)
-REDIRECT = SopsGatewayError("a redirect instead of an answer", http_status=302, api="get_task_list")
-NO_CONNECTION = SopsConnectionError("connection refused", request_sent=False)
-
-
-@dataclass
-class Network:
-    """Lets requests through, until the ``nth`` for a call begins an outage of so many requests.
-
-    :param loses: whether SOPS still acts on the first of them.
-    """
-
-    api: str = ""
-    action: str = ""
-    nth: int = 1
-    failures: int = 0
-    loses: bool = False
-    error: ServiceError = PAGE
-    sent: list[str] = field(default_factory=list)
-    _left: int = 0
-    _seen: int = 0
-
-    def takes(self, request: Any) -> tuple[bool, bool]:
-        """Return whether SOPS gets a request, and whether its answer comes back."""
-        action = (request.body or {}).get("action", "") if isinstance(request.body, dict) else ""
-        self.sent.append(request.api)
-        if self.api == request.api and action in ("", self.action):
-            self._seen += 1
-            if self._seen == self.nth:
-                self._left = self.failures
-                if self.failures and self.loses:
-                    self._left -= 1
-                    return True, False
-        if self._left:
-            self._left -= 1
-            return False, False
-        return True, True
 
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
-    network = Network()
-    send, send_async = SopsHook._send, AsyncSopsClient._send
-
-    def through(hook: SopsHook, request: Any, **arguments: Any) -> Any:
-        reaches, returns = network.takes(request)
-        answer = send(hook, request, **arguments) if reaches else None
-        if not returns:
-            raise network.error
-        return answer
-
-    async def through_async(client: AsyncSopsClient, request: Any, read: Any) -> Any:
-        reaches, returns = network.takes(request)
-        answer = await send_async(client, request, read) if reaches else None
-        if not returns:
-            raise network.error
-        return answer
-
-    monkeypatch.setattr(SopsHook, "_send", through)
-    monkeypatch.setattr(AsyncSopsClient, "_send", through_async)
-    return network
+    return network_with_outages(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -285,7 +228,9 @@ class TestClear:
         first.to_its_end()
         revoked = first.ti.xcoms["sops_task_id"]
         _until_a_node_runs(hook, revoked)
-        cleared = Run(make(run_operator, deferrable=True, constants=constants).operator, first.ti.cleared())
+        cleared = Run(
+            make(run_operator, deferrable=True, defer_after_seconds=0, constants=constants).operator, first.ti.cleared()
+        )
         assert cleared.to_its_end()["who"] == "Bob"
         assert cleared.deferred == ["SopsRevokedTrigger", "SopsTaskTrigger"]
         assert hook.get_task_status(revoked, fresh=True).state == TaskState.REVOKED
