@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import SopsError
+from tests.faults.plan import MAX_OUTAGE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +33,8 @@ _NOT_YET = (3545000, 3599999)
 
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
-#: How long after its end an outage may still be the reason of a failure.
-_SOON_AFTER = timedelta(seconds=5)
+#: How long after its end an outage may still be a reason: the next one counts with it until the call is answered.
+_SOON_AFTER = timedelta(seconds=MAX_OUTAGE_SECONDS)
 
 
 class Kind(StrEnum):

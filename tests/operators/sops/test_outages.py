@@ -13,7 +13,6 @@ from unittest import mock
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
-from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator, earlier_tasks, exactly_once
 from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.polling import shared_connection
@@ -30,6 +29,7 @@ from tests.task_progress import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.models import TaskStatus
 
