@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -118,6 +119,7 @@ class RunSettings:
     revoke_wait_seconds: float = 300.0
     on_node_failed: OnNodeFailed = None
     wait_for_completion: bool = True
+    deferrable: bool = False
     flow_type: str = "common"
     failure_rest_seconds: float = 0.0
     always_fresh: bool = False
@@ -172,14 +174,21 @@ class RunSettings:
             revokes_when_out_of_time=self.revoke_on_kill,
         )
 
+    def execution_deadline(self, ti: Any) -> float | None:
+        """Return when a try has to end, so that there is time to revoke, in seconds since the epoch.
+
+        :param ti: the running task instance.
+        """
+        if self.execution_timeout is None:
+            return None
+        allowed = self.execution_timeout.total_seconds()
+        margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
+        began = ti.start_date.timestamp() if ti.start_date else time.time()
+        return float(began + allowed - margin)
+
     def _deadline(self, ti: Any, now: float) -> float | None:
-        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
-        if self.execution_timeout is not None:
-            allowed = self.execution_timeout.total_seconds()
-            margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
-            began = ti.start_date.timestamp() if ti.start_date else now
-            limits.append(began + allowed - margin)
-        return min(limits, default=None)
+        own = None if self.timeout_seconds is None else now + self.timeout_seconds
+        return min((limit for limit in (own, self.execution_deadline(ti)) if limit is not None), default=None)
 
 
 def check_choices(**given: str) -> None:
