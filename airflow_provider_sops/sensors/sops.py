@@ -59,7 +59,7 @@ class SopsBaseSensor(WaitingSensor):
         return hook_of(self)
 
     def _airflow_errors(self) -> AbstractContextManager[None]:
-        return airflow_errors(in_sensor=True)
+        return airflow_errors(self.log, only_follows=True)
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
         # Only a running task needs it, not a DAG file.

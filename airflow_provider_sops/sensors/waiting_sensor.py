@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_sops.service.durations import Duration, seconds
+from airflow_provider_sops.task_instance.log import tell_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ class WaitingSensor(BaseSensorOperator):
         with self._airflow_errors():
             awaited, result = self._from_event(event)
             if result.outcome == _TIMED_OUT:
-                raise AirflowSensorTimeout(str(awaited.error(result)))
+                raise AirflowSensorTimeout(tell_error(awaited.error(result), self.log))
             return awaited.conclude(context, result)
 
     def _find(self, context: Context) -> Awaited:

@@ -155,16 +155,19 @@ class SopsNodeTrigger(_SopsTrigger):
     async def follow(self) -> NodeResult:
         """Wait for the end of the node."""
         async with self._shared_wait() as part:
-            return await follow_node(part, self.node, self.policy, self.log)
+            return await follow_node(part, self.node, self.policy, self.log, self.task_url)
 
 
-async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog) -> NodeResult:
+async def follow_node(
+    part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog, task_url: str = ""
+) -> NodeResult:
     """Follow a node of a task to its end.
 
     :param part: the waiter's part in the shared poll.
     :param log: where changes are written.
+    :param task_url: the task's page in SOPS, for messages.
     """
     clock = steady_clock()
-    wait = NodeWait(node, policy, clock())
+    wait = NodeWait(node, policy, clock(), task_url)
     looks = SharedLooks(part, wait, log, node=node)
     return await follow_async(wait, looks, looks.tell, clock=clock)

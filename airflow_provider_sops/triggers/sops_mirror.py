@@ -135,7 +135,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         )
         async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=self.poll_interval_seconds) as wait:
             await self._push_link(task)
-            result = await follow_node(wait, node, policy, self.log)
+            result = await follow_node(wait, node, policy, self.log, task.task_url)
             try:
                 if result.outcome == NodeOutcome.NEVER_RUNS:
                     await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))

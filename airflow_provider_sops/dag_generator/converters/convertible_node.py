@@ -84,7 +84,8 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
         """
         if self.is_literal:
             return self.literal
-        with airflow_errors():
+        task: Any = context["task"]
+        with airflow_errors(task.log):
             try:
                 return self._mapped(render(self.value, self.level, self.read(context)))
             except SopsInvalidParameterError as error:

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferr
 
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments
@@ -114,8 +115,10 @@ class MirrorRun:
         inner_id = read_id(detail.data.outputs.get("task_id"))
         if inner_id is None and detail.state == TaskState.FAILED:
             error = self._secrets_of(mirrored.secrets_of(task)).error(path[-1], detail.data.ex_data)
+            around = self.tree.nodes.get(self.node.key[: -len(mirrored.key)] + subprocess) if self.tree else None
+            name = quoted(around.name) if around and around.name else path[-1]
             raise SopsTaskFailedError(
-                f"node {path[-1]} of SOPS task {task.sops_task_id} failed before it had started its subprocess:"
+                f"the subprocess around this node, {name} in SOPS task {task.sops_task_id}, failed before it had begun:"
                 f" {error}",
                 advice="Retry the node in SOPS, then clear this task.",
                 sops_task_id=task.sops_task_id,
@@ -147,7 +150,7 @@ class MirrorRun:
         If the trigger continues, it writes the changes to the log.
         """
         clock = steady_clock()
-        wait = NodeWait(node, policy, clock())
+        wait = NodeWait(node, policy, clock(), task.task_url)
         secrets = self._secrets_of(node.secrets_of)
         looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, clock=clock, secrets=secrets)
         lines: list[LogLine] = []
@@ -164,7 +167,12 @@ class MirrorRun:
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps, label=self._label(node.id))
+
+    def _label(self, node_id: str) -> str:
+        """Return the node's name in quotes, which is its task's name in Airflow; its id if it has none."""
+        task: Any = self.context["task"]
+        return quoted(getattr(task, "task_display_name", "") or node_id)
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs."""
