@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 #: What an error calls the limit of a wait.
 TIME_ALLOWED = "the time allowed for it"
 

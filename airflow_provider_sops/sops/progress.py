@@ -79,14 +79,14 @@ class NodeChange:
         lines = [str(self)]
         if self.waits_for_person:
             request = requests.get(self.node.id)
-            lines += [*(request.lines() if request else ()), "It goes on once somebody answers in SOPS:"]
-        elif self.node.state == TaskState.FAILED:
-            if not waits_for_repair:
-                return LogLine(lines[0], logging.WARNING)
-            lines.append("This task waits until the node is retried or skipped in SOPS:")
-        else:
+            lines += request.lines() if request else ()
+        elif self.node.state != TaskState.FAILED:
             return LogLine(lines[0])
-        return LogLine("\n".join([*lines, task_url or "(SOPS returned no address of the task)"]), logging.WARNING)
+        elif waits_for_repair:
+            lines.append("this task waits until somebody retries or skips the node in SOPS")
+        if task_url and (self.waits_for_person or waits_for_repair):
+            lines.append(task_url)
+        return LogLine("\n".join(lines), logging.WARNING)
 
 
 class Progress:
