@@ -66,7 +66,7 @@ def fail(airflow: Airflow, sops: Page, pictures: Pictures) -> None:
     airflow.expect_state("Failed")
     airflow.open_tab("Logs")
     expect(airflow.page.get_by_text('node "check the disk" FAILED')).to_be_visible()
-    airflow.fold_tracebacks()
+    expect(airflow.page.get_by_text("Retry or skip the node there").first).to_be_visible()
     pictures.take(airflow.page, "fail-airflow")
 
 

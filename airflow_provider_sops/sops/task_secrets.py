@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Stands for a text in which a password could not be found if it were there.
 WITHHELD = "(withheld: it may hold a password of the flow that cannot be told apart here; see the task in SOPS)"
-#: Outputs that the engine adds to those of each plugin.
+#: What the engine adds to the outputs of each plugin, and in part to the inputs.
 OUTPUTS_OF_ENGINE = ("_result", "_loop", "_inner_loop")
 
 

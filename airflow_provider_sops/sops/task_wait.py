@@ -319,8 +319,8 @@ class TaskWait:
         self._announced.update(failures)
         names = ", ".join(self._progress.label_of(node) for node in status.failed_nodes)
         text = (
-            f"the flow has failed at {names}; this task waits up to {rest:g} s for a retry of the failed node, here by "
-            "its own task or in SOPS, and then fails"
+            f"the flow has failed at {names}; this task waits up to {rest:g} s for a retry, by the node's own task or "
+            "in SOPS, and then fails"
         )
         return [LogLine(text, logging.WARNING)]
 

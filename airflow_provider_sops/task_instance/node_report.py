@@ -93,15 +93,15 @@ def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) ->
     :param secrets: of the task.
     """
     data, plugin_text = secrets.node(node_id, data, without_engine_lines(log_text))
-    lines = [LogLine(f"SOPS: input {quoted(name)} = {shortened(repr(value))}") for name, value in data.inputs.items()]
-    lines += [
-        LogLine(f"SOPS: output {quoted(name)} = {shortened(repr(each))}")
-        for name, each in data.outputs.items()
-        if name not in OUTPUTS_OF_ENGINE
-    ]
+    lines = _values("input", data.inputs) + _values("output", data.outputs)
     changed = [name for name in data.changed_outputs if name in data.outputs]
     lines += [LogLine(CHANGED % ("outputs", quoted(name)), logging.WARNING) for name in changed]
     return NodeReport((*few(lines), *_last_lines(plugin_text)), data.outputs)
+
+
+def _values(kind: str, values: Mapping[str, Any]) -> list[LogLine]:
+    told = {name: value for name, value in values.items() if name not in OUTPUTS_OF_ENGINE}
+    return [LogLine(f"SOPS: {kind} {quoted(name)} = {shortened(repr(value))}") for name, value in told.items()]
 
 
 def _last_lines(log_text: str) -> list[LogLine]:

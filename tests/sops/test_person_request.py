@@ -29,7 +29,8 @@ def test_what_is_empty_is_not_told(empty: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [(["ann", "tom"], "ann, tom"), ({"ann": 1}, '{"ann": 1}'), (7, "7"), ("a\x1b[31m", "a\\u001b[31m")]
+    ("given", "told"),
+    [(["ann", "tom"], "ann, tom"), ({"ann": 1}, '{"ann": 1}'), (7, "7"), ("a\x1b[31m", "a\\u001b[31m")],
 )
 def test_inputs_of_any_kind_become_harmless_text(given: Any, told: str) -> None:
     assert request(bk_verifier=given).verifiers == told

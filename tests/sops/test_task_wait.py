@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.person_request import PersonRequest, WaitingNode
-from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.waiting.model import LAST_ANSWER_SECONDS, DeadlineReachedError
 from tests.sops.builders import activity, created_status, node, pipeline_tree, status_of_2019, task_status
@@ -259,7 +259,7 @@ class TestOutages:
         update = wait.fail(DeadlineReachedError("no answer"))
 
         assert wait.looks[-1].deadline == BEGIN + 25 + LAST_ANSWER_SECONDS
-        assert (update.lines, update.result) == ((), WaitResult(Outcome.TIMED_OUT, "RUNNING"))
+        assert (update.lines, update.result) == ((), WaitResult(Outcome.TIMED_OUT, "RUNNING", 'at "copy"'))
 
     def test_a_task_that_sops_does_not_know_twice_in_a_row_ends_the_wait(self) -> None:
         wait = SimulatedWait()

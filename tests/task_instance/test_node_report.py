@@ -95,8 +95,10 @@ def test_times_retries_and_rounds_are_told() -> None:
         elapsed_seconds=5,
     )
     assert [line.text for line in status_lines(result)] == [
-        "SOPS: began 2026-11-29 07:03:01 UTC, ended 2026-11-29 07:03:06 UTC, took 5 s"
-        " (began 2026-11-29 15:03:01 +0800 in SOPS's time zone).",
+        (
+            "SOPS: began 2026-11-29 07:03:01 UTC, ended 2026-11-29 07:03:06 UTC, took 5 s"
+            " (began 2026-11-29 15:03:01 +0800 in SOPS's time zone)."
+        ),
         "SOPS: retried once, round 3 of its loop.",
     ]
 
@@ -106,8 +108,8 @@ def test_a_time_that_cannot_be_read_is_told_as_it_is() -> None:
     assert [line.text for line in status_lines(result)] == ["SOPS: began soon, has not ended."]
 
 
-def test_what_the_engine_adds_to_the_outputs_is_not_told() -> None:
-    found = told_of(data({}, {"_result": True, "_loop": 1, "_inner_loop": 1, "code": 200}))
+def test_what_the_engine_adds_to_inputs_and_outputs_is_not_told() -> None:
+    found = told_of(data({"_loop": 1, "_inner_loop": 1}, {"_result": True, "_loop": 1, "_inner_loop": 1, "code": 200}))
     assert texts(found) == ['SOPS: output "code" = 200']
     assert found.outputs == {"_result": True, "_loop": 1, "_inner_loop": 1, "code": 200}
 
