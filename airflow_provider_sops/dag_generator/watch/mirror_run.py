@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import tenacity
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.service.text import quoted
-from airflow_provider_sops.sops.errors import SopsTaskFailedError
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.outcome import node_error
+from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.site import site_of
@@ -24,10 +26,13 @@ from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
 from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.task_instance.required_action import Answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow, steady_clock
+from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -41,6 +46,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
     from airflow_provider_sops.waiting.model import LogLine
 
+#: Before each further attempt to send an answer whose request was lost.
+_ANSWER_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorRun:
@@ -48,6 +56,7 @@ class MirrorRun:
 
     :param hook: the connection to SOPS.
     :param node: the node in the template.
+    :param name: what its task is called in Airflow: the node's name, if it has one.
     :param policy: the rules of the wait.
     :param context: Airflow's context.
     :param log: the log of the Airflow task.
@@ -58,6 +67,7 @@ class MirrorRun:
 
     hook: SopsHook
     node: MirroredNode
+    name: str
     policy: WaitPolicy
     context: Context
     log: TaskLog
@@ -83,11 +93,14 @@ class MirrorRun:
         policy = replace(self.policy, overcome=overcome, always_fresh=is_retry)
         result = self._look(task, node, policy)
         if result is None:
-            self._defer(task, node, policy)
+            self._ask_or_wait(task, node, policy)
         return self._conclude(task, node, result)
 
     def resume(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger and return the node's outputs; begin again if the node is not found yet."""
+        answer = Answer.from_event(event)
+        if answer is not None:
+            self._answer(answer)
         if event.get("begin") or event.get("outcome") == NodeOutcome.ARRIVED:
             return self.begin()
         trigger = SopsNodeTrigger.from_event(event)
@@ -132,7 +145,56 @@ class MirrorRun:
         mapping = tree.map_to_task(PipelineTree(inner.pipeline_tree))
         return FlowTask.of(inner_id, inner.task_url, mapping, outer=(*task.outer, task.sops_task_id))
 
-    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
+    def _ask_or_wait(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
+        """Leave the worker; where the node waits for a person, ask in Airflow before, but not before it is reached."""
+        if not (node.waits_for_person and AIRFLOW_V_3_3_PLUS):
+            self._defer(task, node, policy)
+        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if row is None:
+            self._defer(task, replace(node, until_arrival=True), policy)
+        asks = row.state not in (TaskState.FINISHED, TaskState.FAILED) and self._open_request(task, node)
+        self._defer(task, node, policy, closes_request=asks)
+
+    def _open_request(self, task: FlowTask, node: NodeInTask) -> bool:
+        secrets = self._secrets_of(node.secrets_of)
+        data = EndedNode(node.path, self.node.plugin, "").read_data(self.hook, task.sops_task_id, secrets, self.log)
+        shown = None if data is None else secrets.node(node.id, data)[0]
+        request = PersonRequest() if shown is None else PersonRequest.of(shown)
+        return open_request(self._ti, self.name, self.node.plugin, request, task.task_url, self.log)
+
+    def _answer(self, answer: Answer) -> NoReturn:
+        """Send SOPS what a person has answered in Airflow, and go on with the wait.
+
+        :raises SopsError: SOPS could not be reached for some time; the node still waits.
+        """
+        pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
+        task, node = self._locate(read_flow_task(pulled))
+        policy = replace(self.policy, always_fresh=True)
+        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if row is None or row.state != TaskState.RUNNING:
+            self.log.warning("%s has answered too late: the node waits no more.", answer.person)
+            self._defer(task, node, policy)
+        user = self.hook.user
+        self.log.info(
+            "%s has answered %s in Airflow; SOPS is told so in the name of %s.",
+            answer.person,
+            quoted(answer.option),
+            quoted(user) if user else "the connection's app",
+        )
+        rules = again_while_lost(_ANSWER_PAUSES_SECONDS)
+        try:
+            tenacity.Retrying(**rules)(
+                self.hook.node_callback,
+                task.sops_task_id,
+                node.id,
+                answer.callback_data,
+                version=row.version or None,
+            )
+        except SopsInvalidOperationError as error:
+            self.log.warning("SOPS does not take the answer; the node's state will tell: %s", error)
+        self._defer(task, node, policy)
+
+    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False) -> NoReturn:
         raise TaskDeferred(
             trigger=SopsNodeTrigger(
                 **site_of(self.hook).arguments,
@@ -140,6 +202,7 @@ class MirrorRun:
                 task_url=task.task_url,
                 node=node,
                 policy=policy,
+                closes_request=closes_request,
             ),
             method_name="execute_complete",
         )
@@ -167,12 +230,7 @@ class MirrorRun:
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps, label=self._label(node.id))
-
-    def _label(self, node_id: str) -> str:
-        """Return the node's name in quotes, which is its task's name in Airflow; its id if it has none."""
-        task: Any = self.context["task"]
-        return quoted(getattr(task, "task_display_name", "") or node_id)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps, label=quoted(self.name))
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs."""

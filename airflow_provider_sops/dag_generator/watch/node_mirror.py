@@ -138,6 +138,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         return MirrorRun(
             hook=self.hook,
             node=self.node,
+            name=str(self.task_display_name),
             policy=policy,
             context=context,
             log=self.log,
