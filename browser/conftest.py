@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "local_sops/examples"
 # The sandbox of Chromium does not work for root in a container; what is shown comes from this machine alone.
 CHROMIUM_OPTIONS = ["--no-sandbox"] if os.geteuid() == 0 else []
-DEMO_SECONDS = 900
+DEMO_SECONDS = 240
 # For each look at a page; Airflow's may be slow on a busy machine.
 expect.set_options(timeout=30_000)
 
@@ -81,7 +81,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[re.Match[str]]:
     """``make demo-ui``: a match with the groups airflow, user, password and sops, as it prints them."""
     command = [str(ROOT / ".venvs/airflow-3.3.2-py3.11/bin/python"), "-m", "demo", "--keep-running"]
     log = tmp_path_factory.mktemp("demo") / "demo.log"
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/local_sops"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with ChildProcess("the demo", command, log_path=log, environment=environment, stop_seconds=30) as process:
         yield process.wait_for_line(
             re.compile(

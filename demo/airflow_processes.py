@@ -27,7 +27,7 @@ _HOST = "127.0.0.1"
 # In the folder `config` of its home, where Airflow looks for Python modules.
 _HOSTNAME_MODULE = "loopback_hostname"
 _LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
-_READY_SECONDS = 600
+_READY_SECONDS = 90
 _LOOK_AGAIN_SECONDS = 0.5
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _READY_LINE = re.compile(r"^local_sops listening on (http://[0-9.]+:[0-9]+)", re.MULTILINE)
-_READY_SECONDS = 300
+_READY_SECONDS = 60
 
 
 @dataclass(frozen=True)

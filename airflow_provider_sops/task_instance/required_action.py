@@ -70,6 +70,8 @@ def open_request(ti: Any, name: str, plugin: str, request: PersonRequest, task_u
             options=[_APPROVE, _REJECT] if plugin == _APPROVAL_PLUGIN else [_CONTINUE],
             subject=(request.title or name)[:_LONGEST_SUBJECT],
             body="\n\n".join(lines),
+            # Airflow refuses what its own default is here.
+            params={},
         )
     except Exception as error:  # noqa: BLE001 - the node can be answered in SOPS, and the wait goes on
         log.warning("The node is not among Airflow's Required Actions: %s", error)
