@@ -121,7 +121,9 @@ class SharedLooks:
         for each in waiting:
             try:
                 secrets = await shared_secrets(self._part.reader, self._secrets_of())
-                data, _ = secrets.node(each.path[-1], await self._part.reader.node_data(each.path, each.plugin))
+                data, _ = secrets.node(
+                    each.path[-1], await self._part.reader.node_data(self._part.task_id, each.path, each.plugin)
+                )
             except SopsError as error:
                 self._log.debug("what node %s asks cannot be read: %s", each.path[-1], error)
             else:
