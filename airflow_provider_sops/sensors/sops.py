@@ -98,7 +98,7 @@ class SopsBaseSensor(WaitingSensor):
         return deadline if known.event is None else dict(known.event)
 
     def _airflow_errors(self) -> AbstractContextManager[None]:
-        return airflow_errors(in_sensor=True)
+        return airflow_errors(self.log, only_follows=True)
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
         # Only a running task needs it, not a DAG file.

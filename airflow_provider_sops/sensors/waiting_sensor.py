@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.task_instance.log import tell_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ class WaitingSensor(BaseSensorOperator):
             if isinstance(waited, dict):
                 awaited, result = self._from_event(waited)
                 if result.outcome == _TIMED_OUT:
-                    raise AirflowSensorTimeout(str(awaited.error(result)))
+                    raise AirflowSensorTimeout(tell_error(awaited.error(result), self.log))
                 return awaited.conclude(context, result)
         if time.time() >= waited:
             raise AirflowSensorTimeout("The server gave no usable answer until this sensor's time was over.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
@@ -51,8 +52,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     """Starts and ends the task of a node that succeeded or that the flow passed by; for Airflow 3.3 and newer.
 
     Everything else goes to a worker: a failure, since only a worker runs callbacks and shows the whole error; a second
-    try, whose end would otherwise get a wrong date in Airflow; a node inside a subprocess that runs as a SOPS task of
-    its own. It revokes nothing and retries nothing.
+    try, whose end would otherwise get a wrong date in Airflow; a node that waits for a person, once it is reached; a
+    node inside a subprocess that runs as a SOPS task of its own. It revokes nothing and retries nothing.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
@@ -145,9 +146,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
             max_outage_seconds=self.max_outage_seconds,
         )
+        if node.waits_for_person:
+            # Only a worker can make it one of Airflow's Required Actions.
+            node = replace(node, until_arrival=True)
         async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=self.poll_interval_seconds) as wait:
             await self._push_link(task)
-            result = await follow_node(wait, node, policy, self.log)
+            result = await follow_node(wait, node, policy, self.log, task.task_url)
             try:
                 if result.outcome == NodeOutcome.NEVER_RUNS:
                     await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))

@@ -88,7 +88,7 @@ class FlowBeginOperator(SopsBaseOperator):
         tree, params, ti = self.snapshot.tree, context["params"], context["ti"]
         excluded = list(params.get(EXCLUDE_PARAM, self.exclude_task_nodes_id) or ())
         self.hook.be_patient(self.max_outage_seconds, self.log)
-        with airflow_errors():
+        with airflow_errors(self.log):
             _check_excluded(tree, excluded)
             tell_template_change(self)
         constants = {**constants_from_params(tree, self.param_constants, params), **(self.constants or {})}

@@ -167,7 +167,7 @@ class PieceOperator(SopsTemplateOperator):
         for value in (self.constants or {}).values():
             mask_secret(value)
         task = self._task(context)
-        with airflow_errors():
+        with airflow_errors(self.log):
             done = self.piece.without_sops(task)
         if done is not None:
             return self._go_on(task, done)

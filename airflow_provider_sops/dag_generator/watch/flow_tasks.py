@@ -228,15 +228,18 @@ class FlowOperator(SopsBaseOperator):
             "SOPS task.",
             revoked=from_the_start,
             expired=from_the_start,
-            timed_out=f"It was revoked. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
+            timed_out=f"It is revoked now. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
             unreachable=again,
             not_started=again,
+            limit=RunSettings.of(self).limit,
         )
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
+        settings = RunSettings.of(
+            self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0, only_follows=True
+        )
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

@@ -130,7 +130,11 @@ class SopsTaskRun:
         That alarm comes where a call took longer than the margin before it.
         """
         try:
-            with airflow_errors(answers_for_task=lambda: self._may_be_running):
+            with airflow_errors(
+                self._log,
+                only_follows=self._settings.only_follows,
+                answers_for_task=lambda: self._may_be_running,
+            ):
                 yield
         except AirflowTaskTimeout:
             if self._settings.revoke_on_kill:
@@ -359,12 +363,12 @@ class SopsTaskRun:
         try:
             state = revoke_task(self._hook, sops_task_id)
         except SopsError:
-            self._log.error("SOPS task %s timed out, but it is not revoked and may still run.", sops_task_id)
+            self._log.error("SOPS task %s has run out of time, but it is not revoked and may still run.", sops_task_id)
             raise
         push_state(self._context, state)
         if state == TaskState.FINISHED:
             return WaitResult(Outcome.FINISHED, state)
-        self._log.info("SOPS task %s is %s because it timed out.", sops_task_id, state)
+        self._log.info("SOPS task %s is %s now, since its time was over.", sops_task_id, state)
         return result
 
     def _leave_during_outage(self) -> NoReturn:
