@@ -15,6 +15,7 @@ from airflow_provider_sops.sops.models import NodeDetail, TaskStatus
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.patience import Patience
 from tests.plain_task_instance import PlainTaskInstance
 from tests.sops.builders import node, task_status
 
@@ -31,6 +32,7 @@ def hook() -> mock.Mock:
     made: mock.Mock = mock.create_autospec(SopsHook, instance=True)
     made.configure_mock(sops_conn_id="sops_default", bk_biz_id=None, scope=None, user="robot")
     inputs = {"bk_verifier": "tom", "bk_approve_title": "Publish?"}
+    made.bear.side_effect = Patience("SOPS", 60, lambda _line: None, sleep=lambda _seconds: None).bear
     made.get_task_node_detail.return_value = NodeDetail.read({"id": "n2", "state": "RUNNING", "inputs": inputs})
     return made
 
@@ -112,7 +114,6 @@ def test_an_answer_whose_request_was_lost_is_sent_again(hook: mock.Mock) -> None
     hook.get_task_status.return_value = TaskStatus.read(WAITING)
     hook.node_callback.side_effect = [SopsConnectionError("connection lost"), None]
 
-    with mock.patch("tenacity.nap.time.sleep", autospec=True):
-        deferred_by(mirror(hook).execute_complete, APPROVED)
+    deferred_by(mirror(hook).execute_complete, APPROVED)
 
     assert hook.node_callback.call_count == 2
