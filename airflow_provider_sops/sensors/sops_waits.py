@@ -56,10 +56,11 @@ class AwaitedTask:
         """Read the task and announce it in XCom and in the log."""
         detail, url = None, ""
         try:
-            detail = hook.get_task_detail(sops_task_id, fresh=True)
+            with hook.within(None):
+                detail = hook.get_task_detail(sops_task_id, fresh=True)
             url = detail.task_url
         except SopsError as error:
-            if not (error.temporary or error.outcome_unknown):
+            if not error.is_outage:
                 raise
             log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, url)

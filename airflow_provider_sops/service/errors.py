@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: Method not allowed, body too large: refusals also without a code.
+_STATUSES_OF_REFUSALS = (405, 413)
 #: No code is longer, and Python refuses to parse thousands of digits.
 _MOST_CODE_DIGITS = 18
 
@@ -74,6 +76,11 @@ class ServiceError(Exception):
     def outcome_unknown(self) -> bool:
         """Whether the server may have carried out the request despite this error."""
         return self.http_status is not None and self.http_status >= 500
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the service itself has not spoken, so that a run asks again for ``max_outage_seconds``."""
+        return self.temporary or self.outcome_unknown
 
     @property
     def headline(self) -> str:
@@ -139,6 +146,12 @@ class UnusableAnswerError(ServiceError):
     def outcome_unknown(self) -> bool:
         """Whether the service may have acted: the request was sent, but the answer is not the service's."""
         return self.http_status is not None and (self.http_status < 300 or self.http_status >= 500)
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether something else has answered, such as a page or a redirect; not a gateway's own refusal."""
+        is_page = self.http_status not in (None, *_STATUSES_OF_REFUSALS) and self.code is None
+        return is_page or super().is_outage
 
 
 class RateLimitError(ServiceError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.task_instance.log import TaskLog
 
@@ -126,15 +127,7 @@ class SopsTaskTrigger(_SopsTrigger):
     async def stop(self) -> None:
         """Revoke the task, again while the answer is lost or the task is still CREATED; twice does no harm."""
         async with await open_client(site_of(self)) as client:
-
-            async def revoke() -> None:
-                try:
-                    await client.operate_task(self.sops_task_id, "revoke")
-                except SopsInvalidOperationError as refusal:
-                    end_despite_refusal(refusal, await client.get_task_status(self.sops_task_id, fresh=True))
-
-            rules = again_while_lost(_REVOKE_PAUSES_SECONDS, also=(SopsInvalidOperationError,))
-            await tenacity.AsyncRetrying(**rules)(revoke)
+            await revoke_again_while_lost(client, self.sops_task_id)
         self.log.info("SOPS lets the node that runs now finish.")
 
 
@@ -185,3 +178,19 @@ async def follow_node(
     wait = NodeWait(node, policy, clock(), task_url)
     looks = SharedLooks(part, wait, log, node=node)
     return await follow_async(wait, looks, looks.tell, clock=clock)
+
+
+async def revoke_again_while_lost(client: AsyncSopsClient, sops_task_id: int) -> None:
+    """Revoke a task, again while the answer is lost or the task is still CREATED; one that has ended is no error.
+
+    :raises SopsError: it may still run.
+    """
+
+    async def revoke() -> None:
+        try:
+            await client.operate_task(sops_task_id, "revoke")
+        except SopsInvalidOperationError as refusal:
+            end_despite_refusal(refusal, await client.get_task_status(sops_task_id, fresh=True))
+
+    rules = again_while_lost(_REVOKE_PAUSES_SECONDS, also=(SopsInvalidOperationError,))
+    await tenacity.AsyncRetrying(**rules)(revoke)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import tenacity
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
+from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.service.text import quoted
@@ -29,11 +30,14 @@ from airflow_provider_sops.task_instance.required_action import Answer, open_req
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
+from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -84,6 +88,10 @@ class MirrorRun:
 
         :raises TaskDeferred: it has not ended; the triggerer waits.
         """
+        self._bear_outages({}, None)
+        return self._begin()
+
+    def _begin(self) -> dict[str, Any] | None:
         is_retry = self._ti.try_number > 1
         pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
         task, node = self._locate(read_flow_task(pulled))
@@ -93,15 +101,21 @@ class MirrorRun:
         result = self._look(task, node, policy)
         if result is None:
             self._ask_or_wait(task, node, policy)
+        self._bear_outages({}, {**result.to_event(), "trigger": self._trigger(task, node, policy).arguments})
         return self._conclude(task, node, result)
 
     def resume(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger and return the node's outputs; begin again if the node is not found yet."""
+        progress = Interruption()
+        if event.get("outcome") == OVER:
+            progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
+            event = dict(progress.event or {"begin": True})
         answer = Answer.from_event(event)
+        self._bear_outages(progress.outages, answer.to_event() if answer else event)
         if answer is not None:
             self._answer(answer)
         if event.get("begin") or event.get("outcome") == NodeOutcome.ARRIVED:
-            return self.begin()
+            return self._begin()
         trigger = SopsNodeTrigger.from_event(event)
         task = FlowTask(trigger.sops_task_id, trigger.task_url, {})
         return self._conclude(task, trigger.node, NodeResult.from_event(event))
@@ -176,7 +190,7 @@ class MirrorRun:
         user = self.hook.user
         self.log.info(
             "%s has answered %s in Airflow; SOPS is told so in the name of %s.",
-            answer.person,
+            answer.who,
             quoted(answer.option),
             quoted(user) if user else "the connection's app",
         )
@@ -194,17 +208,44 @@ class MirrorRun:
         self._defer(task, node, policy)
 
     def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False) -> NoReturn:
-        raise TaskDeferred(
-            trigger=SopsNodeTrigger(
-                **site_of(self.hook).arguments,
-                sops_task_id=task.sops_task_id,
-                task_url=task.task_url,
-                node=node,
-                policy=policy,
-                closes_request=closes_request,
-            ),
-            method_name="execute_complete",
+        trigger = self._trigger(task, node, policy, closes_request=closes_request)
+        raise TaskDeferred(trigger=trigger, method_name="execute_complete")
+
+    def _trigger(
+        self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False
+    ) -> SopsNodeTrigger:
+        return SopsNodeTrigger(
+            **site_of(self.hook).arguments,
+            sops_task_id=task.sops_task_id,
+            task_url=task.task_url,
+            node=node,
+            policy=policy,
+            closes_request=closes_request,
         )
+
+    def _bear_outages(self, outages: Mapping[str, float], event: Mapping[str, Any] | None) -> None:
+        """Let calls bear outages from now on; after a minute the triggerer waits.
+
+        :param outages: those that go on, since when.
+        :param event: how the wait ended; ``None``: begin again after an outage.
+        """
+
+        def leave() -> NoReturn:
+            since = min(patience.since.values())
+            raise TaskDeferred(
+                trigger=SopsOutageTrigger(
+                    **site_of(self.hook).arguments,
+                    since=since,
+                    until=since + self.policy.max_outage_seconds,
+                    progress=Interruption(outages=dict(patience.since), event=event).to_json(),
+                ),
+                method_name="execute_complete",
+            )
+
+        patience = self.hook.be_patient(
+            self.policy.max_outage_seconds, self.log, may_be_running=lambda: True, leave=leave
+        )
+        patience.since.update(outages)
 
     def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
         """Look before deferring, since many nodes have ended by then; a failure is confirmed within seconds.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
-from airflow_provider_sops.sops.next_steps import TIME_ALLOWED, NextSteps
 from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
@@ -66,7 +67,7 @@ def next_steps(
     *,
     retries_left: bool,
     revokes_when_out_of_time: bool,
-    limit: str = TIME_ALLOWED,
+    limit: str = "",
 ) -> NextSteps:
     """Return what is true of a run operator with these settings.
 
@@ -74,6 +75,8 @@ def next_steps(
     :param revokes_when_out_of_time: whether the SOPS task was revoked when its time was over.
     :param limit: the time that a try is allowed, for its error.
     """
+    from airflow_provider_sops.sops.next_steps import TIME_ALLOWED, NextSteps
+
     again = "A retry or a clear of this task runs the whole flow again."
     going_on = f"{_RETRY_WHILE_IT_GOES_ON[retry_mode]}; {_CLEAR_WHILE_IT_GOES_ON[on_clear]}."
     longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
@@ -85,7 +88,7 @@ def next_steps(
         timed_out=f"It is revoked now. {longer} {again}" if revokes_when_out_of_time else f"{longer} {going_on}",
         unreachable=going_on,
         not_started=f"{_RETRY_BEFORE_IT_BEGINS[retry_mode]}; {_CLEAR_BEFORE_IT_BEGINS[on_clear]}.",
-        limit=limit,
+        limit=limit or TIME_ALLOWED,
     )
 
 
@@ -124,6 +127,7 @@ class RunSettings:
     revoke_wait_seconds: float = 300.0
     on_node_failed: OnNodeFailed = None
     wait_for_completion: bool = True
+    deferrable: bool = False
     flow_type: str = "common"
     failure_rest_seconds: float = 0.0
     only_follows: bool = False
@@ -183,6 +187,8 @@ class RunSettings:
     @property
     def limit(self) -> str:
         """The time that a try is allowed, for its error: how long, and which argument says so."""
+        from airflow_provider_sops.sops.next_steps import TIME_ALLOWED
+
         execution = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
         if execution is not None and (self.timeout_seconds is None or execution < self.timeout_seconds):
             return f"{TIME_ALLOWED}, {execution:g} s (execution_timeout)"
@@ -192,14 +198,21 @@ class RunSettings:
             else f"{TIME_ALLOWED}, {self.timeout_seconds:g} s (timeout_seconds)"
         )
 
+    def execution_deadline(self, ti: Any) -> float | None:
+        """Return when a try has to end, so that there is time to revoke, in seconds since the epoch.
+
+        :param ti: the running task instance.
+        """
+        if self.execution_timeout is None:
+            return None
+        allowed = self.execution_timeout.total_seconds()
+        margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
+        began = ti.start_date.timestamp() if ti.start_date else time.time()
+        return float(began + allowed - margin)
+
     def _deadline(self, ti: Any, now: float) -> float | None:
-        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
-        if self.execution_timeout is not None:
-            allowed = self.execution_timeout.total_seconds()
-            margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
-            began = ti.start_date.timestamp() if ti.start_date else now
-            limits.append(began + allowed - margin)
-        return min(limits, default=None)
+        own = None if self.timeout_seconds is None else now + self.timeout_seconds
+        return min((limit for limit in (own, self.execution_deadline(ti)) if limit is not None), default=None)
 
 
 def check_choices(**given: str) -> None:
