@@ -185,7 +185,7 @@ class MirrorRun:
         policy = replace(self.policy, always_fresh=True)
         row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if row is None or row.state != TaskState.RUNNING:
-            self.log.warning("%s has answered too late: the node waits no more.", answer.person)
+            self.log.warning("%s has answered too late: the node waits no more.", answer.who)
             self._defer(task, node, policy)
         user = self.hook.user
         self.log.info(
