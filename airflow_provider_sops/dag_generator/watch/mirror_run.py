@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import tenacity
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_sops.operators.sops.interruption import Interruption
@@ -33,7 +32,6 @@ from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow, steady_clock
-from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +46,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.task_instance.log import TaskLog
     from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
     from airflow_provider_sops.waiting.model import LogLine
-
-#: Before each further attempt to send an answer whose request was lost.
-_ANSWER_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,15 +189,13 @@ class MirrorRun:
             quoted(answer.option),
             quoted(user) if user else "the connection's app",
         )
-        rules = again_while_lost(_ANSWER_PAUSES_SECONDS)
+
+        def tell_sops() -> None:
+            version = row.version or None
+            self.hook.node_callback(task.sops_task_id, node.id, answer.callback_data, version=version)
+
         try:
-            tenacity.Retrying(**rules)(
-                self.hook.node_callback,
-                task.sops_task_id,
-                node.id,
-                answer.callback_data,
-                version=row.version or None,
-            )
+            self.hook.bear("node_callback", tell_sops)
         except SopsInvalidOperationError as error:
             self.log.warning("SOPS does not take the answer; the node's state will tell: %s", error)
         self._defer(task, node, policy)

@@ -67,13 +67,13 @@ def next_steps(
     *,
     retries_left: bool,
     revokes_when_out_of_time: bool,
-    limit: str = "",
+    limit: str | None = None,
 ) -> NextSteps:
     """Return what is true of a run operator with these settings.
 
     :param retries_left: whether Airflow is going to retry the task by itself.
     :param revokes_when_out_of_time: whether the SOPS task was revoked when its time was over.
-    :param limit: the time that a try is allowed, for its error.
+    :param limit: the time that a try is allowed, for its error; default: without a number.
     """
     from airflow_provider_sops.sops.next_steps import TIME_ALLOWED, NextSteps
 
