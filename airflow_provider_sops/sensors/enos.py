@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # What only a running task needs is imported inside methods, so that DAG files are parsed quickly.
 
 
+_MAX_OUTAGE_SECONDS = 3600.0
+
+
 class EnosInstanceSensor(WaitingSensor):
     """Common ground of the two sensors below; use one of these.
 
@@ -119,7 +122,7 @@ class EnosInstanceSensor(WaitingSensor):
         return WaitPolicy(
             poll_interval_seconds=self.poke_interval,
             deadline=deadline,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=_MAX_OUTAGE_SECONDS if self.max_outage_seconds is None else self.max_outage_seconds,
             rerun_wait_seconds=self.rerun_wait_seconds,
             settle_seconds=self.settle_seconds,
         )

@@ -62,14 +62,15 @@ class SopsBaseSensor(WaitingSensor):
         return airflow_errors(in_sensor=True)
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
-        # Only a running task needs it, not a DAG file.
+        # Only a running task needs these, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         return WaitPolicy(
             on_failed=self.on_failed,
             poll_interval_seconds=self.poke_interval,
             deadline=deadline,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
         )
 
 
@@ -93,7 +94,8 @@ class SopsTaskSensor(SopsBaseSensor):
     :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the sensor's timeout.
-    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
+    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default:
+        ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
     :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
@@ -131,7 +133,8 @@ class SopsNodeSensor(SopsBaseSensor):
     :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     :param on_failed: ``"fail"`` (default) once the node has failed and SOPS is not going to retry it by itself, or
         ``"wait"`` for people to retry or skip it in SOPS, until the sensor's timeout.
-    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
+    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default:
+        ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
     :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.

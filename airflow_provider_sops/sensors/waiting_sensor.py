@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_sops.service.durations import Duration, seconds
+from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class WaitingSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: Duration = 10,
         **kwargs: Any,
@@ -69,7 +69,7 @@ class WaitingSensor(BaseSensorOperator):
         if kwargs.get("timeout") is not None:
             kwargs["timeout"] = seconds("timeout", kwargs["timeout"])
         super().__init__(poke_interval=seconds("poke_interval", poke_interval, above_zero=True), **kwargs)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._awaited: Awaited | None = None
         self._look: Callable[[], Any] | None = None

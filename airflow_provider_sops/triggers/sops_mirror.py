@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_sops.hooks import configuration
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.sops_looks import shared_secrets
@@ -83,9 +84,9 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         bk_biz_id: int | str | None = None,
         scope: str | None = None,
         on_failed: str = "fail",
-        poll_interval_seconds: float = 10.0,
+        poll_interval_seconds: float | None = None,
         timeout_seconds: float | None = None,
-        max_outage_seconds: float = 3600.0,
+        max_outage_seconds: float | None = None,
         **unknown: Any,
     ) -> None:
         super().__init__(unknown)
@@ -129,11 +130,11 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
 
         policy = WaitPolicy(
             on_failed=self.on_failed,  # type: ignore[arg-type]
-            poll_interval_seconds=self.poll_interval_seconds,
+            poll_interval_seconds=configuration.poll_interval_seconds(self.poll_interval_seconds),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
         )
-        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=self.poll_interval_seconds) as wait:
+        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=policy.poll_interval_seconds) as wait:
             await self._push_link(task)
             result = await follow_node(wait, node, policy, self.log)
             try:

@@ -143,10 +143,10 @@ class FlowOperator(SopsBaseOperator):
         start_task_id: str,
         retry_delay_seconds: float | None,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         revoke_on_kill: bool = True,
         on_node_failed: OnNodeFailed = None,
         flow_type: str = "common",
@@ -157,10 +157,10 @@ class FlowOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.retry_delay_seconds = retry_delay_seconds
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none("poll_interval_seconds", poll_interval_seconds, above_zero=True)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.revoke_on_kill = revoke_on_kill
         self.on_node_failed = on_node_failed
         self.flow_type = flow_type

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
-from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.service.durations import Duration, seconds_or_none
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
@@ -77,9 +77,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         tree: PipelineTree | None = None,
         nodes_in_flow: int = 1,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = None,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -87,12 +87,21 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.node = node
         self._tree = tree
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none("poll_interval_seconds", poll_interval_seconds, above_zero=True)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:
             self._start_from_trigger()
+
+    @property
+    def _given_limits(self) -> dict[str, float]:
+        """What was given; for what was not, the trigger reads the triggerer's configuration."""
+        limits = {
+            "poll_interval_seconds": self.poll_interval_seconds,
+            "max_outage_seconds": self.max_outage_seconds,
+        }
+        return {name: value for name, value in limits.items() if value is not None}
 
     def _start_from_trigger(self) -> None:
         from airflow.triggers.base import StartTriggerArgs
@@ -101,12 +110,11 @@ class NodeMirrorOperator(SopsBaseOperator):
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
             trigger_kwargs={
                 **site_of(self).arguments,
+                **self._given_limits,
                 "start_task_id": self.start_task_id,
                 "node": self.node.to_json(),
                 "on_failed": self.on_failed,
-                "poll_interval_seconds": self.poll_interval_seconds,
                 "timeout_seconds": self.timeout_seconds,
-                "max_outage_seconds": self.max_outage_seconds,
             },
             next_method="execute_complete",
         )
@@ -127,13 +135,14 @@ class NodeMirrorOperator(SopsBaseOperator):
     def _run(self, context: Context) -> MirrorRun:
         # Only a running task needs these, not a DAG file.
         from airflow_provider_sops.dag_generator.watch.mirror_run import MirrorRun
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         policy = WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=self.poll_interval_seconds,
+            poll_interval_seconds=configuration.poll_interval_seconds(self.poll_interval_seconds),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
         )
         return MirrorRun(
             hook=self.hook,

@@ -50,12 +50,13 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param deferrable: wait in the triggerer instead of holding a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
     :param poll_interval_seconds: time between two looks at the task. SOPS caches its answers for 10 seconds, so less
-        than the default of 10 gains little.
+        than 10 gains little. Default: ``[sops] poll_interval_seconds`` of Airflow's configuration, 10.
     :param timeout_seconds: how long one try may wait for the end; after that the SOPS task is revoked and this task
         fails. Default 7 days; ``None`` for no limit. An ``execution_timeout`` that ends earlier counts instead.
     :param start_timeout_seconds: how long SOPS may leave a started task CREATED. Default 600; not applied by default
         to ``flow_type="common_func"``, which waits for a person to claim it; ``None`` for no limit.
-    :param max_outage_seconds: how long SOPS may be out of reach before the wait fails. Default 3600.
+    :param max_outage_seconds: how long SOPS may be out of reach before the wait fails. Default: ``[sops]
+        max_outage_seconds`` of Airflow's configuration, 3600.
     :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the timeout.
     :param retry_mode: what an Airflow retry does with the SOPS task of the try before. ``"resume"`` (default): joins
@@ -87,10 +88,10 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         *,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
         retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
@@ -104,10 +105,10 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none("poll_interval_seconds", poll_interval_seconds, above_zero=True)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.on_failed = on_failed
         self.retry_mode = retry_mode
         self.retry_inputs = retry_inputs

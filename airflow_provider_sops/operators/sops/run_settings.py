@@ -101,10 +101,10 @@ class RunSettings:
     template_id: Any = None
     template_source: str = "business"
     on_failed: OnFailed = "fail"
-    poll_interval_seconds: float = 10.0
+    poll_interval_seconds: float | None = None
     timeout_seconds: float | None = WEEK_SECONDS
     start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
-    max_outage_seconds: float = 3600.0
+    max_outage_seconds: float | None = None
     retry_mode: RetryMode = "resume"
     retry_inputs: Mapping[str, Mapping[str, Any]] | None = None
     on_clear: OnClear = "keep_repaired"
@@ -135,7 +135,8 @@ class RunSettings:
         :param now: in seconds since the epoch.
         :param overcome: marks of the failures whose nodes were just retried.
         """
-        # Only a running task needs it, not a DAG file.
+        # Only a running task needs these, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         start_timeout = self.start_timeout_seconds
@@ -144,10 +145,10 @@ class RunSettings:
             start_timeout = None
         return WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=self.poll_interval_seconds,
+            poll_interval_seconds=configuration.poll_interval_seconds(self.poll_interval_seconds),
             deadline=self._deadline(ti, now),
             start_deadline=None if start_timeout is None else now + start_timeout,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
             failure_rest_seconds=self.failure_rest_seconds,
             announce_failures=self.on_node_failed is not None,
             overcome=overcome,
