@@ -216,12 +216,16 @@ class PieceOperator(SopsTemplateOperator):
         tree = self.piece.cut(self.piece.snapshot.tree, task)
         if _has_emptied_password(tree):
             tree = self.piece.cut(self._template_tree(), task)
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.task_instance.origin import airflow_origin
+
         return self.hook.create_task(
             self.template_id,
             name,
             pipeline_tree=tree,
             template_source=self.template_source,
             flow_type=self.flow_type,
+            description=airflow_origin(),
         )
 
     def _check_tree(self, detail: TaskDetail, task: PieceTask) -> None:
