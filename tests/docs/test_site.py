@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 INFO = get_provider_info()
 KINDS = ("hooks", "operators", "sensors", "triggers")
 MODULES = {
-    *(
-        name
-        for kind in ("hooks", "operators", "sensors", "triggers")
-        for each in INFO[kind]
-        for name in each["python-modules"]
-    ),
+    *(name for kind in KINDS for each in INFO[kind] for name in each["python-modules"]),
     *(name.rpartition(".")[0] for name in (*INFO["extra-links"], *INFO["notifications"])),
 }
 
@@ -38,10 +33,9 @@ def test_such_a_page_is_not_empty(module: str) -> None:
 
 
 def test_every_guide_is_in_the_menu_once() -> None:
-    (menu,) = [tomllib.loads(build_docs.configuration())["project"]["nav"]]
-    pages = [
-        page for entry in menu for value in entry.values() for page in ([value] if isinstance(value, str) else value)
-    ]
+    menu = tomllib.loads(build_docs.configuration())["project"]["nav"]
+    values = [value for entry in menu for value in entry.values()]
+    pages = [page for value in values for page in ([value] if isinstance(value, str) else value)]
 
     assert len(pages) == len(set(pages))
     assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= set(pages)
