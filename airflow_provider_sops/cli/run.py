@@ -15,7 +15,7 @@ from airflow_provider_sops.cli.task_view import open_view
 from airflow_provider_sops.cli.terminal import write, write_json
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
-from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 _SECTION = "sops"
 _DEFAULTS: Mapping[str, float] = {
-    "poll_interval_seconds": 10.0,
     "max_outage_seconds": 3600.0,
     "max_answer_mb": DEFAULT_ANSWER_MEBIBYTES,
 }
 
 
-def poll_interval_seconds(given: float | None) -> float:
-    """Return the time between two looks at a SOPS task.
+def poll_interval_seconds(given: float | None) -> float | None:
+    """Return the time between two looks at a SOPS task; ``None`` for the usual pace, which follows the task's age.
 
     :param given: what an operator was given; ``None`` for nothing.
     :raises SopsInvalidParameterError: the configuration has something else than a number above 0.
@@ -36,18 +35,23 @@ def poll_interval_seconds(given: float | None) -> float:
 
 def max_outage_seconds(given: float | None) -> float:
     """Return how long SOPS may be out of reach; as ``poll_interval_seconds``, 0 or more."""
-    return _configured("max_outage_seconds", above_zero=False) if given is None else given
+    return given if given is not None else _number("max_outage_seconds", above_zero=False)
 
 
 def max_answer_mb() -> float:
     """Return how large an answer may be where the connection does not say; as above, in MiB."""
-    return _configured("max_answer_mb", above_zero=True)
+    return _number("max_answer_mb", above_zero=True)
 
 
-def _configured(option: str, *, above_zero: bool) -> float:
+def _number(option: str, *, above_zero: bool) -> float:
+    configured = _configured(option, above_zero=above_zero)
+    return _DEFAULTS[option] if configured is None else configured
+
+
+def _configured(option: str, *, above_zero: bool) -> float | None:
     text = conf.get(_SECTION, option, fallback=None)
     if not str(text or "").strip():
-        return _DEFAULTS[option]
+        return None
     limit = "above 0" if above_zero else "of 0 or more"
     try:
         return seconds(option, float(text), above_zero=above_zero)

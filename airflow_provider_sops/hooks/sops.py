@@ -14,7 +14,7 @@ from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport import new_session, send
-from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.calls import creation, nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
@@ -157,19 +157,19 @@ class SopsHook(SessionHook):
         """Return how the standard form fields are shown, for Airflow before 3.2."""
         return field_behaviour(cls.conn_type)
 
-    create_task = blocking(tasks.create_task)
-    create_and_start_task = blocking(tasks.create_and_start_task)
-    fast_create_task = blocking(tasks.fast_create_task)
+    create_task = blocking(creation.create_task)
+    create_and_start_task = blocking(creation.create_and_start_task)
+    fast_create_task = blocking(creation.fast_create_task)
     start_task = blocking(tasks.start_task)
     operate_task = blocking(tasks.operate_task)
-    claim_functionalization_task = blocking(tasks.claim_functionalization_task)
+    claim_functionalization_task = blocking(creation.claim_functionalization_task)
     get_task_status = blocking(tasks.get_task_status)
     get_tasks_status = blocking_steps(tasks.get_tasks_status)
     get_task_detail = blocking(tasks.get_task_detail)
     get_task_list = blocking(tasks.get_task_list)
     get_task_effective_time = blocking(tasks.get_task_effective_time)
     get_task_operate_record = blocking_steps(tasks.get_task_operate_record)
-    get_functionalization_task_list = blocking(tasks.get_functionalization_task_list)
+    get_functionalization_task_list = blocking(creation.get_functionalization_task_list)
 
     operate_node = blocking(nodes.operate_node)
     node_callback = blocking(nodes.node_callback)

@@ -66,7 +66,7 @@ def _missing(constant: Mapping[str, Any], tree: TreeIndex | None) -> Iterator[st
     for node_id, fields in read_mapping(constant.get("source_info")).items():
         node = tree.get(node_id) if tree else None
         label = quoted(node.name) if node and node.name else node_id
-        yield f"node {label} has put out no {' or '.join(quoted(read_text(each)) for each in read_list(fields))}"
+        yield f"node {label} has no output {' or '.join(quoted(read_text(each)) for each in read_list(fields))}"
 
 
 def read_finished(hook: SopsHook, sops_task_id: int, *, sleep: Callable[[float], None] = time.sleep) -> TaskDetail:

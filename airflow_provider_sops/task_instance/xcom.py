@@ -1,4 +1,4 @@
-"""What the tasks of this package hand to each other, and to the UI, through XCom: every key, and what it holds."""
+"""What the tasks of this package pass to each other, and to the UI, through XCom: every key, and what it holds."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ def connection(**extra: Any) -> str:
 
 def limits_of(operator: SopsRunTaskOperator) -> tuple[float, float]:
     policy = RunSettings.of(operator).policy(TI, 0.0)
+    assert not policy.paced
     return policy.poll_interval_seconds, policy.max_outage_seconds
 
 
@@ -54,7 +55,8 @@ def test_arguments_of_an_operator_win(configured: pytest.MonkeyPatch) -> None:
 def test_without_either_the_defaults_count() -> None:
     operator = SopsRunTaskOperator(task_id="t", template_id=1)
 
-    assert limits_of(operator) == (10.0, 3600.0)
+    policy = RunSettings.of(operator).policy(TI, 0.0)
+    assert (policy.paced, policy.max_outage_seconds) == (True, 3600.0)
 
 
 def test_a_sensor_takes_the_outage_of_the_configuration(configured: pytest.MonkeyPatch) -> None:
@@ -91,11 +93,13 @@ def test_a_value_that_is_no_number_is_named_with_its_option(monkeypatch: pytest.
 
 
 def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__SOPS__POLL_INTERVAL_SECONDS", "")
     monkeypatch.setenv("AIRFLOW__SOPS__MAX_OUTAGE_SECONDS", " ")
 
     assert configuration.max_outage_seconds(None) == 3600.0
+    assert configuration.poll_interval_seconds(None) is None
 
 
-@pytest.mark.parametrize("option", ["poll_interval_seconds", "max_outage_seconds", "max_answer_mb"])
+@pytest.mark.parametrize("option", ["max_outage_seconds", "max_answer_mb"])
 def test_the_provider_info_tells_the_defaults_that_count(option: str) -> None:
     assert float(OPTIONS[option]["default"]) == configuration._DEFAULTS[option]

@@ -157,7 +157,9 @@ class FlowOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.retry_delay_seconds = retry_delay_seconds
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds_or_none("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
@@ -206,7 +208,7 @@ class FlowOperator(SopsBaseOperator):
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
+        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

@@ -14,6 +14,7 @@ from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,34 +88,31 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.node = node
         self._tree = tree
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds_or_none("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:
             self._start_from_trigger()
 
-    @property
-    def _given_limits(self) -> dict[str, float]:
-        """What was given; for what was not, the trigger reads the triggerer's configuration."""
-        limits = {
-            "poll_interval_seconds": self.poll_interval_seconds,
-            "max_outage_seconds": self.max_outage_seconds,
-        }
-        return {name: value for name, value in limits.items() if value is not None}
-
     def _start_from_trigger(self) -> None:
         from airflow.triggers.base import StartTriggerArgs
+
+        # For what was not given, the trigger reads the triggerer's configuration.
+        outage = {} if self.max_outage_seconds is None else {"max_outage_seconds": self.max_outage_seconds}
 
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
             trigger_kwargs={
                 **site_of(self).arguments,
-                **self._given_limits,
                 "start_task_id": self.start_task_id,
                 "node": self.node.to_json(),
                 "on_failed": self.on_failed,
+                **poll_arguments(self.poll_interval_seconds),
                 "timeout_seconds": self.timeout_seconds,
+                **outage,
             },
             next_method="execute_complete",
         )
@@ -140,7 +138,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
         policy = WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=configuration.poll_interval_seconds(self.poll_interval_seconds),
+            **poll_arguments(configuration.poll_interval_seconds(self.poll_interval_seconds)),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
             max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
         )
