@@ -154,7 +154,9 @@ def dead_links() -> list[str]:
             target = (path.parent / unquote(address.path)).resolve() if address.path else path
             target = target / "index.html" if target.is_dir() else target
             is_dead = not target.is_file()
-            if is_dead or (address.fragment and target in pages and address.fragment not in pages[target].anchors):
+            if is_dead or (
+                address.fragment and target in pages and unquote(address.fragment) not in pages[target].anchors
+            ):
                 dead.append(f"{path.relative_to(SITE)}: {link}")
     return dead
 
