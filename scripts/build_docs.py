@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -109,8 +108,9 @@ def write_source() -> None:
     (SOURCE / "README.md").rename(SOURCE / "index.md")
     examples = "".join(f"- [{path.name}]({path.name})\n" for path in sorted((SOURCE / "example_dags").glob("*.py")))
     (SOURCE / "example_dags" / "index.md").write_text(f"# Example DAGs\n\n{examples}", encoding="utf-8")
-    start = SOURCE / "index.md"
-    start.write_text(start.read_text("utf-8").replace("](example_dags)", "](example_dags/index.md)"), "utf-8")
+    for page in SOURCE.glob("*.md"):
+        text = page.read_text(encoding="utf-8").replace("](example_dags)", "](example_dags/index.md)")
+        page.write_text(text.replace("](README.md", "](index.md"), encoding="utf-8")
     folder = SOURCE / "reference"
     folder.mkdir()
     for name, (title, module) in REFERENCE.items():
@@ -166,8 +166,7 @@ def main() -> int:
     write_source()
     program = str(Path(sys.executable).with_name("zensical"))
     (BUILD / "zensical.toml").write_text(configuration(), encoding="utf-8")
-    environment = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run([program, "build", "--strict", "--clean"], cwd=BUILD, env=environment, check=False)
+    done = subprocess.run([program, "build", "--strict", "--clean"], cwd=BUILD, check=False)
     if done.returncode:
         return 1
     dead = dead_links()
