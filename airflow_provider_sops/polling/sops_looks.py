@@ -60,7 +60,9 @@ async def shared_secrets(reader: TaskReader, sops_task_ids: Sequence[int]) -> Ta
             except SopsError:
                 return TaskSecrets(None)
             # Slow for a large flow.
-            known.secrets = await asyncio.to_thread(TaskSecrets(details).work_out)
+            secrets = known.secrets = await asyncio.to_thread(TaskSecrets(details).work_out)
+            if len(key) > 1:
+                await reader.know_passwords(key[-1], secrets)
         return known.secrets
 
 

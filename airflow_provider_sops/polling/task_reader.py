@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.polling.shared_connection import SharedConnection, StatusSource
     from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 #: How many requests for states and for nodes may be in flight at a time.
 _MOST_AT_ONCE = 4
@@ -60,6 +63,11 @@ class TaskReader:
         return await self._connection.ask(
             lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True
         )
+
+    async def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it."""
+        with contextlib.suppress(SopsError):
+            await self._connection.ask(lambda source: source.know_passwords(task_id, secrets), is_suspect=True)
 
     async def tree(self, task_id: int) -> TreeIndex:
         """Read a task's tree once and share it between waits, for as long as one of them holds it."""

@@ -28,9 +28,12 @@ def read_secrets(hook: SopsHook, sops_task_ids: Sequence[int]) -> TaskSecrets:
     :param sops_task_ids: the task, and before it the tasks around it; none for a flow without passwords.
     """
     try:
-        return TaskSecrets([hook.get_task_detail(sops_task_id) for sops_task_id in sops_task_ids])
+        secrets = TaskSecrets([hook.get_task_detail(sops_task_id) for sops_task_id in sops_task_ids])
     except SopsError:
         return TaskSecrets(None)
+    if len(sops_task_ids) > 1:
+        hook.know_passwords(sops_task_ids[-1], secrets)
+    return secrets
 
 
 #: SOPS caches get_task_detail for 60 seconds per web process.

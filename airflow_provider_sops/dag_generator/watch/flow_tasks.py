@@ -117,8 +117,8 @@ class FlowStartOperator(SopsTemplateOperator):
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
         ti.xcom_push(key=NODE_PATHS_XCOM_KEY, value=task.paths)
-        if task.independent:
-            ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=task.independent)
+        # An empty list too: Airflow logs an error whenever somebody asks for an XCom that does not exist.
+        ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=list(task.independent))
         if mapping.absent:
             self.log.info(
                 "%s nodes of the template are not in this task, since they were excluded.", len(mapping.absent)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.calls import Call, as_it_is, call, needed_list
 from airflow_provider_sops.sops.calls.parameters import comma_separated, required_text, time_text
-from airflow_provider_sops.sops.errors import SopsGatewayError
 from airflow_provider_sops.sops.models import CreatedTask
 
 if TYPE_CHECKING:
@@ -176,12 +175,8 @@ def _creating(api: str, **parameters: Any) -> Call[CreatedTask]:
         task = CreatedTask.read(answer.data)
         if task.task_id > 0:
             return task
-        raise SopsGatewayError(
-            "SOPS reports a new task but returned no task id",
-            api=api,
-            http_status=200,
-            trace_id=answer.trace_id,
-            advice="Look for the task by its name.",
-        )
+        error = answer.unusable("SOPS reports a new task but returned no task id")
+        error.advice = "Look for the task by its name."
+        raise error
 
     return Call(api, parameters, read)

@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from airflow_provider_sops.service.calls import Call, blocking_steps
+from airflow_provider_sops.service.http import HttpResponse
 from airflow_provider_sops.service.settings import Limits, TransportSettings
-from airflow_provider_sops.sops.answer import Answer
+from airflow_provider_sops.sops.answer import Answer, read_response
 from airflow_provider_sops.sops.calls import creation, nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection
-from airflow_provider_sops.sops.endpoints import ENDPOINTS
+from airflow_provider_sops.sops.endpoints import ENDPOINTS, endpoint
 from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.gateway import ApiGateway, Credentials
 from airflow_provider_sops.sops.models import (
@@ -394,8 +395,10 @@ class TestRead:
         assert tasks.start_task(25).read(Answer(None, raw, None)) == "http://sops/25"
 
     def test_a_created_task_without_an_id_may_exist(self) -> None:
+        body = b'{"result": true, "data": {}, "trace_id": "ab12"}'
+        answered = read_response(endpoint("create_task"), HttpResponse(200, {}, body))
         with pytest.raises(SopsGatewayError, match=r"create_task: .* returned no task id .*trace id ab12") as caught:
-            creation.create_task(24, "n").read(Answer({}, {}, "ab12"))
+            creation.create_task(24, "n").read(answered)
 
         assert caught.value.outcome_unknown is True
 
