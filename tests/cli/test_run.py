@@ -8,7 +8,6 @@ import pytest
 from airflow_provider_sops.cli import run as run_command
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsConnectionError
-from airflow_provider_sops.sops.models import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,24 +99,24 @@ def test_without_a_key_each_call_is_a_run_of_its_own(run: Callable[..., tuple[Do
 
 
 def test_detached_it_returns_once_the_task_is_started(
-    run: Callable[..., tuple[Done, dict[str, Any]]], hook: SopsHook
+    run: Callable[..., tuple[Done, dict[str, Any]]], airflow_sops: AirflowSops
 ) -> None:
     done, document = run("pause", "--detach")
 
     assert done.code == 0
-    assert hook.get_task_status(document["sops_task_id"], fresh=True).state != TaskState.CREATED
-    hook.operate_task(document["sops_task_id"], "revoke")
+    # SOPS revokes only a task that was started.
+    assert airflow_sops("revoke", str(document["sops_task_id"])).code == 0
 
 
 def test_a_limit_ends_the_following_and_not_the_task(
-    run: Callable[..., tuple[Done, dict[str, Any]]], hook: SopsHook
+    run: Callable[..., tuple[Done, dict[str, Any]]], airflow_sops: AirflowSops, hook: SopsHook
 ) -> None:
     done, document = run("pause", "--timeout-seconds", "1")
 
     assert done.code == 3
     assert document["outcome"] == "timed out"
     assert not hook.get_task_status(document["sops_task_id"], fresh=True).state.is_terminal
-    hook.operate_task(document["sops_task_id"], "revoke")
+    assert airflow_sops("revoke", str(document["sops_task_id"])).code == 0
 
 
 def test_ctrl_c_leaves_the_task_and_says_how_to_go_on(
@@ -140,7 +139,7 @@ def test_ctrl_c_leaves_the_task_and_says_how_to_go_on(
     assert f"airflow-sops status {task_id} --follow --bk-biz-id 2\n" in said
     assert f"airflow-sops revoke {task_id} --bk-biz-id 2\n" in said
     assert not hook.get_task_status(task_id, fresh=True).state.is_terminal
-    hook.operate_task(task_id, "revoke")
+    assert airflow_sops("revoke", str(task_id)).code == 0
 
 
 def test_ctrl_c_while_it_is_created_names_what_may_be_left(

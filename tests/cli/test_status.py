@@ -21,12 +21,12 @@ def paused(hook: SopsHook, templates: dict[str, int]) -> int:
     return task_id
 
 
-def test_a_task_that_goes_on_is_shown_and_ends_with_3(airflow_sops: AirflowSops, hook: SopsHook, paused: int) -> None:
+def test_a_task_that_goes_on_is_shown_and_ends_with_3(airflow_sops: AirflowSops, paused: int) -> None:
     done = airflow_sops("status", str(paused))
 
     assert done.code == 3
     assert done.out.startswith(f"SOPS task {paused} status of a task: ")
-    hook.operate_task(paused, "revoke")
+    assert airflow_sops("revoke", str(paused)).code == 0
 
 
 def test_a_revoked_task_ends_with_1(airflow_sops: AirflowSops, paused: int) -> None:
