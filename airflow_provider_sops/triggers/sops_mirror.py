@@ -60,7 +60,9 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
-    :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``.
+    :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``, unless
+        the triggerer's configuration has a fixed one.
+    :param usual_outage: whether the triggerer's configuration takes the place of ``max_outage_seconds``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
@@ -76,6 +78,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         "timeout_seconds",
         "max_outage_seconds",
         "paced",
+        "usual_outage",
     )
 
     def __init__(
@@ -89,8 +92,9 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         on_failed: str = "fail",
         poll_interval_seconds: float = 10.0,
         timeout_seconds: float | None = None,
-        max_outage_seconds: float | None = None,
+        max_outage_seconds: float = 3600.0,
         paced: bool = False,
+        usual_outage: bool = False,
         **unknown: Any,
     ) -> None:
         super().__init__(unknown)
@@ -104,11 +108,13 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         self.timeout_seconds = timeout_seconds
         self.max_outage_seconds = max_outage_seconds
         self.paced = paced
+        self.usual_outage = usual_outage
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments as JSON; without those that an older version would not know, where they say nothing."""
-        return {name: value for name, value in super().arguments.items() if name != "paced" or value}
+        switches = ("paced", "usual_outage")
+        return {name: value for name, value in super().arguments.items() if name not in switches or value}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and end the task, or hand it to a worker."""
@@ -143,7 +149,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
             on_failed=self.on_failed,  # type: ignore[arg-type]
             **poll_arguments(configuration.poll_interval_seconds(given)),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
-            max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
+            max_outage_seconds=configuration.max_outage_seconds(None if self.usual_outage else self.max_outage_seconds),
         )
         async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=policy.poll_interval_seconds) as wait:
             await self._push_link(task)

@@ -16,6 +16,8 @@ from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.operators.sops.run_settings import RunSettings
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
+from airflow_provider_sops.triggers import sops_mirror
 
 OPTIONS = get_provider_info()["config"]["sops"]["options"]
 TI: Any = SimpleNamespace(start_date=None)
@@ -64,6 +66,28 @@ def test_a_sensor_takes_the_outage_of_the_configuration(configured: pytest.Monke
 
     assert SopsTaskSensor(task_id="u", sops_task_id=1)._policy(None).max_outage_seconds == 7200.5
     assert given._policy(None).max_outage_seconds == 60.0
+
+
+@pytest.mark.parametrize(
+    ("given", "interval"), [({"poll_interval_seconds": 10.0, "paced": True}, 30.0), ({"poll_interval_seconds": 7}, 7)]
+)
+async def test_a_mirror_in_the_triggerer_takes_the_triggerers(
+    configured: pytest.MonkeyPatch, given: dict[str, Any], interval: float
+) -> None:
+    """Its arguments were written when the DAG file was parsed, on another machine."""
+
+    class AskedError(Exception):
+        """Ends the trigger."""
+
+    def ask(_site: Any, _task_id: int, *, interval_seconds: float) -> None:
+        raise AskedError(interval_seconds)
+
+    configured.setattr(sops_mirror, "shared_wait", ask)
+    node = MirroredNode(key=("n",), never_after=(), has_data=True, plugin="")
+    trigger = sops_mirror.SopsNodeMirrorTrigger(sops_conn_id="c", start_task_id="start", node=node, **given)
+
+    with pytest.raises(AskedError, match=rf"^{interval}$"):
+        await trigger._follow(SimpleNamespace(sops_task_id=1), SimpleNamespace(id="n"))  # type: ignore[arg-type]
 
 
 def test_it_is_read_when_a_task_runs_not_when_its_dag_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:

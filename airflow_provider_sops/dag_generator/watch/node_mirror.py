@@ -101,7 +101,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         from airflow.triggers.base import StartTriggerArgs
 
         # For what was not given, the trigger reads the triggerer's configuration.
-        outage = {} if self.max_outage_seconds is None else {"max_outage_seconds": self.max_outage_seconds}
+        outage = self.max_outage_seconds
 
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
@@ -112,7 +112,7 @@ class NodeMirrorOperator(SopsBaseOperator):
                 "on_failed": self.on_failed,
                 **poll_arguments(self.poll_interval_seconds),
                 "timeout_seconds": self.timeout_seconds,
-                **outage,
+                **({"usual_outage": True} if outage is None else {"max_outage_seconds": outage}),
             },
             next_method="execute_complete",
         )
