@@ -81,12 +81,12 @@ bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/$(PEERS_ENVIRONMENT)/.insta
 	@.venvs/$(BENCH_ENVIRONMENT)/bin/python -m benchmarks $(BENCH)
 
 .PHONY: browser
-browser: install .venvs/browser/.installed ## The SOPS page and the walk-through in Chromium, which CHROMIUM= may name
+browser: install .venvs/browser/.installed ## The SOPS page, the tab in Airflow and the walk-through in Chromium, which CHROMIUM= may name
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini
 
 .PHONY: pictures
-pictures: install .venvs/browser/.installed ## Take the pictures of README.md and docs/walk-through.md again, in Chromium
-	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_walk_through.py --pictures ../docs/pictures
+pictures: install .venvs/browser/.installed ## Take the pictures of README.md, docs/ui.md and docs/walk-through.md again, in Chromium
+	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_sops_tab.py test_walk_through.py --pictures ../docs/pictures
 
 .PHONY: docs
 docs: .venvs/docs/.installed ## Build the documentation site into build/site, and follow its links

@@ -201,14 +201,19 @@ class LevelOutputs:
 
     :param path: the level.
     :param flow_start_task_id: the task that knows which nodes the run leaves out.
+    :param node_id: the subprocess, if a run may leave it out.
     """
 
     path: NodeKey
     flow_start_task_id: str
+    node_id: str | None = None
 
     def left_out(self, task: PieceTask) -> PieceResult | None:
-        """Return nothing: a level always has outputs."""
-        return None
+        """Return no outputs if the run leaves the subprocess out, as SOPS does."""
+        if self.node_id is None or self.node_id not in task.pull(self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence():
+            return None
+        task.push(VARIABLES_XCOM_KEY, {})
+        return PieceResult({})
 
     def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
         """Return the level's outputs."""

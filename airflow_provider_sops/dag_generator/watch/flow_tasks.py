@@ -16,9 +16,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
 )
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed
 
@@ -170,6 +169,8 @@ class FlowOperator(SopsBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait for the end of the SOPS task that ``start`` created; start it if ``start`` did not get that far."""
+        from airflow_provider_sops.task_instance.flow_xcom import pull
+
         run = self._begin_run(context)
         with run.airflow_errors():
             ti: Any = context["ti"]
@@ -191,6 +192,8 @@ class FlowOperator(SopsBaseOperator):
 
     def next_steps(self) -> NextSteps:
         """Return what clears of the run's tasks do: this one always waits for the SOPS task of ``start``."""
+        from airflow_provider_sops.sops.next_steps import NextSteps
+
         from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."

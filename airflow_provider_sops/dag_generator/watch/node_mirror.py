@@ -10,7 +10,6 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
 from airflow_provider_sops.service.durations import Duration, seconds_or_none
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.dag_generator.watch.mirror_run import MirrorRun
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.wait_result import OnFailed
     from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
@@ -155,6 +155,8 @@ class NodeMirrorOperator(SopsBaseOperator):
 
     def next_steps(self, context: Context) -> NextSteps:
         """Return what clears of the run's tasks and a retry of this one do, for its error."""
+        from airflow_provider_sops.sops.next_steps import NextSteps
+
         again = "A retry or a clear of this task looks again."
         from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         failed = (

@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
@@ -68,6 +68,8 @@ def next_steps(
     :param retries_left: whether Airflow is going to retry the task by itself.
     :param revokes_when_out_of_time: whether the SOPS task was revoked when its time was over.
     """
+    from airflow_provider_sops.sops.next_steps import NextSteps
+
     again = "A retry or a clear of this task runs the whole flow again."
     going_on = f"{_RETRY_WHILE_IT_GOES_ON[retry_mode]}; {_CLEAR_WHILE_IT_GOES_ON[on_clear]}."
     longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
