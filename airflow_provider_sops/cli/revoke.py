@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.commands import NOT_SO, SUCCESS
@@ -22,6 +21,6 @@ def run(options: argparse.Namespace) -> int:
     from airflow_provider_sops.operators.sops.revocation import revoke_task
 
     with open_hook(options) as hook:
-        state = revoke_task(hook, int(options.task_id), logging.getLogger(__name__))
+        state = revoke_task(hook, int(options.task_id))
     write(f"SOPS task {options.task_id} is {state}\n")
     return SUCCESS if state == TaskState.REVOKED else NOT_SO

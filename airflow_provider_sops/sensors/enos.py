@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 # What only a running task needs is imported inside methods, so that DAG files are parsed quickly.
 
 
-_MAX_OUTAGE_SECONDS = 3600.0
-
-
 class EnosInstanceSensor(WaitingSensor):
     """Common ground of the two sensors below; use one of these.
 
@@ -89,6 +86,10 @@ class EnosInstanceSensor(WaitingSensor):
         awaited.look_first()
         return awaited
 
+    def _take_over(self, event: dict[str, Any]) -> dict[str, Any]:
+        self.hook.be_patient(self.outage_seconds, self.log, may_be_running=lambda: True)
+        return event
+
     def _from_event(self, event: dict[str, Any]) -> tuple[AwaitedInstance, WaitResult]:
         from airflow_provider_sops.sensors.enos_waits import instance_in
 
@@ -122,7 +123,7 @@ class EnosInstanceSensor(WaitingSensor):
         return WaitPolicy(
             poll_interval_seconds=self.poke_interval,
             deadline=deadline,
-            max_outage_seconds=_MAX_OUTAGE_SECONDS if self.max_outage_seconds is None else self.max_outage_seconds,
+            max_outage_seconds=self.outage_seconds,
             rerun_wait_seconds=self.rerun_wait_seconds,
             settle_seconds=self.settle_seconds,
         )

@@ -100,6 +100,7 @@ class NativeBuilder:
             exclude_task_nodes_id=list(options.exclude),
             param_constants=param_constants,
             on_template_change=options.on_template_change,
+            max_outage_seconds=options.max_outage_seconds,
             **options.site.arguments,
             **options.template,
         )

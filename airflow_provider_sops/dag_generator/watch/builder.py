@@ -74,6 +74,7 @@ class WatchBuilder:
             param_constants=param_constants,
             constants=dict(options.constants),
             exclude_task_nodes_id=list(options.exclude) or None,
+            max_outage_seconds=options.max_outage_seconds,
             **options.site.arguments,
             **options.template,
         )
