@@ -87,7 +87,7 @@ async def test_a_mirror_in_the_triggerer_takes_the_triggerers(
     trigger = sops_mirror.SopsNodeMirrorTrigger(sops_conn_id="c", start_task_id="start", node=node, **given)
 
     with pytest.raises(AskedError, match=rf"^{interval}$"):
-        await trigger._follow(SimpleNamespace(sops_task_id=1), SimpleNamespace(id="n"))  # type: ignore[arg-type]
+        await trigger._follow(SimpleNamespace(sops_task_id=1), SimpleNamespace(id="n", waits_for_person=False))  # type: ignore[arg-type]
 
 
 def test_it_is_read_when_a_task_runs_not_when_its_dag_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
