@@ -71,7 +71,7 @@ class TestDefaultArgs:
         assert found(dag.tasks, *WHERE) == {("other", 5, "project")}
         started = [task for task in dag.tasks if hasattr(task, "max_outage_seconds")]
         assert found(started, "on_failed", "timeout_seconds", "max_outage_seconds") == {("wait", None, 44)}
-        assert 33 in {task.poll_interval_seconds for task in started}
+        assert (33,) in found(started, "poll_interval_seconds")
 
     def test_a_group_is_where_the_operator_beside_it_is(self, mode: Any) -> None:
         with own_dag(default_args=ELSEWHERE) as dag:
