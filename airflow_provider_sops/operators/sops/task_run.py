@@ -103,7 +103,7 @@ class SopsTaskRun:
         self._event: Mapping[str, Any] | None = None
         self._earlier = EarlierTasks(hook, log)
         self._patience = hook.be_patient(
-            settings.max_outage_seconds,
+            settings.outage_seconds,
             log,
             may_be_running=lambda: self._may_be_running,
             leave=self._leave_during_outage if settings.deferrable else None,
@@ -376,7 +376,7 @@ class SopsTaskRun:
         from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
 
         since = min(self._patience.since.values())
-        limits = (since + self._settings.max_outage_seconds, self._settings.execution_deadline(self._ti))
+        limits = (since + self._settings.outage_seconds, self._settings.execution_deadline(self._ti))
         until = min(limit for limit in limits if limit is not None)
         self._leave(SopsOutageTrigger, until, since=since)
 
