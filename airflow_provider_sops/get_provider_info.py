@@ -52,8 +52,8 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_sops.links.sops.SopsTaskLink",
             "airflow_provider_sops.links.sops.SopsClaimLink",
         ],
-        # `airflow sops ...`; before Airflow 3.3 nothing reads it.
         "config": {"sops": {"description": "Defaults of the provider for BlueKing SOPS.", "options": _OPTIONS}},
+        # `airflow sops ...`; before Airflow 3.3 nothing reads it.
         "cli": ["airflow_provider_sops.cli.main.airflow_commands"],
         "connection-types": [
             {
