@@ -146,7 +146,7 @@ class AwaitedNode:
     def poking(self, policy: WaitPolicy) -> Callable[[], NodeResult | None]:
         """Begin to wait on a worker."""
         clock = steady_clock()
-        wait = NodeWait(self.node, policy, clock())
+        wait = NodeWait(self.node, policy, clock(), self.task_url)
         looks = SopsLooks(
             self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail, secrets=self._secrets()
         )

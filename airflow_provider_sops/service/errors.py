@@ -36,6 +36,7 @@ class ServiceError(Exception):
     :param trace: the id under which the service's operators find the call.
     :param server_message: the server's full message.
     :param advice: what to do next.
+    :param page: the address of the web page on which a person sees more; empty if there is none.
     """
 
     #: What the service calls ``trace``, and who is quoted as the author of ``server_message``.
@@ -53,6 +54,7 @@ class ServiceError(Exception):
         trace: str | None = None,
         server_message: str | None = None,
         advice: str | None = None,
+        page: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -63,6 +65,7 @@ class ServiceError(Exception):
         self.trace = trace
         self.server_message = server_message
         self.advice = advice
+        self.page = page
 
     @property
     def temporary(self) -> bool:
@@ -79,7 +82,9 @@ class ServiceError(Exception):
         """Whether the service itself has not spoken, so that a run asks again for ``max_outage_seconds``."""
         return self.temporary or self.outcome_unknown
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What failed and why, without what to do about it."""
         known = {"code": self.code, "HTTP": self.http_status, self.trace_name: self.trace}
         marks = ", ".join(f"{name} {value}" for name, value in known.items() if value not in (None, ""))
         ids = ", ".join(f"{name} {value}" for name, value in self.ids.items())
@@ -89,8 +94,13 @@ class ServiceError(Exception):
             text += f" ({marks})"
         if self.server_message:
             text += f". {self.speaker} says: {shown_words(self.server_message)}"
-        if self.advice:
-            text += f"{'' if text.endswith('.') else '.'} {self.advice}"
+        return log_entry(text)
+
+    def __str__(self) -> str:
+        text = self.headline
+        for more in (self.page and f"See {self.page}.", self.advice):
+            if more:
+                text += f"{'' if text.endswith('.') else '.'} {more}"
         return log_entry(text)
 
 

@@ -40,7 +40,7 @@ class SopsError(ServiceError):
     :param details: ``api``, the call's name in the endpoint table, for example ``create_task``; ``ids``, the ids in the
         call, for example ``{"task_id": "25", "bk_biz_id": "2"}``; ``code``, the code in the answer as it came, ``None``
         if there was none, as from servers of 2019; ``http_status``, ``None`` if no answer came; ``server_message``, the
-        server's full message; ``advice``, what to do next.
+        server's full message; ``advice``, what to do next; ``page``, where a person sees more.
     """
 
     def __init__(self, reason: str, *, trace_id: str | None = None, **details: Any) -> None:
@@ -127,7 +127,7 @@ class _SopsTaskOutcomeError(SopsError):
         failed_nodes: Sequence[str] = (),
         **details: Any,
     ) -> None:
-        super().__init__(reason, **details)
+        super().__init__(reason, page=task_url, **details)
         self.sops_task_id = sops_task_id
         self.task_url = task_url
         self.failed_nodes = tuple(failed_nodes)

@@ -239,7 +239,7 @@ def _was_revived(task: RanTask, since: datetime) -> bool:
 
 def is_outage(error: BaseException | None) -> bool:
     """Whether a request that brought no answer of SOPS's is the reason."""
-    cause = None if error is None else error.__cause__
+    cause = None if error is None else error.__cause__ or error.__context__
     return isinstance(cause, SopsError) and (
         cause.temporary or cause.outcome_unknown or (cause.http_status is not None and cause.http_status != 200)
     )

@@ -16,9 +16,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
 )
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed
 
@@ -67,7 +66,7 @@ class FlowStartOperator(SopsTemplateOperator):
         on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: Duration = 300,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,7 +79,7 @@ class FlowStartOperator(SopsTemplateOperator):
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> None:
@@ -166,7 +165,7 @@ class FlowOperator(SopsBaseOperator):
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         revoke_on_kill: bool = True,
         on_node_failed: OnNodeFailed = None,
         flow_type: str = "common",
@@ -182,7 +181,7 @@ class FlowOperator(SopsBaseOperator):
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.revoke_on_kill = revoke_on_kill
         self.on_node_failed = on_node_failed
         self.flow_type = flow_type
@@ -193,6 +192,8 @@ class FlowOperator(SopsBaseOperator):
         return self._work(self._begin_run(context), context)
 
     def _work(self, run: SopsTaskRun, context: Context) -> dict[str, Any]:
+        from airflow_provider_sops.task_instance.flow_xcom import pull
+
         with run.airflow_errors():
             ti: Any = context["ti"]
             run.adopt(pull(ti, self.start_task_id, TASK_ID_XCOM_KEY).sops_task_id())
@@ -216,6 +217,8 @@ class FlowOperator(SopsBaseOperator):
 
     def next_steps(self) -> NextSteps:
         """Return what clears of the run's tasks do: this one always waits for the SOPS task of ``start``."""
+        from airflow_provider_sops.sops.next_steps import NextSteps
+
         from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."
@@ -225,15 +228,18 @@ class FlowOperator(SopsBaseOperator):
             "SOPS task.",
             revoked=from_the_start,
             expired=from_the_start,
-            timed_out=f"It was revoked. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
+            timed_out=f"It is revoked now. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
             unreachable=again,
             not_started=again,
+            limit=RunSettings.of(self).limit,
         )
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
+        settings = RunSettings.of(
+            self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0, only_follows=True
+        )
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

@@ -10,12 +10,14 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferr
 from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
-from airflow_provider_sops.sops.errors import SopsTaskFailedError
+from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.outcome import node_error
+from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.site import site_of
@@ -23,10 +25,12 @@ from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
 from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.task_instance.required_action import Answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ class MirrorRun:
 
     :param hook: the connection to SOPS.
     :param node: the node in the template.
+    :param name: what its task is called in Airflow: the node's name, if it has one.
     :param policy: the rules of the wait.
     :param context: Airflow's context.
     :param log: the log of the Airflow task.
@@ -60,6 +65,7 @@ class MirrorRun:
 
     hook: SopsHook
     node: MirroredNode
+    name: str
     policy: WaitPolicy
     context: Context
     log: TaskLog
@@ -89,7 +95,7 @@ class MirrorRun:
         policy = replace(self.policy, overcome=overcome, always_fresh=is_retry)
         result = self._look(task, node, policy)
         if result is None:
-            self._defer(task, node, policy)
+            self._ask_or_wait(task, node, policy)
         self._bear_outages({}, {**result.to_event(), "trigger": self._trigger(task, node, policy).arguments})
         return self._conclude(task, node, result)
 
@@ -99,7 +105,10 @@ class MirrorRun:
         if event.get("outcome") == OVER:
             progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
             event = dict(progress.event or {"begin": True})
-        self._bear_outages(progress.outages, event)
+        answer = Answer.from_event(event)
+        self._bear_outages(progress.outages, answer.to_event() if answer else event)
+        if answer is not None:
+            self._answer(answer)
         if event.get("begin") or event.get("outcome") == NodeOutcome.ARRIVED:
             return self._begin()
         trigger = SopsNodeTrigger.from_event(event)
@@ -127,8 +136,10 @@ class MirrorRun:
         inner_id = read_id(detail.data.outputs.get("task_id"))
         if inner_id is None and detail.state == TaskState.FAILED:
             error = self._secrets_of(mirrored.secrets_of(task)).error(path[-1], detail.data.ex_data)
+            around = self.tree.nodes.get(self.node.key[: -len(mirrored.key)] + subprocess) if self.tree else None
+            name = quoted(around.name) if around and around.name else path[-1]
             raise SopsTaskFailedError(
-                f"node {path[-1]} of SOPS task {task.sops_task_id} failed before it had started its subprocess:"
+                f"the subprocess around this node, {name} in SOPS task {task.sops_task_id}, failed before it had begun:"
                 f" {error}",
                 advice="Retry the node in SOPS, then clear this task.",
                 sops_task_id=task.sops_task_id,
@@ -142,16 +153,67 @@ class MirrorRun:
         mapping = tree.map_to_task(PipelineTree(inner.pipeline_tree))
         return FlowTask.of(inner_id, inner.task_url, mapping, outer=(*task.outer, task.sops_task_id))
 
-    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
-        raise TaskDeferred(trigger=self._trigger(task, node, policy), method_name="execute_complete")
+    def _ask_or_wait(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
+        """Leave the worker; where the node waits for a person, ask in Airflow before, but not before it is reached."""
+        if not (node.waits_for_person and AIRFLOW_V_3_3_PLUS):
+            self._defer(task, node, policy)
+        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if row is None:
+            self._defer(task, replace(node, until_arrival=True), policy)
+        asks = row.state not in (TaskState.FINISHED, TaskState.FAILED) and self._open_request(task, node)
+        self._defer(task, node, policy, closes_request=asks)
 
-    def _trigger(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> SopsNodeTrigger:
+    def _open_request(self, task: FlowTask, node: NodeInTask) -> bool:
+        secrets = self._secrets_of(node.secrets_of)
+        data = EndedNode(node.path, self.node.plugin, "").read_data(self.hook, task.sops_task_id, secrets, self.log)
+        shown = None if data is None else secrets.node(node.id, data)[0]
+        request = PersonRequest() if shown is None else PersonRequest.of(shown)
+        return open_request(self._ti, self.name, self.node.plugin, request, task.task_url, self.log)
+
+    def _answer(self, answer: Answer) -> NoReturn:
+        """Send SOPS what a person has answered in Airflow, and go on with the wait.
+
+        :raises SopsError: SOPS could not be reached for some time; the node still waits.
+        """
+        pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
+        task, node = self._locate(read_flow_task(pulled))
+        policy = replace(self.policy, always_fresh=True)
+        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if row is None or row.state != TaskState.RUNNING:
+            self.log.warning("%s has answered too late: the node waits no more.", answer.who)
+            self._defer(task, node, policy)
+        user = self.hook.user
+        self.log.info(
+            "%s has answered %s in Airflow; SOPS is told so in the name of %s.",
+            answer.who,
+            quoted(answer.option),
+            quoted(user) if user else "the connection's app",
+        )
+
+        def tell_sops() -> None:
+            version = row.version or None
+            self.hook.node_callback(task.sops_task_id, node.id, answer.callback_data, version=version)
+
+        try:
+            self.hook.bear("node_callback", tell_sops)
+        except SopsInvalidOperationError as error:
+            self.log.warning("SOPS does not take the answer; the node's state will tell: %s", error)
+        self._defer(task, node, policy)
+
+    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False) -> NoReturn:
+        trigger = self._trigger(task, node, policy, closes_request=closes_request)
+        raise TaskDeferred(trigger=trigger, method_name="execute_complete")
+
+    def _trigger(
+        self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False
+    ) -> SopsNodeTrigger:
         return SopsNodeTrigger(
             **site_of(self.hook).arguments,
             sops_task_id=task.sops_task_id,
             task_url=task.task_url,
             node=node,
             policy=policy,
+            closes_request=closes_request,
         )
 
     def _bear_outages(self, outages: Mapping[str, float], event: Mapping[str, Any] | None) -> None:
@@ -184,7 +246,7 @@ class MirrorRun:
         If the trigger continues, it writes the changes to the log.
         """
         clock = steady_clock()
-        wait = NodeWait(node, policy, clock())
+        wait = NodeWait(node, policy, clock(), task.task_url)
         secrets = self._secrets_of(node.secrets_of)
         looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, clock=clock, secrets=secrets)
         lines: list[LogLine] = []
@@ -201,7 +263,7 @@ class MirrorRun:
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps, label=quoted(self.name))
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
@@ -62,13 +62,21 @@ _RETRY_BEFORE_IT_BEGINS: dict[RetryMode, str] = {
 
 
 def next_steps(
-    on_clear: OnClear, retry_mode: RetryMode, *, retries_left: bool, revokes_when_out_of_time: bool
+    on_clear: OnClear,
+    retry_mode: RetryMode,
+    *,
+    retries_left: bool,
+    revokes_when_out_of_time: bool,
+    limit: str | None = None,
 ) -> NextSteps:
     """Return what is true of a run operator with these settings.
 
     :param retries_left: whether Airflow is going to retry the task by itself.
     :param revokes_when_out_of_time: whether the SOPS task was revoked when its time was over.
+    :param limit: the time that a try is allowed, for its error; default: without a number.
     """
+    from airflow_provider_sops.sops.next_steps import TIME_ALLOWED, NextSteps
+
     again = "A retry or a clear of this task runs the whole flow again."
     going_on = f"{_RETRY_WHILE_IT_GOES_ON[retry_mode]}; {_CLEAR_WHILE_IT_GOES_ON[on_clear]}."
     longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
@@ -77,9 +85,10 @@ def next_steps(
         failed=f"{failed} {_RETRY_AFTER_FAILURE[retry_mode]}" if retries_left else failed,
         revoked="A clear of this task runs the whole flow again.",
         expired=again,
-        timed_out=f"It was revoked. {longer} {again}" if revokes_when_out_of_time else f"{longer} {going_on}",
+        timed_out=f"It is revoked now. {longer} {again}" if revokes_when_out_of_time else f"{longer} {going_on}",
         unreachable=going_on,
         not_started=f"{_RETRY_BEFORE_IT_BEGINS[retry_mode]}; {_CLEAR_BEFORE_IT_BEGINS[on_clear]}.",
+        limit=limit or TIME_ALLOWED,
     )
 
 
@@ -97,6 +106,7 @@ class RunSettings:
 
     :param template_id: the template of the SOPS tasks that the run makes; ``None`` for one that makes none.
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts.
+    :param only_follows: the run follows a SOPS task whose nodes others retry, so that a retry of its own cannot help.
     :param always_fresh: never let SOPS answer from its cache.
     :param retries: how often Airflow retries the task.
     :param execution_timeout: Airflow's own limit for a try.
@@ -109,7 +119,7 @@ class RunSettings:
     poll_interval_seconds: float | None = None
     timeout_seconds: float | None = WEEK_SECONDS
     start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
-    max_outage_seconds: float = 3600.0
+    max_outage_seconds: float | None = None
     retry_mode: RetryMode = "resume"
     retry_inputs: Mapping[str, Mapping[str, Any]] | None = None
     on_clear: OnClear = "keep_repaired"
@@ -120,6 +130,7 @@ class RunSettings:
     deferrable: bool = False
     flow_type: str = "common"
     failure_rest_seconds: float = 0.0
+    only_follows: bool = False
     always_fresh: bool = False
     retries: int | None = None
     execution_timeout: timedelta | None = None
@@ -134,6 +145,14 @@ class RunSettings:
         found = {name: getattr(operator, name) for name in names if hasattr(operator, name)}
         return cls(**{**found, **differing})
 
+    @property
+    def outage_seconds(self) -> float:
+        """How long SOPS may be out of reach, by the argument or else Airflow's configuration."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
+
+        return configuration.max_outage_seconds(self.max_outage_seconds)
+
     def policy(self, ti: Any, now: float, overcome: tuple[str, ...] = ()) -> WaitPolicy:
         """Return the rules of the wait that begins now.
 
@@ -141,7 +160,8 @@ class RunSettings:
         :param now: in seconds since the epoch.
         :param overcome: marks of the failures whose nodes were just retried.
         """
-        # Only a running task needs it, not a DAG file.
+        # Only a running task needs these, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         start_timeout = self.start_timeout_seconds
@@ -150,10 +170,10 @@ class RunSettings:
             start_timeout = None
         return WaitPolicy(
             on_failed=self.on_failed,
-            **poll_arguments(self.poll_interval_seconds),
+            **poll_arguments(configuration.poll_interval_seconds(self.poll_interval_seconds)),
             deadline=self._deadline(ti, now),
             start_deadline=None if start_timeout is None else now + start_timeout,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=self.outage_seconds,
             failure_rest_seconds=self.failure_rest_seconds,
             announce_failures=self.on_node_failed is not None,
             overcome=overcome,
@@ -170,6 +190,21 @@ class RunSettings:
             self.retry_mode,
             retries_left=retries_left(self.retries, ti),
             revokes_when_out_of_time=self.revoke_on_kill,
+            limit=self.limit,
+        )
+
+    @property
+    def limit(self) -> str:
+        """The time that a try is allowed, for its error: how long, and which argument says so."""
+        from airflow_provider_sops.sops.next_steps import TIME_ALLOWED
+
+        execution = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
+        if execution is not None and (self.timeout_seconds is None or execution < self.timeout_seconds):
+            return f"{TIME_ALLOWED}, {execution:g} s (execution_timeout)"
+        return (
+            TIME_ALLOWED
+            if self.timeout_seconds is None
+            else f"{TIME_ALLOWED}, {self.timeout_seconds:g} s (timeout_seconds)"
         )
 
     def execution_deadline(self, ti: Any) -> float | None:

@@ -105,7 +105,7 @@ class SopsTaskRun:
         self._event: Mapping[str, Any] | None = None
         self._earlier = EarlierTasks(hook, log)
         self._patience = hook.be_patient(
-            settings.max_outage_seconds,
+            settings.outage_seconds,
             log,
             may_be_running=lambda: self._was_started,
             leave=self._leave_during_outage if settings.deferrable else None,
@@ -132,7 +132,11 @@ class SopsTaskRun:
         That alarm comes where a call took longer than the margin before it.
         """
         try:
-            with airflow_errors(answers_for_task=lambda: self._may_be_running):
+            with airflow_errors(
+                self._log,
+                only_follows=self._settings.only_follows,
+                answers_for_task=lambda: self._may_be_running,
+            ):
                 yield
         except AirflowTaskTimeout:
             if self._settings.revoke_on_kill:
@@ -362,12 +366,12 @@ class SopsTaskRun:
         try:
             state = revoke_task(self._hook, sops_task_id)
         except SopsError:
-            self._log.error("SOPS task %s timed out, but it is not revoked and may still run.", sops_task_id)
+            self._log.error("SOPS task %s has run out of time, but it is not revoked and may still run.", sops_task_id)
             raise
         push_state(self._context, state)
         if state == TaskState.FINISHED:
             return WaitResult(Outcome.FINISHED, state)
-        self._log.info("SOPS task %s is %s because it timed out.", sops_task_id, state)
+        self._log.info("SOPS task %s is %s now, since its time was over.", sops_task_id, state)
         return result
 
     def _leave_during_outage(self) -> NoReturn:
@@ -375,7 +379,7 @@ class SopsTaskRun:
         from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
 
         since = min(self._patience.since.values())
-        limits = (since + self._settings.max_outage_seconds, self._settings.execution_deadline(self._ti))
+        limits = (since + self._settings.outage_seconds, self._settings.execution_deadline(self._ti))
         until = min(limit for limit in limits if limit is not None)
         self._leave(SopsOutageTrigger, until, since=since)
 
