@@ -96,6 +96,8 @@ class SopsTaskRun:
             hook, self._key, log, origin=self._origin, earlier_too=settings.on_clear != "fail"
         )
         self._may_be_running = self._ti.try_number > 1
+        # A start that is refused for its credentials has started nothing.
+        self._was_started = self._may_be_running
         self._id: int | None = None
         self._task_url = ""
         self._created: dict[int, str] = {}
@@ -105,7 +107,7 @@ class SopsTaskRun:
         self._patience = hook.be_patient(
             settings.outage_seconds,
             log,
-            may_be_running=lambda: self._may_be_running,
+            may_be_running=lambda: self._was_started,
             leave=self._leave_during_outage if settings.deferrable else None,
         )
 
@@ -195,6 +197,7 @@ class SopsTaskRun:
             return
         self._may_be_running = True
         start_task(self._hook, self.sops_task_id, self._log)
+        self._was_started = True
         self._log.info("SOPS task %s is started.", self.sops_task_id)
 
     def announce(self) -> TaskDetail:
@@ -284,7 +287,7 @@ class SopsTaskRun:
         """
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
-        self._may_be_running = True
+        self._may_be_running = self._was_started = True
         self._event = event
         trigger = SopsTaskTrigger.from_event(event)
         result = WaitResult.from_event(event)
