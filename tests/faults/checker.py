@@ -89,7 +89,7 @@ class Judgement:
 def judge_run(evidence: Evidence) -> Judgement:
     """Return what a run broke."""
     judgement = Judgement()
-    judgement.violations += [(Kind.DUPLICATE, text) for text in _duplicates(evidence.tasks)]
+    judgement.violations += [(Kind.DUPLICATE, text) for text in duplicates(evidence.tasks)]
     judgement.violations += [(Kind.LEAK, text) for text in _leaks(evidence)]
     if evidence.surprise is not None:
         judgement.violations.append((Kind.LOST, f"an exception that Airflow does not expect: {evidence.surprise!r}"))
@@ -100,7 +100,11 @@ def judge_run(evidence: Evidence) -> Judgement:
     return judgement
 
 
-def _duplicates(tasks: Sequence[RanTask]) -> Iterator[str]:
+def duplicates(tasks: Sequence[RanTask]) -> Iterator[str]:
+    """Find what ran twice.
+
+    :param tasks: of one task instance, all generations.
+    """
     started = sorted((task for task in tasks if task.began), key=lambda task: (task.began, task.id))
     for earlier, later in pairwise(started):
         assert later.began is not None
