@@ -137,21 +137,30 @@ class Round:
         self.cluster.wait_until_ready()
 
     def _strike(self, blow: Blow) -> None:
-        member = self.cluster.members[blow.part]
-        if not member.is_up or blow.part in self._restarts or blow.part in self._upgrades:
-            self._tell(f"{blow.part} is still away, so it is left alone")
+        part = blow.part
+        if part.kind is Kind.TRIGGERER and blow.means is not Means.UPGRADE:
+            # One without triggers would show nothing, and the first one to be up takes all.
+            part = self._busiest_triggerer()
+        member = self.cluster.members[part]
+        if not member.is_up or part in self._restarts or part in self._upgrades:
+            self._tell(f"{part} is still away, so it is left alone")
             return
-        if blow.part.kind is Kind.TRIGGERER:
-            jobs = self.cluster.records.job_ids(blow.part.host)
+        if part.kind is Kind.TRIGGERER:
+            jobs = self.cluster.records.job_ids(part.host)
             if triggers := self.cluster.records.triggers_of(jobs):
-                self._handovers.append(Handover(blow.part, jobs, triggers, time.monotonic()))
-        self._tell(f"{blow.part}: {blow.means}")
+                self._handovers.append(Handover(part, jobs, triggers, time.monotonic()))
+        self._tell(f"{part}: {blow.means}")
         if blow.means is Means.UPGRADE:
             member.life.ask_to_stop()
-            self._upgrades[blow.part] = time.monotonic() + _STOP_SECONDS
+            self._upgrades[part] = time.monotonic() + _STOP_SECONDS
         else:
             member.life.kill(whole_host=blow.means is Means.HOST)
-            self._restarts[blow.part] = time.monotonic() + blow.down_seconds
+            self._restarts[part] = time.monotonic() + blow.down_seconds
+
+    def _busiest_triggerer(self) -> Part:
+        records = self.cluster.records
+        triggerers = [part for part in self.cluster.members if part.kind is Kind.TRIGGERER]
+        return max(triggerers, key=lambda part: records.triggers_of(records.job_ids(part.host)))
 
     def _restart_who_is_due(self) -> None:
         now = time.monotonic()
