@@ -96,8 +96,12 @@ class WaitingSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.task_instance.told_lines import tell_again
+
         with self._airflow_errors():
             awaited, result = self._from_event(event)
+            tell_again(event, self.log)
             if result.outcome == _TIMED_OUT:
                 raise AirflowSensorTimeout(str(awaited.error(result)))
             return awaited.conclude(context, result)

@@ -114,7 +114,7 @@ class SopsTaskTrigger(_SopsTrigger):
         clock = steady_clock()
         wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with self._shared_wait() as part:
-            looks = SharedLooks(part, wait, self.log)
+            looks = SharedLooks(part, wait, self.told)
             return await follow_async(wait, looks, looks.tell, clock=clock)
 
     @property
@@ -155,7 +155,7 @@ class SopsNodeTrigger(_SopsTrigger):
     async def follow(self) -> NodeResult:
         """Wait for the end of the node."""
         async with self._shared_wait() as part:
-            return await follow_node(part, self.node, self.policy, self.log)
+            return await follow_node(part, self.node, self.policy, self.told)
 
 
 async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog) -> NodeResult:

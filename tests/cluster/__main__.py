@@ -102,6 +102,8 @@ def _run_rounds(cluster: Cluster, options: argparse.Namespace, results: list[Rou
         for finding in result.findings:
             say(f"round {number}: FOUND {finding.fault}: {finding.text}")
         say(f"round {number}: " + ", ".join(f"{heading} {cell}" for heading, cell in result.row().items()))
+        calls = sorted(result.requests.items(), key=lambda item: -item[1])
+        say(f"round {number}: requests: " + ", ".join(f"{count} {call}" for call, count in calls))
 
 
 def _table(results: list[RoundResult], seed: int) -> Table:

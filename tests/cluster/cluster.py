@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _ROLLOUT = _ROOT / "example_dags/sops_pipeline_watch.json"
+_PACKAGE = "airflow_provider_sops"
 _LOCAL_SOPS_DATA = "local_sops"
 DAG_IDS = (
     "cluster_deferred",
@@ -78,6 +79,7 @@ class ClusterOptions:
 class Cluster:
     """A running cluster.
 
+    :param current_path: where a copy of the provider is, which nobody edits while the cluster runs.
     :param older_path: where the older version is; empty if none takes part.
     """
 
@@ -87,11 +89,12 @@ class Cluster:
     sops: SopsDatabase
     proxy: CountingProxy
     tell: Callable[[str], None]
+    current_path: str
     older_path: str
 
     def start(self, part: Part, *, older: bool = False) -> None:
         """Start a part with the current version of the provider, or the older one."""
-        self.members[part].start(f"{self.older_path}{os.pathsep}{_ROOT}" if older else str(_ROOT))
+        self.members[part].start(_python_path(self.older_path if older else self.current_path))
 
     def is_ready(self, part: Part) -> bool:
         """Whether a part that has been started works.
@@ -143,6 +146,8 @@ def run_cluster(options: ClusterOptions, tell: Callable[[str], None]) -> Iterato
         dags.mkdir()
         shutil.copy(Path(__file__).with_name("dags.py"), dags)
         shutil.copy(_ROLLOUT, dags / "rollout.json")
+        shutil.copytree(_ROOT / _PACKAGE, options.folder / "current" / _PACKAGE)
+        current_path = str(options.folder / "current")
         older_path = _take_out(options.older_revision, options.folder) if options.older_revision else ""
         tell("starting PostgreSQL, Redis and local_sops")
         postgresql = running.enter_context(run_postgresql("max_connections=300"))
@@ -164,7 +169,9 @@ def run_cluster(options: ClusterOptions, tell: Callable[[str], None]) -> Iterato
         }
         tell("migrating the metadata database")
         settings.passwords_path.write_text(json.dumps({settings.user: settings.password}))
-        _airflow(["db", "migrate"], {**environment, **PARTS[0].environment(home), "PYTHONPATH": str(_ROOT)})
+        _airflow(
+            ["db", "migrate"], {**environment, **PARTS[0].environment(home), "PYTHONPATH": _python_path(current_path)}
+        )
         members = {part: _member(part, options, home, environment) for part in PARTS}
         for member in members.values():
             running.callback(member.clean_up)
@@ -173,17 +180,21 @@ def run_cluster(options: ClusterOptions, tell: Callable[[str], None]) -> Iterato
                 running.enter_context(_log_server(part, options, home, environment))
         tell(f"starting {', '.join(map(str, PARTS))}")
         for member in members.values():
-            member.start(str(_ROOT))
+            member.start(_python_path(current_path))
         records = Records(postgresql)
         running.callback(records.close)
         _wait_for_api(members, settings)
         api = running.enter_context(AirflowApi(settings.url, user=settings.user, password=settings.password))
         sops = SopsDatabase(options.folder / _LOCAL_SOPS_DATA / "local_sops.sqlite3")
-        cluster = Cluster(members, api, records, sops, proxy, tell, older_path)
+        cluster = Cluster(members, api, records, sops, proxy, tell, current_path, older_path)
         cluster.wait_until_ready()
         _wait_for_dags(api)
         tell(f"all parts are ready: {settings.url}, user {settings.user}, its password in {settings.passwords_path}")
         yield cluster
+
+
+def _python_path(provider: str) -> str:
+    return f"{provider}{os.pathsep}{_ROOT}"
 
 
 def _own_environment() -> dict[str, str]:
@@ -265,7 +276,7 @@ def _take_out(revision: str, folder: Path) -> str:
     :raises ChildFailedError: git does not know the commit.
     """
     archive = folder / "older.tar"
-    command = ["git", "-C", str(_ROOT), "archive", f"--output={archive}", revision, "airflow_provider_sops"]
+    command = ["git", "-C", str(_ROOT), "archive", f"--output={archive}", revision, _PACKAGE]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChildFailedError(

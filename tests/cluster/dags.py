@@ -45,12 +45,13 @@ with DAG("cluster_worker", **_DAG):
 with DAG("cluster_sensors", **_DAG):
     _create = SopsCreateTaskOperator(task_id="create", template_id=_LINEAR, constants={"${seconds}": "20"})
     _start = SopsStartTaskOperator(task_id="start", sops_task_id=_create.output)
-    for _name, _arguments in {
+    _WAYS: dict[str, dict[str, Any]] = {
         "deferred": {"deferrable": True},
         "poke": {"deferrable": False},
         "reschedule": {"deferrable": False, "mode": "reschedule"},
-    }.items():
-        _start >> SopsTaskSensor(task_id=_name, sops_task_id=_create.output, poke_interval=_EVERY_SECONDS, **_arguments)
+    }
+    for _name, _way in _WAYS.items():
+        _start >> SopsTaskSensor(task_id=_name, sops_task_id=_create.output, poke_interval=_EVERY_SECONDS, **_way)
 
 with DAG("cluster_failing", **{**_DAG, "default_args": {"retries": 2, "retry_delay": timedelta(seconds=2)}}):
     SopsRunTaskOperator(task_id="flow", template_id=_FAIL, deferrable=True, poll_interval_seconds=_EVERY_SECONDS)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.cluster.cluster import Cluster
-    from tests.cluster.judge import Finding
+    from tests.cluster.judge import Finding, TaskInstance
     from tests.cluster.parts import Part
     from tests.cluster.plan import Blow, RoundPlan
 
@@ -45,6 +45,8 @@ class RoundResult:
     """What came of a round.
 
     :param extra_tries: how many tries the kills have cost.
+    :param logs: how many logs of flows that were waited for in the triggerer the UI can show, and how many of these
+        tell of the nodes.
     :param handovers: seconds from the kill of a triggerer that had triggers until another had them.
     """
 
@@ -53,6 +55,7 @@ class RoundResult:
     instances: int
     sops_tasks: int
     extra_tries: int
+    logs: tuple[int, int]
     handovers: tuple[float, ...]
     requests: Mapping[str, int]
     findings: tuple[Finding, ...]
@@ -67,6 +70,7 @@ class RoundResult:
             "SOPS tasks": str(self.sops_tasks),
             **{str(fault): str(found[fault]) for fault in Fault},
             "tries lost": str(self.extra_tries),
+            "logs with nodes": f"{self.logs[1]} of {self.logs[0]}",
             "hand-over s": " ".join(f"{seconds:.0f}" for seconds in self.handovers) or "-",
             "requests": str(sum(self.requests.values())),
         }
@@ -110,6 +114,7 @@ class Round:
             instances=len(instances),
             sops_tasks=sum(task.is_started for task in tasks),
             extra_tries=sum(max(0, each.try_number - 1) for each in instances if each.dag_id != "cluster_failing"),
+            logs=self._logs(instances),
             handovers=tuple(each.seconds for each in self._handovers if each.seconds is not None),
             requests=self.cluster.proxy.requests - before,
             findings=tuple(judge_round(instances, tasks)),
@@ -181,6 +186,15 @@ class Round:
             if each.seconds is None and self.cluster.records.triggers_of(each.jobs) == 0:
                 each.seconds = time.monotonic() - each.begun
                 self._tell(f"the {each.triggers} triggers of {each.part} are with others after {each.seconds:.1f} s")
+
+    def _logs(self, instances: list[TaskInstance]) -> tuple[int, int]:
+        """Count the deferred flows that have ended, and those of them whose log tells of nodes in Airflow's UI."""
+        ended = [each for each in instances if each.dag_id == "cluster_deferred" and each.has_ended]
+        logs = [
+            self.cluster.api.task_log(each.dag_id, each.run_id, each.task_id, each.try_number, map_index=each.map_index)
+            for each in ended
+        ]
+        return len(logs), sum(any('node "' in line for line in log) for log in logs)
 
     def _go_back(self) -> None:
         """Replace the current version on workers and triggerers by the older one."""
