@@ -151,9 +151,7 @@ class Round:
             self._tell(f"{part} is still away, so it is left alone")
             return
         if part.kind is Kind.TRIGGERER:
-            jobs = self.cluster.records.job_ids(part.host)
-            if triggers := self.cluster.records.triggers_of(jobs):
-                self._handovers.append(Handover(part, jobs, triggers, time.monotonic()))
+            self._expect_handover(part)
         self._tell(f"{part}: {blow.means}")
         if blow.means is Means.UPGRADE:
             member.life.ask_to_stop()
@@ -161,6 +159,14 @@ class Round:
         else:
             member.life.kill(whole_host=blow.means is Means.HOST)
             self._restarts[part] = time.monotonic() + blow.down_seconds
+
+    def _expect_handover(self, part: Part) -> None:
+        """Measure how long the triggers of a triggerer are without one, unless they are since an earlier kill."""
+        jobs = self.cluster.records.job_ids(part.host)
+        triggers = self.cluster.records.triggers_of(jobs)
+        is_expected = any(each.part == part and each.seconds is None for each in self._handovers)
+        if triggers and not is_expected:
+            self._handovers.append(Handover(part, jobs, triggers, time.monotonic()))
 
     def _busiest_triggerer(self) -> Part:
         records = self.cluster.records
