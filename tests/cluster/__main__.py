@@ -26,7 +26,7 @@ from demo.airflow_processes import PortTakenError
 from demo.child_process import ChildFailedError
 from tests.cluster.cluster import ClusterOptions, run_cluster
 from tests.cluster.judge import Fault
-from tests.cluster.plan import plan_round
+from tests.cluster.plan import Theme, plan_round
 from tests.cluster.rounds import Round
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--rounds", type=int, default=5, help="how many, two to four minutes each (default: %(default)s)")
+    add("--themes", nargs="+", choices=tuple(Theme), default=tuple(Theme), help="what they are about, in turn")
     add("--minutes", type=float, default=60, help="start no round after so many (default: %(default)g)")
     add("--seed", type=int, default=secrets.randbelow(10**6), help="of kills and moments (default: any)")
     add("--flows", type=int, default=8, help="flows of the largest DAG (default: %(default)s)")
@@ -91,12 +92,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_rounds(cluster: Cluster, options: argparse.Namespace, results: list[RoundResult]) -> None:
+    themes = [theme for theme in options.themes if theme is not Theme.UPGRADE or cluster.older_path]
     last_start = time.monotonic() + options.minutes * 60
     for number in range(1, options.rounds + 1):
         if time.monotonic() > last_start:
             say(f"{options.minutes:g} minutes are over: no further round")
             break
-        plan = plan_round(options.seed, number, with_upgrade=bool(cluster.older_path))
+        plan = plan_round(options.seed, number, themes)
         result = Round(cluster, plan, options.limit_seconds).run()
         results.append(result)
         for finding in result.findings:

@@ -30,7 +30,7 @@ _EVERY_SECONDS = 4
 with DAG("cluster_deferred", **_DAG):
     SopsRunTaskOperator.partial(
         task_id="flow", template_id=_LONG, deferrable=True, poll_interval_seconds=_EVERY_SECONDS
-    ).expand(constants=[{"${seconds}": str(4 + 2 * number)} for number in range(_FLOWS)])
+    ).expand(constants=[{"${seconds}": str(4 + 4 * number)} for number in range(_FLOWS)])
 
 with DAG("cluster_worker", **_DAG):
     for _number in range(2):

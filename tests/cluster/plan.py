@@ -48,7 +48,8 @@ _DOWN_SECONDS = (3.0, 12.0)
 class Blow:
     """What happens to one part.
 
-    :param at_seconds: since the DAGs of the round were triggered.
+    :param at_seconds: since the DAGs of the round were triggered; in an upgrade, since enough of them wait for the
+        older version to have something to hand over.
     :param down_seconds: how long it stays away.
     """
 
@@ -73,9 +74,11 @@ class RoundPlan:
     blows: tuple[Blow, ...]
 
 
-def plan_round(seed: int, number: int, *, with_upgrade: bool) -> RoundPlan:
-    """Return the plan of one round; the same for the same arguments."""
-    themes = [theme for theme in Theme if with_upgrade or theme is not Theme.UPGRADE]
+def plan_round(seed: int, number: int, themes: Sequence[Theme]) -> RoundPlan:
+    """Return the plan of one round; the same for the same arguments.
+
+    :param themes: they take turns.
+    """
     theme = themes[(number - 1) % len(themes)]
     chance = random.Random(f"{seed}/{number}/{theme}")
     moments = _moments(chance)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 0.5
 _BETWEEN_LINES_SECONDS = 15
+#: How many task instances wait when an upgrade begins.
+_ENOUGH_DEFERRED = 4
 #: How long a worker may take to stop when it is upgraded; then its host is shut down.
 _STOP_SECONDS = 20
 
@@ -122,10 +124,13 @@ class Round:
 
     def _live(self) -> None:
         blows = list(self.plan.blows)
+        blows_since = None if self.plan.theme is Theme.UPGRADE else self._begun
         next_line = 0.0
         while True:
             passed = time.monotonic() - self._begun
-            while blows and passed >= blows[0].at_seconds:
+            if blows_since is None and self.cluster.records.states(self._runs)["deferred"] >= _ENOUGH_DEFERRED:
+                blows_since = time.monotonic()
+            while blows and blows_since is not None and time.monotonic() - blows_since >= blows[0].at_seconds:
                 self._strike(blows.pop(0))
             self._restart_who_is_due()
             self._look_at_handovers()
