@@ -1,4 +1,4 @@
-"""The one place that knows versions of Airflow and of ``common.compat``.
+"""The only module that knows versions of Airflow and of ``common.compat``.
 
 Airflow's own constraints pin a ``common.compat`` that is older than Airflow itself: 1.14 for 2.11.2, 1.19 for 3.3.2.
 What these lack comes from here; everything else from ``common.compat.sdk``.

@@ -20,6 +20,7 @@ class Scope:
     :param outage_seconds: how long SOPS is away.
     :param growth_intervals: over how many intervals memory is watched.
     :param real_waits: how many tasks run in local_sops.
+    :param flow_seconds: how long the flows run that a whole Airflow waits for.
     :param nodes: the numbers of nodes of flows that DAGs are built of, multiples of 20.
     :param peer_nodes: the one of them at which other generators are measured too.
     :param growing_nodes: the numbers of nodes of flows of extreme shapes, each twice the one before it.
@@ -33,6 +34,7 @@ class Scope:
     outage_seconds: float = 60.0
     growth_intervals: int = 100
     real_waits: int = 50
+    flow_seconds: tuple[int, ...] = (1, 3, 10, 60, 600)
     nodes: tuple[int, ...] = (100, 1000, 5000)
     peer_nodes: int = 1000
     growing_nodes: tuple[int, ...] = (5000, 10_000, 20_000)
@@ -52,6 +54,7 @@ QUICK = Scope(
     outage_seconds=20.0,
     growth_intervals=20,
     real_waits=10,
+    flow_seconds=(1, 3, 10),
     nodes=(100, 1000),
     growing_nodes=(1000, 2000),
 )

@@ -33,6 +33,14 @@ os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
 Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).mkdir(parents=True, exist_ok=True)
 
 
+@pytest.fixture(autouse=True)
+def no_known_passwords() -> None:
+    """Forget the passwords of the last test's tasks: another server has the same ids."""
+    from airflow_provider_sops.sops.known_passwords import memory
+
+    memory.clear()
+
+
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """The home that every Airflow in these tests uses."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
 
-#: The template of local_sops, and the subprocess in it.
-TEMPLATE = "password_everywhere"
+#: The template of local_sops, and the same with a subprocess that runs as a task of its own.
+TEMPLATE, INDEPENDENT_TEMPLATE = "password_everywhere", "password_independent"
 
 
 class _EchoHandler(BaseHTTPRequestHandler):
@@ -56,18 +56,23 @@ class PasswordFlow:
 
     :param secret: the password that stands in the template.
     :param is_given: whether it stands there no longer and tasks are given it.
+    :param address_key: of the constant for the address.
     """
 
     template_id: int
     address: str
     secret: str
     is_given: bool = False
+    address_key: str = "${address}"
 
     @classmethod
-    def read(cls, hook: SopsHook, templates: dict[str, int], address: str) -> PasswordFlow:
+    def read(cls, hook: SopsHook, templates: dict[str, int], address: str, *, template: str = TEMPLATE) -> PasswordFlow:
         """Read the template's password."""
-        tree = hook.get_template_info(templates[TEMPLATE]).pipeline_tree
-        return cls(templates[TEMPLATE], address, tree["constants"]["${password}"]["value"])
+        tree = hook.get_template_info(templates[template]).pipeline_tree
+        constants = tree["constants"]
+        # An inner task knows the variables around it, so the two must not have the same name.
+        key = "${service}" if "${service}" in constants else "${address}"
+        return cls(templates[template], address, constants["${password}"]["value"], address_key=key)
 
     def constants(self, end: str) -> dict[str, str]:
         """Return what a task is given; the password only if it is not the template's.
@@ -75,7 +80,7 @@ class PasswordFlow:
         :param end: ``echo`` for one that goes well, ``fail`` for one whose last node fails.
         """
         given = {"${password}": self.secret} if self.is_given else {}
-        return {"${address}": self.address, "${end}": end, **given}
+        return {self.address_key: self.address, "${end}": end, **given}
 
     def with_password(self, secret: str) -> PasswordFlow:
         """Return the same flow with another password than its template has, which its tasks are given."""

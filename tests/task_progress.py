@@ -79,7 +79,7 @@ def wait_for_outputs(hook: SopsHook, task_id: int, node_id: str) -> None:
     deadline = time.monotonic() + _LONGEST_SECONDS
     while not hook.get_task_node_detail(task_id, node_id, fresh=True).data.outputs:
         if time.monotonic() > deadline:
-            raise AssertionError(f"node {node_id} of task {task_id} has put out nothing")
+            raise AssertionError(f"node {node_id} of task {task_id} has no outputs")
         time.sleep(_PAUSE_SECONDS)
 
 

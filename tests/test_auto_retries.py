@@ -103,7 +103,7 @@ class MirrorTaskInstance(PlainTaskInstance):
 
 
 def run(flow: Flow, ti: PlainTaskInstance, **arguments: Any) -> int:
-    """Run the flow on a worker, by a task whose retry would begin anew; return the SOPS task's id."""
+    """Run the flow on a worker, by a task whose retry would start a new SOPS task; return the SOPS task's id."""
     operator = SopsRunTaskOperator(
         task_id="run",
         template_id=flow.template_id,

@@ -17,12 +17,13 @@ from airflow_provider_sops.dag_generator.dag import SopsDag
 from airflow_provider_sops.operators.sops.run import SopsRunTaskOperator
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sensors.sops_waits import AwaitedNode
+from airflow_provider_sops.sops.node_result import NodeInTask
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import take_snapshot
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
 from tests.dag_run import FinishedRun, run_dag
-from tests.password_flow import PasswordFlow, echo_service
+from tests.password_flow import INDEPENDENT_TEMPLATE, PasswordFlow, echo_service
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
@@ -246,6 +247,97 @@ async def test_the_events_of_triggers(
         assert event.payload["outcome"] == ("finished" if end == "echo" else "failed")
         assert ("***" in str(event.payload)) is (end == "fail")
     wait_for_state(hook, sops_task_id, "FINISHED" if end == "echo" else "FAILED")
+
+
+@pytest.fixture
+def independent(hook: SopsHook, templates: dict[str, int]) -> Iterator[PasswordFlow]:
+    """A flow with a subprocess as a task of its own, which is given the password."""
+    with echo_service() as address:
+        flow = PasswordFlow.read(hook, templates, address, template=INDEPENDENT_TEMPLATE)
+        yield flow.with_password(f"Mark3d/{secrets.token_hex(4)}&'\"x")
+
+
+def rendered_fields(run: FinishedRun) -> list[str]:
+    """What Airflow shows of the arguments of a run's tasks, as it stands in the database."""
+    query = text(
+        "SELECT rendered_fields FROM rendered_task_instance_fields WHERE dag_id = :dag_id AND run_id = :run_id"
+    )
+    with create_session() as session:
+        return [
+            str(row) for row in session.execute(query, {"dag_id": run.dag_run.dag_id, "run_id": run.dag_run.run_id})
+        ]
+
+
+class TestIndependentSubprocesses:
+    """Nothing shows the password that a task hands to the task of its subprocess, whose node fails."""
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("end", ["fail"])
+    def test_run(
+        self, independent: PasswordFlow, logged: Callable[[], str], end: str, way: dict[str, Any], hook: SopsHook
+    ) -> None:
+        with DAG(dag_id=f"run_independent_{end}_{way['deferrable']}", schedule=None, start_date=START_DATE) as dag:
+            SopsRunTaskOperator(
+                task_id="run",
+                template_id=independent.template_id,
+                constants=independent.constants(end),
+                poll_interval_seconds=0.2,
+                **way,
+            )
+        run = run_dag(dag)
+        independent.check_hidden(logged(), *xcoms_of(run), *rendered_fields(run))
+        assert run.state == ("success" if end == "echo" else "failed")
+
+    @pytest.mark.parametrize("mode", ["watch", "native"])
+    @pytest.mark.parametrize("end", ["fail"])
+    def test_a_flow_as_a_dag(
+        self,
+        hook: SopsHook,
+        independent: PasswordFlow,
+        logged: Callable[[], str],
+        end: str,
+        mode: Literal["watch", "native"],
+    ) -> None:
+        template = hook.get_template_info(independent.template_id, unfold_subprocess=True)
+        dag = SopsDag(
+            f"independent_{mode}_{end}",
+            pipeline=take_snapshot(template, template_source="business", bk_biz_id=hook.bk_biz_id, scope="cmdb_biz"),
+            mode=mode,
+            constants=independent.constants(end),
+            schedule=None,
+            start_date=START_DATE,
+            poll_interval_seconds=0.2,
+        )
+        run = run_dag(dag)
+        shown = logged()
+        independent.check_hidden(shown, *xcoms_of(run), *rendered_fields(run))
+        if mode == "watch":
+            assert "The subprocess around this node runs as SOPS task" in shown
+            assert run.state == ("success" if end == "echo" else "failed")
+            assert "Bearer ***" in shown or end == "fail"
+
+    @pytest.mark.parametrize("end", ["fail"])
+    async def test_the_events_about_the_inner_task(
+        self,
+        hook: SopsHook,
+        independent: PasswordFlow,
+        monkeypatch: pytest.MonkeyPatch,
+        logged: Callable[[], str],
+        end: str,
+    ) -> None:
+        monkeypatch.setattr("airflow_provider_sops.triggers.waiting_trigger.WORKER_EXIT_SECONDS", 0.0)
+        outer = independent.start(hook, end)
+        call = nodes_of(hook, outer)["call leaf"]
+        where: dict[str, Any] = {"sops_conn_id": "sops_default", "policy": POLICY}
+        wait_for_state(hook, outer, "FINISHED" if end == "echo" else "FAILED")
+        inner = int(hook.get_task_node_data(outer, call, component_code="subprocess_plugin").outputs["task_id"])
+        node = NodeInTask((nodes_of(hook, inner)["send credential"],), secrets_of=(outer, inner))
+        events = [
+            await anext(aiter(SopsTaskTrigger(sops_task_id=outer, **where).run())),
+            await anext(aiter(SopsNodeTrigger(sops_task_id=inner, node=node, **where).run())),
+        ]
+        independent.check_hidden(*(event.payload for event in events), logged())
+        assert [event.payload["outcome"] for event in events] == ["finished" if end == "echo" else "failed"] * 2
 
 
 class _NoInstance:

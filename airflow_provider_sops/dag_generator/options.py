@@ -74,7 +74,7 @@ class FlowOptions:
     scope: str | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     on_failed: OnFailed = "fail"
-    poll_interval_seconds: Duration = 10
+    poll_interval_seconds: Duration | None = None
     timeout_seconds: Duration | None = _WEEK_SECONDS
     max_outage_seconds: Duration = 3600
     deferrable: bool = True

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree

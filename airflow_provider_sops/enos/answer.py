@@ -22,7 +22,7 @@ from airflow_provider_sops.enos.errors import (
     EnosTokenRefusedError,
     EnosTriggerRefusedError,
 )
-from airflow_provider_sops.service.answer import Answer, Kind, read_body, read_code, refusal
+from airflow_provider_sops.service.answer import Answer, Kind, read_body, read_code, refusal, unusable_as
 from airflow_provider_sops.service.errors import code_number
 
 if TYPE_CHECKING:
@@ -140,16 +140,8 @@ def read_response(
     said = payload or {}
     code = read_code(next((said[key] for key in _CODE_KEYS if said.get(key) is not None), None))
     if response.is_success and code_number(code) == 0:
-
-        def unusable(reason: str) -> EnosGatewayError:
-            return EnosGatewayError(
-                f"the answer says nothing that can be used: {reason}",
-                api=endpoint.name,
-                ids=ids,
-                http_status=response.status,
-                advice="A proxy may have answered instead of EnOS.",
-            )
-
+        advice = "A proxy may have answered instead of EnOS."
+        unusable = unusable_as(EnosGatewayError, advice, api=endpoint.name, ids=ids, http_status=response.status)
         return Answer(said.get("data"), said, replaced=body.replaced, unusable=unusable)
     raise refusal(
         _classify(endpoint, response.status, code),

@@ -28,7 +28,15 @@ from typing import TYPE_CHECKING
 from airflow_provider_sops.enos.errors import EnosInvalidParameterError, EnosNotFoundError
 from airflow_provider_sops.enos.verdict import Snapshot, Verdict
 from airflow_provider_sops.enos.wait_result import Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.model import (
+    DeadlineReachedError,
+    LogLine,
+    Look,
+    Update,
+    is_past,
+    last_answer_by,
+    until_deadline,
+)
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
@@ -80,8 +88,7 @@ class InstanceWait:
             delay = min(delay, _CONFIRMATION_SECONDS)
         elif self._settling and self._standstill is not None:
             delay = min(delay, max(0.0, self._standstill[1] + self.policy.settle_seconds - now))
-        deadline = self.policy.deadline
-        return delay if deadline is None else min(delay, max(0.0, deadline - now))
+        return until_deadline(delay, self.policy.deadline, now)
 
     def see(self, snapshot: Snapshot, _look: Look, now: float) -> Update[WaitResult]:
         """Take in an answer."""
@@ -142,8 +149,7 @@ class InstanceWait:
         return WaitResult(Outcome.ENDED, snapshot.status.value, reason, snapshot.failed)
 
     def _out_of_time(self, now: float) -> WaitResult | None:
-        deadline = self.policy.deadline
-        return WaitResult(Outcome.TIMED_OUT, self._word) if deadline is not None and now >= deadline else None
+        return WaitResult(Outcome.TIMED_OUT, self._word) if is_past(self.policy.deadline, now) else None
 
 
 def _line(what: str, status: InstanceStatus) -> LogLine:

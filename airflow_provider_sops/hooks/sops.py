@@ -13,10 +13,9 @@ from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport import new_session, send
-from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.calls import creation, nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.http import HttpRequest
     from airflow_provider_sops.service.settings import Limits
     from airflow_provider_sops.sops.answer import Answer
+    from airflow_provider_sops.sops.models import TaskDetail, Template
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 log = logging.getLogger(__name__)
 
@@ -151,19 +152,23 @@ class SopsHook(SessionHook):
         """Return how the standard form fields are shown, for Airflow before 3.2."""
         return field_behaviour(cls.conn_type)
 
-    create_task = blocking(tasks.create_task)
-    create_and_start_task = blocking(tasks.create_and_start_task)
-    fast_create_task = blocking(tasks.fast_create_task)
+    def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it; sends nothing."""
+        self.connection.know_passwords(task_id, secrets)
+
+    create_task = blocking(creation.create_task)
+    create_and_start_task = blocking(creation.create_and_start_task)
+    fast_create_task = blocking(creation.fast_create_task)
     start_task = blocking(tasks.start_task)
     operate_task = blocking(tasks.operate_task)
-    claim_functionalization_task = blocking(tasks.claim_functionalization_task)
+    claim_functionalization_task = blocking(creation.claim_functionalization_task)
     get_task_status = blocking(tasks.get_task_status)
     get_tasks_status = blocking_steps(tasks.get_tasks_status)
     get_task_detail = blocking(tasks.get_task_detail)
     get_task_list = blocking(tasks.get_task_list)
     get_task_effective_time = blocking(tasks.get_task_effective_time)
     get_task_operate_record = blocking_steps(tasks.get_task_operate_record)
-    get_functionalization_task_list = blocking(tasks.get_functionalization_task_list)
+    get_functionalization_task_list = blocking(creation.get_functionalization_task_list)
 
     operate_node = blocking(nodes.operate_node)
     node_callback = blocking(nodes.node_callback)
@@ -203,25 +208,27 @@ class SopsHook(SessionHook):
         self, request: HttpRequest, *, session: requests.Session | None = None, limits: Limits | None = None
     ) -> Answer:
         """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
-        connection = self.connection
+        connection, response = self.connection, None
         sent_within = limits or self._limited(connection.limits)
-        response = send(session or self.get_conn(), request, connection.transport, sent_within)
-        log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
         try:
+            response = send(session or self.get_conn(), request, connection.transport, sent_within)
+            log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
             return connection.read(request, response)
         except SopsError as error:
-            again = connection.for_older_esb(request, error)
-            if again is None:
-                self._hide_passwords(request, error, may_read=session is None)
-                raise
-        return self._send(again, session=session, limits=limits)
+            again, refusal = connection.for_older_esb(request, error), error
+        if again is not None:
+            return self._send(again, session=session, limits=limits)
+        source = self._source_of_passwords(request, refusal) if session is None else None
+        # Outside the block above: an error keeps the one that is being handled, and its words.
+        raise connection.refusal(request, response, refusal, source)
 
-    def _hide_passwords(self, request: HttpRequest, error: SopsError, *, may_read: bool) -> None:
-        """Hide the flow's passwords in SOPS's words; without time to read them, the words are withheld."""
-        call, source = source_of_passwords(request, error), None
-        if call is not None and may_read:
-            try:
-                source = call.result(self.call_once(call.api, **call.parameters))
-            except ServiceError:
-                log.debug("Which passwords an error of %s may quote is not known.", request.api)
-        hide_passwords(request, error, source)
+    def _source_of_passwords(self, request: HttpRequest, error: SopsError) -> TaskDetail | Template | None:
+        """Read what tells the passwords that an error may quote, if that is needed and possible."""
+        call = self.connection.source_of_passwords(request, error)
+        if call is None:
+            return None
+        try:
+            return call.result(self.call_once(call.api, **call.parameters))
+        except ServiceError:
+            log.debug("Which passwords an error of %s may quote is not known.", request.api)
+            return None

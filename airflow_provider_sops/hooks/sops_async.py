@@ -15,7 +15,6 @@ from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
 from airflow_provider_sops.sops.errors import SopsError
-from airflow_provider_sops.sops.refusal_secrets import hide_passwords, source_of_passwords
 from airflow_provider_sops.version_compat import get_async_connection, get_async_extra_dejson
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.service.calls import Call, T
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.sops.answer import Answer
+    from airflow_provider_sops.sops.models import TaskDetail, Template
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,10 @@ class AsyncSopsClient:
         rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
         return await tenacity.AsyncRetrying(**rules)(self._send, request, read)
 
+    async def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it; sends nothing."""
+        self.connection.know_passwords(task_id, secrets)
+
     operate_task = asynchronous(tasks.operate_task)
     get_task_status = asynchronous(tasks.get_task_status)
     get_tasks_status = asynchronous_steps(tasks.get_tasks_status)
@@ -95,32 +100,41 @@ class AsyncSopsClient:
 
     async def _send(self, request: HttpRequest, read: Callable[[Answer], T]) -> T:
         """Send a request once and read the answer; to an ESB that may be an older one, once more in its form."""
+        connection = self.connection
+        refused: HttpResponse | None = None
 
         def read_response(response: HttpResponse) -> T:
+            nonlocal refused
             log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-            return read(self.connection.read(request, response))
+            try:
+                return read(connection.read(request, response))
+            except SopsError:
+                refused = response
+                raise
 
         try:
-            return await self._transport.send(request, self.connection.limits, read_response)
+            return await self._transport.send(request, connection.limits, read_response)
         except SopsError as error:
-            again = self.connection.for_older_esb(request, error)
-            if again is None:
-                await self._hide_passwords(request, error)
-                raise
-        return await self._send(again, read)
+            again, refusal = connection.for_older_esb(request, error), error.with_traceback(None)
+        if again is not None:
+            return await self._send(again, read)
+        source = await self._source_of_passwords(request, refusal)
+        # In a thread, as it is slow for a large flow.
+        refusal = await asyncio.to_thread(connection.refusal, request, refused, refusal, source)
+        refused = None
+        # Outside the block above: an error keeps the one that is being handled, and its words.
+        raise refusal
 
-    async def _hide_passwords(self, request: HttpRequest, error: SopsError) -> None:
-        """Hide the flow's passwords in SOPS's words."""
-        if not error.server_message:
-            return
-        call, source = source_of_passwords(request, error), None
-        if call is not None:
-            try:
-                source = call.result(await self._send(self.connection.request(call.api, call.parameters), _as_it_is))
-            except SopsError:
-                log.debug("Which passwords an error of %s may quote is not known.", request.api)
-        # Slow for a large flow.
-        await asyncio.to_thread(hide_passwords, request, error, source)
+    async def _source_of_passwords(self, request: HttpRequest, error: SopsError) -> TaskDetail | Template | None:
+        """Read what tells the passwords that an error may quote, if that is needed and possible."""
+        call = self.connection.source_of_passwords(request, error)
+        if call is None:
+            return None
+        try:
+            return call.result(await self._send(self.connection.request(call.api, call.parameters), _as_it_is))
+        except SopsError:
+            log.debug("Which passwords an error of %s may quote is not known.", request.api)
+            return None
 
 
 def _as_it_is(answer: Answer) -> Answer:

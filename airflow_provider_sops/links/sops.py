@@ -8,6 +8,7 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.task_instance.xcom import CLAIM_URL_XCOM_KEY, TASK_URL_XCOM_KEY
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
@@ -37,5 +38,11 @@ class SopsClaimLink(BaseOperatorLink):
 
 
 def _pushed(ti_key: TaskInstanceKey, key: str) -> str:
-    url: Any = XCom.get_value(ti_key=ti_key, key=key)
+    url: Any = None
+    if AIRFLOW_V_3_0_PLUS and ti_key.map_index < 0:
+        # Unlike the other way, this one does not log an error where there is none.
+        found = XCom.get_all(key=key, dag_id=ti_key.dag_id, task_id=ti_key.task_id, run_id=ti_key.run_id)
+        url = found[0] if found else None
+    else:
+        url = XCom.get_value(ti_key=ti_key, key=key)
     return web_address(url) if isinstance(url, str) else ""

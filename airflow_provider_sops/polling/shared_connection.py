@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,9 @@ class StatusSource(Protocol):
 
     async def get_task_node_log(self, task_id: int, node_id: str, *, version: str | None = None) -> str:
         """Return what a node's plugin wrote."""
+
+    async def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Hide in errors about a task also the passwords of the tasks around it; sends nothing."""
 
 
 @dataclass

@@ -14,7 +14,8 @@ from airflow_provider_sops.sops.task_secrets import TaskSecrets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_sops.polling.status_poller import StatusPoller, StatusWait
+    from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.polling.task_reader import TaskReader
     from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.node_result import NodeInTask
     from airflow_provider_sops.sops.node_wait import NodeWait
@@ -34,32 +35,34 @@ class _Known:
     secrets: TaskSecrets | None = None
 
 
-#: Keyed by the shared poll, hence by connection and business. Never stored or sent.
-_known: WeakKeyDictionary[StatusPoller, dict[tuple[int, ...], _Known]] = WeakKeyDictionary()
+#: Keyed by the reader of the shared poll, hence by connection and business. Never stored or sent.
+_known: WeakKeyDictionary[TaskReader, dict[tuple[int, ...], _Known]] = WeakKeyDictionary()
 _MOST_KNOWN = 64
 _NO_SECRETS = TaskSecrets(())
 
 
-async def shared_secrets(wait: StatusWait, sops_task_ids: Sequence[int]) -> TaskSecrets:
+async def shared_secrets(reader: TaskReader, sops_task_ids: Sequence[int]) -> TaskSecrets:
     """Return what must be hidden of a task.
 
-    :param wait: the caller's wait in the poll.
+    :param reader: of the caller's wait in the poll.
     :param sops_task_ids: the task, preceded by the tasks around it; empty for a flow without passwords.
     """
     if not sops_task_ids:
         return _NO_SECRETS
-    of_poll, key = _known.setdefault(wait.poller, {}), tuple(sops_task_ids)
+    of_poll, key = _known.setdefault(reader, {}), tuple(sops_task_ids)
     while key not in of_poll and len(of_poll) >= _MOST_KNOWN:
         del of_poll[next(iter(of_poll))]
     known = of_poll.setdefault(key, _Known())
     async with known.reading:
         if known.secrets is None:
             try:
-                details = [await wait.poller.detail(sops_task_id) for sops_task_id in key]
+                details = [await reader.detail(sops_task_id) for sops_task_id in key]
             except SopsError:
                 return TaskSecrets(None)
             # Slow for a large flow.
-            known.secrets = await asyncio.to_thread(TaskSecrets(details).work_out)
+            secrets = known.secrets = await asyncio.to_thread(TaskSecrets(details).work_out)
+            if len(key) > 1:
+                await reader.know_passwords(key[-1], secrets)
         return known.secrets
 
 
@@ -103,8 +106,8 @@ class SharedLooks:
         node = self._node
         is_needed = wants_tree or bool(status.ex_data) or (node is not None and status.at(node.path) is not None)
         if not is_needed:
-            return await shared_secrets(self._part, ())
-        secrets = await shared_secrets(self._part, (self._part.task_id,) if node is None else node.secrets_of)
+            return await shared_secrets(self._part.reader, ())
+        secrets = await shared_secrets(self._part.reader, (self._part.task_id,) if node is None else node.secrets_of)
         if secrets.are_known:
             self._secrets = secrets
         return secrets
@@ -112,7 +115,9 @@ class SharedLooks:
     async def _read_tree(self, secrets: TaskSecrets) -> None:
         tree = secrets.tree()
         try:
-            self._wait.learn_tree(secrets.named(await self._part.tree()) if tree is None else tree)
+            if tree is None:
+                tree = secrets.named(await self._part.reader.tree(self._part.task_id))
+            self._wait.learn_tree(tree)
         except SopsError as error:
             self._wait.learn_tree(None)
             self._log.debug("the tree of SOPS task %s cannot be read: %s", self._part.task_id, error)

@@ -7,28 +7,26 @@ import contextlib
 import contextvars
 import logging
 import random
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.polling.schedule import PollSchedule
 from airflow_provider_sops.polling.shared_connection import SharedConnection, is_trouble
+from airflow_provider_sops.polling.task_reader import TaskReader
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError
-from airflow_provider_sops.sops.node_end import detail_arguments
-from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from airflow_provider_sops.polling.shared_connection import StatusSource
-    from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskStatus
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.waiting.model import Look
 
 log = logging.getLogger(__name__)
 
 _HTTP_OK = 200
-#: How many requests of each kind may be in flight at a time.
+#: How many batches may be in flight at a time.
 _MOST_AT_ONCE = 4
 #: How long to wait before trying get_tasks_status again on a server that lacks it.
 _WITHOUT_BATCHES_SECONDS = 600.0
@@ -62,6 +60,7 @@ class StatusPoller:
         node_states: bool = True,
     ) -> None:
         self._connection = SharedConnection(open_source, name)
+        self._reader = TaskReader(self._connection)
         self._node_states = node_states
         self._schedule = PollSchedule()
         self._waiting: dict[int, list[_Waiting]] = {}
@@ -69,11 +68,8 @@ class StatusPoller:
         self._answered: dict[int, float] = {}
         #: Tasks that made a batch fail.
         self._alone: set[int] = set()
-        self._trees = weakref.WeakValueDictionary[int, TreeIndex]()
-        self._tree_readings = weakref.WeakValueDictionary[int, asyncio.Lock]()
         self._without_batches_until = 0.0
         self._batches = 0
-        self._few_at_once = asyncio.Semaphore(_MOST_AT_ONCE)
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Handle | None = None
         self._waits = 0
@@ -87,15 +83,15 @@ class StatusPoller:
     async def wait_for(self, task_id: int, interval_seconds: float) -> AsyncIterator[StatusWait]:
         """Join the poll for the duration of the block.
 
-        :param interval_seconds: the usual time between two looks.
+        :param interval_seconds: the usual time between two looks, until the first one says its own.
         """
         self._waits += 1
         self._schedule.join(task_id, interval_seconds)
         try:
-            yield StatusWait(self, task_id)
+            yield StatusWait(self, self._reader, task_id)
         finally:
             self._waits -= 1
-            self._schedule.leave(task_id, interval_seconds)
+            self._schedule.leave(task_id)
             self._alone.discard(task_id)
             self._answered.pop(task_id, None)
             if self.is_unused:
@@ -118,59 +114,12 @@ class StatusPoller:
         if look.with_details or task_id in self._alone:
             self._begin(self._ask_later(task_id, look.delay_seconds))
         else:
-            self._schedule.add(task_id, begin, look.delay_seconds)
+            self._schedule.add(task_id, begin, look.delay_seconds, look.longest_delay_seconds)
             self._set_timer_soon()
         try:
             return await waiting.answer
         finally:
             self._forget(task_id, waiting)
-
-    async def detail(self, task_id: int) -> TaskDetail:
-        """Read a task's tree and constants.
-
-        :raises SopsError: there is no answer.
-        """
-        return await self._connection.ask(
-            lambda source: source.get_task_detail(task_id, fresh=True), about_one_task=True
-        )
-
-    async def tree(self, task_id: int) -> TreeIndex:
-        """Read a task's tree once and share it between waits, for as long as one of them holds it.
-
-        :raises SopsError: there is no answer.
-        """
-        reading = self._tree_readings.setdefault(task_id, asyncio.Lock())
-        async with reading:
-            tree = self._trees.get(task_id)
-            if tree is None:
-                tree = self._trees[task_id] = TreeIndex((await self.detail(task_id)).pipeline_tree)
-            return tree
-
-    async def node_data(self, task_id: int, path: Sequence[str], plugin: str) -> NodeData:
-        """Read the inputs and outputs of a node.
-
-        :param path: its id in the task, after those of the enclosing subprocesses.
-        :param plugin: its plugin's code.
-        :raises SopsError: there is no answer.
-        """
-        async with self._few_at_once:
-            detail = await self._connection.ask(
-                lambda source: source.get_task_node_detail(task_id, **detail_arguments(path, plugin)),
-                about_one_task=True,
-            )
-        return detail.data
-
-    async def node_log(self, task_id: int, node_id: str, version: str) -> str:
-        """Read what a node's plugin wrote.
-
-        :param version: the version of the node's attempt.
-        :raises SopsError: there is no answer.
-        """
-        async with self._few_at_once:
-            return await self._connection.ask(
-                lambda source: source.get_task_node_log(task_id, node_id, version=version or None),
-                about_one_task=True,
-            )
 
     def _forget(self, task_id: int, waiting: _Waiting) -> None:
         if waiting.answer.done() and not waiting.answer.cancelled():
@@ -278,20 +227,11 @@ class StatusPoller:
         """
         with_details = any(waiting.look.with_details for waiting in looks)
         fresh = any(waiting.look.fresh for waiting in looks)
+        is_suspect = stays_alone or task_id in self._alone
         try:
-            async with self._few_at_once:
-                status = await self._connection.ask(
-                    lambda source: source.get_task_status(
-                        task_id,
-                        with_ex_data=with_details,
-                        with_failed_node_info=with_details,
-                        with_auto_retry_status=with_details,
-                        fresh=fresh,
-                    ),
-                    about_one_task=True,
-                    is_suspect=stays_alone or task_id in self._alone,
-                    is_probe=is_probe,
-                )
+            status = await self._reader.status(
+                task_id, with_details=with_details, fresh=fresh, is_suspect=is_suspect, is_probe=is_probe
+            )
         except Exception as failure:  # noqa: BLE001 - as above
             error = _named(failure)
             if stays_alone:
@@ -315,9 +255,13 @@ class StatusPoller:
 
 @dataclass(frozen=True, slots=True)
 class StatusWait:
-    """One wait in a poll."""
+    """One wait in a poll.
+
+    :param reader: reads what else the wait needs.
+    """
 
     poller: StatusPoller
+    reader: TaskReader
     task_id: int
 
     async def look(self, look: Look) -> TaskStatus:
@@ -326,22 +270,6 @@ class StatusWait:
         :raises SopsError: there is no answer.
         """
         return await self.poller.look(self.task_id, look)
-
-    async def detail(self) -> TaskDetail:
-        """Read the task's tree and constants; see ``StatusPoller.detail``."""
-        return await self.poller.detail(self.task_id)
-
-    async def tree(self) -> TreeIndex:
-        """Read the task's tree; see ``StatusPoller.tree``."""
-        return await self.poller.tree(self.task_id)
-
-    async def node_data(self, path: Sequence[str], plugin: str) -> NodeData:
-        """Read the inputs and outputs of a node of the task; see ``StatusPoller.node_data``."""
-        return await self.poller.node_data(self.task_id, path, plugin)
-
-    async def node_log(self, node_id: str, version: str) -> str:
-        """Read what the plugin of a node of the task wrote; see ``StatusPoller.node_log``."""
-        return await self.poller.node_log(self.task_id, node_id, version)
 
 
 def _named(error: Exception) -> SopsError:

@@ -206,7 +206,7 @@ class TaskEndsPoll:
         """Find out whether anything is still running in a task with failed nodes."""
         known.judged_at = asyncio.get_running_loop().time()
         if known.tree is None:
-            known.tree = await wait.tree()
+            known.tree = await wait.reader.tree(wait.task_id)
         status = await wait.look(_THOROUGH_LOOK)
         end = _ENDS.get(judge(status, known.tree), "")
         if end != FAILED:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sops.service.errors import RateLimitError, ServiceError, UnusableAnswerError
-from airflow_provider_sops.service.storable import read_json_as_sent, storable_text
+from airflow_provider_sops.service.json_text import read_json_as_sent
+from airflow_provider_sops.service.storable import storable_text
 from airflow_provider_sops.service.text import word
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ def read_body(response: HttpResponse) -> Body:
     if not isinstance(payload, dict):
         return Body(None)
     return Body(payload, tuple(path[1:] for path in replaced if path[0] == "data"))
+
+
+def unusable_as(error: type[ServiceError], advice: str, **details: Any) -> Callable[[str], ServiceError]:
+    """Return the ``unusable`` of a service's answers.
+
+    :param details: more attributes for the error.
+    """
+    return lambda reason: error(f"the answer says nothing that can be used: {reason}", advice=advice, **details)
 
 
 def read_code(value: Any) -> int | str | None:

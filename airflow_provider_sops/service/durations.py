@@ -23,9 +23,12 @@ def seconds(name: str, value: Any, *, above_zero: bool = False) -> float:
     return _read(name, value, above_zero=above_zero, or_none="")
 
 
-def seconds_or_none(name: str, value: Any, *, above_zero: bool = False) -> float | None:
-    """Return a duration in seconds, or ``None`` for no limit; otherwise as ``seconds``."""
-    return None if value is None else _read(name, value, above_zero=above_zero, or_none=", or None for no limit")
+def seconds_or_none(name: str, value: Any, *, above_zero: bool = False, none_means: str = "no limit") -> float | None:
+    """Return a duration in seconds, or ``None``; otherwise as ``seconds``.
+
+    :param none_means: what ``None`` stands for, for the error.
+    """
+    return None if value is None else _read(name, value, above_zero=above_zero, or_none=f", or None for {none_means}")
 
 
 def _read(name: str, value: Any, *, above_zero: bool, or_none: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.answer import Answer as ServiceAnswer
-from airflow_provider_sops.service.answer import Kind, read_body, read_code, refusal
+from airflow_provider_sops.service.answer import Kind, read_body, read_code, refusal, unusable_as
 from airflow_provider_sops.service.errors import code_number
 from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import (
@@ -224,17 +224,14 @@ def read_response(
     if response.is_success and said.get("result") is True:
         found = _trace_id(response, said)
         trace_id = found and word(found)
-
-        def unusable(reason: str) -> SopsGatewayError:
-            return SopsGatewayError(
-                f"the answer says nothing that can be used: {reason}",
-                api=endpoint.name,
-                ids=ids,
-                http_status=response.status,
-                trace_id=trace_id,
-                advice="A proxy may have answered instead of SOPS; SOPS's administrators can find the call by its id.",
-            )
-
+        unusable = unusable_as(
+            SopsGatewayError,
+            "A proxy may have answered instead of SOPS; SOPS's administrators can find the call by its id.",
+            api=endpoint.name,
+            ids=ids,
+            http_status=response.status,
+            trace_id=trace_id,
+        )
         return Answer(said.get("data"), said, trace_id, replaced=body.replaced, unusable=unusable)
     raise refusal(
         _classify(endpoint, response.status, payload),

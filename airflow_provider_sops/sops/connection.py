@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
 from airflow_provider_sops.service.secrets import Secrets
 from airflow_provider_sops.service.settings import in_every_form
-from airflow_provider_sops.sops import esb_credentials
+from airflow_provider_sops.sops import esb_credentials, known_passwords, refusal_secrets
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
-from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS
+from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS, SopsError
 from airflow_provider_sops.sops.gateway import (
     APP_IDENTITY,
     DEFAULT_SCOPE,
@@ -29,11 +29,14 @@ from airflow_provider_sops.sops.gateway import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_sops.service.calls import Call
     from airflow_provider_sops.service.connection_fields import AirflowConnection
+    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.service.http import HttpRequest, HttpResponse
     from airflow_provider_sops.service.settings import Limits, TransportSettings
     from airflow_provider_sops.sops.answer import Answer
-    from airflow_provider_sops.sops.errors import SopsError
+    from airflow_provider_sops.sops.models import TaskDetail, Template
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 #: The known keys of the extra; others are ignored.
 EXTRA_KEYS = (
@@ -99,20 +102,72 @@ class SopsConnection:
         return request
 
     def read(self, request: HttpRequest, response: HttpResponse) -> Answer:
-        """Return the answer to a request of this connection; raises as ``read_response`` does."""
-        answer = read_response(endpoint(request.api), response, ids=request.ids, conceal=self._conceal)
+        """Return the answer to a request of this connection, and remember the passwords in it.
+
+        Raises as ``read_response`` does. A flow's passwords are not hidden in such an error yet: see ``refusal``.
+        """
+        answer = self._read(request, response, Secrets())
         if isinstance(self.gateway, Esb):
             esb_credentials.note_success(self.gateway.root, request, self.credentials.as_parameters())
-        return answer
+        known_passwords.learn(self._place, request, answer.data)
+
+        def unusable(reason: str) -> ServiceError:
+            error = answer.unusable(reason)
+            return self.refusal(request, None, error) if isinstance(error, SopsError) else error
+
+        return replace(answer, unusable=unusable)
+
+    def source_of_passwords(self, request: HttpRequest, error: SopsError) -> Call[TaskDetail] | Call[Template] | None:
+        """Return the call whose answer ``refusal`` needs for an error, if there is one."""
+        return refusal_secrets.source_of_passwords(self._place, request, error)
+
+    def refusal(
+        self,
+        request: HttpRequest,
+        response: HttpResponse | None,
+        error: SopsError,
+        source: TaskDetail | Template | None = None,
+    ) -> SopsError:
+        """Return the error of a request without passwords of the flow that it is about. Slow for a large flow.
+
+        :param response: what came back, if anything.
+        :param source: the answer to the call of ``source_of_passwords``, if it was made.
+        """
+
+        def read_again(secrets: Secrets) -> SopsError | None:
+            if response is None:
+                return None
+            try:
+                self._read(request, response, secrets)
+            except SopsError as same:
+                return same.with_traceback(None)
+            return None
+
+        return refusal_secrets.without_passwords(self._place, request, error, source, read_again)
+
+    def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Remember passwords that a task does not tell itself: those of the tasks around it.
+
+        :param secrets: of the task and those around it.
+        """
+        subject = known_passwords.Subject(self._place, known_passwords.TASK, str(task_id))
+        known_passwords.memory.add(subject, secrets.known_texts, are_all=secrets.are_all_known)
+
+    @property
+    def _place(self) -> str:
+        """The address of the gateway to the SOPS whose ids these are."""
+        stage = self.gateway.stage if isinstance(self.gateway, ApiGateway) else ""
+        return f"{self.gateway.root} {stage}"
+
+    def _read(self, request: HttpRequest, response: HttpResponse, secrets: Secrets) -> Answer:
+        hidden = Secrets((*self.credentials.secrets, *self.transport.secrets)) | secrets
+        return read_response(endpoint(request.api), response, ids=request.ids, conceal=hidden.hide_in)
 
     def for_older_esb(self, request: HttpRequest, error: SopsError) -> HttpRequest | None:
         """Return the request to send instead of one that has failed; ``None``: the error stands."""
         if not isinstance(self.gateway, Esb):
             return None
         return esb_credentials.once_more(self.gateway.root, request, self.credentials.as_parameters(), error)
-
-    def _conceal(self, text: str) -> str:
-        return Secrets((*self.credentials.secrets, *self.transport.secrets)).hide_in(text)
 
 
 def read_connection(

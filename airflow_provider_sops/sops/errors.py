@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MISSING_CALL_CODES = frozenset({1640401, 1306404, 1306405})
 #: ESB's code for "SOPS is unreachable", sent with HTTP 200.
 _ESB_BACKEND_FAILED = 1306201
+_HTTP_OK = 200
 
 
 class SopsError(ServiceError):
@@ -134,3 +135,10 @@ class SopsTaskExpiredError(_SopsTaskOutcomeError):
 
 #: The errors that a transport to SOPS raises.
 TRANSPORT_ERRORS = TransportErrors(SopsConnectionError, SopsGatewayError, SopsInvalidParameterError)
+
+
+def is_own_refusal(error: ServiceError) -> bool:
+    """Whether SOPS itself refused a call. ESB answers with HTTP 200 too when it could not ask SOPS at all."""
+    return error.http_status == _HTTP_OK and not isinstance(
+        error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
+    )

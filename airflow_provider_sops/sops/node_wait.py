@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.node_end import finished_outcome, node_result
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
@@ -15,15 +16,23 @@ from airflow_provider_sops.sops.task_wait import (
     CONFIRMATION_SECONDS,
     OLDEST_ANSWER_SECONDS,
     TaskWait,
-    failure_mark,
-    sops_outage,
 )
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.model import (
+    DeadlineReachedError,
+    LogLine,
+    Look,
+    Update,
+    is_past,
+    last_answer_by,
+)
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
+
+#: Looks at many quick nodes of a long flow would otherwise never become fewer.
+_SHARE_OF_FLOW = 0.25
 
 _OUTCOMES = {OutageEnd.UNREACHABLE: NodeOutcome.UNREACHABLE, OutageEnd.REFUSED: NodeOutcome.UNKNOWN_TASK}
 
@@ -46,6 +55,7 @@ class NodeWait:
     _progress: Progress = field(default_factory=Progress, repr=False)
     _seen: NodeStatus | None = None
     _task_state: str = ""
+    _flow_seconds: float = 0.0
     _is_first: bool = True
     _fresh: bool = field(init=False)
     #: The failure that is being confirmed, and since when.
@@ -57,7 +67,7 @@ class NodeWait:
     _task_failing: bool = False
 
     def __post_init__(self) -> None:
-        self._outage = sops_outage(self.policy, self.now)
+        self._outage = self.policy.outage(self.now)
         self._task = TaskWait(self.policy, self.now, TreeIndex({}))
         self._fresh = self.policy.always_fresh
         if self.node.waits_for_person:
@@ -68,16 +78,22 @@ class NodeWait:
         if self._task_failing:
             look = self._task.next_look(now)
         else:
-            delay = 0.0 if self._is_first else self.policy.poll_interval_seconds
-            if self.policy.deadline is not None:
-                delay = min(delay, max(0.0, self.policy.deadline - now))
-            look = Look(delay, fresh=self._fresh, deadline=last_answer_by(self.policy.deadline))
+            look = Look(0.0) if self._is_first else self.policy.ordinary_look(self._age_seconds(now))
+            look = look.no_later_than(self.policy.deadline, now)
+            look = replace(look, fresh=look.fresh or self._fresh, deadline=last_answer_by(self.policy.deadline))
         if self._failure is None:
             return look
         delay = look.delay_seconds if self._retry_pending else min(CONFIRMATION_SECONDS, look.delay_seconds)
-        if failure_of(self._seen) != self._known_failure:
+        seen = self._seen.mark if self._seen and self._seen.state == TaskState.FAILED else ""
+        if seen != self._known_failure:
             delay = 0.0
         return replace(look, delay_seconds=delay, fresh=True, with_details=True)
+
+    def _age_seconds(self, now: float) -> float:
+        """Return the age that the pause follows: the node's; in a flow of many quick nodes a part of the flow's."""
+        node = self._seen
+        of_node = now - self.now if node is None else node.elapsed_seconds
+        return max(of_node, _SHARE_OF_FLOW * self._flow_seconds)
 
     def wants_tree(self, status: TaskStatus, look: Look) -> bool:
         """Whether the task's tree should be read before ``see`` gets an answer: it alone tells whether SOPS retries."""
@@ -99,7 +115,7 @@ class NodeWait:
         self._is_first = False
         lines = self._outage.end(now)
         node = status.at(self.node.path)
-        self._task_state = status.state.value
+        self._task_state, self._flow_seconds = status.state.value, status.elapsed_seconds
         if node is not None:
             lines += self._changes(status, node, look)
             self._seen = node
@@ -135,16 +151,14 @@ class NodeWait:
         self._failure = None
         if node.state != TaskState.FINISHED or not self._is_last_round(status):
             return None
-        if node.skip:
-            return self._result(NodeOutcome.SKIPPED)
-        return self._result(NodeOutcome.ERROR_IGNORED if node.error_ignored else NodeOutcome.FINISHED)
+        return self._result(finished_outcome(node))
 
     def _is_last_round(self, status: TaskStatus) -> bool:
         rounds = self.node.last_round_after
         return rounds is None or status.state.is_terminal or any(status.at(path) for path in rounds)
 
     def _failed(self, status: TaskStatus, node: NodeStatus, look: Look, now: float) -> NodeResult | None:
-        mark = failure_mark(node)
+        mark = node.mark
         self._fresh = True
         if mark in self.policy.overcome and now - self.now < OLDEST_ANSWER_SECONDS:
             return None
@@ -188,28 +202,7 @@ class NodeWait:
         return self._result(NodeOutcome.TASK_OVER, reason=f"the SOPS task has failed at {names or 'another node'}")
 
     def _out_of_time(self, now: float) -> NodeResult | None:
-        deadline = self.policy.deadline
-        return self._result(NodeOutcome.TIMED_OUT) if deadline is not None and now >= deadline else None
+        return self._result(NodeOutcome.TIMED_OUT) if is_past(self.policy.deadline, now) else None
 
     def _result(self, outcome: NodeOutcome, *, error: str = "", reason: str = "") -> NodeResult:
-        node = self._seen
-        if node is None:
-            return NodeResult(outcome, task_state=self._task_state, error=error, reason=reason)
-        return NodeResult(
-            outcome,
-            state=node.state.value,
-            task_state=self._task_state,
-            version=node.version,
-            loop=node.loop,
-            retry=node.retry,
-            start_time=node.start_time_text,
-            finish_time=node.finish_time_text,
-            elapsed_seconds=node.elapsed_seconds,
-            error=error,
-            reason=reason,
-        )
-
-
-def failure_of(node: NodeStatus | None) -> str:
-    """Identify a node's failure; empty for a node that has not failed."""
-    return failure_mark(node) if node is not None and node.state == TaskState.FAILED else ""
+        return node_result(outcome, self._seen, self._task_state, error=error, reason=reason)

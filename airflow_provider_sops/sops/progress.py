@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.text import quoted, shortened, word
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
+from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +62,15 @@ class NodeChange:
             parts.append("failed, the error is ignored as the flow says")
         text = ", ".join(parts)
         return f"{text}: {shortened(self.error)}" if self.error else text
+
+    def log_line(self, task_url: str = "") -> LogLine:
+        """Return what to log.
+
+        :param task_url: the task's page, for whoever has to act.
+        """
+        if self.waits_for_person and task_url:
+            return LogLine(f"{self}; act on it at {task_url}")
+        return LogLine(str(self), logging.WARNING if self.node.state == TaskState.FAILED else logging.INFO)
 
 
 class Progress:

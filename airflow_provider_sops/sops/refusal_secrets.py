@@ -1,16 +1,17 @@
-"""Passwords in the words by which SOPS refuses a call: it may quote a constant, an input or a rendered text.
+"""Passwords in what is said when SOPS refuses a call: it may quote a constant, an input or a rendered text.
 
-Which texts are passwords is told by the task that the call is about, or by the template that a task is made from, so
-one of them is read. What a proxy answers may echo the request, so whatever values the request has are hidden in it.
+Every such text is searched for the passwords of the task or template that the call is about, as far as this process
+knows them (``sops.known_passwords``). Where SOPS itself speaks of what it does with values, and not all of them are
+known, the task or the template is read first; if that is not possible, SOPS's words are withheld. What a proxy answers
+may echo the request, so whatever values the request has are hidden in it.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
+from airflow_provider_sops.service.calls import Call
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.service.secrets import Secrets, secret_texts
 from airflow_provider_sops.sops.calls import tasks, templates
@@ -22,80 +23,131 @@ from airflow_provider_sops.sops.errors import (
     SopsNotFoundError,
     SopsRateLimitError,
 )
+from airflow_provider_sops.sops.known_passwords import (
+    COMMON_TEMPLATE,
+    PERIODIC_TASK,
+    TASK,
+    memory,
+    parameters,
+    subjects,
+)
 from airflow_provider_sops.sops.models import TaskDetail, Template
 from airflow_provider_sops.sops.task_secrets import WITHHELD, TaskSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from airflow_provider_sops.service.calls import Call
     from airflow_provider_sops.service.http import HttpRequest
     from airflow_provider_sops.sops.errors import SopsError
 
-#: Calls that send or read values of variables.
-_ABOUT_TASK = frozenset(
+#: What is given to these decides, with the template or a tree that is given too, which passwords there are.
+_CREATIONS = frozenset(
     {
-        "start_task",
-        "operate_task",
-        "operate_node",
-        "node_callback",
-        "claim_functionalization_task",
-        "get_task_node_detail",
-        "get_task_node_data",
-        "get_task_node_log",
+        "create_task",
+        "create_and_start_task",
+        "fast_create_task",
+        "create_periodic_task",
+        "create_clocked_task",
+        "preview_task_tree",
     }
 )
-_FROM_TEMPLATE = frozenset(
-    {"create_task", "create_and_start_task", "create_periodic_task", "create_clocked_task", "preview_task_tree"}
-)
-#: Parameters that hold such values.
+#: Who cannot make one of these has no other way to the passwords.
+_SOURCES = frozenset({"get_task_detail", "get_template_info", "get_common_template_info", "get_periodic_task_info"})
+#: Parameters that hold values of variables.
 _VALUES = ("constants", "inputs", "data", "callback_data", "task_params")
 #: More values than these cannot be looked for in a moment.
 _MOST_TEXTS, _LONGEST_TEXT = 200, 5_000
 #: Errors that are not SOPS's own words about values.
-_NOT_ABOUT_VALUES = (SopsAuthError, SopsConnectionError, SopsGatewayError, SopsNotFoundError, SopsRateLimitError)
+_NOT_ABOUT_VALUES = (SopsAuthError, SopsConnectionError, SopsNotFoundError, SopsRateLimitError)
+_SERVER_ERROR = 500
 
 
-def source_of_passwords(request: HttpRequest, error: SopsError) -> Call[TaskDetail] | Call[Template] | None:
-    """Return the call that tells which passwords the error may quote; ``None`` if it can quote none."""
-    if not error.server_message or isinstance(error, _NOT_ABOUT_VALUES):
-        return None
-    ids, given = request.ids, _parameters(request)
-    call: Call[TaskDetail] | Call[Template] | None = None
-    if request.api in _ABOUT_TASK and "task_id" in ids:
-        call = tasks.get_task_detail(ids["task_id"])
-    elif request.api in _FROM_TEMPLATE and "template_id" in ids:
-        source = "common" if given.get("template_source") == "common" else None
-        call = templates.get_template_info(ids["template_id"], template_source=source, unfold_subprocess=True)
-    if call is None:
-        return None
-    place = {"bk_biz_id": ids.get("bk_biz_id"), "scope": given.get("scope")}
-    return replace(call, parameters={**call.parameters, **place})
+def source_of_passwords(place: str, request: HttpRequest, error: SopsError) -> Call[TaskDetail] | Call[Template] | None:
+    """Return the call that tells which passwords the error may quote; ``None`` if there is no need or no such call.
 
-
-def hide_passwords(request: HttpRequest, error: SopsError, source: TaskDetail | Template | None) -> None:
-    """Hide in an error's words the passwords of the task or template that its call was about.
-
-    :param source: the answer to the call of ``source_of_passwords``; ``None`` if there is no such call, or no answer.
+    :param place: the address of the gateway.
     """
-    words = error.server_message
-    if not words:
-        return
-    given = _parameters(request)
-    texts = {text for name in _VALUES for text in secret_texts(given.get(name))}
-    is_foreign = isinstance(error, (SopsConnectionError, SopsGatewayError))
-    if is_foreign or source_of_passwords(request, error) is None:
-        if is_foreign:
-            error.server_message = _hidden(words, texts)
-        return
-    if source is None:
+    about, given = subjects(place, request), parameters(request)
+    # To read each task of a batch would take too long; the batch's caller asks for each alone.
+    if not _may_quote_values(error) or len(about) != 1 or request.api in _SOURCES or "pipeline_tree" in given:
+        return None
+    (subject,) = about
+    known = memory.of(subject)
+    if request.api not in _CREATIONS and known is not None and known.are_all is not None:
+        return None
+    call: Call[TaskDetail] | Call[Template]
+    if subject.kind == TASK:
+        call = tasks.get_task_detail(subject.id)
+    elif subject.kind == PERIODIC_TASK:
+        call = Call("get_periodic_task_info", {"task_id": subject.id}, lambda answer: TaskDetail.read(answer.data))
+    else:
+        source = "common" if subject.kind == COMMON_TEMPLATE else None
+        call = templates.get_template_info(subject.id, template_source=source, unfold_subprocess=True)
+    where = {"bk_biz_id": request.ids.get("bk_biz_id"), "scope": given.get("scope")}
+    return replace(call, parameters={**call.parameters, **where})
+
+
+def without_passwords(
+    place: str,
+    request: HttpRequest,
+    error: SopsError,
+    source: TaskDetail | Template | None,
+    read_again: Callable[[Secrets], SopsError | None],
+) -> SopsError:
+    """Return an error with the passwords hidden in it that belong to what its call was about.
+
+    :param place: the address of the gateway.
+    :param source: the answer to the call of ``source_of_passwords``; ``None`` if there is no such call, or no answer.
+    :param read_again: reads the answer again and hides secrets in it before anything is cut; returns ``None`` if there
+        was no answer.
+    """
+    given, about = parameters(request), subjects(place, request)
+    is_creation = request.api in _CREATIONS
+    made = _told_by(source, given if is_creation else {})
+    if made is not None and not is_creation:
+        memory.add(about[0], made.known_texts, are_all=made.are_all_known)
+    known = [memory.of(subject) for subject in about]
+    sought = set[str]().union(*(each.texts for each in known if each), made.known_texts if made else ())
+    if not about:
+        sought |= memory.newest_of(place)
+    if isinstance(error, (SopsConnectionError, SopsGatewayError)) or (sought and not is_creation):
+        sought |= {text for name in _VALUES for text in secret_texts(given.get(name))}
+    if is_creation:
+        are_all = made is not None and made.are_all_known
+    else:
+        are_all = all(each is not None and each.are_all for each in known)
+    takes_long = len(sought) > _MOST_TEXTS or any(len(text) > _LONGEST_TEXT for text in sought)
+    if sought and not takes_long:
+        secrets = Secrets(sought)
+        error = read_again(secrets) or _searched(error, secrets)
+    if error.server_message and (takes_long or (_may_quote_values(error) and not are_all)):
         error.server_message = WITHHELD
-        return
-    detail = _as_made(source, given) if isinstance(source, Template) else source
-    secrets = TaskSecrets([detail])
-    if secrets.exist and isinstance(source, TaskDetail):
-        words = _hidden(words, texts)
-    error.server_message = secrets.message(words)
+    return error
+
+
+def _told_by(source: TaskDetail | Template | None, given: Mapping[str, Any]) -> TaskSecrets | None:
+    """Return the passwords that a source tells, and for a creation also what was given for its passwords."""
+    if source is None and "pipeline_tree" in given:
+        source = Template.read({})
+    if source is None:
+        return None
+    return TaskSecrets([_as_made(source, given) if isinstance(source, Template) else source])
+
+
+def _may_quote_values(error: SopsError) -> bool:
+    """Whether SOPS itself may speak, of what it does with values."""
+    if isinstance(error, SopsGatewayError):
+        # Python's page about an error shows what it was working on.
+        return not error.temporary and error.http_status is not None and error.http_status >= _SERVER_ERROR
+    return not isinstance(error, _NOT_ABOUT_VALUES)
+
+
+def _searched(error: SopsError, secrets: Secrets) -> SopsError:
+    """Hide secrets in an error that nothing has been cut from."""
+    error.reason = secrets.hide_in(error.reason)
+    error.args = (error.reason,)
+    error.trace = secrets.hide(error.trace)
+    return error
 
 
 def _as_made(template: Template, given: Mapping[str, Any]) -> TaskDetail:
@@ -108,18 +160,3 @@ def _as_made(template: Template, given: Mapping[str, Any]) -> TaskDetail:
     }
     whole = {**tree, "constants": constants}
     return TaskDetail.read({"constants": constants, "pipeline_tree": whole})
-
-
-def _hidden(words: str, texts: set[str]) -> str:
-    if len(texts) > _MOST_TEXTS or any(len(text) > _LONGEST_TEXT for text in texts):
-        return WITHHELD
-    return str(Secrets(texts).hide_in(words))
-
-
-def _parameters(request: HttpRequest) -> Mapping[str, Any]:
-    if request.body is None:
-        return dict(parse_qsl(urlsplit(request.url).query))
-    try:
-        return read_mapping(json.loads(request.body))
-    except ValueError:
-        return {}

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 MARGIN_SECONDS = 30.0
 
 
+class FailureAges:
+    """Remembers when each failure of a task was first seen."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, float] = {}
+
+    def at(self, now: float, status: TaskStatus) -> dict[str, float]:
+        """Return how many seconds ago each failure in a status was first seen, by node id."""
+        failed = {node.mark: node.id for node in status.failed_nodes}
+        self._seen = {mark: self._seen.get(mark, now) for mark in failed}
+        return {node_id: now - self._seen[mark] for mark, node_id in failed.items()}
+
+
 def expects_auto_retry(
     status: TaskStatus, tree: TreeIndex | None, failure_ages: Mapping[str, float] | None = None
 ) -> bool:

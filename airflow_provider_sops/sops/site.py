@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Site:
-    """A place in a SOPS server: connection, business and scope, which only together tell what an id means.
+    """Connection, business and scope: only together they tell which task or template an id means.
 
     :param sops_conn_id: the Airflow connection of type ``sops``.
     :param bk_biz_id: the business; ``None``: the one of the connection.

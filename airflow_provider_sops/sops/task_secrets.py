@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.secrets import HIDDEN, Secrets
+from airflow_provider_sops.service.secrets import HIDDEN, Secrets, secret_texts
 from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 
@@ -42,14 +42,27 @@ class TaskSecrets:
     @cached_property
     def known(self) -> Secrets:
         """The passwords, as far as the tasks themselves tell them."""
+        return Secrets(self.known_texts)
+
+    @cached_property
+    def known_texts(self) -> frozenset[str]:
+        """The texts of ``known``."""
         from airflow_provider_sops.sops.pipeline_tree.password_flow import password_texts
 
         texts: set[str] = set()
         for constant in self._constants():
             if is_password(constant):
                 texts |= password_texts(constant)
-        named = [detail.outputs.get(name) for detail in self._details for name in detail.password_names]
-        return Secrets([texts, *named])
+        for detail in self._details:
+            texts |= secret_texts([detail.outputs.get(name) for name in detail.password_names])
+        return frozenset(texts)
+
+    @property
+    def are_all_known(self) -> bool:
+        """Whether there is no password beside ``known``."""
+        if not self.exist:
+            return True
+        return self._flow is not None and not self._flow.has_unknown and not self._is_unknown_around
 
     def work_out(self) -> TaskSecrets:
         """Do now what takes long for a large flow, and return the same object."""
@@ -97,8 +110,7 @@ class TaskSecrets:
         """Return a text about the task as a whole without passwords."""
         if not self.exist:
             return text
-        is_unknown = self._flow is None or self._flow.has_unknown or self._is_unknown_around
-        return WITHHELD if is_unknown else self.known.hide_in(text)
+        return self.known.hide_in(text) if self.are_all_known else WITHHELD
 
     def node(self, node_id: str, data: NodeData, log_text: str = "") -> tuple[NodeData, str]:
         """Return what there is to tell of a node, and its log, without passwords.

@@ -6,7 +6,7 @@ What the last answer has led to, and the look that follows:
 State             Next look                                    Goes on to
 ================= ============================================ ======================================================
 first             at once                                      any other
-next              after ``poll_interval_seconds``; past the    *details* once nodes have failed; *over* once SOPS says
+next              the policy's ``ordinary_look``; past the     *details* once nodes have failed; *over* once SOPS says
                   cache once nodes have failed                 that the task has ended
 details           at once, with error texts and automatic      *confirmation* if the task is FAILED, no branch runs
                   retries                                      and SOPS will not retry; else *next*
@@ -25,23 +25,25 @@ know the task.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_sops.service.text import shortened
-from airflow_provider_sops.sops.errors import (
-    SopsAuthError,
-    SopsGatewayError,
-    SopsNotFoundError,
-    SopsRateLimitError,
-)
-from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.errors import SopsNotFoundError, is_own_refusal
+from airflow_provider_sops.sops.models import TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.progress import NodeChange, Progress
-from airflow_provider_sops.sops.retried_nodes import expects_auto_retry, needs_tree
+from airflow_provider_sops.sops.progress import Progress
+from airflow_provider_sops.sops.retried_nodes import FailureAges, expects_auto_retry, needs_tree
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
-from airflow_provider_sops.waiting.model import DeadlineReachedError, LogLine, Look, Update, last_answer_by
+from airflow_provider_sops.waiting.model import (
+    DeadlineReachedError,
+    LogLine,
+    Look,
+    Update,
+    is_past,
+    last_answer_by,
+)
 from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
@@ -55,7 +57,6 @@ CONFIRMATION_SECONDS = 3.0
 OLDEST_ANSWER_SECONDS = 15.0
 
 _OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNKNOWN_TASK}
-_HTTP_OK = 200
 _REFUSED_DETAILS = 2
 
 
@@ -78,13 +79,13 @@ class TaskWait:
     _progress: Progress = field(init=False, repr=False)
     _outage: Outage = field(init=False, repr=False)
     _state: str = ""
+    _elapsed_seconds: float = 0.0
     _verdict: Verdict | None = None
     _fresh: bool = field(init=False)
     _details_refused: int = 0
     _told: str = ""
     _failure: tuple[frozenset[str], float] | None = None
-    #: When each failure that the last answer shows was first seen.
-    _seen_since: dict[str, float] = field(default_factory=dict)
+    _ages: FailureAges = field(default_factory=FailureAges, repr=False)
     #: Whether SOPS may be about to retry a failed node by itself.
     _expects_retry: bool = False
     _announced: set[str] = field(init=False)
@@ -94,27 +95,33 @@ class TaskWait:
     _settled: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        self._outage = sops_outage(self.policy, self.now)
+        self._outage = self.policy.outage(self.now)
         self._progress = Progress(told=self.policy.told)
-        # An answer out of an older cache would tell again what was told before.
-        self._fresh = self.policy.always_fresh or bool(self.policy.told)
+        self._fresh = self.policy.always_fresh
         self._announced = set(self.policy.announced)
 
     def next_look(self, now: float) -> Look:
         """Return what to ask next, and when."""
-        delay = {
-            "first": 0.0,
-            "details": 0.0,
-            "confirmation": CONFIRMATION_SECONDS,
-            "next": self.policy.poll_interval_seconds,
+        look = {
+            "first": Look(0.0),
+            "details": Look(0.0),
+            "confirmation": Look(CONFIRMATION_SECONDS),
+            "next": self.policy.ordinary_look(max(now - self.now, self._elapsed_seconds)),
         }[self._wants]
-        deadline, start_deadline = self.policy.deadline, self.policy.start_deadline
-        if deadline is not None:
-            delay = min(delay, max(0.0, deadline - now))
-        if self._verdict in (None, Verdict.NOT_STARTED) and start_deadline is not None and now < start_deadline:
-            delay = min(delay, start_deadline - now)
+        look = look.no_later_than(self.policy.deadline, now)
+        if self._verdict in (None, Verdict.NOT_STARTED) and not is_past(self.policy.start_deadline, now):
+            look = look.no_later_than(self.policy.start_deadline, now)
         with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
-        return Look(delay, fresh=self._fresh, with_details=with_details, deadline=last_answer_by(self.policy.deadline))
+        return replace(
+            look,
+            fresh=look.fresh or self._needs_fresh(now),
+            with_details=with_details,
+            deadline=last_answer_by(self.policy.deadline),
+        )
+
+    def _needs_fresh(self, now: float) -> bool:
+        # An answer out of a cache that is older than the wait would tell again what was told before.
+        return self._fresh or (bool(self.policy.told) and now - self.now < OLDEST_ANSWER_SECONDS)
 
     def wants_tree(self, status: TaskStatus, _look: Look) -> bool:
         """Whether the whole tree should be read before ``see`` gets an answer.
@@ -133,6 +140,11 @@ class TaskWait:
         elif self.tree is None:
             self.tree = TreeIndex({})
         self.task_url = self.task_url or task_url
+
+    @property
+    def told(self) -> str:
+        """What the log has told of the nodes, for the ``told`` of another wait's policy."""
+        return self._progress.told
 
     @property
     def is_undecided(self) -> bool:
@@ -157,10 +169,11 @@ class TaskWait:
             return Update(tuple(lines), self._out_of_time(now))
         self._settled = None
         verdict = self._judge(status, look, now)
-        self._verdict, self._state = verdict, status.state.value
+        self._verdict, self._state, self._elapsed_seconds = verdict, status.state.value, status.elapsed_seconds
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
-        lines += [self._line_about(change) for change in self._progress.update(status, with_failed=has_errors)]
+        changes = self._progress.update(status, with_failed=has_errors)
+        lines += [change.log_line(self.task_url) for change in changes]
         lines += self._told_by_root(verdict, status)
         self._fresh = self._fresh or verdict in (
             Verdict.FAILING,
@@ -168,7 +181,7 @@ class TaskWait:
             Verdict.WAITING_FOR_PERSON,
         )
         if verdict.is_final:
-            return Update(tuple(lines), self._final(status))
+            return Update(tuple(lines), WaitResult(Outcome(verdict.value), status.state.value))
         if verdict == Verdict.FAILED:
             result = self._failed(status, lines, now)
             if result is not None:
@@ -186,7 +199,7 @@ class TaskWait:
         self._wants = "next"
         if isinstance(error, DeadlineReachedError):
             return Update(result=WaitResult(Outcome.TIMED_OUT, self._state))
-        if look.with_details and _is_refusal(error) and not isinstance(error, SopsNotFoundError):
+        if look.with_details and is_own_refusal(error) and not isinstance(error, SopsNotFoundError):
             self._details_refused += 1
             return Update(result=self._out_of_time(now))
         lines, end, reason = self._outage.go_on(error, now)
@@ -209,27 +222,17 @@ class TaskWait:
 
     def _may_be_old(self, status: TaskStatus, now: float) -> bool:
         """Whether only failures are shown whose nodes were retried just before the wait."""
-        failures = failure_marks(status)
+        failures = status.failure_marks
         recent = now - self.now < OLDEST_ANSWER_SECONDS
         return recent and bool(failures) and set(failures) <= set(self.policy.overcome)
 
-    def _line_about(self, change: NodeChange) -> LogLine:
-        if change.waits_for_person and self.task_url:
-            return LogLine(f"{change}; act on it at {self.task_url}")
-        return LogLine(str(change), logging.WARNING if change.node.state == TaskState.FAILED else logging.INFO)
-
     def expects_auto_retry(self, status: TaskStatus, now: float) -> bool:
         """Return whether SOPS may be about to retry a failed node by itself."""
-        return expects_auto_retry(status, self.tree, self._failure_ages(status, now))
-
-    def _failure_ages(self, status: TaskStatus, now: float) -> dict[str, float]:
-        known, failed = self._seen_since, {failure_mark(node): node.id for node in status.failed_nodes}
-        self._seen_since = {mark: known.get(mark, now) for mark in failed}
-        return {node_id: now - self._seen_since[mark] for mark, node_id in failed.items()}
+        return expects_auto_retry(status, self.tree, self._ages.at(now, status))
 
     def _judge(self, status: TaskStatus, look: Look, now: float) -> Verdict:
         asked = look.with_details or self._details_refused >= _REFUSED_DETAILS
-        ages = self._failure_ages(status, now)
+        ages = self._ages.at(now, status)
         failed = asked and status.state == TaskState.FAILED
         self._expects_retry = failed and expects_auto_retry(status, self.tree, ages)
         verdict = judge(status, self.tree, asked_for_auto_retry=asked, failure_ages=ages)
@@ -250,16 +253,8 @@ class TaskWait:
         told, self._told = self._told, text
         return [LogLine(text)] if text and text != told else []
 
-    def _final(self, status: TaskStatus) -> WaitResult:
-        outcome = {
-            Verdict.FINISHED: Outcome.FINISHED,
-            Verdict.REVOKED: Outcome.REVOKED,
-            Verdict.EXPIRED: Outcome.EXPIRED,
-        }[self._verdict or Verdict.FINISHED]
-        return WaitResult(outcome, status.state.value)
-
     def _failed(self, status: TaskStatus, lines: list[LogLine], now: float) -> WaitResult | None:
-        failures = failure_marks(status)
+        failures = status.failure_marks
         if self._may_be_old(status, now):
             self._wants = "next"
             return None
@@ -288,39 +283,20 @@ class TaskWait:
             return None
         self._announced.update(failures)
         if self.policy.announce_failures:
-            return WaitResult(
-                Outcome.PERSON_NEEDED,
-                result.state,
-                failed_nodes=result.failed_nodes,
-                failure_marks=tuple(sorted(self._announced)),
-                told=self._progress.told,
-            )
+            marks_told = tuple(sorted(self._announced))
+            return replace(result, outcome=Outcome.PERSON_NEEDED, failure_marks=marks_told, told=self._progress.told)
         names = ", ".join(node.label for node in result.failed_nodes)
         lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}", logging.WARNING))
         return None
 
     def _out_of_time(self, now: float) -> WaitResult | None:
-        deadline = self.policy.deadline
-        return WaitResult(Outcome.TIMED_OUT, self._state) if deadline is not None and now >= deadline else None
+        return WaitResult(Outcome.TIMED_OUT, self._state) if is_past(self.policy.deadline, now) else None
 
     def _not_started(self, now: float) -> WaitResult | None:
         """Return the end of the wait for the start; only an answer can bring it, an outage says nothing of the task."""
-        start_deadline = self.policy.start_deadline
-        if self._verdict != Verdict.NOT_STARTED or start_deadline is None or now < start_deadline:
-            return None
-        return WaitResult(Outcome.NOT_STARTED, self._state)
-
-
-def sops_outage(policy: WaitPolicy, now: float) -> Outage:
-    """Return the account of missing answers for a wait that begins now."""
-    return Outage("SOPS", "task", now, policy.max_outage_seconds, (SopsNotFoundError,))
-
-
-def _is_refusal(error: ServiceError) -> bool:
-    """Whether SOPS itself refused the question; ESB says with HTTP 200 too that it could not ask SOPS at all."""
-    return error.http_status == _HTTP_OK and not isinstance(
-        error, (SopsAuthError, SopsGatewayError, SopsRateLimitError)
-    )
+        if self._verdict == Verdict.NOT_STARTED and is_past(self.policy.start_deadline, now):
+            return WaitResult(Outcome.NOT_STARTED, self._state)
+        return None
 
 
 def _has_nameless(status: TaskStatus) -> bool:
@@ -328,14 +304,4 @@ def _has_nameless(status: TaskStatus) -> bool:
 
 
 def _marks(status: TaskStatus) -> frozenset[str]:
-    return frozenset(failure_mark(node) for _, node in status.walk())
-
-
-def failure_marks(status: TaskStatus) -> tuple[str, ...]:
-    """Identify the failures that a status shows."""
-    return tuple(sorted(failure_mark(node) for node in status.failed_nodes))
-
-
-def failure_mark(node: NodeStatus) -> str:
-    """Identify a node's failure; another retry or round of the same node is another failure."""
-    return f"{node.id}:{node.state}:{node.loop}:{node.retry}:{node.version}"
+    return frozenset(node.mark for _, node in status.walk())

@@ -1,4 +1,4 @@
-"""The one place that decides from a status: is this task over, and how did it end.
+"""The only module that decides from a status: is this task over, and how did it end.
 
 FAILED is not an end by itself. The root says FAILED as soon as one node has failed, while the server may be about to
 retry that node unaided, while other branches still run, and while people may retry or skip the node. What is final is

@@ -7,13 +7,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError, SopsNotFoundError
 from airflow_provider_sops.waiting.event import read_outcome
+from airflow_provider_sops.waiting.model import Look
+from airflow_provider_sops.waiting.outage import Outage
+from airflow_provider_sops.waiting.pace import LONGEST_PAUSE_SECONDS, pause_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OnFailed = Literal["fail", "wait"]
+
+#: For how long SOPS answers from its cache, unless it is asked not to.
+CACHED_SECONDS = 10.0
 
 
 class Outcome(StrEnum):
@@ -40,7 +46,9 @@ class WaitPolicy:
     """How long to wait, how often to ask and what a failure means.
 
     :param on_failed: ``"fail"`` ends the wait once a failed task has settled, ``"wait"`` leaves it to people.
-    :param poll_interval_seconds: time between two looks. SOPS caches answers for 10 seconds: less gains nothing.
+    :param poll_interval_seconds: time between two looks.
+    :param paced: whether ``poll_interval_seconds`` is only the longest time: what began a moment ago is looked at more
+        often, see ``waiting.pace``.
     :param deadline: when to give up, in seconds since the epoch; ``None`` for never.
     :param start_deadline: when a task must have left CREATED, in seconds since the epoch; ``None`` for never.
     :param max_outage_seconds: how long the wait goes on without an answer.
@@ -55,7 +63,7 @@ class WaitPolicy:
     """
 
     on_failed: OnFailed = "fail"
-    poll_interval_seconds: float = 10.0
+    poll_interval_seconds: float = LONGEST_PAUSE_SECONDS
     deadline: float | None = None
     start_deadline: float | None = None
     max_outage_seconds: float = 3600.0
@@ -65,17 +73,31 @@ class WaitPolicy:
     overcome: tuple[str, ...] = ()
     always_fresh: bool = False
     told: str = ""
+    paced: bool = False
+
+    def ordinary_look(self, age_seconds: float) -> Look:
+        """Return the next ordinary look.
+
+        :param age_seconds: how long what is waited for has been running.
+        """
+        longest = self.poll_interval_seconds
+        if not self.paced:
+            return Look(longest)
+        delay = pause_seconds(age_seconds, longest)
+        return Look(delay, fresh=delay < CACHED_SECONDS, longest_delay_seconds=longest)
 
     def after_announcing(self, result: WaitResult) -> WaitPolicy:
         """Return the policy to go on with once somebody was told of the failures in ``result``."""
         return replace(self, announced=result.failure_marks, told=result.told)
 
+    def outage(self, now: float) -> Outage:
+        """Return the account of missing answers for a wait that begins now."""
+        return Outage("SOPS", "task", now, self.max_outage_seconds, (SopsNotFoundError,))
+
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain JSON data."""
         data = {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
-        if not self.told:
-            del data["told"]
-        return data
+        return {name: value for name, value in data.items() if name not in ("told", "paced") or value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:

@@ -28,9 +28,12 @@ def read_secrets(hook: SopsHook, sops_task_ids: Sequence[int]) -> TaskSecrets:
     :param sops_task_ids: the task, and before it the tasks around it; none for a flow without passwords.
     """
     try:
-        return TaskSecrets([hook.get_task_detail(sops_task_id) for sops_task_id in sops_task_ids])
+        secrets = TaskSecrets([hook.get_task_detail(sops_task_id) for sops_task_id in sops_task_ids])
     except SopsError:
         return TaskSecrets(None)
+    if len(sops_task_ids) > 1:
+        hook.know_passwords(sops_task_ids[-1], secrets)
+    return secrets
 
 
 #: SOPS caches get_task_detail for 60 seconds per web process.
@@ -66,7 +69,7 @@ def _missing(constant: Mapping[str, Any], tree: TreeIndex | None) -> Iterator[st
     for node_id, fields in read_mapping(constant.get("source_info")).items():
         node = tree.get(node_id) if tree else None
         label = quoted(node.name) if node and node.name else node_id
-        yield f"node {label} has put out no {' or '.join(quoted(read_text(each)) for each in read_list(fields))}"
+        yield f"node {label} has no output {' or '.join(quoted(read_text(each)) for each in read_list(fields))}"
 
 
 def read_finished(hook: SopsHook, sops_task_id: int, *, sleep: Callable[[float], None] = time.sleep) -> TaskDetail:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.text import log_entry
@@ -137,6 +138,14 @@ class TaskFollower:
         After PERSON_NEEDED another call goes on with the same wait, which tells nothing twice.
         """
         return follow(self._wait, self._looks, self._looks.tell, sleep=self._sleep, clock=self._clock)
+
+    def for_a_while(self, at_most_seconds: float) -> WaitResult | WaitPolicy:
+        """Ask until the task is over or some time has passed; then return the policy to go on with elsewhere."""
+        looks = self._looks
+        result = follow(
+            self._wait, looks, looks.tell, at_most_seconds=at_most_seconds, sleep=self._sleep, clock=self._clock
+        )
+        return result or replace(self._wait.policy, told=self._wait.told)
 
     def once(self) -> WaitResult | None:
         """Ask once, and again as long as the answer needs confirmation within seconds; ``None`` means not over."""

@@ -1,4 +1,4 @@
-"""What the tasks of this package hand to each other, and to the UI, through XCom: every key, and what it holds."""
+"""What the tasks of this package pass to each other, and to the UI, through XCom: every key, and what it holds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ TASK_STATE_XCOM_KEY = "sops_task_state"
 # Pushed by the tasks of a flow that `SopsDag` makes.
 #: By ``key_text`` of a node in the template: the ids on the way to it in the SOPS task; pushed by ``start``.
 NODE_PATHS_XCOM_KEY = "sops_node_paths"
-#: ``key_text`` of the subprocesses that run as SOPS tasks of their own; pushed by ``start`` if there are any.
+#: ``key_text`` of the subprocesses that run as SOPS tasks of their own; pushed by ``start``, by earlier versions only
+#: if there are any.
 INDEPENDENT_XCOM_KEY = "sops_independent_subprocesses"
 #: How a node has ended, as SOPS says; pushed by the task that stands for it.
 NODE_XCOM_KEY = "sops_node"

@@ -58,6 +58,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
+    :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
@@ -72,6 +73,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         "poll_interval_seconds",
         "timeout_seconds",
         "max_outage_seconds",
+        "paced",
     )
 
     def __init__(
@@ -86,6 +88,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         poll_interval_seconds: float = 10.0,
         timeout_seconds: float | None = None,
         max_outage_seconds: float = 3600.0,
+        paced: bool = False,
         **unknown: Any,
     ) -> None:
         super().__init__(unknown)
@@ -98,6 +101,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         self.poll_interval_seconds = poll_interval_seconds
         self.timeout_seconds = timeout_seconds
         self.max_outage_seconds = max_outage_seconds
+        self.paced = paced
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as JSON; without those that an older version would not know, where they say nothing."""
+        return {name: value for name, value in super().arguments.items() if name != "paced" or value}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and end the task, or hand it to a worker."""
@@ -130,6 +139,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         policy = WaitPolicy(
             on_failed=self.on_failed,  # type: ignore[arg-type]
             poll_interval_seconds=self.poll_interval_seconds,
+            paced=self.paced,
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
             max_outage_seconds=self.max_outage_seconds,
         )
@@ -158,14 +168,14 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
         """Read inputs, outputs and log of a node; an empty report if SOPS does not return them."""
-        secrets = await shared_secrets(wait, node.secrets_of)
+        secrets = await shared_secrets(wait.reader, node.secrets_of)
         try:
-            data = await wait.node_data(node.path, self.node.plugin)
+            data = await wait.reader.node_data(wait.task_id, node.path, self.node.plugin)
         except SopsError as error:
             self.log.warning(NO_DATA, secrets.message(str(error)))
             return NodeReport()
         try:
-            text = await wait.node_log(node.id, result.version)
+            text = await wait.reader.node_log(wait.task_id, node.id, result.version)
         except SopsError as error:
             self.log.debug(NO_LOG, secrets.message(str(error)))
             text = ""

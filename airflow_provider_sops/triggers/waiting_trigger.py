@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sops import __version__
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 #: seconds to exit. If the task were queued again before that, the scheduler would take the exit for the task's own end,
 #: find it not ended, and fail it.
 WORKER_EXIT_SECONDS = 6.0
+#: Executors that never tell the scheduler of that exit once the task is queued again: they keep one result for a task,
+#: the newest. A KubernetesExecutor tells of each pod, a LocalExecutor of each process.
+_FORGET_EARLIER_EXITS = frozenset({"CeleryExecutor"})
 
 _warned_about: set[tuple[str, tuple[str, ...]]] = set()
 #: The event loop itself holds its tasks weakly.
@@ -151,11 +155,24 @@ class WaitingTrigger(BaseTrigger):
 
 @contextlib.asynccontextmanager
 async def outliving_the_worker() -> AsyncIterator[None]:
-    """Make the block last until the worker that deferred the task has certainly exited."""
+    """Make the block last until the worker that deferred the task has certainly exited, where that matters."""
     loop = asyncio.get_running_loop()
-    earliest = loop.time() + WORKER_EXIT_SECONDS
+    earliest = loop.time() + (WORKER_EXIT_SECONDS if exit_matters(conf.get("core", "executor", fallback="")) else 0.0)
     yield
     await asyncio.sleep(max(0.0, earliest - loop.time()))
+
+
+def exit_matters(executors: str) -> bool:
+    """Whether a late exit of the worker can fail a task that has been queued again.
+
+    A trigger does not know which executor runs its task, so all of them count.
+
+    :param executors: Airflow's setting ``[core] executor``: names or class paths, with ``,`` in between, each perhaps
+        after an alias and ``:``; for several teams with ``;`` in between, each after the team's name and ``=``.
+    """
+    of_teams = (team.rpartition("=")[2] for team in executors.split(";"))
+    names = {each.rpartition(":")[2].rpartition(".")[2].strip() for team in of_teams for each in team.split(",")}
+    return not names <= _FORGET_EARLIER_EXITS
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:

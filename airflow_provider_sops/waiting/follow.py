@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
@@ -35,6 +36,7 @@ def follow(
     tell: Callable[[LogLine], None],
     *,
     once: Literal[False] = False,
+    at_most_seconds: None = None,
     sleep: Callable[[float], None] = ...,
     clock: Callable[[], float] | None = ...,
 ) -> _Result: ...
@@ -46,7 +48,8 @@ def follow(
     ask: Callable[[Look], _Status],
     tell: Callable[[LogLine], None],
     *,
-    once: Literal[True],
+    once: bool = ...,
+    at_most_seconds: float | None = ...,
     sleep: Callable[[float], None] = ...,
     clock: Callable[[], float] | None = ...,
 ) -> _Result | None: ...
@@ -58,6 +61,7 @@ def follow(
     tell: Callable[[LogLine], None],
     *,
     once: bool = False,
+    at_most_seconds: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] | None = None,
 ) -> _Result | None:
@@ -67,13 +71,18 @@ def follow(
         cannot be stopped from here.
     :param tell: writes a line to the log.
     :param once: look at once, and again only while an answer needs confirming within seconds.
+    :param at_most_seconds: begin no pause that would last longer than that, counted from now, unless an answer needs
+        confirming; default: no limit.
     :param clock: the one that the wait was begun with; default: a new ``steady_clock``.
-    :return: the result; with ``once`` also ``None``, if the wait goes on.
+    :return: the result; with ``once`` or ``at_most_seconds`` also ``None``, if the wait goes on.
     """
     clock = clock or steady_clock()
+    end = math.inf if at_most_seconds is None else clock() + at_most_seconds
     is_first = True
     while True:
         look = wait.next_look(clock())
+        if clock() + look.delay_seconds > end and not wait.is_undecided:
+            return None
         if look.delay_seconds > 0 and not (once and is_first):
             sleep(look.delay_seconds)
         is_first = False

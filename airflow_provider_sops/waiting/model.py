@@ -22,7 +22,7 @@ waiting.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from airflow_provider_sops.service.errors import ServiceError
@@ -44,12 +44,22 @@ class Look:
     :param with_details: whether to ask for what only a failure needs: error texts and automatic retries.
     :param deadline: when the wait ends even if the request has brought no answer by then, in seconds since the epoch;
         ``None`` for never.
+    :param longest_delay_seconds: how long a poll that many waits share may wait before it, where they would need too
+        many requests; ``None`` for no longer than ``delay_seconds``.
     """
 
     delay_seconds: float
     fresh: bool = False
     with_details: bool = False
     deadline: float | None = None
+    longest_delay_seconds: float | None = None
+
+    def no_later_than(self, moment: float | None, now: float) -> Look:
+        """Return the same request, at a moment at the latest; ``None`` for any time."""
+        delay = until_deadline(self.delay_seconds, moment, now)
+        if delay >= self.delay_seconds:
+            return self
+        return replace(self, delay_seconds=delay, longest_delay_seconds=None)
 
     def seconds_left(self, now: float) -> float | None:
         """Return the time until the deadline; ``None`` if there is none."""
@@ -74,6 +84,16 @@ class Update(Generic[Result]):
 
     lines: tuple[LogLine, ...] = ()
     result: Result | None = None
+
+
+def is_past(deadline: float | None, now: float) -> bool:
+    """Whether there is a deadline and it has come."""
+    return deadline is not None and now >= deadline
+
+
+def until_deadline(delay_seconds: float, deadline: float | None, now: float) -> float:
+    """Return a delay, or the time until the deadline if that is shorter."""
+    return delay_seconds if deadline is None else min(delay_seconds, max(0.0, deadline - now))
 
 
 def last_answer_by(deadline: float | None) -> float | None:

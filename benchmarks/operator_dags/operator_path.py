@@ -1,13 +1,25 @@
-"""One flow, waited for in the triggerer or on a worker; a benchmark takes the times."""
+"""Flows of several lengths, each waited for in several ways; a benchmark takes the times."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from airflow.sdk import DAG
 
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 
-_PARALLEL = 2
+_LINEAR = 1
+#: The arguments of each way to wait; the last one is how most remote-job operators ask.
+_WAYS: dict[str, dict[str, Any]] = {
+    "deferred": {"deferrable": True},
+    "at_once": {"deferrable": True, "defer_after_seconds": 0},
+    "running": {"deferrable": False},
+    "fixed_30": {"deferrable": True, "defer_after_seconds": 0, "poll_interval_seconds": 30},
+}
 
-for _deferrable in (True, False):
-    with DAG(f"operator_path_{'deferred' if _deferrable else 'running'}", schedule=None):
-        SopsRunTaskOperator(task_id="flow", template_id=_PARALLEL, deferrable=_deferrable)
+for _way, _arguments in _WAYS.items():
+    for _seconds in (1, 3, 10, 60, 600):
+        with DAG(f"operator_path_{_way}_{_seconds}", schedule=None):
+            SopsRunTaskOperator(
+                task_id="flow", template_id=_LINEAR, constants={"${seconds}": str(_seconds)}, **_arguments
+            )

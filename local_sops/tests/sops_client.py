@@ -84,7 +84,7 @@ class SopsClient:
         """Poll until a node has put something out, which one that waits has done as soon as it waits."""
         deadline = time.monotonic() + 10
         while not self.get(f"get_task_node_detail/{task_id}/{BUSINESS}", node_id=node_id)["data"]["outputs"]:
-            assert time.monotonic() < deadline, f"node {node_id} of task {task_id} has put out nothing"
+            assert time.monotonic() < deadline, f"node {node_id} of task {task_id} has no outputs"
             time.sleep(0.02)
 
     def wait(self, task_id: int, until: Callable[[Json], bool] | None = None, timeout_seconds: float = 20) -> Json:

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 #: Templates that no case needs.
 _NOT_NEEDED = frozenset(
-    {"host", "http_request", "notify", "password_everywhere", "password_leaf", "rollout", "script", "shape_2019"}
+    {
+        "host",
+        "http_request",
+        "notify",
+        "password_everywhere",
+        "password_independent",
+        "password_leaf",
+        "rollout",
+        "script",
+        "shape_2019",
+    }
 )
 #: What every SOPS adds to the text before it takes the digest, unless its owner has changed the setting.
 _SALT = "821a11587ea434eb85c2f5327a90ae54"

@@ -44,7 +44,7 @@ def component(plugin: str, version: str, inputs: Any) -> Any:
 
 
 def all_plugins() -> Any:
-    """A flow in which a node of each plugin puts out a variable that the last node uses."""
+    """A flow in which a node of each plugin sets a variable that the last node uses."""
     nodes: dict[str, Any] = {}
     constants: dict[str, Any] = {}
     for plugin, (version, inputs, output) in PLUGINS.items():

@@ -1,4 +1,4 @@
-"""Fills the shape of a tree: what its nodes do and put out, what its gateways ask, what its variables hold."""
+"""Fills the shape of a tree: what its nodes do and return, what its gateways ask, what its variables hold."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _of_flow(direct: SopsRun, native: NativeRun) -> Iterator[str]:
     if native.state != state:
         yield f"the run is {native.state} instead of {state}"
     elif state == "success" and not _same(native.outputs, dict(direct.outputs)):
-        yield f"it has put out {native.outputs!r} instead of {direct.outputs!r}"
+        yield f"its outputs are {native.outputs!r} instead of {direct.outputs!r}"
 
 
 def _of_node(key: Key, direct: SopsRun, shown: Shown, *, is_passing: bool) -> Iterator[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class NativeRun:
     """A run of the DAG.
 
-    :param outputs: what the flow has put out; ``None`` unless it came to its end.
+    :param outputs: the outputs of the flow; ``None`` unless it came to its end.
     :param nodes: the nodes by their keys; those in a loop as the loop's task tells of them.
     """
 

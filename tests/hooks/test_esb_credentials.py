@@ -104,4 +104,6 @@ def test_an_error_of_sops_is_not_asked_about_again(
     serve(in_header, {"result": False, "code": code, "message": "no"}, secret="another")
     with pytest.raises(SopsError):
         call("get_task_status", task_id=25)
-    assert in_url(httpserver) == [False]
+    asked = [request.path for request, _ in httpserver.log]
+    assert asked.count("/api/c/compapi/v2/sops/get_task_status/") == 1
+    assert True not in in_url(httpserver)

@@ -21,11 +21,12 @@ from airflow_provider_sops.enos.verdict import Snapshot, snapshot_of_flow, snaps
 from airflow_provider_sops.enos.wait_result import WaitPolicy as EnosWaitPolicy
 from airflow_provider_sops.service.calls import UnusableDataError
 from airflow_provider_sops.service.http import HttpResponse
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.service.reading import read_id, read_int, read_text, read_time
-from airflow_provider_sops.service.storable import read_json, storable
+from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.service.text import quoted, shortened, shown_words
 from airflow_provider_sops.sops.answer import read_response
-from airflow_provider_sops.sops.calls import nodes, tasks, templates
+from airflow_provider_sops.sops.calls import creation, nodes, tasks, templates
 from airflow_provider_sops.sops.constants import variable_name
 from airflow_provider_sops.sops.endpoints import endpoint
 from airflow_provider_sops.sops.errors import SopsError
@@ -91,7 +92,7 @@ SOPS_CALLS = (
     tasks.get_task_status(7),
     tasks.get_task_detail(7),
     tasks.get_task_list(),
-    tasks.create_task(9, "flow"),
+    creation.create_task(9, "flow"),
     tasks.start_task(7),
     next(tasks.get_tasks_status([7])),
     nodes.get_task_node_detail(7, "n"),

@@ -23,11 +23,15 @@ class Course:
 
     :param arrivals: when each wait begins, in seconds; its place in the list is its task's id.
     :param ends: when tasks end, by id; the first look after that is the last one.
+    :param pauses_wanted: the pauses of those tasks that want another one than ``interval``.
+    :param longest: how long any pause may become.
     """
 
     arrivals: list[float]
     ends: dict[int, float] = field(default_factory=dict)
     interval: float = INTERVAL
+    pauses_wanted: dict[int, float] = field(default_factory=dict)
+    longest: float | None = None
     schedule: PollSchedule = field(default_factory=PollSchedule)
     requests: list[tuple[float, list[int]]] = field(default_factory=list)
     looks: dict[int, list[float]] = field(default_factory=dict)
@@ -48,9 +52,9 @@ class Course:
             for task_id in taken:
                 self.looks.setdefault(task_id, []).append(now)
                 if now < self.ends.get(task_id, math.inf):
-                    self.schedule.add(task_id, now, self.interval)
+                    self.schedule.add(task_id, now, self.pauses_wanted.get(task_id, self.interval), self.longest)
                 else:
-                    self.schedule.leave(task_id, self.interval)
+                    self.schedule.leave(task_id)
 
     def requests_between(self, begin: float, end: float) -> int:
         return sum(begin <= moment < end for moment, _ in self.requests)
@@ -114,7 +118,7 @@ def test_who_left_is_not_asked_about() -> None:
         schedule.join(task_id, INTERVAL)
         schedule.add(task_id, 0.0, 0)
     schedule.discard(1)
-    schedule.leave(1, INTERVAL)
+    schedule.leave(1)
 
     assert schedule.take(1.0) == [2]
     assert schedule.next_time() is None
@@ -141,12 +145,61 @@ def test_several_waits_for_one_task_count_as_one() -> None:
     assert schedule.next_time() is None
 
 
+class TestPausesOfTheirOwn:
+    """Each task says with each look when the next one is due."""
+
+    def test_a_young_task_among_many_old_ones_is_looked_at_often_and_the_others_are_not(self) -> None:
+        course = Course([0.0] * 1000 + [50.0], pauses_wanted={1000: 1.5}).run(110)
+
+        assert max(course.pauses(1000)) <= 1.5
+        assert course.requests_between(60, 110) <= 5 * 20 + 50 / 1.5 + 5
+        assert min(min(course.pauses(task_id)[-4:]) for task_id in range(1000)) > 5
+
+    def test_a_burst_of_young_tasks_gets_longer_pauses_and_no_more_than_five_requests_a_second(self) -> None:
+        course = Course([0.0] * 1000, pauses_wanted=dict.fromkeys(range(1000), 1.5), longest=10.0).run(60)
+
+        assert course.requests_between(20, 60) <= 5 * 40
+        assert max(max(course.pauses(task_id)[-4:]) for task_id in range(1000)) <= 4.5
+
+    def test_pauses_that_must_not_become_longer_do_not(self) -> None:
+        course = Course([0.0] * 1000, pauses_wanted=dict.fromkeys(range(1000), 1.5)).run(60)
+
+        assert max(max(course.pauses(task_id)[-4:]) for task_id in range(1000)) <= 2.0
+
+    def test_no_pause_becomes_longer_than_its_longest(self) -> None:
+        course = Course([0.0] * 5000, pauses_wanted=dict.fromkeys(range(5000), 1.5), longest=6.0).run(60)
+
+        assert max(max(course.pauses(task_id)[-3:]) for task_id in range(5000)) <= 6.5
+
+    def test_a_task_that_left_is_not_counted(self) -> None:
+        schedule = PollSchedule()
+        for task_id in range(1000):
+            schedule.join(task_id, INTERVAL)
+            schedule.add(task_id, 0.0, 1.5, 10.0)
+        for task_id in range(1, 1000):
+            schedule.discard(task_id)
+            schedule.leave(task_id)
+        schedule.take(10.0)
+        schedule.add(0, 10.0, 1.5, 10.0)
+
+        assert schedule.pause_seconds == 1.5
+        assert schedule.next_time() == 11.5
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(st.sampled_from([1.5, 2.0, 3.5, 10.0]), min_size=1, max_size=200))
+    def test_no_look_is_late_whatever_the_pauses_are(self, pauses: list[float]) -> None:
+        course = Course([0.0] * len(pauses), pauses_wanted=dict(enumerate(pauses))).run(60)
+
+        for task_id, pause in enumerate(pauses):
+            assert max(course.pauses(task_id)) <= pause + COLLECT_SECONDS
+
+
 def test_the_shortest_interval_counts() -> None:
     schedule = PollSchedule()
     schedule.join(1, 60.0)
     schedule.join(2, INTERVAL)
     assert schedule.pause_seconds == INTERVAL
-    schedule.leave(2, INTERVAL)
+    schedule.leave(2)
     assert schedule.pause_seconds == 60.0
 
 

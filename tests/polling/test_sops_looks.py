@@ -65,7 +65,7 @@ async def test_the_tasks_passwords_are_read_once_for_all_that_wait() -> None:
     sops = SimulatedSops({7: 0, 8: 0})
     poller = StatusPoller(sops.open, "SOPS")
     async with poller.wait_for(7, 1.0) as wait, poller.wait_for(7, 1.0) as other:
-        found = await asyncio.gather(*(shared_secrets(each, [8, 7]) for each in (wait, other, wait)))
+        found = await asyncio.gather(*(shared_secrets(each.reader, [8, 7]) for each in (wait, other, wait)))
     assert [request.task_ids for request in sops.asked("get_task_detail")] == [(8,), (7,)]
     assert found[0] is found[1] is found[2]
 
@@ -73,7 +73,7 @@ async def test_the_tasks_passwords_are_read_once_for_all_that_wait() -> None:
 async def test_nothing_is_asked_where_there_are_none() -> None:
     sops = SimulatedSops({7: 0})
     async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as wait:
-        assert not (await shared_secrets(wait, [])).exist
+        assert not (await shared_secrets(wait.reader, [])).exist
     assert sops.requests == []
 
 
@@ -85,5 +85,5 @@ async def test_while_they_cannot_be_read_all_is_withheld_and_the_next_one_asks_a
 
     sops = SimulatedSops({7: 0}, fault=fault)
     async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as wait:
-        assert (await shared_secrets(wait, [7])).error("a", "hunter2") == WITHHELD
-        assert (await shared_secrets(wait, [7])).error("a", "disk full") == "disk full"
+        assert (await shared_secrets(wait.reader, [7])).error("a", "hunter2") == WITHHELD
+        assert (await shared_secrets(wait.reader, [7])).error("a", "disk full") == "disk full"

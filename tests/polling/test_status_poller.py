@@ -201,8 +201,8 @@ class TestManyWaits:
 
         async def many(poller: StatusPoller) -> None:
             async with poller.wait_for(1, 10) as one, poller.wait_for(1, 10) as same, poller.wait_for(2, 10) as other:
-                tree, *_ = await asyncio.gather(one.tree(), same.tree(), other.tree())
-                assert await same.tree() is tree
+                tree, *_ = await asyncio.gather(one.reader.tree(1), same.reader.tree(1), other.reader.tree(2))
+                assert await same.reader.tree(1) is tree
 
         with_poller(sops, many)
         assert [request.task_ids for request in sops.asked("get_task_detail")] == [(1,), (2,)]
@@ -212,9 +212,9 @@ class TestManyWaits:
 
         async def twice(poller: StatusPoller) -> None:
             async with poller.wait_for(1, 10) as wait:
-                await wait.tree()
+                await wait.reader.tree(1)
                 gc.collect()
-                await wait.tree()
+                await wait.reader.tree(1)
 
         with_poller(sops, twice)
         assert len(sops.asked("get_task_detail")) == 2
@@ -225,7 +225,7 @@ class TestManyWaits:
 
         async def two(poller: StatusPoller) -> Sequence[Any]:
             async with poller.wait_for(1, 10) as one, poller.wait_for(1, 10) as other:
-                return await asyncio.gather(one.tree(), other.tree(), return_exceptions=True)
+                return await asyncio.gather(one.reader.tree(1), other.reader.tree(1), return_exceptions=True)
 
         failed, read = with_poller(sops, two)
         assert isinstance(failed, SopsError)
@@ -456,8 +456,8 @@ class TestNodes:
 
         async def one(poller: StatusPoller) -> tuple[Any, str]:
             async with poller.wait_for(1, 10) as wait:
-                data = await wait.node_data(("outer", "inner", "a"), "bk_display")
-                return data.inputs, await wait.node_log("a", "v1")
+                data = await wait.reader.node_data(1, ("outer", "inner", "a"), "bk_display")
+                return data.inputs, await wait.reader.node_log(1, "a", "v1")
 
         inputs, log = with_poller(sops, one)
         assert inputs == {"node_id": "a", "component_code": "bk_display", "subprocess_stack": ["outer", "inner"]}
@@ -468,7 +468,7 @@ class TestNodes:
 
         async def many(poller: StatusPoller) -> None:
             async with poller.wait_for(1, 10) as wait:
-                await asyncio.gather(*(wait.node_data((f"n{n}",), "") for n in range(40)))
+                await asyncio.gather(*(wait.reader.node_data(1, (f"n{n}",), "") for n in range(40)))
 
         with_poller(sops, many)
         assert sops.most_under_way == 4

@@ -1,4 +1,4 @@
-"""Runs of DAGs whose SOPS tasks put out and fail with odd values; ``test_postgresql.py`` runs this file."""
+"""Runs of DAGs whose SOPS tasks return and fail with odd values; ``test_postgresql.py`` runs this file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,13 @@ def failed_task(hook: SopsHook) -> tuple[int, str]:
 @DEFERRABLE
 def test_run_task_returns_the_outputs(deferrable: bool) -> None:
     with make_dag(f"run_{deferrable}") as dag:
-        SopsRunTaskOperator(task_id="run", template_id=TEMPLATE_ID, deferrable=deferrable, poll_interval_seconds=0.2)
+        SopsRunTaskOperator(
+            task_id="run",
+            template_id=TEMPLATE_ID,
+            deferrable=deferrable,
+            defer_after_seconds=0,
+            poll_interval_seconds=0.2,
+        )
     assert is_kept(run_dag(dag).xcom("run")["odd"])
 
 

@@ -1,4 +1,4 @@
-"""A flow whose node puts out, or fails with, what JSON can carry and databases refuse; and what becomes of that."""
+"""A flow whose node returns, or fails with, what JSON can carry and databases refuse; and what becomes of that."""
 
 from __future__ import annotations
 

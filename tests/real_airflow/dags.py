@@ -19,18 +19,24 @@ with DAG(dag_id="real_deferred", **_ARGUMENTS):
         template_id=_PARALLEL,
         constants={"${version}": "7"},
         deferrable=True,
+        defer_after_seconds=0,
         poll_interval_seconds=1,
     )
     run >> SopsTaskSensor(
         task_id="sense",
         sops_task_id="{{ ti.xcom_pull(task_ids='run', key='sops_task_id') }}",
         deferrable=True,
+        defer_after_seconds=0,
         poke_interval=1,
     )
 
 with DAG(dag_id="real_failure", **_ARGUMENTS):
-    SopsRunTaskOperator(task_id="run", template_id=_FAIL, deferrable=True, poll_interval_seconds=1)
+    SopsRunTaskOperator(
+        task_id="run", template_id=_FAIL, deferrable=True, defer_after_seconds=0, poll_interval_seconds=1
+    )
 
 for _deferrable in (True, False):
     with DAG(dag_id=f"real_kill_{'deferred' if _deferrable else 'running'}", **_ARGUMENTS):
-        SopsRunTaskOperator(task_id="run", template_id=_PAUSE, deferrable=_deferrable, poll_interval_seconds=1)
+        SopsRunTaskOperator(
+            task_id="run", template_id=_PAUSE, deferrable=_deferrable, defer_after_seconds=0, poll_interval_seconds=1
+        )

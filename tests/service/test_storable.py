@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.service.storable import (
     LONGEST_DEEP_TEXT,
     MOST_LEVELS,
-    read_json,
     storable,
     storable_text,
     without_reserved_keys,
@@ -89,6 +89,9 @@ class TestAnyValue:
         text = json.dumps(value)
 
         assert read_json(text) == read_json(text.encode()) == storable(json.loads(text))
+
+    def test_a_json_text_that_is_nested_too_deep_is_cut(self) -> None:
+        assert depth_of(read_json("[" * 300 + "]" * 300)) == MOST_LEVELS
 
 
 class TestTexts:
@@ -213,34 +216,3 @@ def texts_in_chain(value: Any) -> list[str]:
     while not isinstance(value, str):
         (value,) = value.values() if isinstance(value, dict) else value
     return [value]
-
-
-class TestJson:
-    @pytest.mark.parametrize(
-        ("content", "value"),
-        [
-            (b'{"a": "\\u0000", "b\\u0000": "\\uD83D\\ude80 \\uDFFF"}', {"a": "␀", "b␀": r"🚀 \udfff"}),
-            (b'["NaN", NaN, Infinity, -Infinity, 1e999, -1e999]', ["NaN", "NaN", *["Infinity", "-Infinity"] * 2]),
-            (
-                b"[18446744073709551615, 18446744073709551616, -9223372036854775809]",
-                [2**64 - 1, f"{2**64}", f"{-(2**63) - 1}"],
-            ),
-            pytest.param(b"[" + b"7" * 100_000 + b"]", ["7" * 100_000], id="100 000 digits"),
-            (b'["\xff\xed\xa0\x80"]', ["\ufffd" * 4]),
-            (b'["tab\there", "nul\0here"]', ["tab\there", "nul␀here"]),
-            (b"\xef\xbb\xbf[1]", [1]),
-            ("\ufeff[1]".encode(), [1]),
-            (b'{"a": 1, "a": 2}', {"a": 2}),
-            (b'["\\\\u0000"]', [r"\u0000"]),
-        ],
-    )
-    def test_odd_characters_and_numbers_cost_themselves_alone(self, content: bytes, value: Any) -> None:
-        assert read_json(content) == value
-
-    @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{}", b'{"a": "\xe4\xb8', "[" * 5000, "nul", "['a']"])
-    def test_what_is_no_json_is_a_value_error(self, content: bytes | str) -> None:
-        with pytest.raises(ValueError):  # noqa: PT011 - json's own words
-            read_json(content)
-
-    def test_what_is_nested_too_deep_is_cut(self) -> None:
-        assert depth_of(read_json("[" * 300 + "]" * 300)) == MOST_LEVELS

@@ -11,7 +11,7 @@ from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, So
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from tests.sops.builders import created_status, failed_task, node, running_task, task_status, without_details
 
@@ -68,6 +68,16 @@ class TestOrdinaryCourse:
         assert (result.elapsed_seconds, result.start_time) == (7, "2026-03-02 09:00:00 +0800")
         assert [look.delay_seconds for look in wait.looks] == [0, 10, 10, 10]
         assert not any(look.with_details or look.fresh for look in wait.looks)
+
+    def test_by_default_the_pause_follows_the_age_of_the_node_and_a_part_of_the_flows(self) -> None:
+        wait = Wait(policy=WaitPolicy(paced=True))
+        old_node = task_status("RUNNING", {"a": node("RUNNING", "copy", elapsed_time=50)}, elapsed_time=60)
+        new_node = task_status("RUNNING", {"a": node("RUNNING", "copy", elapsed_time=1)}, elapsed_time=160)
+        not_reached = task_status("RUNNING", {}, elapsed_time=2)
+        wait.answers([not_reached, old_node, new_node, not_reached])
+        assert [look.delay_seconds for look in wait.looks] == [0, 1.5, 5, 4]
+        assert [look.fresh for look in wait.looks] == [False, True, True, True]
+        assert [look.longest_delay_seconds for look in wait.looks] == [None, 10, 10, 10]
 
     def test_each_change_of_the_node_is_told_and_no_other_nodes(self) -> None:
         wait = Wait()
@@ -177,7 +187,7 @@ class TestFailures:
         assert [look.with_details for look in wait.looks] == [False, True, *[False] * 5]
 
     def test_an_old_answer_after_a_retry_is_not_believed(self) -> None:
-        marks = failure_marks(TaskStatus.read(failed_task()))
+        marks = TaskStatus.read(failed_task()).failure_marks
         wait = Wait(policy=WaitPolicy(overcome=marks, always_fresh=True))
         wait.answers([failed_task(), running_task(retry=1), running_task("FINISHED", retry=1)])
         assert wait.outcome == NodeOutcome.FINISHED

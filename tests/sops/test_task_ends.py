@@ -43,7 +43,7 @@ def told(progress: WatchProgress, now: float = 1.0, **ends: str) -> list[tuple[i
 
 
 def restarted(progress: WatchProgress, now: float) -> WatchProgress:
-    """Return the progress as it comes back after a crash at this moment; clocks begin anew."""
+    """Return the progress as it comes back after a crash at this moment; clocks start at zero again."""
     again = WatchProgress.from_json(progress.selection, json.loads(json.dumps(progress.to_json(now))), 0.0)
     assert again is not None
     return again

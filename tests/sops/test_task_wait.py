@@ -29,6 +29,32 @@ class TestOrdinaryCourse:
 
         assert [look.delay_seconds for look in wait.looks] == [0, 20, 20]
 
+    def test_by_default_the_pause_follows_the_age_of_the_flow_and_passes_the_cache_while_it_is_short(self) -> None:
+        wait = SimulatedWait(WaitPolicy(paced=True))
+        running = [task_status("RUNNING", {"a": node("RUNNING", "copy")}, elapsed_time=age) for age in (0, 1, 30, 900)]
+
+        wait.answers([*running, RUNNING])
+
+        assert [look.delay_seconds for look in wait.looks] == [0, 1.5, 1.5, 3, 10]
+        assert [look.fresh for look in wait.looks] == [False, True, True, True, False]
+        assert [look.longest_delay_seconds for look in wait.looks] == [None, 10, 10, 10, 10]
+
+    def test_without_an_age_in_the_answers_the_pause_follows_the_wait(self) -> None:
+        wait = SimulatedWait(WaitPolicy(paced=True))
+
+        wait.run(lambda seconds, _look: FINISHED if seconds >= 300 else RUNNING)
+
+        assert wait.looks[1].delay_seconds == 1.5
+        assert wait.looks[-1].delay_seconds == 10
+
+    def test_the_deadline_shortens_a_pause_for_good(self) -> None:
+        wait = SimulatedWait(WaitPolicy(paced=True, deadline=BEGIN + 4))
+
+        wait.answers([RUNNING, RUNNING, RUNNING, RUNNING])
+
+        assert [look.delay_seconds for look in wait.looks] == [0, 1.5, 1.5, 1]
+        assert wait.looks[-1].longest_delay_seconds is None
+
     def test_each_change_is_told_once_and_the_end_ends_it(self) -> None:
         wait = SimulatedWait()
 

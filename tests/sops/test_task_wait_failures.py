@@ -16,7 +16,7 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, TaskWait, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, TaskWait
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     activity,
@@ -42,7 +42,7 @@ TWO_BRANCHES = pipeline_tree(
 
 
 def marks_of(status: Any) -> tuple[str, ...]:
-    return failure_marks(TaskStatus.read(status))
+    return TaskStatus.read(status).failure_marks
 
 
 class TestSettledFailure:

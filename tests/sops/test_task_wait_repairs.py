@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_sops.sops.models import TaskStatus
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, failure_marks
+from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     failed_task,
@@ -21,7 +21,7 @@ ANNOUNCE = WaitPolicy(on_failed="wait", announce_failures=True)
 
 
 def marks_of(status: Any) -> tuple[str, ...]:
-    return failure_marks(TaskStatus.read(status))
+    return TaskStatus.read(status).failure_marks
 
 
 class TestWaitingForARepair:

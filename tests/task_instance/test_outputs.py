@@ -21,7 +21,7 @@ CALL = {"id": "n1", "name": "call <the\nhost>", "type": "ServiceActivity", "inco
 LEAF = {"key": "${leaf}", "source_type": "component_outputs", "source_info": {"n1": ["stauts_code"]}, "value": ""}
 TEXT = {"key": "${text}", "source_type": "custom", "source_info": {}, "value": "got ${leaf}"}
 SAID = r'SOPS task 7: output "{}" is given as it is, with the text "${{leaf}}" in it: '
-WHY = r'node "call <the\nhost>" has put out no "stauts_code"'
+WHY = r'node "call <the\nhost>" has no output "stauts_code"'
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_variable_that_no_node_puts_out_has_no_value(read: Read) -> None:
 def test_a_node_that_is_not_in_the_tree_is_named_by_its_id(read: Read) -> None:
     _, logged = read({"leaf": "${leaf}"}, {**LEAF, "source_info": {"n9": ["a", "b"]}})
 
-    assert logged == [SAID.format("leaf") + 'node n9 has put out no "a" or "b"']
+    assert logged == [SAID.format("leaf") + 'node n9 has no output "a" or "b"']
 
 
 @pytest.mark.parametrize("value", ["echo ${HOME}", "leaf", "$leaf", "{leaf}", 5, None, ["${other}"]])

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
-from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from tests.sops.auto_retrying_sops import AutoRetryingSops
 from tests.sops.builders import failed_task, node, running_task, task_status
@@ -117,3 +117,28 @@ def test_a_status_that_is_no_failure_needs_no_tree() -> None:
     hook.get_task_status.return_value = TaskStatus.read(task_status("FINISHED"))
     follower = TaskFollower(hook, 7, WaitPolicy(), logging.getLogger(__name__), sleep=lambda _seconds: None)
     assert follower.to_the_end().outcome == Outcome.FINISHED
+
+
+def test_what_is_not_over_after_a_while_goes_on_elsewhere_without_telling_anything_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook = mock.create_autospec(SopsHook, instance=True)
+    now = [0.0]
+    hook.get_task_detail.return_value = TaskDetail.read({"id": 7, "pipeline_tree": {}})
+    hook.get_task_status.return_value = TaskStatus.read(task_status("RUNNING", {"a": node("RUNNING", "copy")}))
+    times: dict[str, Any] = {"sleep": lambda pause: now.__setitem__(0, now[0] + pause), "clock": lambda: now[0]}
+    with caplog.at_level(logging.INFO):
+        policy = TaskFollower(hook, 7, WaitPolicy(paced=True), logging.getLogger(), **times).for_a_while(6)
+        assert isinstance(policy, WaitPolicy)
+        assert TaskFollower(hook, 7, policy, logging.getLogger(), **times).for_a_while(6) == policy
+    assert hook.get_task_status.call_count == 10
+    assert caplog.text.count('node "copy" RUNNING') == 1
+
+
+def test_what_is_over_within_a_while_needs_no_policy_to_go_on() -> None:
+    hook = mock.create_autospec(SopsHook, instance=True)
+    hook.get_task_detail.return_value = TaskDetail.read({"id": 7, "pipeline_tree": {}})
+    hook.get_task_status.return_value = TaskStatus.read(task_status("FINISHED"))
+    result = TaskFollower(hook, 7, WaitPolicy(), logging.getLogger()).for_a_while(6)
+    assert isinstance(result, WaitResult)
+    assert result.outcome == Outcome.FINISHED

@@ -13,6 +13,8 @@ from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskState,
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+    from airflow_provider_sops.sops.task_secrets import TaskSecrets
+
 
 @dataclass(frozen=True)
 class Request:
@@ -100,6 +102,9 @@ class SimulatedSops:
         """Answer with the question as the log."""
         await self._receive("get_task_node_log", (task_id,))
         return f"{node_id} {version}"
+
+    async def know_passwords(self, task_id: int, secrets: TaskSecrets) -> None:
+        """Need no passwords: errors here quote none."""
 
     def asked(self, api: str) -> list[Request]:
         """Return the requests of one kind."""

@@ -71,7 +71,7 @@ class Flow:
         made = SopsNodeMirrorTrigger(
             sops_conn_id="sops_default", start_task_id="start", node=mirrored, poll_interval_seconds=0.2
         )
-        # Airflow makes it anew from its JSON form.
+        # Airflow creates it again from its JSON form.
         trigger = SopsNodeMirrorTrigger(**json.loads(json.dumps(made.serialize()[1])))
         ti: Any = PlainTaskInstance(task_id=name, run_id=self.run_id, try_number=try_number)
         trigger._task_instance = ti

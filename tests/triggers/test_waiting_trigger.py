@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_sops.triggers import waiting_trigger
-from airflow_provider_sops.triggers.waiting_trigger import outliving_the_worker
+from airflow_provider_sops.triggers.waiting_trigger import exit_matters, outliving_the_worker
 from tests.triggers.simulated_time import run_in_simulated_time
 
 
@@ -24,3 +24,37 @@ def test_short_waits_last_longer_than_a_worker_takes_to_exit(
         return asyncio.get_running_loop().time() - began
 
     assert run_in_simulated_time(wait()) == pytest.approx(fires_after_seconds)
+
+
+def test_with_celery_a_trigger_fires_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 6.0)
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+
+    async def wait() -> float:
+        began = asyncio.get_running_loop().time()
+        async with outliving_the_worker():
+            pass
+        return asyncio.get_running_loop().time() - began
+
+    assert run_in_simulated_time(wait()) == 0
+
+
+@pytest.mark.parametrize(
+    ("executors", "matters"),
+    [
+        ("CeleryExecutor", False),
+        ("airflow.providers.celery.executors.celery_executor.CeleryExecutor", False),
+        ("fast:airflow.providers.celery.executors.celery_executor.CeleryExecutor", False),
+        ("CeleryExecutor, CeleryExecutor", False),
+        ("CeleryExecutor;team_a=CeleryExecutor", False),
+        ("LocalExecutor", True),
+        ("KubernetesExecutor", True),
+        ("CeleryKubernetesExecutor", True),
+        ("CeleryExecutor,LocalExecutor", True),
+        ("CeleryExecutor;team_a=CeleryExecutor,KubernetesExecutor", True),
+        ("our.own.Executor", True),
+        ("", True),
+    ],
+)
+def test_only_celery_forgets_the_exit_of_a_worker(executors: str, matters: bool) -> None:
+    assert exit_matters(executors) is matters

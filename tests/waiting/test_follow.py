@@ -98,6 +98,20 @@ def test_a_poke_goes_on_while_an_answer_needs_confirmation() -> None:
     assert server.pauses == [3.0, 3.0]
 
 
+def test_a_worker_asks_for_a_while() -> None:
+    server, wait = Server("running", "running", "running"), CountedWait()
+    asked: dict[str, Any] = {"at_most_seconds": 25.0, "sleep": server.sleep, "clock": server.clock}
+    assert follow(wait, server.ask, server.tell, **asked) is None
+    assert server.lines == ["saw running"] * 3
+    assert follow(wait, Server("over").ask, server.tell, **asked) == "over"
+
+
+def test_a_while_is_long_enough_to_confirm_an_answer() -> None:
+    server, wait = Server("perhaps", "perhaps", "over"), CountedWait()
+    result = follow(wait, server.ask, server.tell, at_most_seconds=1, sleep=server.sleep, clock=server.clock)
+    assert result == "over"
+
+
 async def test_a_trigger_s_wait_ends_at_its_deadline_even_if_its_request_never_returns() -> None:
     async def hang(_look: Look) -> str:
         await asyncio.Event().wait()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -16,6 +17,7 @@ from airflow_provider_sops.dag_generator.converters.registry import SOPS_OUTPUTS
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render
+from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 from airflow_provider_sops.sops.pipeline_tree.variables import secret_inputs
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Where Airflow keeps an operator's arguments, including its template fields.
 _INIT_ARGUMENTS = "_BaseOperator__init_kwargs"
+#: A thousand years, whose end a calendar can still show.
+_LONGEST_TIMEOUT_SECONDS = 1000 * 365 * 86400
 _USE_TASK_ARGS = "Create the operator with **node.task_args, and with nothing that contradicts it."
 
 
@@ -57,6 +61,23 @@ def _only_for_sops(data: Mapping[str, Any], level: Level) -> Iterator[str]:
         given = read_mapping(each)
         if given.get("need_render", True) and not can_render(given.get("value"), level):
             yield name
+
+
+def time_limit(node: Activity) -> dict[str, timedelta]:
+    """Return the operator's argument for a node's time limit; empty if it has none.
+
+    :raises SopsInvalidParameterError: Airflow cannot count that far.
+    """
+    if node.timeout_config is None:
+        return {}
+    seconds = node.timeout_config.seconds
+    if seconds > _LONGEST_TIMEOUT_SECONDS:
+        days = _LONGEST_TIMEOUT_SECONDS // 86400
+        raise SopsInvalidParameterError(
+            f"{label_of(node)}: timeout_config has {seconds} seconds; Airflow stops a task after {days} days at most",
+            advice="Set a shorter time, or none, in SOPS's editor.",
+        )
+    return {"execution_timeout": timedelta(seconds=seconds)}
 
 
 class _Fault(NamedTuple):

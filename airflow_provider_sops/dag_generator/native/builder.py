@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
-from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops
+from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, task_group
+from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops, time_limit
 from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
 from airflow_provider_sops.dag_generator.descriptions import (
     CHOICE,
@@ -20,6 +20,7 @@ from airflow_provider_sops.dag_generator.descriptions import (
     describe,
     show_kind,
 )
+from airflow_provider_sops.dag_generator.native.built_tasks import BuiltTasks
 from airflow_provider_sops.dag_generator.native.gateway_tasks import (
     ChoiceOperator,
     PassingOperator,
@@ -43,10 +44,9 @@ from airflow_provider_sops.dag_generator.native.region_task import (
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.constants import is_password
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import Region, regions_of
-from airflow_provider_sops.sops.pipeline_tree.validity import Rule, label_of
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule
 from airflow_provider_sops.sops.pipeline_tree.variables import needed_keys, references_of, secret_variables
 
 if TYPE_CHECKING:
@@ -57,12 +57,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.native.piece import PieceOperator
     from airflow_provider_sops.dag_generator.options import FlowOptions
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
-    from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
-
-#: An end of time that a calendar still has.
-_LONGEST_TIMEOUT_SECONDS = 1000 * 365 * 86400
 
 
 class NativeBuilder:
@@ -87,13 +83,7 @@ class NativeBuilder:
         self._passwords = {
             key: value for key, value in options.constants.items() if is_password(tree.levels[()].constants[key])
         }
-        #: The first and the last task of each node; those of the nodes of a loop are the loop's.
-        self._first: dict[NodeKey, Any] = {}
-        self._last: dict[NodeKey, Any] = {}
-        #: Of each region that decides, the tasks behind its exits, which are not built when it is.
-        self._deciding: list[tuple[dict[str, str], Region]] = []
-        #: The tasks that lead the flow around nodes that a run leaves out.
-        self._choices: dict[NodeKey, ChoiceOperator] = {}
+        self._tasks = BuiltTasks(tree)
         self._flow_start_task_id = f"{group_id}.start" if group_id else "start"
 
     def build(self, param_constants: Mapping[str, str]) -> None:
@@ -112,36 +102,32 @@ class NativeBuilder:
         show_kind(start, FLOW_START)
         self._build_level((), start)
         if start.get_closest_mapped_task_group() is not None:
-            keep_to_followed_ways([*self._first.values(), *self._last.values()])
+            keep_to_followed_ways(self._tasks.all())
 
     def _build_level(self, path: NodeKey, start: Any) -> Any:
         """Build the tasks of a level and their edges, and return the last of them."""
         tree, level = self._tree, self._tree.levels[path]
         start_key, end_key = level.nodes[level.start_id].key, level.nodes[level.end_id].key
-        self._first[start_key] = self._last[start_key] = start
+        self._tasks.add(start_key, start)
         regions = {key: region for region in regions_of(tree, path) for key in region.nodes}
         sources = self._sources(path)
         values = LevelValues(start.task_id, bool(path), sources)
-        keys = tree.graph.order_in[path]
-        for key in keys:
-            if key not in self._first and key != end_key:
+        for key in tree.graph.order_in[path]:
+            if key not in self._tasks and key != end_key:
                 with self._stages.of(tree.nodes[key]) as stage:
                     self._build_node(key, regions.get(key), values, sources, stage or start.task_group)
         end = LevelEndOperator(
             task_id="end",
-            trigger_rule=self._rule_of([end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))),
+            trigger_rule=self._tasks.rule_before(
+                [end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))
+            ),
             piece=ValuesPiece(self._snapshot, path, values, LevelOutputs(path, start.task_id)),
             constants=self._needed_passwords(path, level.outputs),
             **self._run_args(),
         )
         show_kind(end, SUBPROCESS_END if path else FLOW_END)
-        self._first[end_key] = self._last[end_key] = end
-        for key in keys:
-            for edge in tree.graph.outgoing[key]:
-                self._connect(edge)
-        for targets, region in self._deciding:
-            if region.path == path:
-                targets |= {edge.sequence_flow.id: self._first[edge.target].task_id for edge in region.exits}
+        self._tasks.add(end_key, end)
+        self._tasks.connect_level(path)
         return end
 
     def _build_node(
@@ -154,8 +140,9 @@ class NativeBuilder:
     ) -> None:
         node = self._tree.nodes[key]
         if region is None:
-            self._first[key] = self._last[key] = passing = PassingOperator(**self._task_args(node, [key]))
+            passing = PassingOperator(**self._task_args(node, [key]))
             describe(passing, self._tree, node)
+            self._tasks.add(key, passing)
         elif isinstance(node, SubProcess) and not region.is_loop and not self._is_one_task(node):
             self._build_subprocess(node, values)
         elif region.is_loop or not self._build_operator(node, values, sources, group):
@@ -165,7 +152,7 @@ class NativeBuilder:
             else:
                 describe(task, self._tree, node)
             for member in region.nodes:
-                self._first[member] = self._last[member] = task
+                self._tasks.add(member, task)
 
     def _build_subprocess(self, node: SubProcess, values: LevelValues) -> None:
         name = self._names[node.key]
@@ -174,16 +161,15 @@ class NativeBuilder:
         with task_group(name.task_id, name.display_name):
             start = SubprocessBeginOperator(
                 task_id="start",
-                trigger_rule=self._rule_of([node.key]),
+                trigger_rule=self._tasks.rule_before([node.key]),
                 piece=ValuesPiece(self._snapshot, node.key[:-1], values, given),
                 constants=self._needed_passwords(node.key[:-1], references_of(node)),
                 **self._run_args(),
             )
             describe(start, self._tree, node)
             show_kind(start, SUBPROCESS_START)
-            self._first[node.key] = start
             end = self._build_level(node.key, start)
-        self._last[node.key] = end
+        self._tasks.add(node.key, start, end)
         if _can_be_left_out(node):
             start.set_downstream(end, EdgeModifier("left out"))
 
@@ -198,9 +184,7 @@ class NativeBuilder:
         converter = self._converters.find(node.plugin, node.component.version)
         if converter is None or reason_for_sops(node, level, self._secret[level.path]):
             return False
-        args = self._task_args(node, [node.key])
-        if node.timeout_config:
-            args = {"execution_timeout": _timeout(node, node.timeout_config.seconds), **args}
+        args = {**time_limit(node), **self._task_args(node, [node.key])}
         can_be_left_out = _can_be_left_out(node)
         if can_be_left_out:
             args["trigger_rule"] = "all_success"
@@ -218,20 +202,21 @@ class NativeBuilder:
         if operator is None:
             return False
         describe(operator, self._tree, node)
-        self._first[node.key] = self._last[node.key] = operator
         sources |= {key: Source(operator.task_id, output, converter) for key, output in fields.items()}
-        if can_be_left_out:
+        if not can_be_left_out:
+            self._tasks.add(node.key, operator)
+        else:
             choice = ChoiceOperator(
                 task_id=f"{self._names[node.key].task_id}_or_not",
                 task_display_name=f"{self._names[node.key].display_name}?",
-                trigger_rule=self._rule_of([node.key]),
+                trigger_rule=self._tasks.rule_before([node.key]),
                 sops_node_id=node.id,
                 flow_start_task_id=self._flow_start_task_id,
                 operator_task_id=operator.task_id,
             )
             show_kind(choice, CHOICE)
             choice.set_downstream(operator)
-            self._first[node.key] = self._choices[node.key] = choice
+            self._tasks.add_choice(node.key, choice, operator)
         return True
 
     def _region_task(self, region: Region, values: LevelValues) -> PieceOperator:
@@ -252,7 +237,7 @@ class NativeBuilder:
         }
         if not region.decides:
             return RegionOperator(**args)
-        self._deciding.append((piece.targets, region))
+        self._tasks.add_deciding(region, piece.targets)
         if not region.is_loop:
             return GatewayOperator(**args)
         names = ", ".join(node.name or node.type for node in nodes)
@@ -263,7 +248,7 @@ class NativeBuilder:
         args: dict[str, Any] = {
             "task_id": name.task_id,
             "task_display_name": name.display_name if len(keys) == 1 else f"{name.display_name} …",
-            "trigger_rule": self._rule_of(keys),
+            "trigger_rule": self._tasks.rule_before(keys),
         }
         if isinstance(node, Activity) and len(keys) == 1 and node.auto_retry and not node.error_ignorable:
             args["retries"] = node.auto_retry.times
@@ -273,44 +258,14 @@ class NativeBuilder:
             return args
         return args | arguments_of(node, self._options.node_args)
 
-    def _rule_of(self, keys: Sequence[NodeKey], *, extra: int = 0) -> str:
-        """Return when a task of some nodes begins.
-
-        :param extra: how many upstream tasks it has besides those in the tree.
-        """
-        tree = self._tree
-        before = {
-            edge.source
-            for key in keys
-            for edge in tree.graph.incoming[key]
-            if edge.source not in keys and not edge.is_back
-        }
-        tasks = {self._representative(key) for key in before}
-        count = len(tasks) + sum(key in self._choices for key in before) + extra
-        return "none_failed_min_one_success" if count > 1 else "all_success"
-
-    def _representative(self, key: NodeKey) -> NodeKey:
-        """Return the node whose task stands for a node: the first one of its loop, or the node itself."""
-        loop = self._tree.graph.loop_of.get(key)
-        return loop.nodes[0] if loop is not None and key in loop.nodes else key
-
-    def _connect(self, edge: Edge) -> None:
-        source, target = self._last.get(edge.source), self._first.get(edge.target)
-        if edge.is_back or source is None or target is None or source is target:
-            return
-        label = label_of_edge(self._tree, edge)
-        source.set_downstream(target, EdgeModifier(label) if label else None)
-        if choice := self._choices.get(edge.source):
-            choice.set_downstream(target, EdgeModifier("left out"))
-
     def _sources(self, path: NodeKey) -> dict[str, Source]:
-        """Return which task will put out which variable of a level."""
+        """Return which task will provide which variable of a level."""
         tree, found = self._tree, {}
         for key, variable in tree.variables[path].items():
             node = tree.nodes[variable.source] if variable.source else None
             if node is None:
                 continue
-            first = self._representative(node.key)
+            first = self._tasks.representative(node.key)
             name = self._names[first].full_task_id
             if isinstance(node, SubProcess) and first == node.key and not self._is_one_task(node):
                 found[key] = Source(f"{name}.end", variable.source_field)
@@ -336,16 +291,6 @@ class NativeBuilder:
 
     def _is_one_task(self, node: SubProcess) -> bool:
         return is_one_task(self._tree, node, self._secret, self._options.subprocess_as_task)
-
-
-def _timeout(node: Node, seconds: int) -> timedelta:
-    if seconds > _LONGEST_TIMEOUT_SECONDS:
-        days = _LONGEST_TIMEOUT_SECONDS // 86400
-        raise SopsInvalidParameterError(
-            f"{label_of(node)}: timeout_config has {seconds} seconds; Airflow stops a task after {days} days at most",
-            advice="Set a shorter time, or none, in SOPS's editor.",
-        )
-    return timedelta(seconds=seconds)
 
 
 def _can_be_left_out(node: Node) -> bool:

@@ -1,11 +1,11 @@
-"""The tasks at the borders of a flow and of its subprocesses: what goes in, what comes out."""
+"""The first and last tasks of a flow and of its subprocesses: they render constants and outputs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
+from airflow_provider_sops.dag_generator.native.piece import PieceOperator, PieceResult
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
@@ -93,15 +93,15 @@ class FlowBeginOperator(SopsBaseOperator):
 
 
 class Rendering(Protocol):
-    """Which values of a level a task renders, and what for."""
+    """Which values of a level a task renders, and where it pushes them."""
 
-    def left_out(self, task: PieceTask) -> HandedOn | None:
-        """Go around what the run leaves out; ``None`` if it leaves out nothing here."""
+    def left_out(self, task: PieceTask) -> PieceResult | None:
+        """Return what to do if the run leaves the level out; ``None`` if it does not."""
 
     def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
         """Return the values to render, by any names."""
 
-    def hand_on(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> Any:
+    def push(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> Any:
         """Push what was rendered, and return what the task returns."""
 
 
@@ -120,7 +120,7 @@ class ValuesPiece:
     rendering: Rendering
     takes_a_moment: bool = field(default=True, init=False)
 
-    def without_sops(self, task: PieceTask) -> HandedOn | None:
+    def without_sops(self, task: PieceTask) -> PieceResult | None:
         """Render the values, if Airflow can."""
         left_out = self.rendering.left_out(task)
         if left_out is not None:
@@ -131,7 +131,7 @@ class ValuesPiece:
         if not all(can_render(value, level, known.given) for value in wanted.values()):
             return None
         rendered = {name: render(value, level, known) for name, value in wanted.items()}
-        return HandedOn(self.rendering.hand_on(task, tree, rendered))
+        return PieceResult(self.rendering.push(task, tree, rendered))
 
     def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
         """Return a tree that does nothing but render the values."""
@@ -142,14 +142,14 @@ class ValuesPiece:
         """Return the rendered values, without passwords."""
         return read_outputs(hook, sops_task_id)
 
-    def hand_on(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> HandedOn:
+    def push_outputs(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> PieceResult:
         """Take the rendered values from the piece's outputs."""
         tree = self.snapshot.tree
         wanted = self.rendering.wanted(task, tree)
         names = cut_values(tree.levels[self.path], wanted, self.values.read(task.context))[1]
         # A value that SOPS could not render stays the text that it was.
         rendered = {name: outputs.get(variable_name(key), wanted[name]) for name, key in names.items()}
-        return HandedOn(self.rendering.hand_on(task, tree, rendered))
+        return PieceResult(self.rendering.push(task, tree, rendered))
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
         """Do nothing: the piece has no nodes of the flow."""
@@ -157,7 +157,7 @@ class ValuesPiece:
 
 @dataclass(frozen=True, slots=True)
 class SubprocessConstants:
-    """What the constants of a subprocess are given by the flow around it.
+    """The values that the flow around a subprocess gives to its constants.
 
     :param subprocess: the node.
     :param flow_start_task_id: the task that knows which nodes the run leaves out; ``None`` if it cannot be left out.
@@ -169,8 +169,8 @@ class SubprocessConstants:
     flow_start_task_id: str | None
     end_task_id: str
 
-    def left_out(self, task: PieceTask) -> HandedOn | None:
-        """Lead the flow around the subprocess if the run leaves it out."""
+    def left_out(self, task: PieceTask) -> PieceResult | None:
+        """Skip to the end of the subprocess if the run leaves it out."""
         if self.flow_start_task_id is None:
             return None
         if self.node_id not in task.pull(self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence():
@@ -178,13 +178,13 @@ class SubprocessConstants:
         # Its last task runs, and asks for them.
         task.push(CONSTANTS_XCOM_KEY, {})
         task.log.info("This subprocess was left out of the run; the flow goes on behind it.")
-        return HandedOn(ways=[self.end_task_id])
+        return PieceResult(ways=[self.end_task_id])
 
     def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
-        """Return what the subprocess's shown constants are given."""
+        """Return the values of the subprocess's shown constants."""
         return {key: raw.get("value") for key, raw in self._shown(tree).items() if raw.get("need_render", True)}
 
-    def hand_on(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> None:
+    def push(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> None:
         """Push the subprocess's constants."""
         shown = self._shown(tree)
         as_they_are = {key: raw.get("value") for key, raw in shown.items() if not raw.get("need_render", True)}
@@ -206,8 +206,8 @@ class LevelOutputs:
     path: NodeKey
     flow_start_task_id: str
 
-    def left_out(self, task: PieceTask) -> HandedOn | None:
-        """Return nothing: the outputs of a level are always given out."""
+    def left_out(self, task: PieceTask) -> PieceResult | None:
+        """Return nothing: a level always has outputs."""
         return None
 
     def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
@@ -217,15 +217,15 @@ class LevelOutputs:
         keys = outputs_of_task(level, [str(node_id) for node_id in excluded])
         return {key: key for key in keys if not is_password(level.constants[key])}
 
-    def hand_on(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> dict[str, Any]:
+    def push(self, task: PieceTask, tree: PipelineTree, rendered: Mapping[str, Any]) -> dict[str, Any]:
         """Push and return the outputs."""
-        # Of an output that has no value SOPS gives out the text that stands for it, and so does this.
+        # An output without a value is the variable's own text, as in SOPS.
         task.push(VARIABLES_XCOM_KEY, dict(rendered))
         return {variable_name(key): value for key, value in rendered.items()}
 
 
 class SubprocessBeginOperator(PieceOperator, SkipMixin):
-    """Begin a subprocess: render what its constants are given by the flow around it.
+    """Begin a subprocess: render the values that the flow around it gives to its constants.
 
     If the run leaves the subprocess out, all its tasks but the last are skipped, and the flow goes on behind it.
     """
@@ -234,7 +234,7 @@ class SubprocessBeginOperator(PieceOperator, SkipMixin):
 
 
 class LevelEndOperator(PieceOperator):
-    """End a flow or a subprocess: give out its outputs.
+    """End a flow or a subprocess: render and return its outputs.
 
     Returns them as ``{"name": value}`` for ``${name}``, passwords left out. XCom also has ``sops_variables``.
     """

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The task that puts out the value of a variable.
+    """The task whose output is the value of a variable.
 
     :param task_id: the task.
-    :param output: the name under which it puts it out: a variable's key, or an output of a converted node.
+    :param output: the output's name: a variable's key, or an output of a converted node.
     :param converter: for a node that is an Airflow operator: reads the node's outputs out of what it returned.
     """
 
@@ -32,14 +32,14 @@ class Source:
 
     @property
     def key(self) -> str:
-        """The XCom key under which the task puts it out."""
+        """The XCom key of the task's outputs."""
         return VARIABLES_XCOM_KEY if self.converter is None else RETURN_XCOM_KEY
 
     def value_in(self, pulled: Pulled) -> Any:
-        """Return the value from what the task has put out.
+        """Return the value from the task's outputs.
 
         :raises KeyError: there is none, since the task has not run or has not finished.
-        :raises SopsInvalidParameterError: what the task has put out is not a mapping of values.
+        :raises SopsInvalidParameterError: the task's outputs are not a mapping.
         """
         if pulled.is_missing:
             # An operator that returned nothing may or may not have run.
@@ -62,7 +62,7 @@ class LevelValues:
 
     :param start_task_id: the task that begins it.
     :param is_subprocess: whether it is the level of a subprocess, whose constants are given as data.
-    :param sources: by ``${key}``, of all variables that a task puts out.
+    :param sources: by ``${key}``, of all variables that are outputs of a task.
     """
 
     start_task_id: str
@@ -70,7 +70,7 @@ class LevelValues:
     sources: Mapping[str, Source] = field(repr=False)
 
     def read(self, context: Context, given: Mapping[str, Any] | None = None) -> KnownValues:
-        """Return what is known in a run so far; outputs are pulled when they are asked for.
+        """Return what is known in a run so far; outputs are pulled when they are read.
 
         :param given: further definitions of constants.
         """
@@ -82,7 +82,7 @@ class LevelValues:
 
 
 class _Pulled(Mapping[str, Any]):
-    """Values of variables, each pulled when it is first asked for; KeyError where there is none yet."""
+    """Values of variables, each pulled when it is first read; KeyError if there is none yet."""
 
     def __init__(self, sources: Mapping[str, Source], ti: Any, constants: Mapping[str, Any]) -> None:
         self._sources = sources

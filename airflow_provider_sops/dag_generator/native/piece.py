@@ -1,4 +1,4 @@
-"""The task that runs a piece of a flow, cut out of its tree, as a SOPS task; it is given the piece."""
+"""The operator that runs a piece of a flow, cut out of the flow's tree, as a SOPS task."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class PieceTask:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOn:
+class PieceResult:
     """What the task of a piece returns and which tasks run next.
 
     :param returned: what it returns.
-    :param ways: the ids of the tasks behind it that the flow goes on with, all others are skipped; ``None`` for all.
+    :param ways: ids of the downstream tasks to run, all others are skipped; ``None`` for all.
     """
 
     returned: Any = None
@@ -78,7 +78,7 @@ class HandedOn:
 
 
 class Piece(Protocol):
-    """What a task does for one piece of a flow."""
+    """The work of one task of a flow."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -88,8 +88,8 @@ class Piece(Protocol):
     def takes_a_moment(self) -> bool:
         """Whether a worker waits for it; then a retry and a clear run it again, with the values at that time."""
 
-    def without_sops(self, task: PieceTask) -> HandedOn | None:
-        """Do it without SOPS; ``None`` if SOPS is needed."""
+    def without_sops(self, task: PieceTask) -> PieceResult | None:
+        """Run the piece without SOPS; ``None`` if SOPS is needed."""
 
     def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
         """Return the piece as a web tree.
@@ -100,15 +100,15 @@ class Piece(Protocol):
     def read_outputs(self, hook: SopsHook, sops_task_id: int) -> dict[str, Any]:
         """Return the outputs of the piece's finished SOPS task, by name."""
 
-    def hand_on(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> HandedOn:
-        """Push what the piece has put out."""
+    def push_outputs(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> PieceResult:
+        """Push the outputs of the finished piece."""
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
         """Report what is known of a piece that did not finish; must not raise."""
 
 
 class PieceOperator(SopsTemplateOperator):
-    """Run a piece of a flow as a SOPS task; its subclasses are what Airflow shows of the kinds of pieces.
+    """Run a piece of a flow as a SOPS task. Each kind of piece has a subclass, which Airflow shows by name.
 
     The same rules as of ``SopsRunTaskOperator``, whose arguments the others are: at most one started SOPS task for each
     generation of the task instance, whatever crashes.
@@ -126,7 +126,7 @@ class PieceOperator(SopsTemplateOperator):
         piece: Piece,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
         max_outage_seconds: Duration = 3600,
@@ -146,7 +146,9 @@ class PieceOperator(SopsTemplateOperator):
         self.piece = piece
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
@@ -160,7 +162,7 @@ class PieceOperator(SopsTemplateOperator):
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> Any:
-        """Do what the piece is, in SOPS if need be, and hand on what it puts out."""
+        """Run the piece, in SOPS if Airflow cannot, and push its outputs."""
         from airflow_provider_sops.operators.sops.task_run import TaskCreation
 
         # All that such a task is given itself are passwords.
@@ -253,12 +255,12 @@ class PieceOperator(SopsTemplateOperator):
         except Exception:
             self.piece.tell_failure(task, run.sops_task_id)
             raise
-        done = self.piece.hand_on(task, run.sops_task_id, outputs)
+        done = self.piece.push_outputs(task, run.sops_task_id, outputs)
         run.remember_outputs_taken()
         return self._go_on(task, done)
 
-    def _go_on(self, task: PieceTask, done: HandedOn) -> Any:
-        """Return what there is to return, and lead the flow on; Airflow 3 ends the task by an exception then."""
+    def _go_on(self, task: PieceTask, done: PieceResult) -> Any:
+        """Skip the branches not taken, and return the piece's return value; Airflow 3 skips by raising an exception."""
         if done.ways is not None:
             if done.returned:
                 # A task that ends by skipping others pushes no return value itself.

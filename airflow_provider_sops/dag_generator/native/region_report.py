@@ -1,4 +1,4 @@
-"""What the task of a region writes to its log and hands on, once its SOPS task has ended."""
+"""What the task of a region logs and pushes once its SOPS task has ended."""
 
 from __future__ import annotations
 

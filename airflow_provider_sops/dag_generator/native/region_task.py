@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.dag_generator.native.piece import HandedOn, PieceOperator
+from airflow_provider_sops.dag_generator.native.piece import PieceOperator, PieceResult
 from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_region, marker_id
@@ -51,15 +51,15 @@ class RegionPiece:
     targets: dict[str, str] = field(default_factory=dict)
     takes_a_moment: bool = False
 
-    def without_sops(self, task: PieceTask) -> HandedOn | None:
+    def without_sops(self, task: PieceTask) -> PieceResult | None:
         """Succeed without doing anything if the run leaves the node out."""
         if self.region.is_loop or self._node.id not in self._excluded(task):
             return None
         task.log.info("This node was left out of the run; the flow goes on behind it.")
-        return HandedOn()
+        return PieceResult()
 
     def cut(self, tree: PipelineTree, task: PieceTask) -> dict[str, Any]:
-        """Return the region as a web tree, with what other tasks have put out."""
+        """Return the region as a web tree that contains the outputs of other tasks."""
         known = self.values.read(task.context, task.constants)
         return cut_region(tree, self.region, known, excluded=self._excluded(task))
 
@@ -67,8 +67,8 @@ class RegionPiece:
         """Return the outputs as they are: one that holds a password is refused, not hidden."""
         return read_finished(hook, sops_task_id).shown_outputs
 
-    def hand_on(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> HandedOn:
-        """Push the variables and how the nodes have ended; a region that decides says where the flow goes on."""
+    def push_outputs(self, task: PieceTask, sops_task_id: int, outputs: Mapping[str, Any]) -> PieceResult:
+        """Push the variables and the ends of the nodes; of a region that decides, also return the branches taken."""
         found = self._report(task, sops_task_id)
         variables = {f"${{{name}}}": value for name, value in outputs.items()}
         # SOPS returns a variable without a value as the variable's own text.
@@ -78,7 +78,7 @@ class RegionPiece:
             returned = {key[2:-1]: value for key, value in variables.items()}
         _refuse_secrets(variables, found)
         task.push(VARIABLES_XCOM_KEY, variables)
-        return HandedOn(returned, self._ways(found) if self.region.decides else None)
+        return PieceResult(returned, self._ways(found) if self.region.decides else None)
 
     def tell_failure(self, task: PieceTask, sops_task_id: int) -> None:
         """Report how the nodes have ended; the error gives the reason of the failure."""
@@ -127,7 +127,7 @@ class RegionPiece:
 
 
 def _refuse_secrets(variables: Mapping[str, Any], found: RegionReport) -> None:
-    """Refuse to push a password that a node has put out.
+    """Refuse to push an output that contains a password.
 
     :raises SopsInvalidParameterError: a variable contains one.
     """
@@ -142,7 +142,7 @@ def _refuse_secrets(variables: Mapping[str, Any], found: RegionReport) -> None:
 class RegionOperator(PieceOperator):
     """Run one region of a flow as a SOPS task: an activity, a subprocess as a whole, or a loop as a whole.
 
-    Returns the outputs of an activity; of a subprocess or a loop the values of the variables that it puts out, by
+    Returns the outputs of an activity; of a subprocess or a loop the values of its variables, by
     name. XCom also has ``sops_variables`` for the tasks behind it, and ``sops_node``: state, times and retries as SOPS
     gives them; of a subprocess or a loop ``sops_nodes``: the same, and the outputs, of each node in it.
 

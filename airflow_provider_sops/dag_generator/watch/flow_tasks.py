@@ -117,8 +117,8 @@ class FlowStartOperator(SopsTemplateOperator):
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
         ti.xcom_push(key=NODE_PATHS_XCOM_KEY, value=task.paths)
-        if task.independent:
-            ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=task.independent)
+        # An empty list too: Airflow logs an error whenever somebody asks for an XCom that does not exist.
+        ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=list(task.independent))
         if mapping.absent:
             self.log.info(
                 "%s nodes of the template are not in this task, since they were excluded.", len(mapping.absent)
@@ -143,7 +143,7 @@ class FlowOperator(SopsBaseOperator):
         start_task_id: str,
         retry_delay_seconds: float | None,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
         max_outage_seconds: Duration = 3600,
@@ -157,7 +157,9 @@ class FlowOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.retry_delay_seconds = retry_delay_seconds
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
@@ -206,7 +208,7 @@ class FlowOperator(SopsBaseOperator):
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context))
+        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

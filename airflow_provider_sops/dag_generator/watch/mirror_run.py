@@ -18,7 +18,6 @@ from airflow_provider_sops.sops.outcome import node_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
 from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
@@ -195,4 +194,4 @@ class MirrorRun:
         refusal = retry_node(self.hook, task.sops_task_id, secrets.named_node(now), self.log)
         if refusal is not None:
             raise refusal
-        return (failure_mark(now),)
+        return (now.mark,)

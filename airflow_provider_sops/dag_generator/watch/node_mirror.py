@@ -14,6 +14,7 @@ from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         tree: PipelineTree | None = None,
         nodes_in_flow: int = 1,
         on_failed: OnFailed = "fail",
-        poll_interval_seconds: Duration = 10,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = None,
         max_outage_seconds: Duration = 3600,
         **kwargs: Any,
@@ -87,7 +88,9 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.node = node
         self._tree = tree
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
@@ -104,7 +107,7 @@ class NodeMirrorOperator(SopsBaseOperator):
                 "start_task_id": self.start_task_id,
                 "node": self.node.to_json(),
                 "on_failed": self.on_failed,
-                "poll_interval_seconds": self.poll_interval_seconds,
+                **poll_arguments(self.poll_interval_seconds),
                 "timeout_seconds": self.timeout_seconds,
                 "max_outage_seconds": self.max_outage_seconds,
             },
@@ -131,7 +134,7 @@ class NodeMirrorOperator(SopsBaseOperator):
 
         policy = WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=self.poll_interval_seconds,
+            **poll_arguments(self.poll_interval_seconds),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
             max_outage_seconds=self.max_outage_seconds,
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.json_text import read_json_as_sent
 from airflow_provider_sops.service.reading import OpenEnum, read_list, read_mapping, read_text
-from airflow_provider_sops.service.storable import read_json_as_sent
 from airflow_provider_sops.service.text import word as _word
 
 if TYPE_CHECKING:

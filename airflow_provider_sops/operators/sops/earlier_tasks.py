@@ -14,7 +14,6 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
-from airflow_provider_sops.sops.task_wait import failure_mark
 from airflow_provider_sops.sops.verdict import nodes_at_work
 from airflow_provider_sops.task_instance.outputs import read_secrets
 
@@ -144,7 +143,7 @@ class EarlierTasks:
             shown = secrets.named_node(node)
             refusal = retry_node(self._hook, task.id, shown, self._log, inputs=new_inputs, sleep=self._sleep)
             if refusal is None:
-                overcome.append(failure_mark(node))
+                overcome.append(node.mark)
             else:
                 refusals.append(refusal)
         if refusals and not overcome:

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_sops.operators.sops.base import key_of
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.run_settings import (
+    DEFER_AFTER_SECONDS,
     START_TIMEOUT_SECONDS,
     WEEK_SECONDS,
     RunSettings,
@@ -49,8 +50,11 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         SOPS task is started and returns nothing.
     :param deferrable: wait in the triggerer instead of holding a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
-    :param poll_interval_seconds: time between two looks at the task. SOPS caches its answers for 10 seconds, so less
-        than the default of 10 gains little.
+    :param defer_after_seconds: with ``deferrable``, how long to wait on the worker first: for a flow that ends within
+        that time the way to the triggerer and back would take longer. Default 6; 0 defers at once.
+    :param poll_interval_seconds: time between two looks at the task. Default: a tenth of the time that the flow has
+        been running, at least 1.5 and at most 10 seconds. SOPS caches its answers for 10 seconds; by default shorter
+        pauses bypass that cache, a fixed number of seconds does not.
     :param timeout_seconds: how long one try may wait for the end; after that the SOPS task is revoked and this task
         fails. Default 7 days; ``None`` for no limit. An ``execution_timeout`` that ends earlier counts instead.
     :param start_timeout_seconds: how long SOPS may leave a started task CREATED. Default 600; not applied by default
@@ -87,7 +91,8 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         *,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval_seconds: Duration = 10,
+        defer_after_seconds: Duration = DEFER_AFTER_SECONDS,
+        poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
         max_outage_seconds: Duration = 3600,
@@ -104,7 +109,10 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval_seconds = seconds("poll_interval_seconds", poll_interval_seconds, above_zero=True)
+        self.defer_after_seconds = seconds("defer_after_seconds", defer_after_seconds)
+        self.poll_interval_seconds = seconds_or_none(
+            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
+        )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
 from airflow_provider_sops.sops.next_steps import NextSteps
+from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,8 @@ def next_steps(
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 START_TIMEOUT_SECONDS = 600.0
+#: A worker needs about as long to hand a wait to the triggerer and to get it back.
+DEFER_AFTER_SECONDS = 6.0
 #: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
 _EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 
@@ -101,7 +104,8 @@ class RunSettings:
     template_id: Any = None
     template_source: str = "business"
     on_failed: OnFailed = "fail"
-    poll_interval_seconds: float = 10.0
+    defer_after_seconds: float = DEFER_AFTER_SECONDS
+    poll_interval_seconds: float | None = None
     timeout_seconds: float | None = WEEK_SECONDS
     start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
     max_outage_seconds: float = 3600.0
@@ -144,7 +148,7 @@ class RunSettings:
             start_timeout = None
         return WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=self.poll_interval_seconds,
+            **poll_arguments(self.poll_interval_seconds),
             deadline=self._deadline(ti, now),
             start_deadline=None if start_timeout is None else now + start_timeout,
             max_outage_seconds=self.max_outage_seconds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
@@ -21,7 +21,7 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.task_key import elect
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.task_key import FoundTasks
-    from airflow_provider_sops.sops.wait_result import WaitPolicy
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -181,15 +180,24 @@ class SopsTaskRun:
         return detail
 
     def wait(self, detail: TaskDetail, *, deferrable: bool) -> WaitResult:
-        """Wait for the end of the SOPS task, in the triggerer or here.
+        """Wait for the end of the SOPS task: in the triggerer, once the settings' first seconds are over, or here.
 
         :param detail: the task as ``announce`` gave it.
         :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
         """
         policy = self._settings.policy(self._ti, time.time(), self._overcome)
-        if deferrable:
+        if not deferrable:
+            return self.follow(policy, detail)
+        if not self._settings.defer_after_seconds:
             self.defer(policy, nodes_to_tell_apart(detail))
-        return self.follow(policy, detail)
+        follower = TaskFollower(self._hook, self.sops_task_id, policy, self._log, detail=detail)
+        followed = follower.for_a_while(self._settings.defer_after_seconds)
+        if isinstance(followed, WaitPolicy):
+            self.defer(followed, nodes_to_tell_apart(detail))
+        if followed.outcome == Outcome.PERSON_NEEDED:
+            self._call_for_person(followed)
+            self.defer(policy.after_announcing(followed), nodes_to_tell_apart(detail))
+        return followed
 
     def follow(self, policy: WaitPolicy, detail: TaskDetail) -> WaitResult:
         """Wait here, and call for a person each time one is needed."""
@@ -198,7 +206,7 @@ class SopsTaskRun:
             self._call_for_person(result)
         return result
 
-    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> None:
+    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> NoReturn:
         """Wait in the triggerer, and go on in the operator's ``execute_complete``.
 
         :param human_nodes: the component codes of the nodes that wait for people, by node id.
@@ -219,6 +227,7 @@ class SopsTaskRun:
             ),
             method_name="execute_complete",
         )
+        raise AssertionError("the operator's defer has returned")
 
     def resume(self, event: dict[str, Any]) -> WaitResult:
         """Take over from the trigger, and return how the wait ended.

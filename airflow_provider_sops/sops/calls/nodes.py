@@ -29,7 +29,7 @@ def operate_node(
     :param action: ``retry``, ``skip``, ``callback``, ``skip_exg``, ``skip_cpg``, ``pause``, ``resume``,
         ``pause_subproc``, ``resume_subproc``, ``forced_fail`` or ``retry_subprocess``.
     :param inputs: new inputs of the plugin for ``retry``.
-    :param data: what ``callback`` hands to the node.
+    :param data: what ``callback`` sends to the node.
     :param flow_id: the branch to follow for ``skip_exg``.
     :raises SopsInvalidOperationError: the node's state does not allow it, or the task has no such node.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import (
@@ -82,6 +82,11 @@ class NodeStatus:
     def finish_time(self) -> pendulum.DateTime | None:
         """When the last round or attempt ended; zone-aware, ``None`` while it runs."""
         return read_time(self.finish_time_text)
+
+    @property
+    def mark(self) -> str:
+        """Identifies this state of the node; the same state after a retry or in another round has another mark."""
+        return f"{self.id}:{self.state}:{self.loop}:{self.retry}:{self.version}"
 
     @classmethod
     def read(cls, node_id: str, data: Mapping[str, Any]) -> NodeStatus:
@@ -169,6 +174,11 @@ class TaskStatus(Dated):
             node for _, node in self.walk() if node.state == TaskState.FAILED and not _fails_through_a_child(node)
         )
 
+    @property
+    def failure_marks(self) -> tuple[str, ...]:
+        """The marks of the failed nodes."""
+        return tuple(sorted(node.mark for node in self.failed_nodes))
+
     def error_of(self, node: NodeStatus) -> str:
         """Return the error text of a failed node, or an empty string if the answer has none."""
         return self.ex_data.get(node.id, "")
@@ -191,15 +201,8 @@ def read_tasks_status(data: Any) -> dict[int, TaskStatus]:
         if task_id is None or not has_state(item.get("status")):
             continue
         status = TaskStatus.read(item.get("status"))
-        statuses[task_id] = TaskStatus(
-            state=status.state,
-            name=read_text(item.get("name")),
-            nodes=status.nodes,
-            nodes_known=status.nodes_known,
-            elapsed_seconds=status.elapsed_seconds,
-            url=web_address(read_text(item.get("url"))),
-            raw=status.raw,
-        )
+        name, url = read_text(item.get("name")), web_address(read_text(item.get("url")))
+        statuses[task_id] = replace(status, name=name, url=url)
     return statuses
 
 

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
-from airflow_provider_sops.service.storable import read_json
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template

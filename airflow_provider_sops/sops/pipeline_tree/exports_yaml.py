@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
-from airflow_provider_sops.service.storable import MOST_LEVELS, read_json
+from airflow_provider_sops.service.storable import MOST_LEVELS
 from airflow_provider_sops.service.text import shown_words
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
-from airflow_provider_sops.sops.pipeline_tree.nodes import read_ids
+from airflow_provider_sops.sops.pipeline_tree.node_reading import read_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

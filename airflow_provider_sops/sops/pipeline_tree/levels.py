@@ -7,6 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
+from airflow_provider_sops.sops.pipeline_tree.node_reading import (
+    inner_tree,
+    read_activity,
+    read_conditions,
+    read_event,
+    read_gateway,
+    read_ids,
+)
 from airflow_provider_sops.sops.pipeline_tree.nodes import (
     SERVICE_ACTIVITY,
     Activity,
@@ -14,12 +22,6 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import (
     Node,
     NodeKey,
     SubProcess,
-    inner_tree,
-    read_activity,
-    read_conditions,
-    read_event,
-    read_gateway,
-    read_ids,
 )
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def own_outputs(level: Level, nodes: Iterable[Node]) -> dict[str, dict[str, Any]
 
 
 def outputs_of_task(level: Level, excluded: Collection[str] = ()) -> list[str]:
-    """Return the keys of a level's outputs that SOPS gives out.
+    """Return the keys of a level's outputs that SOPS returns.
 
     SOPS drops the constants of a new task that no node refers to, directly or through others; to be an output is no
     reference. Outputs of nodes stay, and all outputs of a subprocess do.

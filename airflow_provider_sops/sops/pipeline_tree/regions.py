@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import nodes as node_types
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, inner_tree
+from airflow_provider_sops.sops.pipeline_tree.node_reading import inner_tree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.pruning import without_activities
 from airflow_provider_sops.sops.pipeline_tree.region_variables import own_outputs, plain_constant, region_constants
 from airflow_provider_sops.sops.pipeline_tree.validity import label_of
@@ -240,7 +241,7 @@ def _own_copy(node: Node, *, server_retries: bool) -> dict[str, Any]:
 
 
 def _passed_constants(subprocess: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a subprocess passes on, as a template has it: SOPS unfolds the subprocesses of each tree anew.
+    """Return what a subprocess passes on, as a template has it: SOPS unfolds the subprocesses of each tree again.
 
     Unfolding moves these constants into the inner tree. SOPS refuses a tree that lacks them, or the ``index`` of one.
     """

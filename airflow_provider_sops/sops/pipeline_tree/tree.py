@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.branches import find_branches
 from airflow_provider_sops.sops.pipeline_tree.certainty import Certainty

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.constants import is_password, variable_name
-from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway, Node, SubProcess, inner_tree
+from airflow_provider_sops.sops.pipeline_tree.node_reading import inner_tree
+from airflow_provider_sops.sops.pipeline_tree.nodes import Gateway, Node, SubProcess
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -9,7 +9,7 @@ from typing import Any
 
 VERSION = "1.0"
 INPUTS = {
-    "value": ("string", "what it puts out; of any type"),
+    "value": ("string", "its output; of any type"),
     "delay_seconds": ("float", "how long it takes"),
     "failing_runs": ("array", "numbers of the runs that fail, retries and rounds alike, counted from 1"),
     "counted_as": ("string", "names the node, and the task that it is in"),

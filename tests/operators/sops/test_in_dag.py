@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pendulum
 import pytest
@@ -15,6 +16,7 @@ from airflow_provider_sops.operators.sops import (
     SopsStartTaskOperator,
 )
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
+from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.dag_run import run_dag
 from tests.task_progress import wait_until
 
@@ -43,6 +45,7 @@ def test_templates_are_rendered_inside_nested_constants(
             template_id=templates["linear"],
             constants={"${who}": {"greet": ["{{ params.who }}", "${kept}"]}, "${seconds}": 1},
             deferrable=deferrable,
+            defer_after_seconds=0,
             poll_interval_seconds=0.2,
         )
     run = run_dag(dag)
@@ -55,8 +58,23 @@ def test_templates_are_rendered_inside_nested_constants(
 
 def test_a_failure_in_a_deferred_run_fails_the_task(templates: dict[str, int], sops_default: Any) -> None:
     with make_dag("deferred_failure") as dag:
-        SopsRunTaskOperator(task_id="run", template_id=templates["fail"], deferrable=True, poll_interval_seconds=0.2)
+        SopsRunTaskOperator(
+            task_id="run",
+            template_id=templates["fail"],
+            deferrable=True,
+            defer_after_seconds=0,
+            poll_interval_seconds=0.2,
+        )
     assert run_dag(dag).state_of("run") == "failed"
+
+
+def test_a_short_flow_does_not_leave_the_worker(templates: dict[str, int], sops_default: Any) -> None:
+    with make_dag("short") as dag, mock.patch.object(SopsTaskTrigger, "run", side_effect=AssertionError):
+        SopsRunTaskOperator(
+            task_id="run", template_id=templates["linear"], constants={"${seconds}": 1}, deferrable=True
+        )
+        run = run_dag(dag)
+    assert run.state_of("run") == "success"
 
 
 def test_create_start_and_sensor_make_a_chain(templates: dict[str, int], sops_default: Any) -> None:

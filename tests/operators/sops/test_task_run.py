@@ -82,6 +82,7 @@ def defer() -> mock.Mock:
 @pytest.fixture
 def make_run(hook: mock.Mock, ti: PlainTaskInstance, defer: mock.Mock) -> Callable[..., SopsTaskRun]:
     def make(**settings: Any) -> SopsTaskRun:
+        settings = {"defer_after_seconds": 0.0, **settings}
         return SopsTaskRun(hook, RunSettings(**settings), ti.context, LOG, defer=defer)
 
     return make
@@ -199,8 +200,38 @@ class TestWait:
         assert isinstance(trigger, SopsTaskTrigger)
         assert (trigger.sops_conn_id, trigger.bk_biz_id, trigger.scope) == ("other", 5, "project")
         assert (trigger.sops_task_id, trigger.task_url, trigger.revoke_on_kill) == (7, URL, True)
-        assert trigger.policy == WaitPolicy(on_failed="wait")
+        assert trigger.policy == WaitPolicy(on_failed="wait", paced=True)
         assert defer.call_args.kwargs["method_name"] == "execute_complete"
+
+    @pytest.fixture
+    def brief_run(self, make_run: Callable[..., SopsTaskRun]) -> SopsTaskRun:
+        run = make_run(on_failed="wait", on_node_failed=mock.Mock(), defer_after_seconds=6.0)
+        run.adopt(7)
+        return run
+
+    def test_a_short_flow_is_waited_for_here(
+        self, brief_run: SopsTaskRun, defer: mock.Mock, follower: mock.Mock
+    ) -> None:
+        follower.return_value.for_a_while.return_value = FINISHED
+        assert brief_run.wait(brief_run.announce(), deferrable=True) == FINISHED
+        follower.return_value.for_a_while.assert_called_once_with(6.0)
+        defer.assert_not_called()
+
+    def test_a_longer_flow_goes_on_in_the_triggerer_with_what_was_told_here(
+        self, brief_run: SopsTaskRun, defer: mock.Mock, follower: mock.Mock
+    ) -> None:
+        follower.return_value.for_a_while.return_value = WaitPolicy(told="a node")
+        with pytest.raises(DeferredError):
+            brief_run.wait(brief_run.announce(), deferrable=True)
+        assert defer.call_args.kwargs["trigger"].policy == WaitPolicy(told="a node")
+
+    def test_a_person_who_is_needed_early_is_called_before_the_triggerer_takes_over(
+        self, brief_run: SopsTaskRun, defer: mock.Mock, follower: mock.Mock
+    ) -> None:
+        follower.return_value.for_a_while.return_value = NEEDED
+        with pytest.raises(DeferredError):
+            brief_run.wait(brief_run.announce(), deferrable=True)
+        assert defer.call_args.kwargs["trigger"].policy.announced == NEEDED.failure_marks
 
     def test_here_follows_to_the_end(self, run: SopsTaskRun, defer: mock.Mock, follower: mock.Mock) -> None:
         follower.return_value.to_the_end.return_value = FINISHED

@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from airflow_provider_sops.service.calls import Call, blocking_steps
+from airflow_provider_sops.service.http import HttpResponse
 from airflow_provider_sops.service.settings import Limits, TransportSettings
-from airflow_provider_sops.sops.answer import Answer
-from airflow_provider_sops.sops.calls import nodes, projects, schedules, tasks, templates
+from airflow_provider_sops.sops.answer import Answer, read_response
+from airflow_provider_sops.sops.calls import creation, nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection
-from airflow_provider_sops.sops.endpoints import ENDPOINTS
+from airflow_provider_sops.sops.endpoints import ENDPOINTS, endpoint
 from airflow_provider_sops.sops.errors import TRANSPORT_ERRORS, SopsGatewayError, SopsInvalidParameterError
 from airflow_provider_sops.sops.gateway import ApiGateway, Credentials
 from airflow_provider_sops.sops.models import (
@@ -52,10 +53,10 @@ def made(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Made:
 
 #: function with arguments, path, query of a GET or body of a POST
 CALLS: list[tuple[Made, str, dict[str, Any]]] = [
-    (made(tasks.create_task, 24, "n"), "create_task/24/2/", {"name": "n"}),
+    (made(creation.create_task, 24, "n"), "create_task/24/2/", {"name": "n"}),
     (
         made(
-            tasks.create_task,
+            creation.create_task,
             "24",
             "n",
             constants={"${a}": [1]},
@@ -87,19 +88,19 @@ CALLS: list[tuple[Made, str, dict[str, Any]]] = [
         },
     ),
     (
-        made(tasks.create_and_start_task, 24, "n", constants={"${a}": 1}),
+        made(creation.create_and_start_task, 24, "n", constants={"${a}": 1}),
         "create_and_start_task/24/2/",
         {"name": "n", "constants": {"${a}": 1}},
     ),
     (
-        made(tasks.fast_create_task, "n", TREE, has_common_subprocess=False),
+        made(creation.fast_create_task, "n", TREE, has_common_subprocess=False),
         "fast_create_task/2/",
         {"name": "n", "pipeline_tree": TREE, "has_common_subprocess": False},
     ),
     (made(tasks.start_task, 25), "start_task/25/2/", {}),
     (made(tasks.operate_task, 25, "revoke"), "operate_task/25/2/", {"action": "revoke"}),
     (
-        made(tasks.claim_functionalization_task, 25, constants={"${a}": 1}, name="m"),
+        made(creation.claim_functionalization_task, 25, constants={"${a}": 1}, name="m"),
         "claim_functionalization_task/25/2/",
         {"constants": {"${a}": 1}, "name": "m"},
     ),
@@ -156,7 +157,7 @@ CALLS: list[tuple[Made, str, dict[str, Any]]] = [
         {"node_id": "n1", "scope": "project"},
     ),
     (
-        made(tasks.get_functionalization_task_list, task_id_in=[25], create_time_gte=MOMENT),
+        made(creation.get_functionalization_task_list, task_id_in=[25], create_time_gte=MOMENT),
         "get_functionalization_task_list/",
         {"task_id_in": "25", "create_time_gte": "2026-11-20 18:34:08 +0800"},
     ),
@@ -315,10 +316,10 @@ class TestSent:
     @pytest.mark.parametrize(
         ("how", "named"),
         [
-            (made(tasks.create_task, 24, ""), "create_task: name is ''"),
-            (made(tasks.create_task, 24, "  "), "create_task: name is '  '"),
-            (made(tasks.create_task, None, "n"), "create_task: template_id is missing"),
-            (made(tasks.create_task, "abc", "n"), "create_task: template_id is 'abc'"),
+            (made(creation.create_task, 24, ""), "create_task: name is ''"),
+            (made(creation.create_task, 24, "  "), "create_task: name is '  '"),
+            (made(creation.create_task, None, "n"), "create_task: template_id is missing"),
+            (made(creation.create_task, "abc", "n"), "create_task: template_id is 'abc'"),
             (made(tasks.operate_task, 25, "explode"), "operate_task: the action is 'explode'"),
             (made(nodes.operate_node, 25, "", "retry"), "operate_node: node_id is ''"),
             (made(nodes.operate_node, 25, "n1", ""), "operate_node: action is ''"),
@@ -350,7 +351,7 @@ class TestRead:
             (made(tasks.get_task_effective_time, 25), {"effective_time": 3}, {"effective_time": 3}),
             (made(projects.get_user_project_list), [{"project_id": 1}], [{"project_id": 1}]),
             (made(schedules.get_periodic_task_info, 5), {"id": 5}, {"id": 5}),
-            (made(tasks.claim_functionalization_task, 25), "success", "success"),
+            (made(creation.claim_functionalization_task, 25), "success", "success"),
         ],
     )
     def test_a_call_brings_what_sops_gives(self, how: Made, data: Any, expected: Any) -> None:
@@ -359,7 +360,7 @@ class TestRead:
     @pytest.mark.parametrize(
         ("how", "data", "type_"),
         [
-            (made(tasks.create_task, 24, "n"), {"task_id": 25, "task_url": "u"}, CreatedTask),
+            (made(creation.create_task, 24, "n"), {"task_id": 25, "task_url": "u"}, CreatedTask),
             (made(tasks.get_task_detail, 25), {"id": 25, "name": "n"}, TaskDetail),
             (made(nodes.get_task_node_detail, 25, "n1"), {"id": "n1", "state": "READY"}, NodeDetail),
             (made(nodes.get_task_node_data, 25, "n1"), {"inputs": {}}, NodeData),
@@ -394,8 +395,10 @@ class TestRead:
         assert tasks.start_task(25).read(Answer(None, raw, None)) == "http://sops/25"
 
     def test_a_created_task_without_an_id_may_exist(self) -> None:
+        body = b'{"result": true, "data": {}, "trace_id": "ab12"}'
+        answered = read_response(endpoint("create_task"), HttpResponse(200, {}, body))
         with pytest.raises(SopsGatewayError, match=r"create_task: .* returned no task id .*trace id ab12") as caught:
-            tasks.create_task(24, "n").read(Answer({}, {}, "ab12"))
+            creation.create_task(24, "n").read(answered)
 
         assert caught.value.outcome_unknown is True
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from airflow_provider_sops.sops.pipeline_tree.levels import Level, read_levels
+from airflow_provider_sops.sops.pipeline_tree.node_reading import read_ids
 from airflow_provider_sops.sops.pipeline_tree.nodes import (
     Activity,
     AutoRetry,
@@ -14,7 +15,6 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import (
     Gateway,
     SubProcess,
     TimeoutConfig,
-    read_ids,
 )
 from tests.sops.builders import activity, answer_with, pipeline_tree, subprocess
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sops.service.storable import read_json
+from airflow_provider_sops.service.json_text import read_json
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, unfolding
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash
