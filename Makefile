@@ -88,12 +88,12 @@ cluster: .venvs/$(CLUSTER_ENVIRONMENT)/.installed .venvs/local-sops/.installed #
 	@.venvs/$(CLUSTER_ENVIRONMENT)/bin/python -m tests.cluster $(CLUSTER)
 
 .PHONY: browser
-browser: install .venvs/browser/.installed ## The SOPS page and the walk-through in Chromium, which CHROMIUM= may name
+browser: install .venvs/browser/.installed ## The SOPS page, the tab in Airflow and the walk-through in Chromium, which CHROMIUM= may name
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini
 
 .PHONY: pictures
-pictures: install .venvs/browser/.installed ## Take the pictures of README.md and docs/walk-through.md again, in Chromium
-	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_walk_through.py --pictures ../docs/pictures
+pictures: install .venvs/browser/.installed ## Take the pictures of README.md, docs/ui.md and docs/walk-through.md again, in Chromium
+	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_sops_tab.py test_walk_through.py --pictures ../docs/pictures
 
 .PHONY: lint
 lint: $(TOOLS) ## ruff, the order of imports and mypy --strict

@@ -89,12 +89,6 @@ class Airflow:
         node = self.page.locator(".react-flow__node").filter(has=self.page.get_by_text(name, exact=True))
         expect(node).to_contain_text(word, timeout=AIRFLOW_MILLISECONDS)
 
-    def fold_tracebacks(self) -> None:
-        """Show of each traceback in a log only what was raised."""
-        for summary in self.page.get_by_text(re.compile(r"^\w+(Error|Exception): ")).all():
-            summary.click()
-        self.page.evaluate("document.querySelectorAll('*').forEach((element) => { element.scrollLeft = 0; })")
-
     def look_elsewhere(self) -> None:
         """Click where nothing is: what is pointed at says more, and covers the rest."""
         self.page.mouse.click(700, 5)

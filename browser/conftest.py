@@ -81,7 +81,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[re.Match[str]]:
     """``make demo-ui``: a match with the groups airflow, user, password and sops, as it prints them."""
     command = [str(ROOT / ".venvs/airflow-3.3.2-py3.11/bin/python"), "-m", "demo", "--keep-running"]
     log = tmp_path_factory.mktemp("demo") / "demo.log"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    folders = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     with ChildProcess("the demo", command, log_path=log, environment=environment, stop_seconds=30) as process:
         yield process.wait_for_line(
             re.compile(

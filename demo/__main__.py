@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -79,17 +80,23 @@ def plain_environment() -> dict[str, str]:
 
 def follow_run(airflow: AirflowProcesses, sops: LocalSops) -> None:
     """Run the example DAG and print its progress, its node table and the addresses."""
-    # The hook finds the connection where this Airflow's programs find it.
-    os.environ.update(airflow.settings.environment)
+    # Outside a task a hook finds only connections of the environment.
+    os.environ.update({**airflow.settings.environment, "AIRFLOW_CONN_SOPS_DEFAULT": sops.connection_json()})
     from airflow_provider_sops.hooks.sops import SopsHook
 
     settings = airflow.settings
     print_addresses(airflow, sops)
-    with AirflowApi(settings.url, user=settings.user, password=settings.password) as api, SopsHook() as hook:
+    with api_of(airflow) as api, SopsHook() as hook:
         run = FollowedRun(api, hook, airflow)
         run.follow()
         print(f"\n{run.summary()}\n")
         print(f"Airflow's page of this run: {settings.url}/dags/{DAG_ID}/runs/{run.run_id}")
+
+
+def api_of(airflow: AirflowProcesses) -> AirflowApi:
+    """Log in to the running Airflow."""
+    settings = airflow.settings
+    return AirflowApi(settings.url, user=settings.user, password=settings.password)
 
 
 def print_addresses(airflow: AirflowProcesses, sops: LocalSops) -> None:
@@ -136,9 +143,12 @@ def demonstrate(*, airflow_port: int, sops_port: int, keep: bool) -> None:
             dags_are_paused=True,
             # A busy scheduler considers a task dead that returns from the triggerer before it has seen it deferred.
             retries=1,
-            connections={"sops_default": sops.connection_json(), "enos_default": enos.connection_json()},
+            connections={},
         )
         airflow = running.enter_context(AirflowProcesses(settings, plain_environment()))
+        with api_of(airflow) as api:
+            for conn_id, server in (("sops_default", sops), ("enos_default", enos)):
+                api.add_connection(conn_id, json.loads(server.connection_json()))
         print(f"Both are ready after {time.monotonic() - started:.0f} s.")
         follow_run(airflow, sops)
         if keep:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -38,6 +39,14 @@ class AirflowApi:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._session.close()
+
+    def add_connection(self, conn_id: str, connection: Mapping[str, Any]) -> None:
+        """Store a connection, so that *Admin > Connections* shows it.
+
+        :param connection: its fields, as in the JSON of a variable ``AIRFLOW_CONN_<ID>``.
+        """
+        body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection.get("extra") or {})}
+        self._read(self._session.post(f"{self.url}/api/v2/connections", json=body, timeout=_TIMEOUT_SECONDS))
 
     def knows_dag(self, dag_id: str) -> bool:
         """Whether the DAG has been parsed and stored."""

@@ -8,9 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
@@ -18,9 +21,11 @@ import requests
 from demo.child_process import ChildFailedError, ChildProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _HOST = "127.0.0.1"
+# In the folder `config` of its home, where Airflow looks for Python modules.
+_HOSTNAME_MODULE = "loopback_hostname"
 _LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 _READY_SECONDS = 90
 _LOOK_AGAIN_SECONDS = 0.5
@@ -53,6 +58,7 @@ class AirflowSettings:
     :param more_dags_folders: others, by the names of their bundles.
     :param dags_are_paused: whether DAGs start paused; otherwise those with a schedule run at once.
     :param retries: default retries of tasks.
+    :param log_port: port at which this machine is asked for logs; default: any free one.
     :param port: port of the API server, which is the UI too.
     :param connections: connections as JSON, by id; they stay in the environment and are not stored in a database.
     """
@@ -64,6 +70,7 @@ class AirflowSettings:
     more_dags_folders: Mapping[str, Path] = field(default_factory=dict)
     dags_are_paused: bool = False
     retries: int = 0
+    log_port: int = field(default_factory=lambda: choose_port(0))
     user: str = "admin"
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
     jwt_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
@@ -87,11 +94,16 @@ class AirflowSettings:
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": str(self.retries),
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
+            # Airflow also asks the machine of a task that has not ended for its log.
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{_HOSTNAME_MODULE}.hostname",
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.log_port),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self.log_port),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_path),
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(self._bundles()),
             **{f"AIRFLOW_CONN_{name.upper()}": text for name, text in self.connections.items()},
@@ -108,6 +120,31 @@ class AirflowSettings:
     def passwords_path(self) -> Path:
         """The SimpleAuthManager's file of passwords."""
         return self.home / "passwords.json"
+
+
+class _NoMoreLogs(BaseHTTPRequestHandler):
+    """Answers that there is no more of a log than its file, which Airflow on the same machine has read itself.
+
+    Airflow's own server of logs would listen on every address of the machine.
+    """
+
+    def do_GET(self) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@contextmanager
+def _answering_for_logs(port: int) -> Iterator[None]:
+    with ThreadingHTTPServer((_HOST, port), _NoMoreLogs) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 class AirflowProcesses:
@@ -134,6 +171,7 @@ class AirflowProcesses:
         self._prepare_home()
         with ExitStack() as starting:
             starting.callback(self._ask_all_to_stop)
+            starting.enter_context(_answering_for_logs(self.settings.log_port))
             for process in self._processes:
                 starting.enter_context(process)
             self._wait_until_healthy()
@@ -165,7 +203,9 @@ class AirflowProcesses:
         )
 
     def _prepare_home(self) -> None:
-        self.settings.home.mkdir(parents=True)
+        config = self.settings.home / "config"
+        config.mkdir(parents=True)
+        (config / f"{_HOSTNAME_MODULE}.py").write_text(f'def hostname() -> str:\n    return "{_HOST}"\n')
         self.settings.passwords_path.write_text(json.dumps({self.settings.user: self.settings.password}))
         migration = subprocess.run(
             [self._command, "db", "migrate"],

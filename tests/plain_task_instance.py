@@ -17,6 +17,7 @@ class PlainTaskInstance:
     """What operators use of a task instance. ``max_tries`` is the generation: a clear raises it, a retry keeps it.
 
     :param task_state_store: where Airflow 3.3 keeps what outlives a try, and in this release a clear too.
+    :param pulled: what other tasks have pushed.
     """
 
     task_id: str = "run"
@@ -28,13 +29,16 @@ class PlainTaskInstance:
     start_date: pendulum.DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     xcoms: dict[str, Any] = field(default_factory=dict)
     task_state_store: Any = None
+    pulled: dict[str, Any] = field(default_factory=dict)
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value."""
         self.xcoms[key] = value
 
     def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
-        """Return what another task has pushed: there is none."""
+        """Return what another task has pushed: by its key, whichever task it is."""
+        return self.pulled.get(key)
 
     @property
     def context(self) -> Context:

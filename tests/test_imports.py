@@ -50,7 +50,9 @@ def offenders(paths: Iterable[Path], forbidden: set[str]) -> dict[str, set[str]]
 
 def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> None:
     ours = "\n".join(
-        f"import airflow_provider_sops.{kind}.{name}" for kind in ("operators", "sensors") for name in ("sops", "enos")
+        f"from airflow_provider_sops.{kind}.{name} import *"
+        for kind in ("operators", "sensors")
+        for name in ("sops", "enos")
     )
 
     added = modules_after(f"{PLAIN_AIRFLOW}\n{ours}") - modules_after(PLAIN_AIRFLOW)
@@ -61,11 +63,21 @@ def test_parsing_a_dag_file_brings_no_asyncio_client_and_no_form_library() -> No
 
 def test_parsing_a_dag_file_brings_nothing_that_only_a_running_task_needs() -> None:
     package = "airflow_provider_sops"
-    loaded = modules_after(f"import {package}.operators.sops, {package}.sensors.sops")
+    loaded = modules_after(f"from {package}.operators.sops import *; from {package}.sensors.sops import *")
 
     assert {f"{package}.operators.sops.run", f"{package}.sensors.sops"} <= loaded
-    late = ("hooks.sops", "polling", "sops.models", "sops.pipeline_tree", "triggers", "waiting")
+    waits = tuple(f"waiting.{name}" for name in ("event", "follow", "model", "outage", "repeat"))
+    late = ("hooks.sops", "polling", "sops.models", "sops.pipeline_tree", "triggers", *waits)
     assert {name for name in loaded for part in late if f"{name}.".startswith(f"{package}.{part}.")} == set()
+
+
+def test_a_generated_dag_brings_no_operator_that_it_does_not_use() -> None:
+    package = "airflow_provider_sops"
+    loaded = modules_after(f"import {package}.dag_generator.watch.builder, {package}.dag_generator.dag")
+    unused = ("operators.sops.run", "operators.sops.operate", "sops.endpoints", "dag_generator.safe_patterns")
+
+    assert {f"{package}.operators.sops.create", f"{package}.dag_generator.params"} <= loaded
+    assert loaded & {f"{package}.{name}" for name in unused} == set()
 
 
 def test_a_wait_looks_nodes_up_without_all_that_is_known_of_trees() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.models import Template
 from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.models import TemplateListItem
 
 BUSINESS = "business"
+
+#: A task's page: SOPS's address, and the project's own id.
+_TASK_PAGE = re.compile(r"(https?://[^?#]+/)taskflow/execute/([0-9]+)/\?")
+#: A field of the items of get_task_list since 3.25. Before, SOPS had other pages for templates.
+_SINCE_3_25 = "auth_actions"
 
 
 @contextmanager
@@ -59,6 +67,15 @@ class Server:
             template, template_source=template_source, bk_biz_id=connection.bk_biz_id, scope=connection.scope
         )
 
+    def linked_snapshot(self, template_id: int, template_source: str) -> Snapshot:
+        """Do as ``snapshot``, and add the address of the template's page if SOPS tells where its pages are."""
+        snapshot = self.snapshot(template_id, template_source)
+        if self._pages is None:
+            return snapshot
+        root, project_id = self._pages
+        kind = "common/view" if template_source == COMMON else "view"
+        return replace(snapshot, template_url=f"{root}template/{kind}/{project_id}/?template_id={template_id}")
+
     def templates(self, template_source: str, name_keyword: str | None) -> list[TemplateListItem]:
         """List templates.
 
@@ -73,6 +90,23 @@ class Server:
         # Old servers ignore the name filter, too.
         wanted = (name_keyword or "").lower()
         return [item for number, item in sorted(pages.found.items()) if number and wanted in item.name.lower()]
+
+    @cached_property
+    def _pages(self) -> tuple[str, str] | None:
+        """SOPS's address and the project's own id; ``None`` if they are not known.
+
+        No answer about a template has them, but each about a task.
+        """
+        try:
+            tasks = self._hook.get_task_list(limit=1)
+            if tasks and _SINCE_3_25 in tasks[0].raw:
+                found = _TASK_PAGE.match(self._hook.get_task_detail(tasks[0].id).task_url)
+                return (found[1], found[2]) if found else None
+        except SopsError as error:
+            # Without the permission for these calls, or on a server that lacks them, there is no link.
+            if error.temporary:
+                raise
+        return None
 
     def _read(self, template_id: int, template_source: str) -> Template:
         template = self._hook.get_template_info(

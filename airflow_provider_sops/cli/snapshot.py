@@ -77,10 +77,10 @@ def _listed(options: argparse.Namespace) -> Iterator[tuple[Sequence[_Listed], bo
     source = COMMON if options.common else BUSINESS
     with open_server(options) as server:
         if one:
-            yield [_Listed("", partial(server.snapshot, int(options.template_id), source))], True
+            yield [_Listed("", partial(server.linked_snapshot, int(options.template_id), source))], True
             return
         found = [
-            _Listed(f"{item.id} {quoted(item.name)}", partial(server.snapshot, item.id or 0, source))
+            _Listed(f"{item.id} {quoted(item.name)}", partial(server.linked_snapshot, item.id or 0, source))
             for item in server.templates(source, options.name)
         ]
         yield found, False

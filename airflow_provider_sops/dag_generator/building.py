@@ -10,11 +10,13 @@ from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_sops.dag_generator.task_ids import stage_id
 from airflow_provider_sops.service.text import visible
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Gateway
+from airflow_provider_sops.sops.pipeline_tree.validity import label_of
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
@@ -65,16 +67,25 @@ def label_of_edge(tree: PipelineTree, edge: Edge) -> str:
     return visible(condition.name or condition.evaluate) or ("default" if condition.is_default else "")
 
 
-def arguments_of(node: Node, node_args: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def arguments_of(
+    node: Node, node_args: Mapping[str, Mapping[str, Any]], *, fixed: Collection[str], advice: str
+) -> dict[str, Any]:
     """Return the arguments for a node.
 
     :param node_args: arguments by the node's name (``*`` and ``?`` allowed), id, key, plugin code or stage; later
         entries win.
+    :param fixed: arguments that follow from the flow or its options.
+    :param advice: where to set these, for the error.
+    :raises SopsInvalidParameterError: an entry sets a fixed argument.
     """
     found: dict[str, Any] = {}
     for pattern, arguments in node_args.items():
         if is_meant(node, [pattern]):
             found |= arguments
+    if refused := sorted(found.keys() & fixed):
+        raise SopsInvalidParameterError(
+            f"node_args of {label_of(node)} must not set {', '.join(refused)}", advice=advice
+        )
     return found
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_sops.dag_generator.safe_patterns import is_safe_pattern
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.service.storable import storable
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
@@ -157,11 +156,15 @@ def _schema(raw: Mapping[str, Any], default: Any) -> dict[str, Any]:
         # Airflow shows an array without an item type as JSON, otherwise as lines of text.
         schema["items"] = {"title": "any JSON value"}
     pattern = read_text(raw.get("validation"))
-    if is_text and is_safe_pattern(pattern):
-        if re.search(pattern, default):
-            schema["pattern"] = pattern
-        elif not default:
-            schema["pattern"] = f"^$|{pattern}"
+    if is_text and pattern:
+        # Most constants have none.
+        from airflow_provider_sops.dag_generator.safe_patterns import is_safe_pattern
+
+        if is_safe_pattern(pattern):
+            if re.search(pattern, default):
+                schema["pattern"] = pattern
+            elif not default:
+                schema["pattern"] = f"^$|{pattern}"
     return schema
 
 
@@ -209,7 +212,7 @@ def _hint(raw: Mapping[str, Any], default: Any, schema: Mapping[str, Any]) -> st
         return f"JSON, as SOPS has it for {_short(kind)}: an object with {_joined(list(default))}." if default else ""
     pattern = read_text(raw.get("validation"))
     if pattern and "pattern" not in schema and isinstance(default, str) and len(pattern) <= _LONGEST_NAME:
-        return f"In SOPS its form: {pattern}"
+        return f"SOPS accepts only what matches {pattern}"
     return ""
 
 

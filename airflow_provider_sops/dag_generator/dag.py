@@ -154,7 +154,7 @@ class SopsTaskGroup(TaskGroup):
 
     The flow's constants do not become params of the DAG; pass them as ``constants``, templated or as outputs of other
     tasks. In a mapped task group each map index runs its own flow; ``constants`` may contain the group's arguments. All
-    other arguments are those of ``SopsDag``.
+    other arguments are those of ``SopsDag``. The flow's documentation is that of its task ``start``.
 
     :param group_id: id of the group.
     :param group_kwargs: everything else that a ``TaskGroup`` takes.
@@ -191,4 +191,7 @@ class SopsTaskGroup(TaskGroup):
         default_args = {**self.dag.default_args, **self.default_args}
         options = FlowOptions.of(given, default_args, snapshot)
         with self:
-            _builder(snapshot, options, str(self.group_id)).build({})
+            start = _builder(snapshot, options, str(self.group_id)).build({})
+        if start.doc_md is None:
+            # A task group has no documentation of its own.
+            start.doc_md = flow_description(snapshot, options.constants)

@@ -37,18 +37,22 @@ MOST_DESCRIBED_NODES = 500
 _MOST_ROWS = 100
 _LONGEST_CELL = 80
 _LONGEST_KIND = 100
+#: SOPS's word for a plugin without versions.
+_UNVERSIONED = "legacy"
 _SPECIAL = str.maketrans({character: f"&#{ord(character)};" for character in "\\`*_{}[]<>#|~&!$^=\"'"})
 
 
 def shown_kind(node: Node) -> str:
     """Return what a node is, in SOPS's words: its plugin's code, or the kind of gateway."""
-    return _shortened(
-        _plain(kind_of(node) if isinstance(node, Activity) else kind_of(node).replace("_", " ")), _LONGEST_KIND
-    )
+    kind = kind_of(node)
+    return _shortened(_plain(kind if isinstance(node, Activity) else kind.replace("_", " ")), _LONGEST_KIND)
 
 
 def describe(task: Any, tree: PipelineTree, node: Node) -> None:
-    """Let Airflow show of a node's task what the node is, and its documentation unless it has another."""
+    """Let Airflow show of a node's task what the node is, and its documentation unless it has another.
+
+    The documentation has only what Airflow does not show beside it: not the name, and not the kind of node.
+    """
     show_kind(task, shown_kind(node))
     if task.doc_md is None:
         task.doc_md = _node_description(tree, node)
@@ -72,30 +76,39 @@ def flow_description(snapshot: Snapshot, given: Collection[str]) -> str:
 
 
 def _node_description(tree: PipelineTree, node: Node) -> str | None:
-    """Return the documentation of a node; ``None`` where the flow has too many nodes for that."""
-    if len(tree.nodes) > MOST_DESCRIBED_NODES:
+    """Return the documentation of an activity; ``None`` where the flow has too many nodes for that.
+
+    There is nothing more to say of a gateway.
+    """
+    if len(tree.nodes) > MOST_DESCRIBED_NODES or not isinstance(node, Activity):
         return None
-    facts = {"Node": node.name, "Kind": shown_kind(node), "Id in SOPS": node.id}
-    if isinstance(node, Activity):
-        if node.component is not None:
-            facts["Plugin version"] = node.component.version
-        facts["Stage"] = node.stage_name
-        facts["Optional"] = "yes" if node.optional else ""
-        facts["Failures"] = "ignored" if node.error_ignorable else ""
-        if node.auto_retry:
-            facts["Retries by SOPS"] = f"{node.auto_retry.times}, every {node.auto_retry.interval_seconds} s"
-        if node.timeout_config:
-            facts["Time limit"] = f"{node.timeout_config.seconds} s"
-    return "\n".join(f"- {name}: {escaped(value)}" for name, value in facts.items() if value) + "\n"
+    facts = [f"Id in SOPS: {escaped(node.id)}"]
+    if node.component is not None and node.component.version not in ("", _UNVERSIONED):
+        facts.append(f"plugin version {escaped(node.component.version)}")
+    if node.stage_name:
+        facts.append(f"stage {escaped(node.stage_name)}")
+    if node.optional:
+        facts.append("optional")
+    if node.error_ignorable:
+        facts.append("its failures are ignored")
+    if node.auto_retry:
+        facts.append(f"SOPS retries it {node.auto_retry.times} times, every {node.auto_retry.interval_seconds} s")
+    if node.timeout_config:
+        facts.append(f"stopped after {node.timeout_config.seconds} s")
+    # Airflow reads a file if the text ends like its name.
+    return ", ".join(facts) + "."
 
 
 def escaped(text: str) -> str:
     """Return a text of SOPS as Markdown that shows it, on one line and shortened."""
-    return _shortened(_plain(text), _LONGEST_CELL).translate(_SPECIAL)
+    shown = _shortened(_plain(text), _LONGEST_CELL)
+    return shown if shown.isalnum() else shown.translate(_SPECIAL)
 
 
 def _plain(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(text.split())
 
 
 def _shortened(text: str, longest: int) -> str:
@@ -106,7 +119,9 @@ def _template(snapshot: Snapshot) -> str:
     if snapshot.template_id is None:
         return "A flow of SOPS."
     kind = "public template" if snapshot.template_source == "common" else "template"
-    parts = [f"SOPS {kind} {snapshot.template_id}: {escaped(snapshot.template_name)}"]
+    name = f"{kind} {snapshot.template_id}: {escaped(snapshot.template_name)}"
+    # A web address has no character that would end the link.
+    parts = [f"SOPS [{name}](<{snapshot.template_url}>)" if snapshot.template_url else f"SOPS {name}"]
     if snapshot.project_name:
         parts.append(f"project {escaped(snapshot.project_name)}")
     if snapshot.bk_biz_id:

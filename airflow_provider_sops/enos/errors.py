@@ -77,6 +77,11 @@ class EnosRepeatedRequestError(EnosError):
 class EnosAuthError(EnosError):
     """The app or the user was rejected: unknown app, wrong secret, no permission, locked account."""
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether a page says so, perhaps of a proxy's, and not EnOS or its gateway."""
+        return super().is_outage or (self.http_status is not None and self.code is None)
+
 
 class EnosTokenRefusedError(EnosAuthError):
     """The gateway rejected the access token or the signature; the call was not executed."""

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
-from airflow_provider_sops.enos.errors import EnosTokenRefusedError
+from airflow_provider_sops.enos.errors import EnosAuthError, EnosTokenRefusedError
 from airflow_provider_sops.enos.tokens import GET_TOKEN
 from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
-from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.version_compat import mask_secret
 
@@ -57,6 +56,8 @@ class EnosHook(SessionHook):
     default_conn_name = "enos_default"
     conn_type = "enos"
     hook_name = "EnOS"
+    service = "EnOS"
+    credentials_refused = EnosAuthError
 
     def __init__(
         self,
@@ -99,12 +100,16 @@ class EnosHook(SessionHook):
         :raises EnosInvalidParameterError: there is no such call, or a parameter is invalid; nothing was sent.
         :raises EnosError: the call failed.
         """
-        rules = retry_rules(api, repeatable=endpoint(api).repeatable, log=log)
-        return self._retrying(rules)(self.call_once, api, **parameters)
+        return self._again(api, lambda: self.call_once(api, **parameters), repeatable=endpoint(api).repeatable)
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``enos.calls`` as ``call`` does, and return its result."""
-        return call.result(self.call(call.api, **call.parameters))
+        # An answer that cannot be read is a missing one.
+        return self._again(
+            call.api,
+            lambda: call.result(self.call_once(call.api, **call.parameters)),
+            repeatable=endpoint(call.api).repeatable,
+        )
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call EnOS without retries, except once with a new token if the token was rejected."""
@@ -154,10 +159,8 @@ class EnosHook(SessionHook):
     update_and_trigger_flow = blocking(calls.update_and_trigger_flow)
 
     def _token(self, refused: AccessToken | None = None) -> AccessToken:
-        rules = retry_rules(GET_TOKEN.name, repeatable=GET_TOKEN.repeatable, log=log)
-
         def ask(to_replace: AccessToken | None) -> AccessToken:
-            return self._retrying(rules)(self._ask_for_token, to_replace)
+            return self._again(GET_TOKEN.name, lambda: self._ask_for_token(to_replace), repeatable=GET_TOKEN.repeatable)
 
         return enos_tokens.obtain(enos_tokens.TokenKey.of(self.connection), ask, refused)
 

@@ -11,11 +11,10 @@ from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
 from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.errors import ServiceError
-from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import creation, nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
-from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ class SopsHook(SessionHook):
     default_conn_name = "sops_default"
     conn_type = "sops"
     hook_name = "BlueKing SOPS"
+    service = "SOPS"
+    credentials_refused = SopsAuthError
 
     def __init__(
         self,
@@ -97,12 +98,13 @@ class SopsHook(SessionHook):
         :raises SopsError: the call failed.
         """
         request = self.connection.request(api, parameters, fresh=fresh)
-        rules = retry_rules(request.api, repeatable=request.repeatable, log=log)
-        return self._retrying(rules)(self._send, request)
+        return self._again(request.api, lambda: self._send(request), repeatable=request.repeatable)
 
     def do(self, call: Call[T]) -> T:
         """Make a call of ``sops.calls`` as ``call`` does, and return its result."""
-        return call.result(self.call(call.api, fresh=call.fresh, **call.parameters))
+        request = self.connection.request(call.api, call.parameters, fresh=call.fresh)
+        # An answer that cannot be read is a missing one.
+        return self._again(call.api, lambda: call.result(self._send(request)), repeatable=request.repeatable)
 
     def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call SOPS without retries."""

@@ -77,7 +77,8 @@ class EnosTriggerFlowOperator(BaseOperator):
     :param poll_interval_seconds: time between two looks at the instance. Default 30.
     :param timeout_seconds: how long one try may wait for the end; after that the instance is stopped and this task
         fails. Default 7 days; ``None`` for no limit. An ``execution_timeout`` that ends earlier counts instead.
-    :param max_outage_seconds: how long EnOS may be out of reach before the wait fails. Default 3600.
+    :param max_outage_seconds: how long EnOS may be out of reach, at any moment, before this task fails. Default 3600.
+        Outside the wait, an outage is waited for on the worker.
     :param rerun_wait_seconds: how long an instance that has failed with automatic reruns left may stand still before
         that counts as its end. Default 1800.
     :param settle_seconds: how long a failed flow in which nothing runs, but some tasks have not begun, must stand still
@@ -166,6 +167,7 @@ class EnosTriggerFlowOperator(BaseOperator):
         from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger
 
         with enos_airflow_errors(answers_for_instance=lambda: True):
+            self.hook.be_patient(self.max_outage_seconds, self.log, may_be_running=lambda: True)
             trigger = EnosFlowInstanceTrigger.from_event(event)
             tell_again(event, self.log)
             return self._conclude(context, trigger.instance_id, WaitResult.from_event(event))
@@ -184,8 +186,9 @@ class EnosTriggerFlowOperator(BaseOperator):
         with enos_airflow_errors(
             answers_for_instance=lambda: bool(self._triggering and self._triggering.may_be_running)
         ):
-            self._triggering = self._make_triggering(context)
-            instance_id = self._triggering.obtain()
+            self._triggering = triggering = self._make_triggering(context)
+            self.hook.be_patient(self.max_outage_seconds, self.log, may_be_running=lambda: triggering.may_be_running)
+            instance_id = triggering.obtain()
             self._ti.xcom_push(key=FLOW_INSTANCE_ID_XCOM_KEY, value=instance_id)
             self.log.info("EnOS flow instance %s", instance_id)
             if not self.wait_for_completion:
@@ -260,7 +263,7 @@ class EnosTriggerFlowOperator(BaseOperator):
         ti.xcom_push(key=INSTANCE_STATUS_XCOM_KEY, value=result.status)
         if result.outcome == Outcome.TIMED_OUT and self.cancel_on_kill:
             try:
-                cancel_flow_instance(self.hook, instance_id, self.log)
+                cancel_flow_instance(self.hook, instance_id)
             except EnosError:
                 self.log.error("Instance %s timed out, but it is not stopped and may still run.", instance_id)
                 raise

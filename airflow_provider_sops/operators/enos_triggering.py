@@ -10,15 +10,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import tenacity
-
 from airflow_provider_sops.enos.calls import search_flow_instances
 from airflow_provider_sops.enos.errors import EnosError, EnosTriggerRefusedError, EnosTriggerTimeTakenError
 from airflow_provider_sops.enos.paging import Page
 from airflow_provider_sops.enos.verdict import Verdict
 from airflow_provider_sops.enos.wait_result import InstanceKind
 from airflow_provider_sops.task_instance.instance_follower import look_at
-from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.enos.models import FlowInstance
     from airflow_provider_sops.enos.trigger_slots import TriggerSlots
     from airflow_provider_sops.hooks.enos import EnosHook
-    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -132,17 +128,19 @@ class FlowTriggering:
 
     def _look_up(self, error: EnosError) -> str:
         """Look for the instance of a trigger that was not answered; EnOS may need a moment to show it."""
-        deadline = self._clock() + _LOOK_UP_SECONDS
+        deadline: float | None = None
         while True:
             try:
                 found = self._find(self._slots.try_number)
             except EnosError as failure:
-                if not failure.temporary:
+                if not failure.is_outage:
                     raise
                 found = None
             if found is not None:
                 self._log.info("EnOS has instance %s for the trigger that was not answered.", found)
                 return found
+            # An outage of the search itself does not count.
+            deadline = self._clock() + _LOOK_UP_SECONDS if deadline is None else deadline
             if self._clock() >= deadline:
                 raise error
             self._sleep(_LOOK_UP_PAUSE_SECONDS)
@@ -191,16 +189,10 @@ class FlowTriggering:
         )
 
 
-_TRIES = 4
-_PAUSE_SECONDS = 1.0
-
-
-def cancel_flow_instance(
-    hook: EnosHook, flow_instance_id: str, log: TaskLog, *, sleep: Callable[[float], None] = time.sleep
-) -> None:
+def cancel_flow_instance(hook: EnosHook, flow_instance_id: str) -> None:
     """Stop an instance; one that has ended by itself meanwhile is no error.
 
-    A second cancel does no harm, so one whose answer was lost is sent again, for about ten seconds.
+    A second cancel does no harm, so one whose answer was lost is sent again, as long as the run bears an outage.
 
     :raises EnosError: if EnOS refuses or cannot be reached; then the instance may still run.
     """
@@ -209,11 +201,7 @@ def cancel_flow_instance(
         try:
             hook.cancel_flow_instance(flow_instance_id)
         except EnosError as error:
-            if error.temporary or error.outcome_unknown or not hook.get_flow_instance(flow_instance_id).status.is_end:
+            if error.is_outage or not hook.get_flow_instance(flow_instance_id).status.is_end:
                 raise
 
-    def tell(error: ServiceError) -> None:
-        log.warning("Stopping %s got no usable answer, trying again: %s", flow_instance_id, error)
-
-    pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _TRIES)]
-    tenacity.Retrying(**again_while_lost(pauses, tell=tell, sleep=sleep))(cancel)
+    hook.bear("cancel_flow_instance", cancel)

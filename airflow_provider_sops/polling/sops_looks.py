@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class SharedLooks:
         secrets = await self._secrets_for(status, wants_tree=wants_tree)
         if wants_tree:
             await self._read_tree(secrets)
+        await self._read_requests(status)
         return secrets.status(status)
 
     def tell(self, line: LogLine) -> None:
@@ -107,10 +109,28 @@ class SharedLooks:
         is_needed = wants_tree or bool(status.ex_data) or (node is not None and status.at(node.path) is not None)
         if not is_needed:
             return await shared_secrets(self._part.reader, ())
-        secrets = await shared_secrets(self._part.reader, (self._part.task_id,) if node is None else node.secrets_of)
+        secrets = await shared_secrets(self._part.reader, self._secrets_of())
         if secrets.are_known:
             self._secrets = secrets
         return secrets
+
+    async def _read_requests(self, status: TaskStatus) -> None:
+        """Read what the nodes ask that have begun to wait for people; without it the log says only that they wait."""
+        newly_waiting = self._wait.newly_waiting
+        waiting = await asyncio.to_thread(newly_waiting, status) if status.is_big else newly_waiting(status)
+        for each in waiting:
+            try:
+                secrets = await shared_secrets(self._part.reader, self._secrets_of())
+                data, _ = secrets.node(
+                    each.path[-1], await self._part.reader.node_data(self._part.task_id, each.path, each.plugin)
+                )
+            except SopsError as error:
+                self._log.debug("what node %s asks cannot be read: %s", each.path[-1], error)
+            else:
+                self._wait.learn_request(each.path[-1], PersonRequest.of(data))
+
+    def _secrets_of(self) -> tuple[int, ...]:
+        return (self._part.task_id,) if self._node is None else self._node.secrets_of
 
     async def _read_tree(self, secrets: TaskSecrets) -> None:
         tree = secrets.tree()

@@ -86,6 +86,10 @@ class EnosInstanceSensor(WaitingSensor):
         awaited.look_first()
         return awaited
 
+    def _take_over(self, event: dict[str, Any]) -> dict[str, Any]:
+        self.hook.be_patient(self.max_outage_seconds, self.log, may_be_running=lambda: True)
+        return event
+
     def _from_event(self, event: dict[str, Any]) -> tuple[AwaitedInstance, WaitResult]:
         from airflow_provider_sops.sensors.enos_waits import instance_in
 

@@ -45,9 +45,10 @@ class AwaitedInstance:
         """Look once before the wait begins, so that what can never work fails at once."""
         self.log.info("Waiting for EnOS %s %s", self.kind.value, self.instance_id)
         try:
-            look_at(self.hook, self.kind, self.instance_id, self.log)
+            with self.hook.within(None):
+                look_at(self.hook, self.kind, self.instance_id, self.log)
         except EnosError as error:
-            if not error.temporary:
+            if not error.is_outage:
                 raise
             self.log.warning("EnOS gives no usable answer yet: %s", error)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.sensors.waiting_sensor import WaitingSensor
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import read_task_id
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_sops.hooks.sops import SopsHook
+    from airflow_provider_sops.operators.sops.interruption import Interruption
     from airflow_provider_sops.sensors.sops_waits import AwaitedNode, AwaitedTask
     from airflow_provider_sops.sops.node_result import NodeResult
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy, WaitResult
@@ -58,8 +61,44 @@ class SopsBaseSensor(WaitingSensor):
         """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
         return hook_of(self)
 
+    def _bear_outages(self, *, deadline: float, interruption: Interruption | None = None) -> None:
+        from airflow_provider_sops.operators.sops.interruption import Interruption
+        from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
+
+        carried = interruption or Interruption(deadline=deadline)
+
+        def leave() -> NoReturn:
+            since = min(patience.since.values())
+            limits = (since + self.max_outage_seconds, deadline)
+            self.defer(
+                trigger=SopsOutageTrigger(
+                    **site_of(self.hook).arguments,
+                    since=since,
+                    until=limits[0] if carried.event else min(limits),
+                    progress=replace(carried, outages=dict(patience.since)).to_json(),
+                ),
+                method_name="execute_complete",
+            )
+            raise AssertionError("a deferral does not return")
+
+        patience = self.hook.be_patient(
+            self.max_outage_seconds, self.log, may_be_running=lambda: bool(carried.event), leave=leave
+        )
+        patience.since.update(carried.outages)
+
+    def _take_over(self, event: dict[str, Any]) -> dict[str, Any] | float:
+        from airflow_provider_sops.operators.sops.interruption import Interruption
+        from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
+
+        known = Interruption(event=event)
+        if event.get("outcome") == OVER:
+            known = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
+        deadline = known.deadline or 0.0
+        self._bear_outages(deadline=deadline, interruption=known)
+        return deadline if known.event is None else dict(known.event)
+
     def _airflow_errors(self) -> AbstractContextManager[None]:
-        return airflow_errors(in_sensor=True)
+        return airflow_errors(self.log, only_follows=True)
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
         # Only a running task needs it, not a DAG file.

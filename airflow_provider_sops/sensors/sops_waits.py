@@ -56,10 +56,11 @@ class AwaitedTask:
         """Read the task and announce it in XCom and in the log."""
         detail, url = None, ""
         try:
-            detail = hook.get_task_detail(sops_task_id, fresh=True)
+            with hook.within(None):
+                detail = hook.get_task_detail(sops_task_id, fresh=True)
             url = detail.task_url
         except SopsError as error:
-            if not (error.temporary or error.outcome_unknown):
+            if not error.is_outage:
                 raise
             log.warning("The address of SOPS task %s is not known yet: %s", sops_task_id, error)
         push_task(context, sops_task_id, url)
@@ -145,7 +146,7 @@ class AwaitedNode:
     def poking(self, policy: WaitPolicy) -> Callable[[], NodeResult | None]:
         """Begin to wait on a worker."""
         clock = steady_clock()
-        wait = NodeWait(self.node, policy, clock())
+        wait = NodeWait(self.node, policy, clock(), self.task_url)
         looks = SopsLooks(
             self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail, secrets=self._secrets()
         )

@@ -19,6 +19,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_sops.service.durations import Duration, seconds
+from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.task_instance.log import tell_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
-
-    from airflow_provider_sops.service.errors import ServiceError
 
 #: The word of each kind of outcome for a wait whose time is over.
 _TIMED_OUT = "timed out"
@@ -73,26 +73,28 @@ class WaitingSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._awaited: Awaited | None = None
         self._look: Callable[[], Any] | None = None
+        self._result: Any = None
+        self._outage_since: float | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
         if self.deferrable:
-            with self._before_deferral():
-                awaited = self._find(context)
-            policy = self._policy(deadline=time.time() + self.timeout)
-            self.defer(trigger=awaited.trigger(policy), method_name="execute_complete")
+            self._find_and_defer(context, deadline=time.time() + self.timeout)
         return super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Look once; before and after the wait, an outage means to look again."""
         with self._airflow_errors():
-            if self._awaited is None or self._look is None:
-                self._awaited = self._find(context)
-                self._look = self._awaited.poking(self._policy(deadline=None))
-            result = self._look()
-            if result is None:
+            try:
+                value = self._look_once(context)
+            except ServiceError as error:
+                if not self._bears(error):
+                    raise
                 return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._awaited.conclude(context, result))
+            if self._outage_since is not None:
+                self.log.info("The server answers again after %.0f s", time.monotonic() - self._outage_since)
+                self._outage_since = None
+            return value
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger."""
@@ -100,11 +102,51 @@ class WaitingSensor(BaseSensorOperator):
         from airflow_provider_sops.task_instance.told_lines import tell_again
 
         with self._airflow_errors():
-            awaited, result = self._from_event(event)
-            tell_again(event, self.log)
-            if result.outcome == _TIMED_OUT:
-                raise AirflowSensorTimeout(str(awaited.error(result)))
-            return awaited.conclude(context, result)
+            waited = self._take_over(event)
+            if isinstance(waited, dict):
+                awaited, result = self._from_event(waited)
+                tell_again(waited, self.log)
+                if result.outcome == _TIMED_OUT:
+                    raise AirflowSensorTimeout(tell_error(awaited.error(result), self.log))
+                return awaited.conclude(context, result)
+        if time.time() >= waited:
+            raise AirflowSensorTimeout("The server gave no usable answer until this sensor's time was over.")
+        self._find_and_defer(context, deadline=waited)
+        return None
+
+    def _find_and_defer(self, context: Context, *, deadline: float) -> None:
+        with self._before_deferral():
+            self._bear_outages(deadline=deadline)
+            awaited = self._find(context)
+        self.defer(trigger=awaited.trigger(self._policy(deadline=deadline)), method_name="execute_complete")
+
+    def _look_once(self, context: Context) -> PokeReturnValue:
+        if self._awaited is None or self._look is None:
+            self._awaited = self._find(context)
+            self._look = self._awaited.poking(self._policy(deadline=None))
+        self._result = self._result or self._look()
+        if self._result is None:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._awaited.conclude(context, self._result))
+
+    def _bears(self, error: ServiceError) -> bool:
+        """Whether a poke goes on after an error; where each poke stands alone, only the sensor's timeout counts."""
+        now = time.monotonic()
+        if error.is_outage and self._outage_since is None:
+            self.log.warning("No usable answer; asking again for up to %.0f s: %s", self.max_outage_seconds, error)
+            self._outage_since = now
+        lasted = 0.0 if self._outage_since is None else now - self._outage_since
+        return error.is_outage and (self.mode == "reschedule" or lasted < self.max_outage_seconds)
+
+    def _bear_outages(self, *, deadline: float) -> None:
+        """Let the calls before a deferral bear outages; by default each is tried a few times."""
+
+    def _take_over(self, event: dict[str, Any]) -> dict[str, Any] | float:
+        """Let the calls after a deferral bear outages, and return the event of the wait.
+
+        :return: of a sensor that had left its worker before the wait, its deadline, in seconds since the epoch.
+        """
+        return event
 
     def _find(self, context: Context) -> Awaited:
         """Find what to wait for, and announce it."""

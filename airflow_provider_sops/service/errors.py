@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: Method not allowed, body too large: refusals also without a code.
+_STATUSES_OF_REFUSALS = (405, 413)
 #: No code is longer, and Python refuses to parse thousands of digits.
 _MOST_CODE_DIGITS = 18
 
@@ -34,6 +36,7 @@ class ServiceError(Exception):
     :param trace: the id under which the service's operators find the call.
     :param server_message: the server's full message.
     :param advice: what to do next.
+    :param page: the address of the web page on which a person sees more; empty if there is none.
     """
 
     #: What the service calls ``trace``, and who is quoted as the author of ``server_message``.
@@ -51,6 +54,7 @@ class ServiceError(Exception):
         trace: str | None = None,
         server_message: str | None = None,
         advice: str | None = None,
+        page: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -61,6 +65,7 @@ class ServiceError(Exception):
         self.trace = trace
         self.server_message = server_message
         self.advice = advice
+        self.page = page
 
     @property
     def temporary(self) -> bool:
@@ -72,7 +77,14 @@ class ServiceError(Exception):
         """Whether the server may have carried out the request despite this error."""
         return self.http_status is not None and self.http_status >= 500
 
-    def __str__(self) -> str:
+    @property
+    def is_outage(self) -> bool:
+        """Whether the service itself has not spoken, so that a run asks again for ``max_outage_seconds``."""
+        return self.temporary or self.outcome_unknown
+
+    @property
+    def headline(self) -> str:
+        """What failed and why, without what to do about it."""
         known = {"code": self.code, "HTTP": self.http_status, self.trace_name: self.trace}
         marks = ", ".join(f"{name} {value}" for name, value in known.items() if value not in (None, ""))
         ids = ", ".join(f"{name} {value}" for name, value in self.ids.items())
@@ -82,8 +94,13 @@ class ServiceError(Exception):
             text += f" ({marks})"
         if self.server_message:
             text += f". {self.speaker} says: {shown_words(self.server_message)}"
-        if self.advice:
-            text += f"{'' if text.endswith('.') else '.'} {self.advice}"
+        return log_entry(text)
+
+    def __str__(self) -> str:
+        text = self.headline
+        for more in (self.page and f"See {self.page}.", self.advice):
+            if more:
+                text += f"{'' if text.endswith('.') else '.'} {more}"
         return log_entry(text)
 
 
@@ -129,6 +146,12 @@ class UnusableAnswerError(ServiceError):
     def outcome_unknown(self) -> bool:
         """Whether the service may have acted: the request was sent, but the answer is not the service's."""
         return self.http_status is not None and (self.http_status < 300 or self.http_status >= 500)
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether something else has answered, such as a page or a redirect; not a gateway's own refusal."""
+        is_page = self.http_status not in (None, *_STATUSES_OF_REFUSALS) and self.code is None
+        return is_page or super().is_outage
 
 
 class RateLimitError(ServiceError):

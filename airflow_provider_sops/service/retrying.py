@@ -8,14 +8,12 @@ leaves room to retry one that timed out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import Any
 
 import tenacity
 
 from airflow_provider_sops.service.errors import ServiceError
-
-if TYPE_CHECKING:
-    import logging
 
 _TRIES = 4
 #: More than the connections' default ``timeout_seconds``, 30.
@@ -23,12 +21,13 @@ _LONGEST_SECONDS = 45.0
 _growing_pause = tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 0.5)
 
 
-def retry_rules(api: str, *, repeatable: bool, log: logging.Logger) -> dict[str, Any]:
+def retry_rules(api: str, *, repeatable: bool, log: logging.Logger, level: int = logging.WARNING) -> dict[str, Any]:
     """Return the arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying``.
 
     :param api: the call's name. Errors of other calls made on the way, for example for a token, are not retried here.
     :param repeatable: whether the call may be sent again if its answer was lost.
     :param log: logs every retry.
+    :param level: as what.
     """
 
     def may_be_repeated(error: BaseException) -> bool:
@@ -38,7 +37,7 @@ def retry_rules(api: str, *, repeatable: bool, log: logging.Logger) -> dict[str,
 
     def tell(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        log.warning("Trying again in %.1f s: %s", state.upcoming_sleep, error)
+        log.log(level, "Trying again in %.1f s: %s", state.upcoming_sleep, error)
 
     return {
         "retry": tenacity.retry_if_exception(may_be_repeated),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Codes of the API gateway and of ESB for "there is no such call here".
 _MISSING_CALL_CODES = frozenset({1640401, 1306404, 1306405})
+#: Calls of a run without which it goes on.
+_CALLS_OF_YOUNGER_SERVERS = frozenset({"get_task_node_log", "get_task_node_data", "get_template_schemes"})
 #: ESB's code for "SOPS is unreachable", sent with HTTP 200.
 _ESB_BACKEND_FAILED = 1306201
 _HTTP_OK = 200
@@ -38,7 +40,7 @@ class SopsError(ServiceError):
     :param details: ``api``, the call's name in the endpoint table, for example ``create_task``; ``ids``, the ids in the
         call, for example ``{"task_id": "25", "bk_biz_id": "2"}``; ``code``, the code in the answer as it came, ``None``
         if there was none, as from servers of 2019; ``http_status``, ``None`` if no answer came; ``server_message``, the
-        server's full message; ``advice``, what to do next.
+        server's full message; ``advice``, what to do next; ``page``, where a person sees more.
     """
 
     def __init__(self, reason: str, *, trace_id: str | None = None, **details: Any) -> None:
@@ -77,9 +79,19 @@ class SopsGatewayError(SopsError, UnusableAnswerError):
         """Whether SOPS may have acted: the request was sent, but the answer is not SOPS's."""
         return not self.api_missing and super().outcome_unknown
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether something else has answered; of a call that old servers lack, its absence is an answer."""
+        return super().is_outage and not (self.api_missing and self.api in _CALLS_OF_YOUNGER_SERVERS)
+
 
 class SopsAuthError(SopsError):
     """The app or the user was rejected: unknown app, wrong secret, user not verified, no permission."""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether a page says so, perhaps of a proxy's, and not SOPS or its gateway."""
+        return super().is_outage or (self.http_status is not None and self.code is None)
 
 
 class SopsRateLimitError(SopsError, RateLimitError):
@@ -115,7 +127,7 @@ class _SopsTaskOutcomeError(SopsError):
         failed_nodes: Sequence[str] = (),
         **details: Any,
     ) -> None:
-        super().__init__(reason, **details)
+        super().__init__(reason, page=task_url, **details)
         self.sops_task_id = sops_task_id
         self.task_url = task_url
         self.failed_nodes = tuple(failed_nodes)

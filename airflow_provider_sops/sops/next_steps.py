@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: What an error calls the limit of a wait.
+TIME_ALLOWED = "the time allowed for it"
+
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
@@ -15,6 +18,7 @@ class NextSteps:
     :param timed_out: the wait timed out.
     :param unreachable: SOPS did not answer for too long; the SOPS task continues.
     :param not_started: SOPS has not started to run the task.
+    :param limit: the time that was allowed, for example ``the time allowed for it, 15 s (timeout_seconds)``.
     """
 
     failed: str
@@ -23,6 +27,7 @@ class NextSteps:
     timed_out: str
     unreachable: str
     not_started: str = ""
+    limit: str = TIME_ALLOWED
 
 
 #: For a sensor, which never changes what it waits for.

@@ -9,6 +9,7 @@ from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
 from airflow_provider_sops.sops.node_end import finished_outcome, node_result
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
+from airflow_provider_sops.sops.person_request import WaitingNode
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
 from airflow_provider_sops.sops.retried_nodes import needs_tree
@@ -30,6 +31,7 @@ from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.sops.person_request import PersonRequest
 
 #: Looks at many quick nodes of a long flow would otherwise never become fewer.
 _SHARE_OF_FLOW = 0.25
@@ -45,11 +47,13 @@ class NodeWait:
     :param policy: ``on_failed="fail"`` ends the wait once the node has failed and SOPS will not retry it by itself, or
         once the task has settled in a failure elsewhere; ``"wait"`` leaves both to people.
     :param now: when waiting begins, in seconds since the epoch.
+    :param task_url: the task's page in SOPS, named where a person is needed.
     """
 
     node: NodeInTask
     policy: WaitPolicy
     now: float
+    task_url: str = ""
     _outage: Outage = field(init=False, repr=False)
     _task: TaskWait = field(init=False, repr=False)
     _progress: Progress = field(default_factory=Progress, repr=False)
@@ -65,13 +69,14 @@ class NodeWait:
     #: Whether SOPS is about to retry the node by itself.
     _retry_pending: bool = False
     _task_failing: bool = False
+    _requests: dict[str, PersonRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._outage = self.policy.outage(self.now)
         self._task = TaskWait(self.policy, self.now, TreeIndex({}))
         self._fresh = self.policy.always_fresh
         if self.node.waits_for_person:
-            self._progress.tree = TreeIndex.of_plugins({self.node.id: "pause_node"})
+            self._progress.tree = TreeIndex.of_plugins({self.node.id: self.node.plugin or "pause_node"})
 
     def next_look(self, now: float) -> Look:
         """Return what to ask next, and when."""
@@ -102,6 +107,16 @@ class NodeWait:
     def learn_tree(self, tree: TreeIndex | None, task_url: str = "") -> None:
         """Take the task's whole tree; without it the wait allows for whatever it may hold, and wants it again."""
         self._task.learn_tree(tree, task_url)
+
+    def newly_waiting(self, status: TaskStatus) -> list[WaitingNode]:
+        """Return the node if its inputs should be read before ``see`` gets an answer: it now waits for a person."""
+        node = status.at(self.node.path) if self.node.waits_for_person else None
+        found = self._progress.newly_waiting(_alone(status, node)) if node else []
+        return [WaitingNode(self.node.path, each.plugin) for each in found]
+
+    def learn_request(self, node_id: str, request: PersonRequest) -> None:
+        """Take what the node asks people."""
+        self._requests[node_id] = request
 
     @property
     def is_undecided(self) -> bool:
@@ -134,9 +149,10 @@ class NodeWait:
         return Update(tuple(lines), result)
 
     def _changes(self, status: TaskStatus, node: NodeStatus, look: Look) -> list[LogLine]:
-        alone = replace(status, nodes={node.id: replace(node, children={})})
         has_error = look.with_details or node.state != TaskState.FAILED
-        return [LogLine(str(change)) for change in self._progress.update(alone, with_failed=has_error)]
+        changes = self._progress.update(_alone(status, node), with_failed=has_error)
+        waits = self.policy.on_failed == "wait"
+        return [change.line(self.task_url, self._requests, waits_for_repair=waits) for change in changes]
 
     def _ended(self, status: TaskStatus, node: NodeStatus | None, look: Look, now: float) -> NodeResult | None:
         """Return the node's own end, if it has come."""
@@ -206,3 +222,7 @@ class NodeWait:
 
     def _result(self, outcome: NodeOutcome, *, error: str = "", reason: str = "") -> NodeResult:
         return node_result(outcome, self._seen, self._task_state, error=error, reason=reason)
+
+
+def _alone(status: TaskStatus, node: NodeStatus) -> TaskStatus:
+    return replace(status, nodes={node.id: replace(node, children={})})

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.text import quoted, shortened, word
 from airflow_provider_sops.sops.models import NodeStatus, TaskState, TaskStatus
+from airflow_provider_sops.sops.person_request import WaitingNode
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.waiting.model import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_sops.sops.person_request import PersonRequest
 
 #: How far a node has come within one try of one round; an answer out of an older cache shows a lower number.
 _STEP = {
@@ -25,6 +28,9 @@ _STEP = {
     TaskState.FINISHED: 3,
     TaskState.REVOKED: 4,
 }
+
+#: A task stands at nodes in these states.
+_STANDING = (TaskState.RUNNING, TaskState.SUSPENDED, TaskState.FAILED)
 
 #: Of a node's state in ``Progress.told``. That two are alike costs at worst a line of the log.
 _MARK_LENGTH = 8
@@ -63,14 +69,24 @@ class NodeChange:
         text = ", ".join(parts)
         return f"{text}: {shortened(self.error)}" if self.error else text
 
-    def log_line(self, task_url: str = "") -> LogLine:
-        """Return what to log.
+    def line(self, task_url: str, requests: Mapping[str, PersonRequest], *, waits_for_repair: bool = False) -> LogLine:
+        """Return what to log: a warning where the node has failed or waits for a person, who is told what and where.
 
-        :param task_url: the task's page, for whoever has to act.
+        :param task_url: the SOPS task's page, or empty.
+        :param requests: what nodes ask people, by node id, as far as that is known.
+        :param waits_for_repair: whether the wait goes on after a failure until somebody acts in SOPS.
         """
-        if self.waits_for_person and task_url:
-            return LogLine(f"{self}; act on it at {task_url}")
-        return LogLine(str(self), logging.WARNING if self.node.state == TaskState.FAILED else logging.INFO)
+        lines = [str(self)]
+        if self.waits_for_person:
+            request = requests.get(self.node.id)
+            lines += request.lines() if request else ()
+        elif self.node.state != TaskState.FAILED:
+            return LogLine(lines[0])
+        elif waits_for_repair:
+            lines.append("this task waits until somebody retries or skips the node in SOPS")
+        if task_url and (self.waits_for_person or waits_for_repair):
+            lines.append(task_url)
+        return LogLine("\n".join(lines), logging.WARNING)
 
 
 class Progress:
@@ -105,6 +121,20 @@ class Progress:
         shown = [change for change in changes if self._is_shown(change.node)]
         return tuple(sorted(shown, key=lambda change: change.node.start_time_text))
 
+    def newly_waiting(self, status: TaskStatus) -> list[WaitingNode]:
+        """Return the nodes that wait for people and of which ``update`` has not told that yet."""
+        running = ((stack, node) for stack, node in status.walk() if node.state == TaskState.RUNNING)
+        return [
+            WaitingNode((*stack, node.id), known.plugin)
+            for stack, node in running
+            if (known := self.tree.get(node.id)) and known.waits_for_person and self._is_news(node)
+        ]
+
+    def standing(self) -> tuple[str, ...]:
+        """Return the labels of the nodes at which the task was when it was last seen."""
+        seen = (node for node in self._seen.values() if node.state in _STANDING and not node.children)
+        return tuple(self.label_of(node) for node in seen if self._is_shown(node))
+
     def label_of(self, node: NodeStatus) -> str:
         """Return what to call a node in a text for people."""
         known = self.tree.get(node.id)
@@ -115,11 +145,14 @@ class Progress:
 
     def _newer(self, status: TaskStatus) -> Iterator[NodeStatus]:
         for _, node in status.walk():
-            seen = self._seen.get(node.id)
-            if seen is None and _mark(node) in self._told_before:
-                self._seen[node.id] = node
-            elif seen is None or _is_newer(node, seen):
+            if self._is_news(node):
                 yield node
+            elif node.id not in self._seen:
+                self._seen[node.id] = node
+
+    def _is_news(self, node: NodeStatus) -> bool:
+        seen = self._seen.get(node.id)
+        return _mark(node) not in self._told_before if seen is None else _is_newer(node, seen)
 
     def _change(self, node: NodeStatus, status: TaskStatus) -> NodeChange:
         known = self.tree.get(node.id)

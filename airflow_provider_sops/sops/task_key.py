@@ -123,6 +123,14 @@ class FoundTasks:
             found.setdefault(field, []).append(task)
         return cls(**{field: tuple(tasks) for field, tasks in found.items()})
 
+    def may_be_running(self, *, earlier_too: bool) -> list[int]:
+        """Return the ids of our tasks that were started and are not known to have finished, newest first.
+
+        :param earlier_too: whether those from before a clear are meant as well.
+        """
+        ours = (*self.earlier, *self.current) if earlier_too else self.current
+        return sorted((task.id for task in ours if task.is_started and not task.is_finished), reverse=True)
+
 
 def elect(tasks: Iterable[TaskListItem], *, over: Collection[int] = ()) -> TaskListItem | None:
     """Return the one task to start or to join; every caller with the same tasks elects the same one.

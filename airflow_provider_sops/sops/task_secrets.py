@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 #: Stands for a text in which a password could not be found if it were there.
 WITHHELD = "(withheld: it may hold a password of the flow that cannot be told apart here; see the task in SOPS)"
-#: Outputs that the engine adds to those of each plugin.
-_OUTPUTS_OF_ENGINE = ("_result", "_loop", "_inner_loop")
+#: What the engine adds to the outputs of each plugin, and in part to the inputs.
+OUTPUTS_OF_ENGINE = ("_result", "_loop", "_inner_loop")
 
 
 class TaskSecrets:
@@ -211,5 +211,5 @@ def _password_flow(detail: TaskDetail) -> PasswordFlow:
 
 
 def _withheld(name: str, value: Any) -> Any:
-    is_plain = value is None or isinstance(value, bool) or (name in _OUTPUTS_OF_ENGINE and isinstance(value, int))
+    is_plain = value is None or isinstance(value, bool) or (name in OUTPUTS_OF_ENGINE and isinstance(value, int))
     return value if is_plain else WITHHELD

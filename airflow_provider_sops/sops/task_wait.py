@@ -48,6 +48,7 @@ from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
+    from airflow_provider_sops.sops.person_request import PersonRequest, WaitingNode
 
 #: A failure counts once two answers this far apart agree on it: a node that the server forces to fail and then skips
 #: is FAILED in between, and a branch is between two nodes for a moment.
@@ -58,6 +59,8 @@ OLDEST_ANSWER_SECONDS = 15.0
 
 _OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNKNOWN_TASK}
 _REFUSED_DETAILS = 2
+#: How many nodes are named at which a task stood when its time was over.
+_MOST_NAMED = 3
 
 
 @dataclass
@@ -93,6 +96,8 @@ class TaskWait:
     #: The nodes as they were when details said that the failure has come to rest; as long as they stay so, details
     #: would say the same again.
     _settled: frozenset[str] | None = None
+    #: What nodes ask people, by node id.
+    _requests: dict[str, PersonRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._outage = self.policy.outage(self.now)
@@ -141,6 +146,15 @@ class TaskWait:
             self.tree = TreeIndex({})
         self.task_url = self.task_url or task_url
 
+    def newly_waiting(self, status: TaskStatus) -> list[WaitingNode]:
+        """Return the nodes whose inputs should be read before ``see`` gets an answer: they begin to wait for people."""
+        self._progress.tree = self.tree or self._progress.tree
+        return self._progress.newly_waiting(status)
+
+    def learn_request(self, node_id: str, request: PersonRequest) -> None:
+        """Take what a node asks people."""
+        self._requests[node_id] = request
+
     @property
     def told(self) -> str:
         """What the log has told of the nodes, for the ``told`` of another wait's policy."""
@@ -173,7 +187,7 @@ class TaskWait:
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
         changes = self._progress.update(status, with_failed=has_errors)
-        lines += [change.log_line(self.task_url) for change in changes]
+        lines += [change.line(self.task_url, self._requests) for change in changes]
         lines += self._told_by_root(verdict, status)
         self._fresh = self._fresh or verdict in (
             Verdict.FAILING,
@@ -198,7 +212,7 @@ class TaskWait:
         """Take in that a request brought no answer."""
         self._wants = "next"
         if isinstance(error, DeadlineReachedError):
-            return Update(result=WaitResult(Outcome.TIMED_OUT, self._state))
+            return Update(result=self._timed_out())
         if look.with_details and is_own_refusal(error) and not isinstance(error, SopsNotFoundError):
             self._details_refused += 1
             return Update(result=self._out_of_time(now))
@@ -262,6 +276,7 @@ class TaskWait:
         if self._failure is None or self._failure[0] != marks:
             self._failure = (marks, now)
             self._wants = "confirmation"
+            lines += self._told_rest(status, failures)
             return None
         rested = now - self._failure[1]
         if rested < max(CONFIRMATION_SECONDS, self.policy.failure_rest_seconds):
@@ -286,17 +301,40 @@ class TaskWait:
             marks_told = tuple(sorted(self._announced))
             return replace(result, outcome=Outcome.PERSON_NEEDED, failure_marks=marks_told, told=self._progress.told)
         names = ", ".join(node.label for node in result.failed_nodes)
-        lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}", logging.WARNING))
+        where = f"\n{self.task_url}" if self.task_url else ""
+        lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}{where}", logging.WARNING))
         return None
 
+    def _told_rest(self, status: TaskStatus, failures: tuple[str, ...]) -> list[LogLine]:
+        """Return that the wait goes on for some time after a failure, once for each set of failed nodes."""
+        rest = self.policy.failure_rest_seconds
+        if rest <= CONFIRMATION_SECONDS or self.policy.on_failed != "fail" or self._announced.issuperset(failures):
+            return []
+        self._announced.update(failures)
+        names = ", ".join(self._progress.label_of(node) for node in status.failed_nodes)
+        text = (
+            f"the flow has failed at {names}; this task waits up to {rest:g} s for a retry, by the node's own task or "
+            "in SOPS, and then fails"
+        )
+        return [LogLine(text, logging.WARNING)]
+
     def _out_of_time(self, now: float) -> WaitResult | None:
-        return WaitResult(Outcome.TIMED_OUT, self._state) if is_past(self.policy.deadline, now) else None
+        return self._timed_out() if is_past(self.policy.deadline, now) else None
+
+    def _timed_out(self) -> WaitResult:
+        return WaitResult(Outcome.TIMED_OUT, self._state, _at(self._progress.standing()))
 
     def _not_started(self, now: float) -> WaitResult | None:
         """Return the end of the wait for the start; only an answer can bring it, an outage says nothing of the task."""
         if self._verdict == Verdict.NOT_STARTED and is_past(self.policy.start_deadline, now):
             return WaitResult(Outcome.NOT_STARTED, self._state)
         return None
+
+
+def _at(labels: tuple[str, ...]) -> str:
+    """Return at which nodes a task stands, as the end of a sentence; empty if that is not known."""
+    more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
+    return f"at {', '.join(labels[:_MOST_NAMED])}{more}" if labels else ""
 
 
 def _has_nameless(status: TaskStatus) -> bool:

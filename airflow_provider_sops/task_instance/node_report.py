@@ -6,10 +6,12 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_time
 from airflow_provider_sops.service.text import log_entry, quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
 from airflow_provider_sops.sops.node_result import NodeOutcome
+from airflow_provider_sops.sops.task_secrets import OUTPUTS_OF_ENGINE
 from airflow_provider_sops.task_instance.xcom import CHANGED
 from airflow_provider_sops.waiting.follow import few
 from airflow_provider_sops.waiting.model import LogLine
@@ -55,13 +57,31 @@ def status_lines(result: NodeResult) -> list[LogLine]:
     """Return what SOPS's status says about the node's end."""
     lines = []
     if result.start_time:
-        ended = f"ended {result.finish_time}" if result.finish_time else "has not ended"
-        lines.append(LogLine(f"SOPS: began {result.start_time}, {ended}, took {result.elapsed_seconds} s."))
-    if result.retry or result.loop > 1:
-        lines.append(LogLine(f"SOPS: {result.retry} retries, {result.loop} rounds."))
+        lines.append(LogLine(_times(result)))
+    told = [f"retried {_times_of(result.retry)}"] if result.retry else []
+    told += [f"round {result.loop} of its loop"] if result.loop > 1 else []
+    if told:
+        lines.append(LogLine(f"SOPS: {', '.join(told)}."))
     if result.outcome in _PASSED_OVER:
         lines.append(LogLine(_PASSED_OVER[result.outcome], logging.WARNING))
     return lines
+
+
+def _times(result: NodeResult) -> str:
+    """Return when SOPS ran the node, in UTC as all of Airflow's log, and once in SOPS's own time zone."""
+    began, ended = _in_utc(result.start_time), _in_utc(result.finish_time)
+    told = f"ended {ended}, took {result.elapsed_seconds} s" if ended else "has not ended"
+    own = "" if result.start_time in began else f" (began {result.start_time} in SOPS's time zone)"
+    return f"SOPS: began {began}, {told}{own}."
+
+
+def _in_utc(text: str) -> str:
+    moment = read_time(text)
+    return text if moment is None else f"{moment.in_timezone('UTC').format('YYYY-MM-DD HH:mm:ss')} UTC"
+
+
+def _times_of(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) -> NodeReport:
@@ -73,11 +93,15 @@ def report(node_id: str, data: NodeData, log_text: str, secrets: TaskSecrets) ->
     :param secrets: of the task.
     """
     data, plugin_text = secrets.node(node_id, data, without_engine_lines(log_text))
-    lines = [LogLine(f"SOPS: input {quoted(name)} = {shortened(repr(value))}") for name, value in data.inputs.items()]
-    lines += [LogLine(f"SOPS: output {quoted(name)} = {shortened(repr(each))}") for name, each in data.outputs.items()]
+    lines = _values("input", data.inputs) + _values("output", data.outputs)
     changed = [name for name in data.changed_outputs if name in data.outputs]
     lines += [LogLine(CHANGED % ("outputs", quoted(name)), logging.WARNING) for name in changed]
     return NodeReport((*few(lines), *_last_lines(plugin_text)), data.outputs)
+
+
+def _values(kind: str, values: Mapping[str, Any]) -> list[LogLine]:
+    told = {name: value for name, value in values.items() if name not in OUTPUTS_OF_ENGINE}
+    return [LogLine(f"SOPS: {kind} {quoted(name)} = {shortened(repr(value))}") for name, value in told.items()]
 
 
 def _last_lines(log_text: str) -> list[LogLine]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.node_end import detail_arguments
+from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import TaskWait
@@ -81,7 +83,21 @@ class SopsLooks:
         )
         if self._wait.wants_tree(status, look):
             self._read_tree()
+        self._read_requests(status)
         return self._secrets_for(status).status(status)
+
+    def _read_requests(self, status: TaskStatus) -> None:
+        """Read what the nodes ask that have begun to wait for people; without it the log says only that they wait."""
+        for each in self._wait.newly_waiting(status):
+            secrets = self._secrets or read_secrets(self._hook, [self._sops_task_id])
+            arguments = detail_arguments(each.path, each.plugin)
+            try:
+                found = self._hook.get_task_node_detail(self._sops_task_id, **arguments)
+            except SopsError as error:
+                self._log.debug("what node %s asks cannot be read: %s", each.path[-1], error)
+            else:
+                data, _ = secrets.node(each.path[-1], found.data)
+                self._wait.learn_request(each.path[-1], PersonRequest.of(data))
 
     def _read_tree(self) -> None:
         try:

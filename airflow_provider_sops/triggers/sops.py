@@ -17,6 +17,7 @@ from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
+from airflow_provider_sops.task_instance.required_action import close_request
 from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
 from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
 from airflow_provider_sops.waiting.follow import follow_async, steady_clock
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.task_instance.log import TaskLog
 
@@ -125,15 +127,7 @@ class SopsTaskTrigger(_SopsTrigger):
     async def stop(self) -> None:
         """Revoke the task, again while the answer is lost or the task is still CREATED; twice does no harm."""
         async with await open_client(site_of(self)) as client:
-
-            async def revoke() -> None:
-                try:
-                    await client.operate_task(self.sops_task_id, "revoke")
-                except SopsInvalidOperationError as refusal:
-                    end_despite_refusal(refusal, await client.get_task_status(self.sops_task_id, fresh=True))
-
-            rules = again_while_lost(_REVOKE_PAUSES_SECONDS, also=(SopsInvalidOperationError,))
-            await tenacity.AsyncRetrying(**rules)(revoke)
+            await revoke_again_while_lost(client, self.sops_task_id)
         self.log.info("SOPS lets the node that runs now finish.")
 
 
@@ -143,28 +137,60 @@ class SopsNodeTrigger(_SopsTrigger):
     Any number of them on one task cost one request per interval. It revokes nothing.
 
     :param node: the node to wait for; a ``NodeInTask`` or its JSON form.
+    :param closes_request: whether the waiting task has asked in Airflow what the node asks, which the end closes.
     """
 
     class_path = "airflow_provider_sops.triggers.sops.SopsNodeTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "node")
+    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "node", "closes_request")
 
-    def __init__(self, *, node: NodeInTask | Mapping[str, Any], **arguments: Any) -> None:
+    def __init__(self, *, node: NodeInTask | Mapping[str, Any], closes_request: bool = False, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.closes_request = closes_request
         self.node = node if isinstance(node, NodeInTask) else NodeInTask.from_json(node)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as JSON, as earlier versions know them where nothing is to be closed."""
+        known = super().arguments
+        if not self.closes_request:
+            del known["closes_request"]
+        return known
 
     async def follow(self) -> NodeResult:
         """Wait for the end of the node."""
         async with self._shared_wait() as part:
-            return await follow_node(part, self.node, self.policy, self.told)
+            result = await follow_node(part, self.node, self.policy, self.told, self.task_url)
+        if self.closes_request:
+            await close_request(self.task_instance, self.log)
+        return result
 
 
-async def follow_node(part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog) -> NodeResult:
+async def follow_node(
+    part: StatusWait, node: NodeInTask, policy: WaitPolicy, log: TaskLog, task_url: str = ""
+) -> NodeResult:
     """Follow a node of a task to its end.
 
     :param part: the waiter's part in the shared poll.
     :param log: where changes are written.
+    :param task_url: the task's page in SOPS, for messages.
     """
     clock = steady_clock()
-    wait = NodeWait(node, policy, clock())
+    wait = NodeWait(node, policy, clock(), task_url)
     looks = SharedLooks(part, wait, log, node=node)
     return await follow_async(wait, looks, looks.tell, clock=clock)
+
+
+async def revoke_again_while_lost(client: AsyncSopsClient, sops_task_id: int) -> None:
+    """Revoke a task, again while the answer is lost or the task is still CREATED; one that has ended is no error.
+
+    :raises SopsError: it may still run.
+    """
+
+    async def revoke() -> None:
+        try:
+            await client.operate_task(sops_task_id, "revoke")
+        except SopsInvalidOperationError as refusal:
+            end_despite_refusal(refusal, await client.get_task_status(sops_task_id, fresh=True))
+
+    rules = again_while_lost(_REVOKE_PAUSES_SECONDS, also=(SopsInvalidOperationError,))
+    await tenacity.AsyncRetrying(**rules)(revoke)

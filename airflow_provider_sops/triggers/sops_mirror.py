@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
@@ -11,7 +12,7 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.sops_looks import shared_secrets
-from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.node_result import NodeOutcome
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.wait_result import WaitPolicy
@@ -30,11 +31,13 @@ from airflow_provider_sops.task_instance.node_report import (
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger, tell_unknown_arguments
+from airflow_provider_sops.waiting.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
     from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.sops.models import NodeData
     from airflow_provider_sops.sops.node_result import NodeInTask, NodeResult
     from airflow_provider_sops.task_instance.flow_xcom import Pulled
 
@@ -49,8 +52,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     """Starts and ends the task of a node that succeeded or that the flow passed by; for Airflow 3.3 and newer.
 
     Everything else goes to a worker: a failure, since only a worker runs callbacks and shows the whole error; a second
-    try, whose end would otherwise get a wrong date in Airflow; a node inside a subprocess that runs as a SOPS task of
-    its own. It revokes nothing and retries nothing.
+    try, whose end would otherwise get a wrong date in Airflow; a node that waits for a person, once it is reached; a
+    node inside a subprocess that runs as a SOPS task of its own. It revokes nothing and retries nothing.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
     :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
@@ -143,9 +146,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
             max_outage_seconds=self.max_outage_seconds,
         )
+        if node.waits_for_person:
+            # Only a worker can make it one of Airflow's Required Actions.
+            node = replace(node, until_arrival=True)
         async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=self.poll_interval_seconds) as wait:
             await self._push_link(task)
-            result = await follow_node(wait, node, policy, self.log)
+            result = await follow_node(wait, node, policy, self.log, task.task_url)
             try:
                 if result.outcome == NodeOutcome.NEVER_RUNS:
                     await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
@@ -167,13 +173,25 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
             await self._push(RETURN_XCOM_KEY, found.outputs)
 
     async def _report(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> NodeReport:
-        """Read inputs, outputs and log of a node; an empty report if SOPS does not return them."""
-        secrets = await shared_secrets(wait.reader, node.secrets_of)
+        """Read inputs, outputs and log of a node, after an outage if need be; empty if SOPS does not return them."""
+        patience = Patience(
+            "SOPS",
+            self.max_outage_seconds,
+            lambda line: write([line], self.log),
+            credentials_refused=SopsAuthError,
+            may_be_running=lambda: True,
+        )
+
+        def read() -> Awaitable[NodeData]:
+            return wait.reader.node_data(wait.task_id, node.path, self.node.plugin)
+
         try:
-            data = await wait.reader.node_data(wait.task_id, node.path, self.node.plugin)
+            data = await patience.bear_async("get_task_node_detail", read)
         except SopsError as error:
+            secrets = await shared_secrets(wait.reader, node.secrets_of)
             self.log.warning(NO_DATA, secrets.message(str(error)))
             return NodeReport()
+        secrets = await shared_secrets(wait.reader, node.secrets_of)
         try:
             text = await wait.reader.node_log(wait.task_id, node.id, result.version)
         except SopsError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -20,9 +20,6 @@ from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 
-    from airflow_provider_sops.enos.wait_result import WaitResult as InstanceResult
-    from airflow_provider_sops.sops.node_result import NodeResult
-    from airflow_provider_sops.sops.wait_result import WaitResult
     from airflow_provider_sops.task_instance.log import TaskLog
 
 #: The earliest time after its start at which a trigger fires. The worker that deferred the task needs up to five
@@ -36,6 +33,13 @@ _FORGET_EARLIER_EXITS = frozenset({"CeleryExecutor"})
 _warned_about: set[tuple[str, tuple[str, ...]]] = set()
 #: The event loop itself holds its tasks weakly.
 _unfinished: set[asyncio.Task[None]] = set()
+
+
+class Ended(Protocol):
+    """How a wait ended."""
+
+    def to_event(self) -> dict[str, Any]:
+        """Return it as plain JSON data."""
 
 
 class WaitingTrigger(BaseTrigger):
@@ -110,7 +114,7 @@ class WaitingTrigger(BaseTrigger):
         """Stop the target if somebody has ended the waiting task (Airflow 3.3 and later)."""
         await to_its_end(self._stop_if_ended())
 
-    async def follow(self) -> WaitResult | NodeResult | InstanceResult:
+    async def follow(self) -> Ended:
         """Wait for the end."""
         raise NotImplementedError
 

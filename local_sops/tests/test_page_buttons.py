@@ -55,7 +55,7 @@ class TestActions:
     def test_a_pause_is_answered(self, sops: SopsClient) -> None:
         task_id = sops.run(PAUSE)["task_id"]
         sops.wait(task_id, node_is("ask a person", "RUNNING"))
-        assert "ask a person waits for an answer" in task_page(sops, task_id)["needs"].words
+        assert "ask a person waits for a person" in task_page(sops, task_id)["needs"].words
         press(lambda: task_page(sops, task_id).link("ask a person"), "callback", typed='{"answer": "<yes>"}')
         sops.wait(task_id, is_in("FINISHED"))
         assert "<yes>" in task_page(sops, task_id)["outputs"].words
@@ -105,7 +105,7 @@ class TestActions:
         task_id = sops.run(INDEPENDENT)["task_id"]
         sops.wait(task_id, node_is("call leaf", "RUNNING"))
         page = task_page(sops, task_id)
-        assert "waits for an answer" not in page.root.words
+        assert "waits for a person" not in page.root.words
         deadline = time.monotonic() + 10
         while "a separate task" not in (node := page.link("call leaf")).root.words:
             assert time.monotonic() < deadline, node.html

@@ -5,13 +5,19 @@ import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import create_autospec
 
 import pytest
 
 from airflow_provider_sops.dag_generator import load_pipeline_tree
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
+from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsConnectionError
+from tests.aged_sops import run_local_sops
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from demo.local_sops import LocalSops
     from tests.cli.conftest import AirflowSops
 
@@ -68,6 +74,56 @@ def test_common_templates_are_read_from_where_they_are(airflow_sops: AirflowSops
 
     assert done.code == 0
     assert {load_snapshot(path).template_source for path in (airflow_sops.folder / "common").iterdir()} == {"common"}
+
+
+def test_a_snapshot_links_to_the_page_that_sops_has_for_its_tasks(
+    airflow_sops: AirflowSops, sops_default: LocalSops, templates: dict[str, int]
+) -> None:
+    with SopsHook() as hook:
+        page = hook.create_task(templates["linear"], "any").task_url
+    root, project = page[: page.index("taskflow/")], page.split("/")[-2]
+
+    airflow_sops("snapshot", str(templates["linear"]), "--output", "linear.json")
+    airflow_sops("snapshot", "--all", "common", "--common")
+
+    url = f"{root}template/view/{project}/?template_id={templates['linear']}"
+    assert load_snapshot("linear.json").template_url == url
+    common = [load_snapshot(path) for path in (airflow_sops.folder / "common").iterdir()]
+    assert {each.template_url for each in common} == {
+        f"{root}template/common/view/{project}/?template_id={each.template_id}" for each in common
+    }
+    assert "up to date" in airflow_sops("snapshot", str(templates["linear"]), "--output", "linear.json").out
+    assert airflow_sops("check", "linear.json").code == 0
+
+
+@pytest.mark.parametrize("age", ["2020", "3.25"])
+def test_without_a_task_or_before_3_25_there_is_no_link(
+    airflow_sops: AirflowSops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: str
+) -> None:
+    with run_local_sops(tmp_path / "sops", "--server", age) as sops:
+        monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", sops.connection_json())
+        with SopsHook() as hook:
+            number = hook.get_template_list()[0].id or 0
+            assert airflow_sops("snapshot", str(number), "--output", "one.json").code == 0
+            assert load_snapshot("one.json").template_url == ""
+            hook.create_task(number, "any")
+        assert airflow_sops("snapshot", str(number), "--output", "one.json").code == 0
+
+    assert bool(load_snapshot("one.json").template_url) == (age == "3.25")
+
+
+def test_a_page_that_cannot_be_read_costs_the_link_alone(
+    airflow_sops: AirflowSops, sops_default: LocalSops, templates: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = create_autospec(SopsHook.get_task_list, side_effect=SopsAuthError("get_task_list: not allowed"))
+    monkeypatch.setattr(SopsHook, "get_task_list", refused)
+
+    assert airflow_sops("snapshot", str(templates["linear"]), "--output", "linear.json").code == 0
+    assert load_snapshot("linear.json").template_url == ""
+
+    refused.side_effect = SopsConnectionError("get_task_list: no answer")
+    assert airflow_sops("snapshot", str(templates["linear"]), "--output", "other.json").code == 2
+    assert not (airflow_sops.folder / "other.json").exists()
 
 
 def test_passwords_are_not_written(

@@ -1,18 +1,27 @@
-"""Every tree becomes, in both modes, a DAG that Airflow stores, that is the same again and whose params are valid."""
+"""Every tree becomes, in both modes, a DAG that Airflow stores, that is the same again and whose params are valid.
+
+``SOPS_TREES`` names a folder with trees of your own to try as well, such as answers of get_template_info.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow.serialization import serialized_objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sops.dag_generator import SopsDag
+from tests.dag_generator.hashes_of_flows import serialised
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree
 from tests.sops.builders import constant
@@ -24,7 +33,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
     path
-    for folder in ("local_sops/local_sops/templates", "example_dags", "demo")
+    for folder in ("local_sops/local_sops/templates", "example_dags", "demo", os.environ.get("SOPS_TREES"))
+    if folder
     for path in (ROOT / folder).rglob("*.json")
     if "start_event" in path.read_text(encoding="utf-8")
 )
@@ -85,20 +95,33 @@ def check(tree: Any, mode: Mode) -> None:
         for _ in range(2)
     )
     first.params.validate()  # type: ignore[no-untyped-call,unused-ignore]
-    assert serialised(first) == serialised(second)
-
-
-def serialised(dag: SopsDag) -> str:
-    # The class that writes a DAG has had this name since Airflow 3.2.
-    name = "DagSerialization" if hasattr(serialized_objects, "DagSerialization") else "SerializedDAG"
-    serialization: Any = getattr(serialized_objects, name)
-    return json.dumps(serialization.to_dict(dag), sort_keys=True)
+    stored = serialised(first)
+    assert stored == serialised(second)
+    assert stored == serialised(copy.deepcopy(first))
+    assert stored == serialised(pickle.loads(pickle.dumps(first)))
 
 
 @pytest.mark.parametrize("mode", ["watch", "native"])
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_template(path: Path, mode: Mode) -> None:
     check(json.loads(path.read_text(encoding="utf-8")), mode)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+def test_every_process_builds_the_same_dags() -> None:
+    """Each process orders sets in its own way; a DAG that changes with that would get new versions for ever."""
+
+    def hashes(seed: int) -> str:
+        program = [sys.executable, "-m", "tests.dag_generator.hashes_of_flows", *map(str, FILES)]
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(program, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout.splitlines()[-1]
+
+    with ThreadPoolExecutor(os.cpu_count()) as processes:
+        first, *others = processes.map(hashes, range(20))
+    assert len(json.loads(first)) == 2 * len(FILES)
+    assert set(others) == {first}
 
 
 @pytest.mark.parametrize("mode", ["watch", "native"])

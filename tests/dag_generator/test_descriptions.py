@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow.serialization import serialized_objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from airflow_provider_sops.dag_generator import ConverterRegistry, SopsDag
+from airflow_provider_sops.dag_generator import ConverterRegistry, SopsDag, SopsTaskGroup
 from airflow_provider_sops.dag_generator.descriptions import MOST_DESCRIBED_NODES, escaped
 from tests.dag_generator.flow_trees import GATEWAYS, required, short, tree
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree
-from tests.sops.builders import constant, password, subprocess
+from tests.sops.builders import activity, constant, password, subprocess
 
 if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.options import Mode
@@ -145,13 +145,56 @@ class TestDocumentation:
         for secret in ("hunter2", "s3cret", "${pw}", "unseen"):
             assert secret not in html
 
+    def test_the_template_is_a_link_if_its_page_is_known(self) -> None:
+        snapshot = self.snapshot()
+        page = "https://sops.example/o/template/view/7/?template_id=12&a=[1](2)*_"
+        snapshot["template"] |= {"url": page, "name": "De](javascript:1)ploy"}
+        html = rendered(dag_of(snapshot, template_id=None).doc_md)
+        assert re.findall(r'<a href="(.*?)">(.*?)</a>', html) == [
+            (page.replace("&", "&amp;").replace("[1]", "%5B1%5D"), "template 12: De](javascript:1)ploy")
+        ]
+
+    @pytest.mark.parametrize("url", [None, 5, "", "javascript:alert(1)", "https://u@sops.example/", "https://a/ b>c"])
+    def test_nothing_but_the_address_of_a_page_becomes_a_link(self, url: Any) -> None:
+        snapshot = self.snapshot()
+        snapshot["template"]["url"] = url
+        text = dag_of(snapshot, template_id=None).doc_md
+        assert "<a" not in rendered(text)
+        assert "SOPS template 12: Deploy" in (text or "")
+
+    @pytest.mark.parametrize("mode", ["watch", "native"])
+    def test_in_a_dag_of_ones_own_the_first_task_tells_of_the_flow(self, mode: Mode) -> None:
+        started = pendulum.datetime(2026, 1, 1, tz="UTC")
+        with DAG("own", schedule=None, start_date=started) as dag:
+            SopsTaskGroup("flow", pipeline=self.snapshot(), mode=mode)
+        assert dag.doc_md is None
+        assert dag.get_task("flow.start").doc_md == dag_of(self.snapshot(), mode, template_id=None).doc_md
+
     @pytest.mark.parametrize("mode", ["watch", "native"])
     def test_a_task_tells_of_its_node(self, mode: Mode) -> None:
         dag = dag_of(deploying(), mode, converters=ConverterRegistry() if mode == "native" else None)
         (build,) = (task for task in dag.tasks if short(task.task_id) == "build")
-        html = rendered(build.doc_md)
-        for fact in ("Node: build", "Kind: job_execute_task", "Stage: Stage 1", "Id in SOPS: build"):
-            assert f"<li>{fact}</li>" in html
+        assert rendered(build.doc_md) == "<p>Id in SOPS: build, stage Stage 1.</p>\n"
+
+    def test_a_task_tells_how_sops_treats_its_node(self) -> None:
+        settings: dict[str, Any] = {
+            "optional": True,
+            "error_ignorable": True,
+            "auto_retry": {"enable": True, "interval": 5, "times": 3},
+            "timeout_config": {"enable": True, "seconds": 60, "action": "forced_fail"},
+            "component": {"code": "x", "version": "v2.0", "data": {}},
+        }
+        (node,) = (
+            task for task in dag_of(tree("s > a > e", nodes={"a": activity("a", **settings)})).tasks if task.doc_md
+        )
+        assert node.doc_md == (
+            "Id in SOPS: a, plugin version v2.0, optional, its failures are ignored,"
+            " SOPS retries it 3 times, every 5 s, stopped after 60 s."
+        )
+
+    def test_a_gateway_has_no_documentation_since_airflow_shows_what_it_is(self) -> None:
+        documented = {short(task.task_id) for task in dag_of(deploying()).tasks if task.doc_md}
+        assert documented == {"build", "deploy", "timer", "sub.check"}
 
     def test_documentation_of_the_author_stays(self) -> None:
         dag = dag_of(deploying(), doc_md="mine", node_args={"build": {"doc_md": "my node"}})

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
+from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from tests.faults.pace import POLL_INTERVAL_SECONDS
 from tests.plain_task_instance import PlainTaskInstance
@@ -26,9 +28,13 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
     from tests.faults.plan import Blow, RunPlan, TriggererBlow
     from tests.faults.story import Story
 
+_TRIGGERS: dict[str, type[SopsTaskTrigger | SopsOutageTrigger | SopsRevokedTrigger]] = {
+    each.__name__: each for each in (SopsTaskTrigger, SopsOutageTrigger, SopsRevokedTrigger)
+}
 _LOG = logging.getLogger("tests.faults.task")
 #: No wait in the triggerer lasts longer, whatever happens: the operator's own limits are below.
 _LONGEST_WAIT_SECONDS = 80.0
@@ -96,6 +102,7 @@ class AirflowLife:
         self.kept = Kept()
         self.ti = LivingTaskInstance(run_id=run_id, max_tries=plan.retries)
         self.blows = 0
+        self.burnt: list[tuple[datetime, str]] = []
         self.before_clear: Callable[[], None] = lambda: None
         self._conn_id = sops_conn_id
         self._requests = 0
@@ -103,6 +110,7 @@ class AirflowLife:
         self._triggerer_blows = list(plan.triggerer_blows)
         self._clears = plan.clears
         self._operator: SopsRunTaskOperator | None = None
+        self._trigger_class: type[SopsTaskTrigger | SopsOutageTrigger | SopsRevokedTrigger] = SopsTaskTrigger
 
     def live(self) -> Ending:
         """Run the task until nobody clears it any more."""
@@ -158,7 +166,7 @@ class AirflowLife:
                 if not isinstance(event, dict):
                     return event
                 self.kept.keep("event", event)
-                self.story.tell("airflow", f"event {event['outcome']} {event['state']}")
+                self.story.tell("airflow", f"event {event['outcome']} {event.get('state', '')}")
                 self.ti.state = "running"
                 work = partial(SopsRunTaskOperator.execute_complete, context=self.ti.context, event=event)
             except WorkerGoneError as gone:
@@ -166,6 +174,9 @@ class AirflowLife:
             except AirflowException as error:
                 self.kept.keep_error(error)
                 self.story.tell("airflow", f"{type(error).__name__}: {error}")
+                cause = error.__cause__
+                if (isinstance(cause, SopsError) and cause.is_outage) or "no usable answer for" in str(error):
+                    self.burnt.append((datetime.now(UTC), str(error)))
                 may_help = not isinstance(error, AirflowFailException)
                 if may_help and self._has_retries():
                     return "again"
@@ -226,7 +237,8 @@ class AirflowLife:
 
     def _in_triggerer(self, deferred: TaskDeferred) -> dict[str, Any] | Ending | Literal["again", "cleared"]:
         path, arguments = deferred.trigger.serialize()
-        assert path.endswith(".SopsTaskTrigger")
+        self._trigger_class = _TRIGGERS[path.rpartition(".")[2]]
+        self.story.tell("airflow", f"deferred: {path.rpartition('.')[2]}")
         assert (deferred.method_name, deferred.timeout) == ("execute_complete", None)
         self.kept.keep("trigger kwargs", arguments)
         self.ti.state = "deferred"
@@ -250,14 +262,14 @@ class AirflowLife:
                     return outcome
                 trigger, waiting = self._start_trigger(arguments)
 
-    def _start_trigger(self, arguments: dict[str, Any]) -> tuple[SopsTaskTrigger, asyncio.Task[Any]]:
-        trigger = SopsTaskTrigger(**arguments)
+    def _start_trigger(self, arguments: dict[str, Any]) -> tuple[WaitingTrigger, asyncio.Task[Any]]:
+        trigger = self._trigger_class(**arguments)
         trigger.task_instance = self.ti  # type: ignore[assignment]
         trigger._log = _LOG  # type: ignore[assignment]
         return trigger, asyncio.create_task(_first(trigger))
 
     async def _strike_triggerer(
-        self, blow: TriggererBlow, trigger: SopsTaskTrigger, waiting: asyncio.Task[Any]
+        self, blow: TriggererBlow, trigger: WaitingTrigger, waiting: asyncio.Task[Any]
     ) -> Ending | Literal["cleared"] | None:
         self.blows += 1
         self.story.tell("triggerer", f"is struck: {blow.blow}")
@@ -277,7 +289,7 @@ def _execute(operator: SopsRunTaskOperator, context: Context) -> Any:
     return inspect.unwrap(SopsRunTaskOperator.execute)(operator, context)
 
 
-async def _first(trigger: SopsTaskTrigger) -> Any:
+async def _first(trigger: WaitingTrigger) -> Any:
     return await anext(aiter(trigger.run()))
 
 

@@ -27,7 +27,7 @@ from tests.faults.airflow_life import AirflowLife, Ending, recorded_state
 from tests.faults.checker import Evidence, Granted, Judgement, Kind, judge_run
 from tests.faults.pace import CLIENT_TIMEOUT_SECONDS, hurried
 from tests.faults.people import People
-from tests.faults.plan import RunPlan, plan_run
+from tests.faults.plan import MAX_OUTAGE_SECONDS, RunPlan, plan_run
 from tests.faults.proxy import HostileProxy, Traffic
 from tests.faults.sops_database import SopsDatabase
 from tests.faults.sops_server import APP_CODE, BK_BIZ_ID, BK_USERNAME, KillableSops
@@ -45,6 +45,8 @@ _RUNS_BETWEEN_LINES = 100
 _SETTLE_SECONDS = 5.0
 #: How long local_sops may be gone after it was killed.
 _BACK_SECONDS = 60.0
+#: An outage of this part of ``max_outage_seconds``, and the faults around it, may be too long for a run.
+_LONG_PART = 0.5
 #: Of password-type constants in the flows used.
 _PASSWORD_OUTPUTS = frozenset({"password"})
 
@@ -58,6 +60,7 @@ class Result:
     seed: int
     runs: int = 0
     faults: int = 0
+    outages: int = 0
     violations: Counter[Kind] = field(default_factory=Counter)
     granted: Counter[Granted] = field(default_factory=Counter)
     stories: list[str] = field(default_factory=list)
@@ -70,7 +73,8 @@ class Result:
         exceptions = ", ".join(f"{self.granted[name]} {name}" for name in Granted)
         return (
             f"{self.runs} runs, {self.faults} faults injected, {found[Kind.DUPLICATE]} duplicates, "
-            f"{found[Kind.ORPHAN]} orphans, {found[Kind.LOST]} lost, {found[Kind.LEAK]} leaks "
+            f"{found[Kind.ORPHAN]} orphans, {found[Kind.LOST]} lost, {found[Kind.LEAK]} leaks, "
+            f"{self.outages} outages, {found[Kind.BURNT]} tries burnt by outages shorter than max_outage_seconds "
             f"(exceptions: {exceptions}; seed {self.seed}, {self.seconds:.0f} s)"
         )
 
@@ -112,6 +116,7 @@ class Campaign:
         self._lock = threading.Lock()
         self._living: set[Story] = set()
         self._refusals: list[tuple[datetime, datetime]] = []
+        self._long_outages: list[tuple[datetime, datetime]] = []
 
     def run(self, numbers: Iterable[int], *, tell: Callable[[str], None] = lambda _: None) -> Result:
         """Run and judge; every violation is told with the whole story of its run."""
@@ -147,7 +152,7 @@ class Campaign:
 
     def _prepare(self, plan: RunPlan) -> _Run:
         story = Story()
-        traffic = Traffic(plan.random_for("faults"), plan.fault_rate, plan.fault_budget, story)
+        traffic = Traffic(plan.random_for("faults"), plan.fault_rate, plan.fault_budget, story, plan.outage)
         return _Run(plan, story, traffic, self._proxy.gateway_for(plan.name, traffic))
 
     def _connections(self, runs: list[_Run]) -> dict[str, str]:
@@ -183,6 +188,7 @@ class Campaign:
             with self._lock:
                 self._living.discard(story)
                 self._result.faults += traffic.injected + life.blows
+                self._result.outages += len(traffic.outages)
         self._proxy.let_all_land(plan.name)
         evidence = self._evidence(plan, life, ending, surprise, self._settled(keyword.keyword), traffic)
         for task in evidence.tasks:
@@ -213,7 +219,9 @@ class Campaign:
             texts=[*life.kept.texts, *(("log", text) for text in life.story.logged)],
             # The parts that no escaping changes.
             secrets=(self._sops.app_secret.rpartition("=")[2], plan.secret_constant.rpartition("+")[2]),
-            refusals=tuple(self._refusals),
+            refusals=(*self._refusals, *traffic.outages),
+            burnt=life.burnt,
+            long_outages=tuple(self._long_outages),
             surprise=surprise,
         )
 
@@ -265,7 +273,9 @@ class Campaign:
             while not over.wait(chance.uniform(2.0, 6.0)):
                 if chance.random() < 0.3:
                     self._tell_all("local_sops is killed with -9")
+                    begun = datetime.now(UTC)
                     self._sops.kill_and_restart(chance.uniform(0.0, 0.8))
+                    self._note_long_outage(begun)
                     self._tell_all("local_sops is back")
                 else:
                     self._tell_all("connections are refused")
@@ -284,6 +294,12 @@ class Campaign:
             thread.join(60)
             if failures:
                 raise failures[0]
+
+    def _note_long_outage(self, begun: datetime) -> None:
+        """A busy machine may need longer to start local_sops again than the runs bear."""
+        ended = datetime.now(UTC)
+        if ended - begun > timedelta(seconds=_LONG_PART * MAX_OUTAGE_SECONDS):
+            self._long_outages.append((begun, ended))
 
     def _tell_all(self, what: str) -> None:
         with self._lock:

@@ -1,8 +1,9 @@
 """Whether a run kept what the provider promises, judged by what really ran in SOPS.
 
-A promise is broken in one of four ways. *Duplicate*: the flow ran twice, or a later task ran beside an earlier one.
+A promise is broken in one of five ways. *Duplicate*: the flow ran twice, or a later task ran beside an earlier one.
 *Orphan*: something is alive in SOPS that nobody in Airflow answers for. *Lost*: Airflow says something else of the end
-than SOPS. *Leak*: a secret is where people can read it.
+than SOPS. *Leak*: a secret is where people can read it. *Burnt*: an outage that was shorter than ``max_outage_seconds``
+has cost a try.
 
 Some things no client can prevent. These *exceptions* are counted by name, and granted only where the requests that
 were made prove them.
@@ -17,6 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.sops.errors import SopsError
+from tests.faults.plan import MAX_OUTAGE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +33,8 @@ _NOT_YET = (3545000, 3599999)
 
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
+#: How long after its end an outage may still be a reason: the next one counts with it until the call is answered.
+_SOON_AFTER = timedelta(seconds=MAX_OUTAGE_SECONDS)
 
 
 class Kind(StrEnum):
@@ -40,6 +44,7 @@ class Kind(StrEnum):
     ORPHAN = "orphan"
     LOST = "lost"
     LEAK = "leak"
+    BURNT = "burnt"
 
 
 class Granted(StrEnum):
@@ -48,6 +53,7 @@ class Granted(StrEnum):
     REVOKE_REFUSED = "revoke refused while CREATED"
     KILLED_IN_OUTAGE = "kill during an outage"
     OUT_OF_RETRIES = "out of retries during an outage"
+    OUTAGE_TOO_LONG = "outage too long"
     LEFT_ALONE = "left alone as told"
 
 
@@ -63,6 +69,8 @@ class Evidence:
     :param outputs: of the task that the last try names, as SOPS gives them; ``None`` unless it is FINISHED.
     :param texts: what was logged, shown or stored, with where.
     :param secrets: texts that none of them may hold.
+    :param burnt: the errors of tries that an outage has ended, with when.
+    :param long_outages: from when to when SOPS was gone for about as long as the run bears.
     """
 
     plan: RunPlan
@@ -76,6 +84,8 @@ class Evidence:
     secrets: Sequence[str]
     refusals: Sequence[tuple[datetime, datetime]] = ()
     surprise: BaseException | None = None
+    burnt: Sequence[tuple[datetime, str]] = ()
+    long_outages: Sequence[tuple[datetime, datetime]] = ()
 
 
 @dataclass
@@ -91,6 +101,11 @@ def judge_run(evidence: Evidence) -> Judgement:
     judgement = Judgement()
     judgement.violations += [(Kind.DUPLICATE, text) for text in duplicates(evidence.tasks)]
     judgement.violations += [(Kind.LEAK, text) for text in _leaks(evidence)]
+    for at, text in evidence.burnt:
+        if any(begun < at < ended + _SOON_AFTER for begun, ended in evidence.long_outages):
+            judgement.granted.append(Granted.OUTAGE_TOO_LONG)
+        else:
+            judgement.violations.append((Kind.BURNT, text))
     if evidence.surprise is not None:
         judgement.violations.append((Kind.LOST, f"an exception that Airflow does not expect: {evidence.surprise!r}"))
     elif evidence.ending is None:
@@ -210,7 +225,7 @@ def _judge_failure(evidence: Evidence, ending: Ending, final: RanTask | None, ju
         return
     if _was_revived(final, ending.at):
         return
-    if ending.out_of_retries and _is_outage(ending.error):
+    if ending.out_of_retries and is_outage(ending.error):
         judgement.granted.append(Granted.OUT_OF_RETRIES)
         return
     kind = Kind.LOST if final.is_over else Kind.ORPHAN
@@ -226,9 +241,9 @@ def _was_revived(task: RanTask, since: datetime) -> bool:
     )
 
 
-def _is_outage(error: BaseException | None) -> bool:
+def is_outage(error: BaseException | None) -> bool:
     """Whether a request that brought no answer of SOPS's is the reason."""
-    cause = None if error is None else error.__cause__
+    cause = None if error is None else error.__cause__ or error.__context__
     return isinstance(cause, SopsError) and (
         cause.temporary or cause.outcome_unknown or (cause.http_status is not None and cause.http_status != 200)
     )

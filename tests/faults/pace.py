@@ -9,11 +9,13 @@ from unittest import mock
 import tenacity
 
 from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions, revocation
+from airflow_provider_sops.polling import shared_connection
 from airflow_provider_sops.service import answer, retrying
 from airflow_provider_sops.sops import task_wait
 from airflow_provider_sops.task_instance import outputs
 from airflow_provider_sops.triggers import sops as triggers
-from airflow_provider_sops.triggers import waiting_trigger
+from airflow_provider_sops.triggers import sops_interruption, waiting_trigger
+from airflow_provider_sops.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,15 @@ def hurried() -> Iterator[None]:
             (answer, "LONGEST_PAUSE_SECONDS", 1.0),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
             (node_actions, "_PAUSE_SECONDS", 0.15),
+            (node_actions, "_SHOWS_SECONDS", 0.3),
+            (patience, "WORKER_SECONDS", 0.8),
+            (patience, "_FIRST_PAUSE_SECONDS", 0.03),
+            (patience, "_LONGEST_PAUSES_SECONDS", (0.2, 0.4)),
+            (sops_interruption, "_PAUSE_SECONDS", 0.1),
+            (sops_interruption, "_LOOK_SECONDS", 0.2),
+            (shared_connection, "PATIENCE_SECONDS", 1.5),
+            (shared_connection, "_LONGEST_PAUSE_SECONDS", 0.5),
+            (earlier_tasks, "WORKER_SECONDS", 0.8),
             (revocation, "_PAUSE_SECONDS", 0.1),
             (revocation, "_QUICK_PAUSE_SECONDS", 0.03),
             (revocation, "_QUICK_SECONDS", 0.2),

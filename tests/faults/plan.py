@@ -63,6 +63,7 @@ FLOWS = (
     ),
 )
 _LONG_ENOUGH_SECONDS = 40.0
+MAX_OUTAGE_SECONDS = 30.0
 _NOT_LONG_ENOUGH_SECONDS = 3.0
 
 
@@ -87,6 +88,43 @@ class TriggererBlow:
 
 
 @dataclass(frozen=True)
+class PlannedOutage:
+    """A time without any usable answer, shorter than ``max_outage_seconds``.
+
+    :param api: it begins with a request for this call; ``action`` is that of ``operate_task`` and ``operate_node``.
+    :param nth: with which one.
+    :param reaches_sops: whether SOPS still acts on that first one, whose answer is lost.
+    """
+
+    api: str
+    action: str
+    nth: int
+    seconds: float
+    reaches_sops: bool
+
+
+#: Where outages begin: search, check, create, election, announcement, start, wait, outputs, revoke, retry of a node.
+_STEPS = (
+    ("get_task_list", "", 1),
+    ("get_template_info", "", 1),
+    ("create_task", "", 1),
+    ("create_task", "", 1),
+    ("get_task_list", "", 2),
+    ("get_task_list", "", 3),
+    ("get_task_detail", "", 1),
+    ("start_task", "", 1),
+    ("start_task", "", 1),
+    ("get_task_status", "", 1),
+    ("get_task_status", "", 2),
+    ("get_tasks_status", "", 1),
+    ("get_task_detail", "", 2),
+    ("get_task_detail", "", 3),
+    ("operate_task", "revoke", 1),
+    ("operate_node", "retry", 1),
+)
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """One run."""
 
@@ -104,6 +142,7 @@ class RunPlan:
     people_do: PeopleDo
     people_after_seconds: float
     secret_constant: str
+    outage: PlannedOutage | None
 
     @property
     def deferrable(self) -> bool:
@@ -119,7 +158,7 @@ class RunPlan:
             f"{self.name}: {self.flow.name} over {self.gateway}, {dict(self.arguments)}, retries {self.retries}, "
             f"faults {self.fault_rate:.2f} up to {self.fault_budget}, worker {self.worker_blows}, "
             f"triggerer {self.triggerer_blows}, {self.clears} clears, people {self.people_do} "
-            f"after {self.people_after_seconds:.1f} s"
+            f"after {self.people_after_seconds:.1f} s, {self.outage}"
         )
 
 
@@ -148,7 +187,9 @@ def plan_run(seed: int, number: int) -> RunPlan:
         "timeout_seconds": _timeout(chance, is_short=is_short),
         "revoke_wait_seconds": 4,
         "check_constants": chance.random() < 0.7,
-        "max_outage_seconds": 30,
+        "max_outage_seconds": MAX_OUTAGE_SECONDS,
+        # Long enough for some flows to end before.
+        "defer_after_seconds": random.Random(f"{text}/defer").choice((0, 0, 0, 0.6)),
         **flow.arguments,
     }
     return RunPlan(
@@ -166,7 +207,15 @@ def plan_run(seed: int, number: int) -> RunPlan:
         people_do=people_do,
         people_after_seconds=chance.uniform(0.1, 1.5),
         secret_constant=secret_constant,
+        outage=_outage(random.Random(f"{text}/outage")),
     )
+
+
+def _outage(chance: random.Random) -> PlannedOutage | None:
+    if chance.random() < 0.4:
+        return None
+    api, action, nth = chance.choice(_STEPS)
+    return PlannedOutage(api, action, nth, chance.choice((0.4, 1.5, 3.0, 5.0)), reaches_sops=chance.random() < 0.5)
 
 
 def _timeout(chance: random.Random, *, is_short: bool) -> float:

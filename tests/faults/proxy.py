@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
@@ -30,10 +30,23 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
 
+    from tests.faults.plan import PlannedOutage
     from tests.faults.story import Story
 
 _HOP_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 _OK = 200
+#: What a request meets during an outage, and what its first one may meet.
+_OUTAGE = (
+    Fault.RESET_BEFORE,
+    Fault.EMPTY_BEFORE,
+    Fault.HTML,
+    Fault.REDIRECT,
+    Fault.FORBIDDEN,
+    Fault.SERVER_ERROR_BEFORE,
+    Fault.BAD_GATEWAY_BEFORE,
+    Fault.BAD_GATEWAY_PAGE,
+)
+_LOST = (Fault.RESET_AFTER, Fault.CUT_JSON, Fault.EMPTY_AFTER, Fault.SERVER_ERROR_AFTER, Fault.BAD_GATEWAY_AFTER)
 
 
 class Received(NamedTuple):
@@ -78,19 +91,37 @@ class Traffic:
     rate: float
     budget: int
     story: Story
+    outage: PlannedOutage | None = None
+    outages: list[tuple[datetime, datetime]] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     injected: int = 0
     answers: dict[str, list[tuple[float, Received]]] = field(default_factory=lambda: defaultdict(list))
     on_their_way: set[asyncio.Task[Any]] = field(default_factory=set)
+    _seen: int = 0
 
-    def draw(self, api: str, *, cached: bool) -> Fault | None:
+    def draw(self, api: str, action: str = "", *, cached: bool) -> Fault | None:
         """Return what is to become of the next request."""
+        if self._begins(api, action):
+            assert self.outage is not None
+            now = datetime.now(UTC)
+            self.outages.append((now, now + timedelta(seconds=self.outage.seconds)))
+            self.story.tell("network", f"an outage of {self.outage.seconds} s begins")
+            self.injected += 1
+            return self.random.choice(_LOST if self.outage.reaches_sops else _OUTAGE)
+        if self.outages and datetime.now(UTC) < self.outages[-1][1]:
+            return self.random.choice(_OUTAGE)
         spoilt, choice = self.random.random() < self.rate, self.random.random()
         if not spoilt or self.injected >= self.budget:
             return None
         fitting = [fault for fault in Fault if fault.fits(api, cached=cached)]
         self.injected += 1
         return fitting[int(choice * len(fitting))]
+
+    def _begins(self, api: str, action: str) -> bool:
+        if self.outage is None or (api, action) != (self.outage.api, self.outage.action) or self.outages:
+            return False
+        self._seen += 1
+        return self._seen == self.outage.nth
 
 
 class HostileProxy:
@@ -186,11 +217,11 @@ class HostileProxy:
         body = await request.read()
         key = f"{request.method} {target}"
         young = [answer for at, answer in traffic.answers[key] if time.monotonic() - at < CACHE_SECONDS.get(api, 0.0)]
-        fault = traffic.draw(api, cached=bool(young))
+        action = _action_of(body)
+        fault = traffic.draw(api, action, cached=bool(young))
         call = _Call(self, request, target, api, body, traffic)
         response, reached, received = await _misbehave(call, fault, young)
         code = _code_of(received)
-        action = _action_of(body)
         traffic.exchanges.append(Exchange(api, fault, reached, code, action))
         told = f"{api}{f' {action}' if action else ''}: {fault or 'ok'}"
         traffic.story.tell("network", told if code in (None, 0) else f"{told}, SOPS says {code}")

@@ -16,6 +16,7 @@ from airflow_provider_sops.operators import enos_triggering
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.task_instance import state as task_instance_state
 from airflow_provider_sops.task_instance.instance_follower import InstanceFollower
+from airflow_provider_sops.waiting import patience
 from tests.dag_run import run_dag
 from tests.enos_server import EnosServer, Fault, Play, TaskPlay
 from tests.enos_server.plays import CANCEL, FAIL, INIT, RUNNING, SKIP, SUCCESS
@@ -37,7 +38,7 @@ def server(enos_default: EnosServer, monkeypatch: pytest.MonkeyPatch) -> EnosSer
     enos_default.service.minute_seconds = 0
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_SECONDS", 0.3)
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(enos_triggering, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE_SECONDS", 0.01)
     return enos_default
 
 

@@ -7,13 +7,19 @@ from unittest import mock
 
 import pendulum
 import pytest
+import tenacity
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.polling import shared_connection
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
+from airflow_provider_sops.service import retrying
 from airflow_provider_sops.sops.models import TaskDetail, TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+from airflow_provider_sops.triggers import sops_interruption
+from airflow_provider_sops.waiting import patience
 from tests.dag_run import FinishedRun, run_dag
+from tests.outage_network import network_with_outages
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_state
 
@@ -173,3 +179,59 @@ def test_an_unknown_node_skips_softly(started_node: Callable[..., NodeOf], way: 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_timeout_at_a_node_fails(started_node: Callable[..., NodeOf], way: dict[str, Any]) -> None:
     assert sense_node("timeout", started_node("pause", "ask a person"), timeout=1, **way).state_of("wait") == "failed"
+
+
+class TestOutage:
+    """An outage before and after the wait costs its own time, in every way of waiting."""
+
+    @pytest.fixture(autouse=True)
+    def hurried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for place, name, value in (
+            (patience, "WORKER_SECONDS", 0.1),
+            (patience, "_FIRST_PAUSE_SECONDS", 0.02),
+            (patience, "_LONGEST_PAUSES_SECONDS", (0.05, 0.05)),
+            (sops_interruption, "_PAUSE_SECONDS", 0.05),
+            (sops_interruption, "_REST_PART", 0.0),
+            (shared_connection, "_LONGEST_PAUSE_SECONDS", 0.05),
+            (retrying, "_growing_pause", tenacity.wait_none()),
+        ):
+            monkeypatch.setattr(place, name, value)
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("nth", [1, 2], ids=["before", "after"])
+    def test_of_a_task(
+        self, started: Callable[..., int], monkeypatch: pytest.MonkeyPatch, way: dict[str, Any], nth: int
+    ) -> None:
+        sops_task_id = started("linear", constants={"${who}": "Bob", "${seconds}": 1})
+        network = network_with_outages(monkeypatch)
+        network.api, network.nth, network.failures = "get_task_detail", nth, 9
+        run = sense(f"outage_{nth}_{way.get('mode')}", sops_task_id=sops_task_id, **way)
+        assert run.state_of("wait") == "success"
+        assert run.xcom("wait")["who"] == "Bob"
+        assert not network._left
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_of_a_node(
+        self, started: Callable[..., int], hook: SopsHook, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
+    ) -> None:
+        sops_task_id = started("linear", constants={"${who}": "Bob", "${seconds}": 1})
+        tree = PipelineTree(hook.get_task_detail(sops_task_id).pipeline_tree)
+        node = next(node for node in tree.nodes.values() if getattr(node, "plugin", ""))
+        network = network_with_outages(monkeypatch)
+        network.api, network.failures = "get_task_detail", 9
+        with DAG(
+            dag_id=f"sense_node_outage_{way.get('mode')}", schedule=None, start_date=pendulum.datetime(2026, 1, 1)
+        ) as dag:
+            SopsNodeSensor(
+                task_id="wait", sops_task_id=sops_task_id, node_id=node.id, poke_interval=0.2, timeout=60, **way
+            )
+        assert run_dag(dag).state_of("wait") == "success"
+        assert not network._left
+
+    def test_that_is_too_long_fails_the_sensor(
+        self, started: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        network = network_with_outages(monkeypatch)
+        network.api, network.failures = "get_task_detail", 10**6
+        run = sense("outage_too_long", sops_task_id=started("quick"), max_outage_seconds=0.5, deferrable=False)
+        assert run.state_of("wait") == "failed"

@@ -11,6 +11,7 @@ from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, So
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
+from airflow_provider_sops.sops.person_request import PersonRequest, WaitingNode
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from tests.sops.builders import created_status, failed_task, node, running_task, task_status, without_details
@@ -104,6 +105,31 @@ class TestOrdinaryCourse:
         wait = Wait(NodeInTask(path=("a",), waits_for_person=True))
         wait.answers([running_task()])
         assert wait.lines == ['node "boom" waits for a person (RUNNING in SOPS)']
+
+    def test_it_is_told_with_what_it_asks_and_where_to_answer(self) -> None:
+        wait = Wait(NodeInTask(path=("a",), waits_for_person=True, plugin="bk_approve"))
+        wait.wait.task_url = "http://sops/25"
+
+        assert wait.wait.newly_waiting(TaskStatus.read(running_task())) == [WaitingNode(("a",), "bk_approve")]
+        wait.wait.learn_request("a", PersonRequest(title="Publish?", verifiers="ann"))
+        wait.answers([running_task()])
+
+        assert wait.lines == [
+            'node "boom" waits for a person (RUNNING in SOPS)\nwho: ann\ntitle: Publish?\nhttp://sops/25'
+        ]
+
+    def test_a_failure_that_is_left_to_people_says_so_with_the_address(self) -> None:
+        wait = Wait(policy=WaitPolicy(on_failed="wait"))
+        wait.wait.task_url = "http://sops/25"
+
+        wait.answers([failed_task()] * 3)
+
+        assert wait.lines == [
+            (
+                'node "boom" FAILED, after 7 s: disk full\n'
+                "this task waits until somebody retries or skips the node in SOPS\nhttp://sops/25"
+            )
+        ]
 
 
 class TestNodesThatNeverRun:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_provider_sops.sops.errors import (
@@ -11,7 +13,8 @@ from airflow_provider_sops.sops.errors import (
     SopsTaskRevokedError,
 )
 from airflow_provider_sops.sops.next_steps import NextSteps
-from airflow_provider_sops.sops.outcome import outcome_error
+from airflow_provider_sops.sops.node_result import NodeOutcome, NodeResult
+from airflow_provider_sops.sops.outcome import node_error, outcome_error
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitResult
 
 STEPS = NextSteps("repair it", "start it", "forget it", "allow more", "join it", "claim it")
@@ -70,9 +73,17 @@ def test_the_reason_is_passed_on() -> None:
     assert "3540400" in str(outcome_error(WaitResult(Outcome.UNKNOWN_TASK, reason="code 3540400"), 25, URL, STEPS))
 
 
-@pytest.mark.parametrize(("state", "told"), [("RUNNING", "still RUNNING"), ("", "still without an answer")])
+@pytest.mark.parametrize(("state", "told"), [("RUNNING", "was RUNNING after"), ("", "was without an answer after")])
 def test_a_task_that_ran_out_of_time_is_told_with_its_last_state(state: str, told: str) -> None:
     assert told in str(outcome_error(WaitResult(Outcome.TIMED_OUT, state), 25, URL, STEPS))
+
+
+def test_a_task_that_ran_out_of_time_is_told_with_the_node_and_the_limit() -> None:
+    steps = replace(STEPS, limit="the time allowed for it, 15 s (timeout_seconds)")
+
+    made = outcome_error(WaitResult(Outcome.TIMED_OUT, "RUNNING", 'at "copy"'), 25, URL, steps)
+
+    assert made.headline == 'SOPS task 25 was RUNNING at "copy" after the time allowed for it, 15 s (timeout_seconds)'
 
 
 @pytest.mark.parametrize(
@@ -100,3 +111,11 @@ def test_a_task_that_does_not_start_may_have_a_tree_that_sops_cannot_start() -> 
     assert "a constant that has is_meta but no meta" in str(
         outcome_error(WaitResult(Outcome.NOT_STARTED), 25, URL, STEPS)
     )
+
+
+@pytest.mark.parametrize("outcome", [NodeOutcome.FAILED, NodeOutcome.TASK_OVER, NodeOutcome.TIMED_OUT])
+def test_a_node_is_called_by_its_name_where_that_is_known(outcome: NodeOutcome) -> None:
+    named = node_error(NodeResult(outcome), 25, "n1", URL, STEPS, label='"copy"')
+
+    assert named.reason.startswith('node "copy" of SOPS task 25')
+    assert node_error(NodeResult(outcome), 25, "n1", URL, STEPS).reason.startswith("node n1 of SOPS task 25")

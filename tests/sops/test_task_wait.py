@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.models import TaskStatus
+from airflow_provider_sops.sops.person_request import PersonRequest, WaitingNode
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.waiting.model import LAST_ANSWER_SECONDS, DeadlineReachedError
 from tests.sops.builders import activity, created_status, node, pipeline_tree, status_of_2019, task_status
@@ -133,8 +135,26 @@ class TestWaitingForPeople:
 
         wait.answers([waiting, waiting])
 
-        assert wait.lines == ['node "ask" waits for a person (RUNNING in SOPS); act on it at http://sops/25']
+        assert wait.warnings == wait.lines == ['node "ask" waits for a person (RUNNING in SOPS)\nhttp://sops/25']
         assert [look.fresh for look in wait.looks] == [False, True]
+
+    def test_who_is_asked_what_is_told_where_it_could_be_read(self) -> None:
+        wait = SimulatedWait(tree=PAUSE, task_url="http://sops/25")
+        waiting = task_status("RUNNING", {"start": node(), "a": node("RUNNING", "ask")})
+
+        assert wait.wait.newly_waiting(TaskStatus.read(waiting)) == [WaitingNode(("a",), "pause_node")]
+        wait.wait.learn_request("a", PersonRequest("Publish 1.4.2?", "all tests pass", "ann,tom"))
+        wait.answers([waiting])
+
+        (line,) = wait.warnings
+        assert line.splitlines() == [
+            'node "ask" waits for a person (RUNNING in SOPS)',
+            "who: ann,tom",
+            "title: Publish 1.4.2?",
+            "text: all tests pass",
+            "http://sops/25",
+        ]
+        assert wait.wait.newly_waiting(TaskStatus.read(waiting)) == []
 
     def test_a_task_that_somebody_paused_is_told_each_time(self) -> None:
         wait = SimulatedWait()
@@ -265,7 +285,7 @@ class TestOutages:
         update = wait.fail(DeadlineReachedError("no answer"))
 
         assert wait.looks[-1].deadline == BEGIN + 25 + LAST_ANSWER_SECONDS
-        assert (update.lines, update.result) == ((), WaitResult(Outcome.TIMED_OUT, "RUNNING"))
+        assert (update.lines, update.result) == ((), WaitResult(Outcome.TIMED_OUT, "RUNNING", 'at "copy"'))
 
     def test_a_task_that_sops_does_not_know_twice_in_a_row_ends_the_wait(self) -> None:
         wait = SimulatedWait()

@@ -60,6 +60,35 @@ class TestWaitingForARepair:
         ]
 
 
+class TestARestBeforeAFailureCounts:
+    def test_it_is_told_how_long_the_wait_goes_on_and_at_which_node(self) -> None:
+        wait = SimulatedWait(WaitPolicy(failure_rest_seconds=60))
+
+        wait.run(lambda *_: failed_task())
+
+        assert wait.warnings == [
+            'node "boom" FAILED, after 7 s: disk full',
+            (
+                'the flow has failed at "boom"; this task waits up to 60 s for a retry, '
+                "by the node's own task or in SOPS, and then fails"
+            ),
+        ]
+
+    def test_each_failure_is_told_once(self) -> None:
+        wait = SimulatedWait(WaitPolicy(failure_rest_seconds=60))
+
+        wait.answers([*[failed_task()] * 4, running_task(retry=1), *[failed_task(retry=1)] * 4])
+
+        assert sum("waits up to 60 s" in line for line in wait.warnings) == 2
+
+    def test_without_a_rest_nothing_is_told_of_it(self) -> None:
+        wait = SimulatedWait()
+
+        wait.run(lambda *_: failed_task())
+
+        assert not [line for line in wait.warnings if "waits up to" in line]
+
+
 class TestAnnouncements:
     def announce(self, policy: WaitPolicy, server: Any) -> tuple[WaitResult, WaitPolicy]:
         """Wait as the operator does: from one announcement to the next with a new wait."""

@@ -84,11 +84,34 @@ def test_what_the_engine_wrote_is_left_out() -> None:
 
 
 def test_times_retries_and_rounds_are_told() -> None:
-    result = NodeResult(NodeOutcome.FINISHED, "FINISHED", loop=3, retry=1, start_time="t1", finish_time="t2")
+    began, ended = "2026-11-29 15:03:01 +0800", "2026-11-29 15:03:06 +0800"
+    result = NodeResult(
+        NodeOutcome.FINISHED,
+        "FINISHED",
+        loop=3,
+        retry=1,
+        start_time=began,
+        finish_time=ended,
+        elapsed_seconds=5,
+    )
     assert [line.text for line in status_lines(result)] == [
-        "SOPS: began t1, ended t2, took 0 s.",
-        "SOPS: 1 retries, 3 rounds.",
+        (
+            "SOPS: began 2026-11-29 07:03:01 UTC, ended 2026-11-29 07:03:06 UTC, took 5 s"
+            " (began 2026-11-29 15:03:01 +0800 in SOPS's time zone)."
+        ),
+        "SOPS: retried once, round 3 of its loop.",
     ]
+
+
+def test_a_time_that_cannot_be_read_is_told_as_it_is() -> None:
+    result = NodeResult(NodeOutcome.FAILED, "FAILED", start_time="soon")
+    assert [line.text for line in status_lines(result)] == ["SOPS: began soon, has not ended."]
+
+
+def test_what_the_engine_adds_to_inputs_and_outputs_is_not_told() -> None:
+    found = told_of(data({"_loop": 1, "_inner_loop": 1}, {"_result": True, "_loop": 1, "_inner_loop": 1, "code": 200}))
+    assert texts(found) == ['SOPS: output "code" = 200']
+    assert found.outputs == {"_result": True, "_loop": 1, "_inner_loop": 1, "code": 200}
 
 
 @pytest.mark.parametrize("outcome", [NodeOutcome.SKIPPED, NodeOutcome.ERROR_IGNORED])

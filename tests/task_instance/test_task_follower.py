@@ -12,11 +12,11 @@ import pytest
 
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsConnectionError
-from airflow_provider_sops.sops.models import TaskDetail, TaskStatus
+from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskStatus
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from tests.sops.auto_retrying_sops import AutoRetryingSops
-from tests.sops.builders import failed_task, node, running_task, task_status
+from tests.sops.builders import activity, failed_task, node, pipeline_tree, running_task, task_status
 
 DOWN = SopsConnectionError("connection refused", request_sent=False)
 
@@ -142,3 +142,24 @@ def test_what_is_over_within_a_while_needs_no_policy_to_go_on() -> None:
     result = TaskFollower(hook, 7, WaitPolicy(), logging.getLogger()).for_a_while(6)
     assert isinstance(result, WaitResult)
     assert result.outcome == Outcome.FINISHED
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_what_a_node_asks_people_is_read_once_and_told(caplog: pytest.LogCaptureFixture, is_readable: bool) -> None:
+    tree = pipeline_tree("start > a > end", nodes={"a": activity("ask", "bk_approve")})
+    asks = task_status("RUNNING", {"a": node("RUNNING", "ask")})
+    hook = mock.create_autospec(SopsHook, instance=True)
+    hook.get_task_detail.return_value = TaskDetail.read({"id": 7, "pipeline_tree": tree})
+    hook.get_task_status.side_effect = [TaskStatus.read(each) for each in (asks, asks, task_status("FINISHED"))]
+    hook.get_task_node_detail.side_effect = None if is_readable else DOWN
+    hook.get_task_node_detail.return_value = NodeDetail.read({"inputs": {"bk_verifier": "ann"}})
+    seconds = itertools.count()
+
+    follower = TaskFollower(
+        hook, 7, WaitPolicy(), logging.getLogger(__name__), sleep=lambda _: None, clock=lambda: float(next(seconds))
+    )
+
+    assert follower.to_the_end().outcome == Outcome.FINISHED
+    assert hook.get_task_node_detail.call_count == 1
+    assert 'node "ask" waits for a person' in caplog.text
+    assert ("who: ann" in caplog.text) is is_readable

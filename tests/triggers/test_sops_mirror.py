@@ -12,12 +12,15 @@ import pytest
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_sops.polling.task_reader import TaskReader
+from airflow_provider_sops.sops.errors import SopsGatewayError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, NODE_XCOM_KEY
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_mirror import BEGIN_EVENT, SopsNodeMirrorTrigger
+from airflow_provider_sops.waiting import patience
 from tests.password_flow import PasswordFlow, echo_service
 from tests.plain_task_instance import PlainTaskInstance
 
@@ -197,6 +200,25 @@ async def test_a_password_is_in_no_log_no_xcom_and_no_event(
     assert "Bearer ***" in str(flow.xcoms[("log in", "return_value")])
     assert "SOPS: input \"bk_display_message\" = '***'" in lines
     assert ("请求失败" in str(events["end"].payload)) is (end == "fail")
+
+
+@of("linear")
+async def test_an_outage_while_the_report_is_read_costs_no_outputs(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
+) -> None:
+    monkeypatch.setattr(patience, "_FIRST_PAUSE_SECONDS", 0.01)
+    node_data, failures = TaskReader.node_data, [SopsGatewayError("a page", http_status=200)] * 6
+
+    async def after_an_outage(reader: TaskReader, *arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await node_data(reader, *arguments)
+
+    monkeypatch.setattr(TaskReader, "node_data", after_an_outage)
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    assert isinstance(await flow.fire(name), TaskSuccessEvent)
+    assert (name, "return_value") in flow.xcoms
+    assert "SOPS answers again after" in logged()
 
 
 @of("quick")

@@ -315,12 +315,19 @@ class TestEvent:
 )
 class TestOutcomeOfTheNextVersion:
     def test_can_be_retried_once_the_workers_are_upgraded(
-        self, sops_hook: mock.Mock, make: Callable[[], Any], file: str, name: str
+        self,
+        sops_hook: mock.Mock,
+        make: Callable[[], Any],
+        file: str,
+        name: str,
+        caplog: pytest.LogCaptureFixture,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         event = {**written(file)[name], "outcome": "put off"}
-        with pytest.raises(AirflowException, match=r"'put off'.*newer one than this worker.*Upgrade") as raised:
+        with pytest.raises(AirflowException, match=r"'put off'.*newer one than this worker") as raised:
             complete(make(), sops_hook, event)
         assert not isinstance(raised.value, AirflowFailException)
+        assert "Upgrade" in f"{raised.value}{caplog.text}{capsys.readouterr().out}"
 
 
 class TestJsonForms:

@@ -4,7 +4,7 @@ import pytest
 import tenacity
 
 from airflow_provider_sops.service.errors import ServiceError
-from airflow_provider_sops.waiting.repeat import again_while_lost
+from airflow_provider_sops.waiting.repeat import again_after, again_while_lost
 
 
 class LostAnswerError(ServiceError):
@@ -39,10 +39,17 @@ def pauses() -> list[float]:
 
 
 def test_an_action_is_sent_again_while_its_answer_is_lost(pauses: list[float]) -> None:
-    action, told = Action(LostAnswerError("lost"), LostAnswerError("lost again")), list[str]()
-    rules = again_while_lost((0.5, 1.0, 2.0), tell=lambda error: told.append(error.reason), sleep=pauses.append)
-    assert tenacity.Retrying(**rules)(action) == "done"
-    assert (action.tries, pauses, told) == (3, [0.5, 1.0], ["lost", "lost again"])
+    action = Action(LostAnswerError("lost"), LostAnswerError("lost again"))
+    assert tenacity.Retrying(**again_while_lost((0.5, 1.0, 2.0), sleep=pauses.append))(action) == "done"
+    assert (action.tries, pauses) == (3, [0.5, 1.0])
+
+
+def test_a_refusal_that_means_not_yet_is_told_and_tried_again(pauses: list[float]) -> None:
+    action, told = Action(NotYetError("still CREATED"), LostAnswerError("lost")), list[str]()
+    rules = again_after(NotYetError, (0.5, 1.0), tell=lambda error: told.append(error.reason), sleep=pauses.append)
+    with pytest.raises(LostAnswerError):
+        tenacity.Retrying(**rules)(action)
+    assert (action.tries, pauses, told) == (2, [0.5], ["still CREATED"])
 
 
 def test_the_last_error_is_raised_after_the_last_pause(pauses: list[float]) -> None:

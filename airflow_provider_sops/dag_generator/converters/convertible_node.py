@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.sops.pipeline_tree.levels import Level
     from airflow_provider_sops.sops.pipeline_tree.rendering import KnownValues
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +87,7 @@ class NodeInput(ResolveMixin):  # type: ignore[misc,unused-ignore]
         """
         if self.is_literal:
             return self.literal
-        with airflow_errors():
+        with airflow_errors(log):
             try:
                 return self._mapped(render(self.value, self.level, self.read(context)))
             except SopsInvalidParameterError as error:

@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
 
+#: The arguments of tasks that follow from the flow.
+_FIXED = ("task_id", "trigger_rule", "task_group", "dag")
+_ADVICE = 'In mode="native" ids, order, branches and constants of the tasks follow from the flow.'
+
 
 class NativeBuilder:
     """Builds a task for each region of a flow in the current DAG or task group.
@@ -86,8 +90,8 @@ class NativeBuilder:
         self._tasks = BuiltTasks(tree)
         self._flow_start_task_id = f"{group_id}.start" if group_id else "start"
 
-    def build(self, param_constants: Mapping[str, str]) -> None:
-        """Build all tasks and their edges; the same tree gives the same tasks."""
+    def build(self, param_constants: Mapping[str, str]) -> FlowBeginOperator:
+        """Build all tasks and their edges, and return ``start``; the same tree gives the same tasks."""
         options = self._options
         start = FlowBeginOperator(
             task_id="start",
@@ -96,6 +100,7 @@ class NativeBuilder:
             exclude_task_nodes_id=list(options.exclude),
             param_constants=param_constants,
             on_template_change=options.on_template_change,
+            max_outage_seconds=options.max_outage_seconds,
             **options.site.arguments,
             **options.template,
         )
@@ -103,6 +108,7 @@ class NativeBuilder:
         self._build_level((), start)
         if start.get_closest_mapped_task_group() is not None:
             keep_to_followed_ways(self._tasks.all())
+        return start
 
     def _build_level(self, path: NodeKey, start: Any) -> Any:
         """Build the tasks of a level and their edges, and return the last of them."""
@@ -116,12 +122,12 @@ class NativeBuilder:
             if key not in self._tasks and key != end_key:
                 with self._stages.of(tree.nodes[key]) as stage:
                     self._build_node(key, regions.get(key), values, sources, stage or start.task_group)
+        optional = tree.nodes[path] if path and _can_be_left_out(tree.nodes[path]) else None
+        outputs = LevelOutputs(path, self._flow_start_task_id, optional.id if optional else None)
         end = LevelEndOperator(
             task_id="end",
-            trigger_rule=self._tasks.rule_before(
-                [end_key], extra=int(bool(path) and _can_be_left_out(tree.nodes[path]))
-            ),
-            piece=ValuesPiece(self._snapshot, path, values, LevelOutputs(path, start.task_id)),
+            trigger_rule=self._tasks.rule_before([end_key], extra=int(optional is not None)),
+            piece=ValuesPiece(self._snapshot, path, values, outputs),
             constants=self._needed_passwords(path, level.outputs),
             **self._run_args(),
         )
@@ -231,7 +237,7 @@ class NativeBuilder:
         used = frozenset[str]().union(*map(references_of, nodes))
         args = {
             **self._run_args(),
-            **self._task_args(nodes[0], region.nodes),
+            **self._task_args(nodes[0], region.nodes, (*_FIXED, "piece", "constants")),
             "piece": piece,
             "constants": self._needed_passwords(region.path, used),
         }
@@ -243,7 +249,7 @@ class NativeBuilder:
         names = ", ".join(node.name or node.type for node in nodes)
         return DecidingRegionOperator(**{"doc": f"A loop, which SOPS runs as a whole: {names}", **args})
 
-    def _task_args(self, node: Node, keys: Sequence[NodeKey]) -> dict[str, Any]:
+    def _task_args(self, node: Node, keys: Sequence[NodeKey], fixed: Sequence[str] = _FIXED) -> dict[str, Any]:
         name = self._names[node.key]
         args: dict[str, Any] = {
             "task_id": name.task_id,
@@ -256,7 +262,7 @@ class NativeBuilder:
         if isinstance(node, Gateway) and node.type not in DECIDING:
             # It runs nothing that an argument could be for.
             return args
-        return args | arguments_of(node, self._options.node_args)
+        return args | arguments_of(node, self._options.node_args, fixed=fixed, advice=_ADVICE)
 
     def _sources(self, path: NodeKey) -> dict[str, Source]:
         """Return which task will provide which variable of a level."""

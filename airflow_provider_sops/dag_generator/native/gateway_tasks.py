@@ -62,7 +62,7 @@ class ChoiceOperator(BaseOperator, SkipMixin):
     def execute(self, context: Context) -> None:
         """Skip the node's task if the run leaves the node out."""
         ti: Any = context["ti"]
-        with airflow_errors():
+        with airflow_errors(self.log):
             excluded = pull(ti, self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence()
         if self.sops_node_id not in excluded:
             self.skip_all_except(ti, [self.operator_task_id])
@@ -109,7 +109,7 @@ def skip_unless_followed(context: Context) -> None:
         if not isinstance(before, SkipMixin):
             continue
         decider: Any = before
-        with airflow_errors():
+        with airflow_errors(ti.task.log):
             decision = pull(ti, decider.task_id, DECISION_XCOM_KEY)
             is_followed = decision.is_missing or ti.task_id in decision.mapping().get(_FOLLOWED, [ti.task_id])
         if not is_followed:

@@ -9,6 +9,7 @@ from airflow_provider_sops.dag_generator.native.piece import PieceOperator, Piec
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
+from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -46,6 +47,7 @@ class FlowBeginOperator(SopsBaseOperator):
     :param exclude_task_nodes_id: optional nodes to leave out, unless the run's params say otherwise. (templated)
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
     :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS differs from the snapshot.
+    :param max_outage_seconds: how long SOPS may be out of reach.
     """
 
     template_fields: Sequence[str] = (
@@ -68,6 +70,7 @@ class FlowBeginOperator(SopsBaseOperator):
         exclude_task_nodes_id: Sequence[str],
         param_constants: Mapping[str, str],
         on_template_change: str,
+        max_outage_seconds: Duration = 3600,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,12 +81,14 @@ class FlowBeginOperator(SopsBaseOperator):
         self.exclude_task_nodes_id: Any = exclude_task_nodes_id
         self.param_constants = dict(param_constants)
         self.on_template_change = on_template_change
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
 
     def execute(self, context: Context) -> None:
         """Check and push what the run was given."""
         tree, params, ti = self.snapshot.tree, context["params"], context["ti"]
         excluded = list(params.get(EXCLUDE_PARAM, self.exclude_task_nodes_id) or ())
-        with airflow_errors():
+        self.hook.be_patient(self.max_outage_seconds, self.log)
+        with airflow_errors(self.log):
             _check_excluded(tree, excluded)
             tell_template_change(self)
         constants = {**constants_from_params(tree, self.param_constants, params), **(self.constants or {})}
@@ -201,14 +206,19 @@ class LevelOutputs:
 
     :param path: the level.
     :param flow_start_task_id: the task that knows which nodes the run leaves out.
+    :param node_id: the subprocess, if a run may leave it out.
     """
 
     path: NodeKey
     flow_start_task_id: str
+    node_id: str | None = None
 
     def left_out(self, task: PieceTask) -> PieceResult | None:
-        """Return nothing: a level always has outputs."""
-        return None
+        """Return no outputs if the run leaves the subprocess out, as SOPS does."""
+        if self.node_id is None or self.node_id not in task.pull(self.flow_start_task_id, EXCLUDED_XCOM_KEY).sequence():
+            return None
+        task.push(VARIABLES_XCOM_KEY, {})
+        return PieceResult({})
 
     def wanted(self, task: PieceTask, tree: PipelineTree) -> Mapping[str, Any]:
         """Return the level's outputs."""

@@ -163,17 +163,19 @@ class PieceOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the piece, in SOPS if Airflow cannot, and push its outputs."""
-        from airflow_provider_sops.operators.sops.task_run import TaskCreation
-
         # All that such a task is given itself are passwords.
         for value in (self.constants or {}).values():
             mask_secret(value)
         task = self._task(context)
-        with airflow_errors():
+        with airflow_errors(self.log):
             done = self.piece.without_sops(task)
         if done is not None:
             return self._go_on(task, done)
-        run = self._begin_run(context)
+        return self._work(self._begin_run(context), task, context)
+
+    def _work(self, run: SopsTaskRun, task: PieceTask, context: Context) -> Any:
+        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+
         with run.airflow_errors():
             self.check_parameters()
             # The start of the flow checks what the flow was given.
@@ -186,10 +188,15 @@ class PieceOperator(SopsTemplateOperator):
             return self._end_run(run, task, run.wait(detail, deferrable=self.deferrable))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Take over from the trigger once the SOPS task is over, or once a person is needed."""
-        run = self._begin_run(context)
+        """Take over from the trigger once the SOPS task is over, once a person is needed, or after an outage."""
+        for value in (self.constants or {}).values():
+            mask_secret(value)
+        run, task = self._begin_run(context), self._task(context)
         with run.airflow_errors():
-            return self._end_run(run, self._task(context), run.resume(event))
+            waited = run.take_over(event)
+            if waited is not None:
+                return self._end_run(run, task, run.resume(waited))
+        return self._work(run, task, context)
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""

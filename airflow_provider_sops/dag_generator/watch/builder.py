@@ -17,9 +17,8 @@ from airflow_provider_sops.dag_generator.descriptions import (
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, Event, Gateway, SubProcess
-from airflow_provider_sops.sops.pipeline_tree.validity import Rule, label_of
+from airflow_provider_sops.sops.pipeline_tree.validity import Rule
 from airflow_provider_sops.sops.pipeline_tree.variables import has_passwords
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -32,6 +31,12 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.graph import Edge
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
+
+
+_ADVICE = (
+    'In mode="watch" the connection and the waiting options apply to the whole flow: pass them to SopsDag or'
+    " SopsTaskGroup. Ids, names and order of the tasks follow from the flow."
+)
 
 
 class WatchBuilder:
@@ -59,8 +64,8 @@ class WatchBuilder:
             key not in tree.levels and not isinstance(node, Event) for key, node in tree.nodes.items()
         )
 
-    def build(self, param_constants: Mapping[str, str]) -> None:
-        """Build all tasks and their edges; the same tree gives the same tasks."""
+    def build(self, param_constants: Mapping[str, str]) -> FlowStartOperator:
+        """Build all tasks and their edges, and return ``start``; the same tree gives the same tasks."""
         options = self._options
         start = FlowStartOperator(
             task_id="start",
@@ -69,6 +74,7 @@ class WatchBuilder:
             param_constants=param_constants,
             constants=dict(options.constants),
             exclude_task_nodes_id=list(options.exclude) or None,
+            max_outage_seconds=options.max_outage_seconds,
             **options.site.arguments,
             **options.template,
         )
@@ -85,6 +91,7 @@ class WatchBuilder:
         show_kind(flow, FLOW)
         early = [mirror for mirror in self._mirrors if self._begins_with_the_flow(mirror.node.key)]
         start.set_downstream([flow, *early])
+        return start
 
     def _build_level(self, path: NodeKey, start: FlowStartOperator) -> None:
         level = self._tree.levels[path]
@@ -118,13 +125,7 @@ class WatchBuilder:
             **options.site.arguments,
             **options.waiting,
         }
-        own = arguments_of(node, options.node_args)
-        if fixed := sorted(arguments.keys() & own.keys()):
-            raise SopsInvalidParameterError(
-                f"node_args of {label_of(node)} must not set {', '.join(fixed)}",
-                advice='In mode="watch" the connection and the waiting options apply to the whole flow: pass them to '
-                "SopsDag or SopsTaskGroup. Ids, names and order of the tasks follow from the flow.",
-            )
+        own = arguments_of(node, options.node_args, fixed=arguments.keys(), advice=_ADVICE)
         mirror = NodeMirrorOperator(**arguments, **own)
         describe(mirror, self._tree, node)
         self._mirrors.append(mirror)
@@ -170,11 +171,15 @@ class WatchBuilder:
         sources = [edge.source for edge in graph.incoming[key] if not edge.is_back]
         return loop is not None and any(graph.loop_of.get(source) == loop for source in sources)
 
-    def _is_mirror_at_once(self, key: NodeKey) -> bool:
-        return self._begins_with_the_flow(key) and (self._options.pace == "free" or key not in self._tree.levels)
+    def _begins_at_once(self, key: NodeKey) -> bool:
+        """Whether a mirror, or each first mirror of a subprocess, waits for no other one."""
+        if key in self._tree.levels:
+            # Inside a loop nothing is before the first nodes of a subprocess but its own start.
+            return self._options.pace == "free" or key in self._tree.graph.loop_of
+        return self._begins_with_the_flow(key)
 
     def _connect(self, edge: Edge, start: FlowStartOperator) -> None:
-        if edge.is_back or (self._only_all_success and self._is_mirror_at_once(edge.target)):
+        if edge.is_back or (self._only_all_success and self._begins_at_once(edge.target)):
             return
         source, target = self._tasks.get(edge.source), self._tasks.get(edge.target)
         if target is None:

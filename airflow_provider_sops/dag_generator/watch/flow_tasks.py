@@ -16,9 +16,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
 )
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask
 from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
     from airflow_provider_sops.sops.wait_result import OnFailed
 
@@ -53,6 +52,8 @@ class FlowStartOperator(SopsTemplateOperator):
     template_fields: Sequence[str] = (*SopsTemplateOperator.template_fields, "retry_inputs")
     template_fields_renderers = {"constants": "json", "retry_inputs": "json"}  # noqa: RUF012 - Airflow's own form
     shallow_copy_attrs: Sequence[str] = ("snapshot",)
+    #: It does not wait; during an outage it leaves its worker.
+    deferrable = True
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class FlowStartOperator(SopsTemplateOperator):
         on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: Duration = 300,
+        max_outage_seconds: Duration = 3600,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,18 +79,34 @@ class FlowStartOperator(SopsTemplateOperator):
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
+        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> None:
         """Create or find the SOPS task, start it and push the ids of its nodes."""
-        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
+        self._work(self._begin_run(context), context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
+        """Go on after an outage, or once revoked SOPS tasks are at rest."""
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            run.take_over(event)
+        self._work(run, context)
+
+    def _begin_run(self, context: Context) -> SopsTaskRun:
+        from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
+
+        self._run = SopsTaskRun.of(self, RunSettings.of(self, wait_for_completion=False), context)
+        return self._run
+
+    def _work(self, run: SopsTaskRun, context: Context) -> None:
+        from airflow_provider_sops.operators.sops.task_run import TaskCreation
 
         params = context["params"]
         from_params = constants_from_params(self.snapshot.tree, self.param_constants, params)
         self.constants = {**from_params, **(self.constants or {})}
         if EXCLUDE_PARAM in params:
             self.exclude_task_nodes_id = list(params[EXCLUDE_PARAM] or ())
-        self._run = run = SopsTaskRun.of(self, RunSettings.of(self, wait_for_completion=False), context)
         with run.airflow_errors():
             self.check_parameters()
             name = self.keyed_name(key_of(context))
@@ -136,6 +154,7 @@ class FlowOperator(SopsBaseOperator):
     """
 
     template_fields: Sequence[str] = (*SopsBaseOperator.template_fields, "flow_type")
+    deferrable = True
 
     def __init__(
         self,
@@ -170,7 +189,11 @@ class FlowOperator(SopsBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait for the end of the SOPS task that ``start`` created; start it if ``start`` did not get that far."""
-        run = self._begin_run(context)
+        return self._work(self._begin_run(context), context)
+
+    def _work(self, run: SopsTaskRun, context: Context) -> dict[str, Any]:
+        from airflow_provider_sops.task_instance.flow_xcom import pull
+
         with run.airflow_errors():
             ti: Any = context["ti"]
             run.adopt(pull(ti, self.start_task_id, TASK_ID_XCOM_KEY).sops_task_id())
@@ -179,10 +202,13 @@ class FlowOperator(SopsBaseOperator):
             return run.take_outputs(run.wait(detail, deferrable=True))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Take over from the trigger once the SOPS task is over, or once a person is needed."""
+        """Take over from the trigger once the SOPS task is over, once a person is needed, or after an outage."""
         run = self._begin_run(context)
         with run.airflow_errors():
-            return run.take_outputs(run.resume(event))
+            waited = run.take_over(event)
+            if waited is not None:
+                return run.take_outputs(run.resume(waited))
+        return self._work(run, context)
 
     def on_kill(self) -> None:
         """Revoke the SOPS task if somebody ended this task in Airflow; otherwise leave it to the next try."""
@@ -191,6 +217,8 @@ class FlowOperator(SopsBaseOperator):
 
     def next_steps(self) -> NextSteps:
         """Return what clears of the run's tasks do: this one always waits for the SOPS task of ``start``."""
+        from airflow_provider_sops.sops.next_steps import NextSteps
+
         from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
         again = "A retry or a clear of this task follows it again."
@@ -200,15 +228,18 @@ class FlowOperator(SopsBaseOperator):
             "SOPS task.",
             revoked=from_the_start,
             expired=from_the_start,
-            timed_out=f"It was revoked. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
+            timed_out=f"It is revoked now. {longer} {from_the_start}" if self.revoke_on_kill else f"{longer} {again}",
             unreachable=again,
             not_started=again,
+            limit=RunSettings.of(self).limit,
         )
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
         from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 
-        settings = RunSettings.of(self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0)
+        settings = RunSettings.of(
+            self, failure_rest_seconds=self._rest_seconds(context), defer_after_seconds=0.0, only_follows=True
+        )
         self._run = SopsTaskRun.of(self, settings, context, self.next_steps())
         return self._run
 

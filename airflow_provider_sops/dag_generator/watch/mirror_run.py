@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
+from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
-from airflow_provider_sops.sops.errors import SopsTaskFailedError
+from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.outcome import node_error
+from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCESS_PLUGIN
 from airflow_provider_sops.sops.site import site_of
@@ -22,13 +25,18 @@ from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
 from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.task_instance.required_action import Answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
+from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
@@ -47,6 +55,7 @@ class MirrorRun:
 
     :param hook: the connection to SOPS.
     :param node: the node in the template.
+    :param name: what its task is called in Airflow: the node's name, if it has one.
     :param policy: the rules of the wait.
     :param context: Airflow's context.
     :param log: the log of the Airflow task.
@@ -57,6 +66,7 @@ class MirrorRun:
 
     hook: SopsHook
     node: MirroredNode
+    name: str
     policy: WaitPolicy
     context: Context
     log: TaskLog
@@ -74,6 +84,10 @@ class MirrorRun:
 
         :raises TaskDeferred: it has not ended; the triggerer waits.
         """
+        self._bear_outages({}, None)
+        return self._begin()
+
+    def _begin(self) -> dict[str, Any] | None:
         is_retry = self._ti.try_number > 1
         pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
         task, node = self._locate(read_flow_task(pulled))
@@ -82,13 +96,22 @@ class MirrorRun:
         policy = replace(self.policy, overcome=overcome, always_fresh=is_retry)
         result = self._look(task, node, policy)
         if result is None:
-            self._defer(task, node, policy)
+            self._ask_or_wait(task, node, policy)
+        self._bear_outages({}, {**result.to_event(), "trigger": self._trigger(task, node, policy).arguments})
         return self._conclude(task, node, result)
 
     def resume(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger and return the node's outputs; begin again if the node is not found yet."""
+        progress = Interruption()
+        if event.get("outcome") == OVER:
+            progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
+            event = dict(progress.event or {"begin": True})
+        self._bear_outages(progress.outages, event)
+        answer = Answer.from_event(event)
+        if answer is not None:
+            self._answer(answer)
         if event.get("begin") or event.get("outcome") == NodeOutcome.ARRIVED:
-            return self.begin()
+            return self._begin()
         trigger = SopsNodeTrigger.from_event(event)
         task = FlowTask(trigger.sops_task_id, trigger.task_url, {})
         tell_again(event, self.log)
@@ -115,8 +138,10 @@ class MirrorRun:
         inner_id = read_id(detail.data.outputs.get("task_id"))
         if inner_id is None and detail.state == TaskState.FAILED:
             error = self._secrets_of(mirrored.secrets_of(task)).error(path[-1], detail.data.ex_data)
+            around = self.tree.nodes.get(self.node.key[: -len(mirrored.key)] + subprocess) if self.tree else None
+            name = quoted(around.name) if around and around.name else path[-1]
             raise SopsTaskFailedError(
-                f"node {path[-1]} of SOPS task {task.sops_task_id} failed before it had started its subprocess:"
+                f"the subprocess around this node, {name} in SOPS task {task.sops_task_id}, failed before it had begun:"
                 f" {error}",
                 advice="Retry the node in SOPS, then clear this task.",
                 sops_task_id=task.sops_task_id,
@@ -130,17 +155,92 @@ class MirrorRun:
         mapping = tree.map_to_task(PipelineTree(inner.pipeline_tree))
         return FlowTask.of(inner_id, inner.task_url, mapping, outer=(*task.outer, task.sops_task_id))
 
-    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
-        raise TaskDeferred(
-            trigger=SopsNodeTrigger(
-                **site_of(self.hook).arguments,
-                sops_task_id=task.sops_task_id,
-                task_url=task.task_url,
-                node=node,
-                policy=policy,
-            ),
-            method_name="execute_complete",
+    def _ask_or_wait(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
+        """Leave the worker; where the node waits for a person, ask in Airflow before, but not before it is reached."""
+        if not (node.waits_for_person and AIRFLOW_V_3_3_PLUS):
+            self._defer(task, node, policy)
+        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if row is None:
+            self._defer(task, replace(node, until_arrival=True), policy)
+        asks = row.state not in (TaskState.FINISHED, TaskState.FAILED) and self._open_request(task, node)
+        self._defer(task, node, policy, closes_request=asks)
+
+    def _open_request(self, task: FlowTask, node: NodeInTask) -> bool:
+        secrets = self._secrets_of(node.secrets_of)
+        data = EndedNode(node.path, self.node.plugin, "").read_data(self.hook, task.sops_task_id, secrets, self.log)
+        shown = None if data is None else secrets.node(node.id, data)[0]
+        request = PersonRequest() if shown is None else PersonRequest.of(shown)
+        return open_request(self._ti, self.name, self.node.plugin, request, task.task_url, self.log)
+
+    def _answer(self, answer: Answer) -> NoReturn:
+        """Send SOPS what a person has answered in Airflow, and go on with the wait.
+
+        :raises SopsError: SOPS could not be reached for some time; the node still waits.
+        """
+        pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
+        task, node = self._locate(read_flow_task(pulled))
+        policy = replace(self.policy, always_fresh=True)
+        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
+        if row is None or row.state != TaskState.RUNNING:
+            self.log.warning("%s has answered too late: the node waits no more.", answer.person)
+            self._defer(task, node, policy)
+        user = self.hook.user
+        self.log.info(
+            "%s has answered %s in Airflow; SOPS is told so in the name of %s.",
+            answer.person,
+            quoted(answer.option),
+            quoted(user) if user else "the connection's app",
         )
+
+        def tell_sops() -> None:
+            version = row.version or None
+            self.hook.node_callback(task.sops_task_id, node.id, answer.callback_data, version=version)
+
+        try:
+            self.hook.bear("node_callback", tell_sops)
+        except SopsInvalidOperationError as error:
+            self.log.warning("SOPS does not take the answer; the node's state will tell: %s", error)
+        self._defer(task, node, policy)
+
+    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False) -> NoReturn:
+        trigger = self._trigger(task, node, policy, closes_request=closes_request)
+        raise TaskDeferred(trigger=trigger, method_name="execute_complete")
+
+    def _trigger(
+        self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False
+    ) -> SopsNodeTrigger:
+        return SopsNodeTrigger(
+            **site_of(self.hook).arguments,
+            sops_task_id=task.sops_task_id,
+            task_url=task.task_url,
+            node=node,
+            policy=policy,
+            closes_request=closes_request,
+        )
+
+    def _bear_outages(self, outages: Mapping[str, float], event: Mapping[str, Any] | None) -> None:
+        """Let calls bear outages from now on; after a minute the triggerer waits.
+
+        :param outages: those that go on, since when.
+        :param event: how the wait ended; ``None``: begin again after an outage.
+        """
+
+        def leave() -> NoReturn:
+            since = min(patience.since.values())
+            raise TaskDeferred(
+                trigger=SopsOutageTrigger(
+                    **site_of(self.hook).arguments,
+                    since=since,
+                    until=since + self.policy.max_outage_seconds,
+                    progress=Interruption(outages=dict(patience.since), event=event).to_json(),
+                ),
+                method_name="execute_complete",
+            )
+
+        patience = self.hook.be_patient(
+            self.policy.max_outage_seconds, self.log, may_be_running=lambda: True, leave=leave
+        )
+        patience.since.update(outages)
 
     def _look(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NodeResult | None:
         """Look before deferring, since many nodes have ended by then; a failure is confirmed within seconds.
@@ -148,7 +248,7 @@ class MirrorRun:
         If the trigger continues, it writes the changes to the log.
         """
         clock = steady_clock()
-        wait = NodeWait(node, policy, clock())
+        wait = NodeWait(node, policy, clock(), task.task_url)
         secrets = self._secrets_of(node.secrets_of)
         looks = SopsLooks(self.hook, task.sops_task_id, wait, self.log, clock=clock, secrets=secrets)
         lines: list[LogLine] = []
@@ -165,7 +265,7 @@ class MirrorRun:
         outputs = self._report(task.sops_task_id, node, result) if self.node.has_data and result.state else None
         if result.outcome in GREEN:
             return outputs
-        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps)
+        raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps, label=quoted(self.name))
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs."""

@@ -10,7 +10,6 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.dag_generator.watch.mirror_run import MirrorRun
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.wait_result import OnFailed
     from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
@@ -117,14 +117,14 @@ class NodeMirrorOperator(SopsBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Find the node in the SOPS task, retry it if this is a retry, and hand over to the triggerer."""
-        with airflow_errors():
+        with airflow_errors(self.log):
             if self.reason_for_worker:
                 self.log.info("This task begins and ends on a worker: %s.", self.reason_for_worker)
             return self._run(context).begin()
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger: the node has ended or never will run, or the flow has come nearer to it."""
-        with airflow_errors():
+        with airflow_errors(self.log):
             return self._run(context).resume(event)
 
     def _run(self, context: Context) -> MirrorRun:
@@ -141,6 +141,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         return MirrorRun(
             hook=self.hook,
             node=self.node,
+            name=str(self.task_display_name),
             policy=policy,
             context=context,
             log=self.log,
@@ -151,6 +152,8 @@ class NodeMirrorOperator(SopsBaseOperator):
 
     def next_steps(self, context: Context) -> NextSteps:
         """Return what clears of the run's tasks and a retry of this one do, for its error."""
+        from airflow_provider_sops.sops.next_steps import TIME_ALLOWED, NextSteps
+
         again = "A retry or a clear of this task looks again."
         from_the_start = f"Clear {self.start_task_id!r} with all tasks behind it to run the whole flow again."
         failed = (
@@ -160,8 +163,16 @@ class NodeMirrorOperator(SopsBaseOperator):
         )
         if retries_left(self.retries, context["ti"]):
             failed += " Before that, Airflow's own retry of this task does the same."
+        allowed = TIME_ALLOWED
+        if self.timeout_seconds is not None:
+            allowed = f"{allowed}, {self.timeout_seconds:g} s (timeout_seconds)"
         return NextSteps(
-            failed=failed, revoked=from_the_start, expired=from_the_start, timed_out=again, unreachable=again
+            failed=failed,
+            revoked=from_the_start,
+            expired=from_the_start,
+            timed_out=again,
+            unreachable=again,
+            limit=allowed,
         )
 
 

@@ -211,7 +211,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
         from airflow_provider_sops.operators.sops.task_memory import TaskMemory
         from airflow_provider_sops.sops.task_key import elect
 
-        with airflow_errors():
+        with airflow_errors(self.log):
             self.check_parameters()
             key = key_of(context)
             name = self.keyed_name(key)

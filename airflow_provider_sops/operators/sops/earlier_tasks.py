@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.revocation import revoke_task
@@ -16,6 +16,7 @@ from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.verdict import nodes_at_work
 from airflow_provider_sops.task_instance.outputs import read_secrets
+from airflow_provider_sops.waiting.follow import steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 
 _LOOK_INTERVAL_SECONDS = 3.0
+#: How long a worker that may leave waits for the nodes of revoked tasks.
+WORKER_SECONDS = 15.0
 _START_SHOWS_SECONDS = 5.0
 
 
@@ -56,6 +59,7 @@ class EarlierTasks:
 
     :param hook: the connection to SOPS.
     :param log: the log of the Airflow task.
+    :param clock: gives seconds since the epoch; default: a new ``steady_clock``.
     """
 
     def __init__(
@@ -64,12 +68,14 @@ class EarlierTasks:
         log: TaskLog,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._hook = hook
         self._log = log
         self._sleep = sleep
-        self._clock = clock
+        self._clock = clock or steady_clock()
+        #: Marks of the failures that were overcome by retries.
+        self.overcome: list[str] = []
 
     def started(self, tasks: Sequence[TaskListItem]) -> list[StartedTask]:
         """Return those that were started, oldest first. The others are named in the log: they never run.
@@ -89,13 +95,22 @@ class EarlierTasks:
                 started.append(StartedTask(task.id, status, key.generation if key else 0))
         return started
 
-    def retire(self, tasks: Sequence[StartedTask], *, wait_seconds: float) -> list[int]:
+    def retire(
+        self,
+        tasks: Sequence[StartedTask],
+        *,
+        wait_seconds: float,
+        wait_until: float | None = None,
+        leave: Callable[[Sequence[int], float], NoReturn] | None = None,
+    ) -> list[int]:
         """Revoke tasks and wait until none of their nodes runs, so that a new task does not run beside them.
 
         SOPS lets the node that runs at the moment of a revoke finish. A node that waits for a person is not waited
         for: it does nothing more.
 
         :param wait_seconds: how long to wait for nodes that still run, over all tasks.
+        :param wait_until: when that ends, in seconds since the epoch, if the wait has begun before.
+        :param leave: given the tasks' ids and the end of the wait, hands it to the triggerer and does not return.
         :return: the ids of those that came to a good end before the revoke reached them.
         :raises SopsInvalidOperationError: names the nodes that still run after that time.
         """
@@ -103,18 +118,21 @@ class EarlierTasks:
         for task in tasks:
             if task.is_unfinished:
                 self._log.info("Revoking SOPS task %s (%s), a new one takes its place.", task.id, task.status.state)
-                if revoke_task(self._hook, task.id, self._log, sleep=self._sleep) == TaskState.FINISHED:
+                if revoke_task(self._hook, task.id, sleep=self._sleep) == TaskState.FINISHED:
                     finished.append(task.id)
-        deadline = self._clock() + wait_seconds
-        for task in tasks:
-            if task.status.state in (TaskState.FINISHED, TaskState.EXPIRED) or task.id in finished:
-                continue
+        began = self._clock()
+        deadline = began + wait_seconds if wait_until is None else wait_until
+        ended = (TaskState.FINISHED, TaskState.EXPIRED)
+        revoked = [task for task in tasks if task.status.state not in ended and task.id not in finished]
+        for task in revoked:
             detail = self._hook.get_task_detail(task.id, fresh=True)
             tree, secrets = TreeIndex(detail.pipeline_tree), TaskSecrets([detail])
             while nodes := self._at_work(task.id, tree, secrets):
                 if self._clock() >= deadline:
                     raise _still_running(task.id, nodes, wait_seconds)
                 self._log.info("Waiting for SOPS task %s, which still runs %s.", task.id, _names(nodes))
+                if leave is not None and self._clock() - began >= WORKER_SECONDS:
+                    leave([each.id for each in revoked], deadline)
                 self._sleep(_LOOK_INTERVAL_SECONDS)
         return finished
 
@@ -137,18 +155,17 @@ class EarlierTasks:
         tree = TreeIndex(self._hook.get_task_detail(task.id, fresh=True).pipeline_tree) if inputs else None
         secrets = read_secrets(self._hook, [task.id])
         refusals: list[SopsError] = []
-        overcome: list[str] = []
         for node in status.failed_nodes:
             new_inputs = _inputs_of(node, tree, inputs or {})
             shown = secrets.named_node(node)
             refusal = retry_node(self._hook, task.id, shown, self._log, inputs=new_inputs, sleep=self._sleep)
             if refusal is None:
-                overcome.append(node.mark)
+                self.overcome.append(node.mark)
             else:
                 refusals.append(refusal)
-        if refusals and not overcome:
+        if refusals and not self.overcome:
             raise refusals[0]
-        return tuple(overcome)
+        return tuple(self.overcome)
 
     def _at_work(self, sops_task_id: int, tree: TreeIndex, secrets: TaskSecrets) -> tuple[NodeStatus, ...]:
         return nodes_at_work(secrets.status(self._hook.get_task_status(sops_task_id, fresh=True)), tree)

@@ -20,7 +20,7 @@ from airflow_provider_sops.sops.models import TaskListItem, TaskState
 from airflow_provider_sops.sops.paging import Pages
 from airflow_provider_sops.sops.task_key import FoundTasks, elect
 from airflow_provider_sops.sops.task_origin import described
-from airflow_provider_sops.waiting.repeat import again_while_lost
+from airflow_provider_sops.waiting.repeat import again_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.task_origin import TaskOrigin
     from airflow_provider_sops.task_instance.log import TaskLog
 
-_CREATE_TRIES = 3
 _START_TRIES = 4
 _PAUSE_SECONDS = 2.0
 
@@ -45,6 +44,7 @@ class ExactlyOnce:
     :param key: the key of the task instance's current generation.
     :param origin: what the task instance's own tasks are made from; users and known ids are added here.
     :param memory: what Airflow itself remembers of an earlier try.
+    :param created: ids of tasks that this try has created before it left its worker during an outage.
     """
 
     def __init__(
@@ -55,15 +55,14 @@ class ExactlyOnce:
         *,
         origin: TaskOrigin,
         memory: TaskMemory | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        created: Collection[int] = (),
     ) -> None:
         self._hook = hook
         self._key = key
         self._log = log
         self._origin = origin
         self._memory = memory
-        self._sleep = sleep
-        self._created: set[int] = set()
+        self._created = set(created)
         self._told: set[int] = set()
 
     def find(self) -> FoundTasks:
@@ -79,29 +78,27 @@ class ExactlyOnce:
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
         """Create a task and return the id of the elected one, which may be another than the one just created.
 
+        A create whose answer was lost is searched for before another one is sent.
+
         :param create: sends one ``create_task`` with the key in the name.
         :param over: ids of this generation's tasks that must not be elected, such as revoked ones.
-        :raises SopsError: if SOPS refuses, or if nothing was created in three tries.
+        :raises SopsError: if SOPS refuses, or if nothing was created before an outage was too long.
         """
-        for attempt in range(1, _CREATE_TRIES + 1):
+
+        def attempt() -> int:
             try:
                 created = create()
             except SopsError as error:
-                if not (error.temporary or error.outcome_unknown):
+                elected = self._look_again(over) if error.outcome_unknown else None
+                if elected is None:
                     raise
-                elected = self._look_again(over)
-                if elected is not None:
-                    self._log.warning("The answer to create_task was lost, but SOPS has task %s.", elected)
-                    return elected
-                if attempt == _CREATE_TRIES:
-                    raise
-                self._log.warning("No SOPS task was created, trying again: %s", error)
-                self._sleep(_PAUSE_SECONDS * attempt)
-            else:
-                self._created.add(created.task_id)
-                elected = self._look_again(over)
-                return created.task_id if elected is None else elected
-        raise AssertionError("the last try returns or raises")
+                self._log.warning("The answer to create_task was lost, but SOPS has task %s.", elected)
+                return elected
+            self._created.add(created.task_id)
+            elected = self._look_again(over)
+            return created.task_id if elected is None else elected
+
+        return self._hook.bear("create_task", attempt)
 
     def check_doubtful(self, tasks: Sequence[TaskListItem]) -> None:
         """Refuse to go on beside tasks from before a clear that may be ours and may still run.
@@ -177,21 +174,21 @@ def start_task(hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callab
     """Start a SOPS task; "already started" is success.
 
     A second ``start_task`` does no harm: SOPS runs a task once, however often it is started. So a start whose answer
-    was lost is sent again.
+    was lost is sent again, as long as the run bears an outage.
 
-    :raises SopsError: if SOPS refuses or cannot be reached in four tries.
+    :raises SopsError: if SOPS refuses four times or cannot be reached.
     """
 
     def start() -> None:
         try:
-            hook.start_task(sops_task_id)
+            hook.bear("start_task", lambda: hook.start_task(sops_task_id))
         except SopsInvalidOperationError:
             # "Already started" and "too many starts at once" have the same code: only the state tells them apart.
             if hook.get_task_status(sops_task_id, fresh=True).state == TaskState.CREATED:
                 raise
 
     def tell(error: ServiceError) -> None:
-        log.warning("SOPS may not have started task %s, starting it again: %s", sops_task_id, error)
+        log.warning("SOPS has not started task %s, starting it again: %s", sops_task_id, error)
 
     pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _START_TRIES)]
-    tenacity.Retrying(**again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep))(start)
+    tenacity.Retrying(**again_after(SopsInvalidOperationError, pauses, tell=tell, sleep=sleep))(start)

@@ -11,6 +11,7 @@ from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.retried_nodes import expects_auto_retry, needs_tree
+from airflow_provider_sops.waiting.repeat import again_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TRIES = 4
 _PAUSE_SECONDS = 1.5
+_SHOWS_SECONDS = 3.0
 
 
 def operate_node(
@@ -41,13 +43,8 @@ def operate_node(
     :raises SopsInvalidOperationError: SOPS refused it every time.
     :raises SopsError: otherwise; not sent again, since it may have been done.
     """
-    tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(SopsInvalidOperationError),
-        stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_fixed(_PAUSE_SECONDS),
-        sleep=sleep,
-        reraise=True,
-    )(hook.operate_node, sops_task_id, node_id, action, **parameters)
+    rules = again_after(SopsInvalidOperationError, (_PAUSE_SECONDS,) * (_TRIES - 1), sleep=sleep)
+    tenacity.Retrying(**rules)(hook.operate_node, sops_task_id, node_id, action, **parameters)
 
 
 def retries_by_itself(hook: SopsHook, sops_task_id: int, status: TaskStatus) -> bool:
@@ -75,20 +72,37 @@ def retry_node(
 ) -> SopsError | None:
     """Retry a failed node and return SOPS's refusal, if it was one.
 
-    A retry whose answer was lost is not sent again; the node's state will tell.
+    A retry whose answer was lost is sent again only if the node still shows the failure that it was sent for.
 
     :param inputs: new inputs in the place of all of the node's.
     :raises SopsError: SOPS could not be asked.
     """
     name = quoted(node.name or node.id)
     log.info("Retrying node %s of SOPS task %s.", name, sops_task_id)
+
+    def attempt() -> None:
+        try:
+            operate_node(hook, sops_task_id, node.id, "retry", inputs=dict(inputs) if inputs else None, sleep=sleep)
+        except SopsInvalidOperationError:
+            raise
+        except SopsError as error:
+            if not error.outcome_unknown:
+                raise
+            # An accepted retry shows some moments later.
+            sleep(_SHOWS_SECONDS)
+            failed = hook.get_task_status(sops_task_id, fresh=True).failed_nodes
+            if any(now.id == node.id and _failure(now) == _failure(node) for now in failed):
+                raise
+            log.warning("The answer to the retry of node %s was lost, but SOPS has retried it.", name)
+
     try:
-        operate_node(hook, sops_task_id, node.id, "retry", inputs=dict(inputs) if inputs else None, sleep=sleep)
+        hook.bear("operate_node", attempt)
     except SopsInvalidOperationError as error:
         log.warning("SOPS does not retry node %s: %s", name, error)
         return error
-    except SopsError as error:
-        if not error.outcome_unknown:
-            raise
-        log.warning("The answer to the retry was lost; the node's state will tell: %s", error)
     return None
+
+
+def _failure(node: NodeStatus) -> tuple[object, ...]:
+    """Return what tells a failure of a node from an earlier or a later one."""
+    return node.retry, node.loop, node.start_time

@@ -38,7 +38,7 @@ class SopsStartTaskOperator(SopsBaseOperator):
         # Only a running task needs it, not a DAG file.
         from airflow_provider_sops.operators.sops.exactly_once import start_task
 
-        with airflow_errors():
+        with airflow_errors(self.log):
             sops_task_id = read_task_id(self.sops_task_id)
             push_task(context, sops_task_id, self.hook.get_task_detail(sops_task_id, fresh=True).task_url)
             start_task(self.hook, sops_task_id, self.log)
@@ -86,7 +86,7 @@ class SopsOperateTaskOperator(_SopsSteeringOperator):
 
     def execute(self, context: Context) -> None:
         """Send the action."""
-        with airflow_errors():
+        with airflow_errors(self.log):
             sops_task_id = self.prepare(context)
             self.hook.operate_task(sops_task_id, self.action)
             self.log.info("SOPS task %s: %s is done.", sops_task_id, self.action)
@@ -142,7 +142,7 @@ class SopsOperateNodeOperator(_SopsSteeringOperator):
         # Only a running task needs it, not a DAG file.
         from airflow_provider_sops.operators.sops.node_actions import operate_node
 
-        with airflow_errors():
+        with airflow_errors(self.log):
             if not self.sops_node_id:
                 raise SopsInvalidParameterError("node_id is empty; name a node of the task's tree")
             sops_task_id = self.prepare(context)

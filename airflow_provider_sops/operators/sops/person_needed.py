@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sops.task_instance.log import tell_error
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -23,7 +26,7 @@ def call_for_person(
     :param error: names the failed nodes; the callbacks find it as ``context["exception"]``.
     :param failure_marks: tell these failures from others, for notifications.
     """
-    log.warning("A person is needed: %s", error)
+    tell_error(error, log, logging.WARNING)
     known: Any = context
     known["exception"] = error
     known["sops_failure_marks"] = failure_marks

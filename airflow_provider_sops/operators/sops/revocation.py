@@ -15,13 +15,12 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.task_key import FoundTasks
 from airflow_provider_sops.sops.task_origin import described
 from airflow_provider_sops.sops.verdict import end_despite_refusal
-from airflow_provider_sops.waiting.repeat import again_while_lost
+from airflow_provider_sops.waiting.repeat import again_after, again_while_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.sops.task_key import TaskKey
     from airflow_provider_sops.sops.task_origin import TaskOrigin
@@ -32,28 +31,24 @@ _TRIES = 5
 _PAUSE_SECONDS = 1.0
 
 
-def revoke_task(
-    hook: SopsHook, sops_task_id: int, log: TaskLog, *, sleep: Callable[[float], None] = time.sleep
-) -> TaskState:
+def revoke_task(hook: SopsHook, sops_task_id: int, *, sleep: Callable[[float], None] = time.sleep) -> TaskState:
     """Revoke a task and return the state in which it ended; it may have come to its own end before.
 
-    A second revoke does no harm, so one whose answer was lost is sent again, for about ten seconds. So is one that
-    SOPS refuses because the task is still CREATED: a start that it has accepted shows some moments later.
+    A second revoke does no harm, so one whose answer was lost is sent again, as long as the run bears an outage. One
+    that SOPS refuses because the task is still CREATED is sent again for about ten seconds: a start that it has
+    accepted shows some moments later.
 
     :raises SopsError: if SOPS refuses or cannot be reached; then the task may still run.
     """
 
-    def tell(error: ServiceError) -> None:
-        if not isinstance(error, SopsInvalidOperationError):
-            log.warning("The revoke of SOPS task %s got no usable answer, trying again: %s", sops_task_id, error)
+    def revoke() -> TaskState:
+        return revoke_once(
+            lambda: hook.bear("operate_task", lambda: hook.operate_task(sops_task_id, "revoke")),
+            lambda: hook.get_task_status(sops_task_id, fresh=True),
+        )
 
     pauses = [_PAUSE_SECONDS * attempt for attempt in range(1, _TRIES)]
-    rules = again_while_lost(pauses, also=(SopsInvalidOperationError,), tell=tell, sleep=sleep)
-    state: TaskState = tenacity.Retrying(**rules)(
-        revoke_once,
-        lambda: hook.operate_task(sops_task_id, "revoke"),
-        lambda: hook.get_task_status(sops_task_id, fresh=True),
-    )
+    state: TaskState = tenacity.Retrying(**again_after(SopsInvalidOperationError, pauses, sleep=sleep))(revoke)
     return state
 
 
@@ -110,8 +105,7 @@ class TasksToRevoke:
 
     def found(self, tasks: FoundTasks) -> None:
         """Take note of what was found and may still run, newest first."""
-        ours = (*tasks.earlier, *tasks.current) if self._earlier_too else tasks.current
-        self._ids = sorted((task.id for task in ours if task.is_started and not task.is_finished), reverse=True)
+        self._ids = tasks.may_be_running(earlier_too=self._earlier_too)
 
     def settled(self, sops_task_id: int) -> None:
         """Have only this one to revoke from now on."""

@@ -59,7 +59,10 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         fails. Default 7 days; ``None`` for no limit. An ``execution_timeout`` that ends earlier counts instead.
     :param start_timeout_seconds: how long SOPS may leave a started task CREATED. Default 600; not applied by default
         to ``flow_type="common_func"``, which waits for a person to claim it; ``None`` for no limit.
-    :param max_outage_seconds: how long SOPS may be out of reach before the wait fails. Default 3600.
+    :param max_outage_seconds: how long SOPS may be out of reach, at any moment of the run, before this task fails.
+        Default 3600. An outage outside the wait holds the worker for a minute, and then the triggerer waits, or the
+        worker on if the task is not deferrable. Refused inputs and, before anything runs, refused credentials are no
+        outage.
     :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the timeout.
     :param retry_mode: what an Airflow retry does with the SOPS task of the try before. ``"resume"`` (default): joins
@@ -78,7 +81,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param revoke_on_kill: revoke the SOPS task when this task is ended by a person in Airflow or runs out of time.
         Default ``True``.
     :param revoke_wait_seconds: before another task is created, how long to wait until no node of a revoked one runs.
-        Default 300; then this task fails.
+        Default 300; then this task fails. With ``deferrable`` the triggerer waits.
     :param on_node_failed: with ``on_failed="wait"``, called with Airflow's context each time nodes have failed and
         a person is needed; ``context["exception"]`` names them. A callable, a notifier, or a list of them.
     """
@@ -127,9 +130,25 @@ class SopsRunTaskOperator(SopsTemplateOperator):
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Create or join the SOPS task, start it and wait for its end."""
+        return self._work(self._begin_run(context), context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take over from the trigger once the SOPS task is over, once a person is needed, or after an outage."""
+        run = self._begin_run(context)
+        with run.airflow_errors():
+            waited = run.take_over(event)
+            if waited is not None:
+                return run.take_outputs(run.resume(waited))
+        return self._work(run, context)
+
+    def on_kill(self) -> None:
+        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
+        if self._run is not None:
+            self._run.on_kill()
+
+    def _work(self, run: SopsTaskRun, context: Context) -> dict[str, Any] | None:
         from airflow_provider_sops.operators.sops.task_run import TaskCreation
 
-        run = self._begin_run(context)
         with run.airflow_errors():
             self.check_parameters()
             name = self.keyed_name(key_of(context))
@@ -139,17 +158,6 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             if not self.wait_for_completion:
                 return None
             return run.take_outputs(run.wait(detail, deferrable=self.deferrable))
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take over from the trigger once the SOPS task is over, or once a person is needed."""
-        run = self._begin_run(context)
-        with run.airflow_errors():
-            return run.take_outputs(run.resume(event))
-
-    def on_kill(self) -> None:
-        """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
-        if self._run is not None:
-            self._run.on_kill()
 
     def _begin_run(self, context: Context) -> SopsTaskRun:
         # Only a running task needs it, not a DAG file.

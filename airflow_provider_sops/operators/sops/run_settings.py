@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
-from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
+    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.wait_result import OnFailed, WaitPolicy
 
 
@@ -61,13 +62,21 @@ _RETRY_BEFORE_IT_BEGINS: dict[RetryMode, str] = {
 
 
 def next_steps(
-    on_clear: OnClear, retry_mode: RetryMode, *, retries_left: bool, revokes_when_out_of_time: bool
+    on_clear: OnClear,
+    retry_mode: RetryMode,
+    *,
+    retries_left: bool,
+    revokes_when_out_of_time: bool,
+    limit: str | None = None,
 ) -> NextSteps:
     """Return what is true of a run operator with these settings.
 
     :param retries_left: whether Airflow is going to retry the task by itself.
     :param revokes_when_out_of_time: whether the SOPS task was revoked when its time was over.
+    :param limit: the time that a try is allowed, for its error; default: without a number.
     """
+    from airflow_provider_sops.sops.next_steps import TIME_ALLOWED, NextSteps
+
     again = "A retry or a clear of this task runs the whole flow again."
     going_on = f"{_RETRY_WHILE_IT_GOES_ON[retry_mode]}; {_CLEAR_WHILE_IT_GOES_ON[on_clear]}."
     longer = "Raise timeout_seconds, or execution_timeout, if it needs longer."
@@ -76,9 +85,10 @@ def next_steps(
         failed=f"{failed} {_RETRY_AFTER_FAILURE[retry_mode]}" if retries_left else failed,
         revoked="A clear of this task runs the whole flow again.",
         expired=again,
-        timed_out=f"It was revoked. {longer} {again}" if revokes_when_out_of_time else f"{longer} {going_on}",
+        timed_out=f"It is revoked now. {longer} {again}" if revokes_when_out_of_time else f"{longer} {going_on}",
         unreachable=going_on,
         not_started=f"{_RETRY_BEFORE_IT_BEGINS[retry_mode]}; {_CLEAR_BEFORE_IT_BEGINS[on_clear]}.",
+        limit=limit or TIME_ALLOWED,
     )
 
 
@@ -96,6 +106,7 @@ class RunSettings:
 
     :param template_id: the template of the SOPS tasks that the run makes; ``None`` for one that makes none.
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts.
+    :param only_follows: the run follows a SOPS task whose nodes others retry, so that a retry of its own cannot help.
     :param always_fresh: never let SOPS answer from its cache.
     :param retries: how often Airflow retries the task.
     :param execution_timeout: Airflow's own limit for a try.
@@ -116,8 +127,10 @@ class RunSettings:
     revoke_wait_seconds: float = 300.0
     on_node_failed: OnNodeFailed = None
     wait_for_completion: bool = True
+    deferrable: bool = False
     flow_type: str = "common"
     failure_rest_seconds: float = 0.0
+    only_follows: bool = False
     always_fresh: bool = False
     retries: int | None = None
     execution_timeout: timedelta | None = None
@@ -168,16 +181,38 @@ class RunSettings:
             self.retry_mode,
             retries_left=retries_left(self.retries, ti),
             revokes_when_out_of_time=self.revoke_on_kill,
+            limit=self.limit,
         )
 
+    @property
+    def limit(self) -> str:
+        """The time that a try is allowed, for its error: how long, and which argument says so."""
+        from airflow_provider_sops.sops.next_steps import TIME_ALLOWED
+
+        execution = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
+        if execution is not None and (self.timeout_seconds is None or execution < self.timeout_seconds):
+            return f"{TIME_ALLOWED}, {execution:g} s (execution_timeout)"
+        return (
+            TIME_ALLOWED
+            if self.timeout_seconds is None
+            else f"{TIME_ALLOWED}, {self.timeout_seconds:g} s (timeout_seconds)"
+        )
+
+    def execution_deadline(self, ti: Any) -> float | None:
+        """Return when a try has to end, so that there is time to revoke, in seconds since the epoch.
+
+        :param ti: the running task instance.
+        """
+        if self.execution_timeout is None:
+            return None
+        allowed = self.execution_timeout.total_seconds()
+        margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
+        began = ti.start_date.timestamp() if ti.start_date else time.time()
+        return float(began + allowed - margin)
+
     def _deadline(self, ti: Any, now: float) -> float | None:
-        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
-        if self.execution_timeout is not None:
-            allowed = self.execution_timeout.total_seconds()
-            margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
-            began = ti.start_date.timestamp() if ti.start_date else now
-            limits.append(began + allowed - margin)
-        return min(limits, default=None)
+        own = None if self.timeout_seconds is None else now + self.timeout_seconds
+        return min((limit for limit in (own, self.execution_deadline(ti)) if limit is not None), default=None)
 
 
 def check_choices(**given: str) -> None:

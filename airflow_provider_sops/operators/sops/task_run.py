@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow_provider_sops.operators.sops.base import announce_task, key_of, origin_of
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.operators.sops.joining import Joining
 from airflow_provider_sops.operators.sops.person_needed import call_for_person
 from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_task
@@ -19,6 +20,7 @@ from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
+from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import elect
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.task_key import FoundTasks
     from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,19 @@ class SopsTaskRun:
         self._to_revoke = TasksToRevoke(
             hook, self._key, log, origin=self._origin, earlier_too=settings.on_clear != "fail"
         )
-        self._overcome: tuple[str, ...] = ()
         self._may_be_running = self._ti.try_number > 1
         self._id: int | None = None
         self._task_url = ""
-        self._claim_urls: dict[int, str] = {}
+        self._created: dict[int, str] = {}
+        self._retire_until: float | None = None
+        self._event: Mapping[str, Any] | None = None
+        self._earlier = EarlierTasks(hook, log)
+        self._patience = hook.be_patient(
+            settings.max_outage_seconds,
+            log,
+            may_be_running=lambda: self._may_be_running,
+            leave=self._leave_during_outage if settings.deferrable else None,
+        )
 
     @classmethod
     def of(
@@ -120,7 +131,11 @@ class SopsTaskRun:
         That alarm comes where a call took longer than the margin before it.
         """
         try:
-            with airflow_errors(answers_for_task=lambda: self._may_be_running):
+            with airflow_errors(
+                self._log,
+                only_follows=self._settings.only_follows,
+                answers_for_task=lambda: self._may_be_running,
+            ):
                 yield
         except AirflowTaskTimeout:
             if self._settings.revoke_on_kill:
@@ -131,11 +146,17 @@ class SopsTaskRun:
         """Find the one SOPS task of this generation or make it, and return its id.
 
         Earlier ones are joined or retired as the settings say; the failed nodes of one that is joined are retried.
+        A run that was interrupted on the way begins with the search again, since a create may have been lost; one that
+        had its task goes on with that.
         """
-        once = ExactlyOnce(self._hook, self._key, self._log, origin=self._origin, memory=self._memory)
+        if self._id is not None:
+            return self._id
+        once = ExactlyOnce(
+            self._hook, self._key, self._log, origin=self._origin, memory=self._memory, created=self._created
+        )
         found = once.find()
         self._to_revoke.found(found)
-        earlier = EarlierTasks(self._hook, self._log)
+        earlier = self._earlier
         current = earlier.started([task for task in found.current if task.is_started])
         before = earlier.started(found.earlier)
         to_join = self._joining().choose(current, before)
@@ -147,9 +168,14 @@ class SopsTaskRun:
             self._log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, state)
             # What fails from now on is for the next try.
             if state == TaskState.FAILED:
-                self._overcome = earlier.retry_failed_nodes(to_join, self._settings.retry_inputs or {})
+                earlier.retry_failed_nodes(to_join, self._settings.retry_inputs or {})
             return self.adopt(to_join.id)
-        finished = earlier.retire([*before, *current], wait_seconds=self._settings.revoke_wait_seconds)
+        finished = earlier.retire(
+            [*before, *current],
+            wait_seconds=self._settings.revoke_wait_seconds,
+            wait_until=self._retire_until,
+            leave=self._leave_until_at_rest if self._settings.deferrable else None,
+        )
         for task in current:
             if task.id in finished:
                 self._log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
@@ -174,7 +200,7 @@ class SopsTaskRun:
 
     def announce(self) -> TaskDetail:
         """Push id and addresses of the SOPS task to XCom and write them to the log, before anything that takes long."""
-        claim_url = self._claim_urls.get(self.sops_task_id, "")
+        claim_url = self._created.get(self.sops_task_id, "")
         detail = announce_task(self._hook, self._context, self.sops_task_id, self._log, claim_url=claim_url)
         self._task_url = detail.task_url
         return detail
@@ -185,7 +211,7 @@ class SopsTaskRun:
         :param detail: the task as ``announce`` gave it.
         :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
         """
-        policy = self._settings.policy(self._ti, time.time(), self._overcome)
+        policy = self._settings.policy(self._ti, time.time(), tuple(self._earlier.overcome))
         if not deferrable:
             return self.follow(policy, detail)
         if not self._settings.defer_after_seconds:
@@ -229,6 +255,27 @@ class SopsTaskRun:
         )
         raise AssertionError("the operator's defer has returned")
 
+    def take_over(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take over from a trigger, and return the event of the wait; ``None`` if the run goes on from its beginning.
+
+        It goes on there if it had left its worker before the wait. What it had done by then is not done again.
+        """
+        from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
+
+        if event.get("outcome") != OVER:
+            return event
+        progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
+        self._patience.since.update(progress.outages)
+        self._created.update(progress.created)
+        self._earlier.overcome.extend(progress.overcome)
+        self._retire_until = progress.retire_until
+        # Its template may have been rendered otherwise since.
+        self._origin = replace(self._origin, is_first_try=False)
+        if progress.sops_task_id is not None:
+            self._may_be_running = True
+            self.adopt(progress.sops_task_id)
+        return None if progress.event is None else dict(progress.event)
+
     def resume(self, event: dict[str, Any]) -> WaitResult:
         """Take over from the trigger, and return how the wait ended.
 
@@ -239,6 +286,7 @@ class SopsTaskRun:
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
         self._may_be_running = True
+        self._event = event
         trigger = SopsTaskTrigger.from_event(event)
         result = WaitResult.from_event(event)
         self._task_url = trigger.task_url
@@ -308,7 +356,7 @@ class SopsTaskRun:
 
         def create() -> CreatedTask:
             created = creation.create(creation.name)
-            self._claim_urls[created.task_id] = created.claim_url
+            self._created[created.task_id] = created.claim_url
             return created
 
         return once.create(create, over=over)
@@ -316,15 +364,57 @@ class SopsTaskRun:
     def _revoke_in_time(self, result: WaitResult) -> WaitResult:
         sops_task_id = self.sops_task_id
         try:
-            state = revoke_task(self._hook, sops_task_id, self._log)
+            state = revoke_task(self._hook, sops_task_id)
         except SopsError:
-            self._log.error("SOPS task %s timed out, but it is not revoked and may still run.", sops_task_id)
+            self._log.error("SOPS task %s has run out of time, but it is not revoked and may still run.", sops_task_id)
             raise
         push_state(self._context, state)
         if state == TaskState.FINISHED:
             return WaitResult(Outcome.FINISHED, state)
-        self._log.info("SOPS task %s is %s because it timed out.", sops_task_id, state)
+        self._log.info("SOPS task %s is %s now, since its time was over.", sops_task_id, state)
         return result
+
+    def _leave_during_outage(self) -> NoReturn:
+        """Leave the worker; the triggerer waits until SOPS answers."""
+        from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
+
+        since = min(self._patience.since.values())
+        limits = (since + self._settings.max_outage_seconds, self._settings.execution_deadline(self._ti))
+        until = min(limit for limit in limits if limit is not None)
+        self._leave(SopsOutageTrigger, until, since=since)
+
+    def _leave_until_at_rest(self, revoked: Sequence[int], until: float) -> NoReturn:
+        """Leave the worker; the triggerer waits until the nodes of revoked tasks have ended."""
+        from airflow_provider_sops.triggers.sops_interruption import SopsRevokedTrigger
+
+        self._retire_until = until
+        self._leave(SopsRevokedTrigger, until, revoked=revoked)
+
+    def _leave(self, trigger: type[SopsOutageTrigger | SopsRevokedTrigger], until: float, **arguments: Any) -> NoReturn:
+        from airflow_provider_sops.triggers.sops_interruption import Search
+
+        progress = Interruption(
+            outages=self._patience.since,
+            sops_task_id=self._id,
+            created=self._created,
+            overcome=tuple(self._earlier.overcome),
+            retire_until=self._retire_until,
+            event=self._event,
+        )
+        search = Search(self._key, self._origin, earlier_too=self._settings.on_clear != "fail")
+        self._defer(
+            trigger=trigger(
+                **site_of(self._hook).arguments,
+                until=until,
+                progress=progress.to_json(),
+                sops_task_id=self._id,
+                search=search.to_json(),
+                revoke_on_kill=self._settings.revoke_on_kill,
+                **arguments,
+            ),
+            method_name="execute_complete",
+        )
+        raise AssertionError("a deferral does not return")
 
     def _call_for_person(self, result: WaitResult) -> None:
         error = outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)

@@ -1,8 +1,9 @@
 """Snapshots: a template as it was at one moment, to be kept beside DAG files.
 
-A snapshot is a JSON object: which template of which SOPS it shows, the hash of its content, and the tree with its
-subprocesses unfolded. It does not say when it was taken, so that an unchanged template gives the same file again. The
-values of password constants are emptied, in every subprocess, and marked by ``value_emptied``.
+A snapshot is a JSON object: which template of which SOPS it shows, the address of its page if that is known, the hash
+of its content, and the tree with its subprocesses unfolded. It does not say when it was taken, so that an unchanged
+template gives the same file again. The values of password constants are emptied, in every subprocess, and marked by
+``value_emptied``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.reading import read_id, read_mapping, read_text
+from airflow_provider_sops.service.text import web_address
 from airflow_provider_sops.sops.constants import is_password, without_password
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.content import content_hash, matches_hash
@@ -38,6 +40,7 @@ class Snapshot:
     :param recorded_hash: of the tree when the snapshot was taken, as that version of this package computed it; empty if
         it is not known.
     :param tree: the tree, without passwords.
+    :param template_url: the template's page in SOPS; empty if it is not known. It does not count in comparisons.
     """
 
     template_id: int | None
@@ -49,6 +52,7 @@ class Snapshot:
     edit_time: str
     recorded_hash: str
     tree: PipelineTree = field(repr=False)
+    template_url: str = ""
 
     @property
     def content_hash(self) -> str:
@@ -74,6 +78,7 @@ class Snapshot:
                 "scope": self.scope,
                 "project_name": self.project_name,
                 "edit_time": self.edit_time,
+                **({"url": self.template_url} if self.template_url else {}),
             },
             "pipeline_tree": self.tree.to_dict(),
         }
@@ -123,6 +128,7 @@ def read_snapshot(content: Any) -> Snapshot:
         edit_time=read_text(template.get("edit_time")),
         recorded_hash=read_text(holder.get("content_hash")),
         tree=tree,
+        template_url=web_address(read_text(template.get("url"))),
     )
 
 

@@ -12,7 +12,7 @@ from pipeline.eri.models import Schedule
 from local_sops.trees.nodes import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from local_sops.runtime.engine import LocalRuntime
     from local_sops.trees import Tree
@@ -65,16 +65,30 @@ def node_rows(runtime: LocalRuntime, tree: Tree, status: Mapping[str, Any] | Non
     :param status: the status tree of the pipeline; None before it has one.
     """
     reached = dict(_reached(status)) if status else {}
-    running = [node_id for node_id, one in reached.items() if one["state"] == states.RUNNING]
-    waiting = set(
-        Schedule.objects.filter(node_id__in=running, type=ScheduleType.CALLBACK.value, finished=False, expired=False)
-        .exclude(node_id__in=[node["id"] for node in walk(tree) if plugin_of(node) == SUBPROCESS_PLUGIN])
-        .values_list("node_id", flat=True)
-    )
+    is_revoked = status is not None and status["state"] == states.REVOKED
+    waiting = set() if is_revoked else nodes_with_callback(running_nodes(status)) - subprocesses_of(tree)
     return [
-        _row(runtime, node, path, reached.get(node["id"]), waits=node["id"] in waiting)
+        _row(runtime, node, path, reached.get(node["id"]), waits=node["id"] in waiting, is_revoked=is_revoked)
         for node, path in _in_flow_order(tree, ())
     ]
+
+
+def running_nodes(status: Mapping[str, Any] | None) -> list[str]:
+    """List the ids of the nodes that run, or wait."""
+    return [node_id for node_id, one in _reached(status) if one["state"] == states.RUNNING] if status else []
+
+
+def nodes_with_callback(running: Iterable[str]) -> set[str]:
+    """Return which of some running nodes wait for a callback: of a person, or of a task of their own."""
+    found = Schedule.objects.filter(
+        node_id__in=list(running), type=ScheduleType.CALLBACK.value, finished=False, expired=False
+    )
+    return set(found.values_list("node_id", flat=True))
+
+
+def subprocesses_of(tree: Tree) -> set[str]:
+    """Return the ids of the nodes that wait for a task of their own."""
+    return {node["id"] for node in walk(tree) if plugin_of(node) == SUBPROCESS_PLUGIN}
 
 
 def plugin_of(node: Mapping[str, Any]) -> str:
@@ -100,6 +114,7 @@ def _row(
     status: Mapping[str, Any] | None,
     *,
     waits: bool,
+    is_revoked: bool,
 ) -> NodeRow:
     failed = status is not None and status["state"] == states.FAILED and node["type"] != "SubProcess"
     return NodeRow(
@@ -111,7 +126,7 @@ def _row(
         state=status["state"] if status else "",
         start_time=_without_zone(status["start_time"]) if status else "",
         elapsed_seconds=status["elapsed_time"] if status and status["start_time"] else None,
-        remarks=tuple(_remarks(status)) if status else (),
+        remarks=tuple(_remarks(status, is_revoked=is_revoked)) if status else (),
         error=str(runtime.get_execution_data_outputs(node["id"]).get("ex_data", "")) if failed else "",
         waits=waits,
         was_passed_over=status is not None and bool(status["skip"] or status["error_ignored"]),
@@ -122,7 +137,9 @@ def _without_zone(text: str | None) -> str:
     return text.rpartition(" ")[0] if text else ""
 
 
-def _remarks(status: Mapping[str, Any]) -> Iterator[str]:
+def _remarks(status: Mapping[str, Any], *, is_revoked: bool) -> Iterator[str]:
+    if is_revoked and status["state"] == states.RUNNING:
+        yield "SOPS lets it finish; no other node begins"
     if status["skip"]:
         yield "skipped"
     if status["error_ignored"]:

@@ -10,6 +10,7 @@ from bamboo_engine import states
 from django.db.models import Q
 
 from local_sops.config import PROJECTS
+from local_sops.page.flow import nodes_with_callback, running_nodes, subprocesses_of
 from local_sops.page.rendering import page
 from local_sops.status_tree import NODE_SUSPENDED, statuses_of
 from local_sops.store.models import Task
@@ -54,6 +55,7 @@ class TaskRow:
     start_time: str
     finish_time: str
     elapsed_seconds: int | None
+    waits: bool
 
 
 def task_list(state: ServerState, request: Request) -> Response:
@@ -110,9 +112,19 @@ def _filtered(name: str, state: str, zone: ZoneInfo) -> QuerySet[Task]:
     return tasks
 
 
+def _waiting(tasks: Iterable[Task], found: Mapping[str, Any]) -> set[int]:
+    """Return the ids of the tasks in which a node waits for a person."""
+    live = [task for task in tasks if task.instance_id in found and not (task.is_finished or task.is_revoked)]
+    running = {task: set(running_nodes(found[task.instance_id])) for task in live}
+    with_callback = nodes_with_callback(node_id for ids in running.values() for node_id in ids)
+    held = ((task, ids & with_callback) for task, ids in running.items())
+    return {task.pk for task, ids in held if ids and ids - subprocesses_of(task.tree)}
+
+
 def _rows(state: ServerState, tasks: Iterable[Task]) -> list[TaskRow]:
     zone = state.config.timezone
     found = statuses_of([task.instance_id for task in tasks], zone)
+    waiting = _waiting(tasks, found)
     return [
         TaskRow(
             id=task.pk,
@@ -127,6 +139,7 @@ def _rows(state: ServerState, tasks: Iterable[Task]) -> list[TaskRow]:
             start_time=shown_time(task.start_time, zone),
             finish_time=shown_time(task.finish_time, zone),
             elapsed_seconds=elapsed_seconds(task.start_time, task.finish_time) if task.start_time else None,
+            waits=task.pk in waiting,
         )
         for task in tasks
     ]

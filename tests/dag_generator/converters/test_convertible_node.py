@@ -131,7 +131,7 @@ def test_a_run_whose_constants_only_sops_can_render_fails_for_good() -> None:
     known = KnownValues(given={"${who}": "${1 + 1}"})
     with pytest.raises(AirflowFailException, match=r"input message of node node_1: only SOPS can render") as raised:
         node_input("${who}", known, constants=WHO).resolve(CONTEXT)
-    assert isinstance(raised.value.__cause__, SopsInvalidParameterError)
+    assert isinstance(raised.value.__context__, SopsInvalidParameterError)
 
 
 def test_it_cannot_be_written_into_a_text() -> None:

@@ -235,7 +235,18 @@ class TestArguments:
         assert (task(dag, "a").retries, task(dag, "a").owner, task(dag, "a").pool) == (1, "ann", "slow")
         assert (task(dag, "b").owner, task(dag, "b").pool) == ("airflow", "default_pool")
 
-    def test_a_clear_keeps_a_repaired_node_and_evaluates_a_gateway_anew(self) -> None:
+    @pytest.mark.parametrize("name", ["task_id", "trigger_rule", "task_group", "dag", "piece", "constants"])
+    def test_node_args_cannot_set_what_follows_from_the_flow(self, name: str) -> None:
+        with pytest.raises(SopsInvalidParameterError, match=rf"node_args of .*\(a\) must not set {name}\. In mode"):
+            make_dag(tree("s > a > e"), node_args={"a": {name: "1", "owner": "ann"}})
+
+    def test_a_converted_node_keeps_its_place_too(self) -> None:
+        component = {"code": "sleep_timer", "version": "legacy", "data": {"bk_timing": {"value": "5"}}}
+        made = tree("s > a > e", nodes={"a": required("a", component=component)})
+        with pytest.raises(SopsInvalidParameterError, match=r"node_args of .*\(a\) must not set trigger_rule\."):
+            make_dag(made, converters=None, node_args={"sleep_timer": {"trigger_rule": "all_done"}})
+
+    def test_a_clear_keeps_a_repaired_node_and_evaluates_a_gateway_again(self) -> None:
         dag = make_dag(tree(*BRANCHES, nodes=GATEWAYS), node_args={"*": {"on_clear": "keep_repaired"}})
         gateway = task(dag, "exclusive_gateway")
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, task_group
 
 from airflow_provider_sops.dag_generator import PipelineTree, SopsDag, SopsTaskGroup
+from airflow_provider_sops.dag_generator.watch import builder
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -150,6 +151,29 @@ class TestRules:
         assert {name: rule_of(mirror(dag, name)) for name in rules} == rules
         assert {"start > call.y1", "start > exclusive_gateway"} < edges(dag)
         assert not {"start > b", "start > c"} & edges(dag)
+
+    def test_before_airflow_3_3_a_subprocess_in_a_loop_waits_for_no_mirror_in_a_mapped_group(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # There such tasks have all_success, by which a mirror that ends with the loop would keep them from starting.
+        monkeypatch.setattr(builder, "AIRFLOW_V_3_3_PLUS", False)
+        inner = tree("s3 > z > e3", nodes={"z": required("z")})
+        called = tree("s2 > y > in2 > e2", nodes={"y": required("y"), "in2": sub("in2", inner, optional=False)})
+        made = tree(
+            "s > a > in1 > x > a",
+            "s > a > in1 > x > c > e",
+            nodes={**GATEWAYS, "in1": sub("in1", called, optional=False)},
+        )
+        with DAG("mapped", schedule=None) as dag:
+
+            @task_group
+            def each(value: int) -> None:
+                SopsTaskGroup("flow", pipeline=made, template_id=7, constants={"${v}": value})
+
+            each.expand(value=[1, 2])
+        for name in ("y", "z"):
+            (inside,) = (each for each in dag.tasks if each.task_id.split(".")[-1].startswith(f"{name}__"))
+            assert (rule_of(inside), inside.upstream_task_ids) == ("all_success", {"each.flow.start"})
 
     def test_the_flow_leaves_time_for_the_mirrors_retries(self) -> None:
         delays = {"a": {"retries": 2, "retry_delay": timedelta(minutes=3)}}

@@ -42,7 +42,8 @@ def key() -> TaskKey:
 
 @pytest.fixture
 def once(hook: SopsHook, key: TaskKey) -> ExactlyOnce:
-    return ExactlyOnce(hook, key, LOG, origin=TaskOrigin(), sleep=lambda _: None)
+    hook.be_patient(10, LOG).sleep = lambda _: None
+    return ExactlyOnce(hook, key, LOG, origin=TaskOrigin())
 
 
 @pytest.fixture
@@ -75,12 +76,36 @@ class TestCreate:
         sops_task_id = once.create(create_third)
         assert [task.id for task in once.find().current] == [sops_task_id]
 
-    def test_gives_up_after_three_lost_answers(self, once: ExactlyOnce) -> None:
+    def test_gives_up_once_an_outage_is_too_long(self, once: ExactlyOnce, hook: SopsHook) -> None:
+        calls = []
+
         def lose() -> CreatedTask:
+            calls.append(1)
             raise lost_after_sending()
 
+        hook.be_patient(0, LOG).sleep = lambda _: None
         with pytest.raises(SopsConnectionError):
             once.create(lose)
+        assert len(calls) == 4
+        assert once.find().current == ()
+
+    def test_a_create_that_landed_late_is_found_before_another_is_sent(
+        self, once: ExactlyOnce, create: Callable[[], CreatedTask], hook: SopsHook
+    ) -> None:
+        calls, landed = [], []
+
+        def land(_: float) -> None:
+            landed.append(create().task_id)
+
+        def lose() -> CreatedTask:
+            calls.append(1)
+            raise lost_after_sending()
+
+        assert hook.patience is not None
+        hook.patience.sleep = land
+        # The first is searched for in vain; it lands during the pause, and the second create is lost as well.
+        assert once.create(lose) == landed[0]
+        assert len(calls) == 2
 
     def test_does_not_repeat_what_sops_refused(self, once: ExactlyOnce) -> None:
         calls = []

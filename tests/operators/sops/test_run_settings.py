@@ -138,7 +138,7 @@ class TestAfterEachEnd:
     ) -> None:
         found = steps(on_clear=on_clear, retry_mode=retry_mode)
         left_alone = steps(on_clear=on_clear, retry_mode=retry_mode, revoke_on_kill=False)
-        assert found.timed_out.startswith("It was revoked. Raise timeout_seconds")
+        assert found.timed_out.startswith("It is revoked now. Raise timeout_seconds")
         assert left_alone.timed_out.startswith("Raise timeout_seconds")
         assert left_alone.timed_out.endswith(found.unreachable)
 
@@ -164,7 +164,7 @@ class TestWatchedFlow:
         found = flow.next_steps()
         assert "a repaired node is found green, and one that is still failed is retried" in found.failed
         assert found.revoked == "Clear 'group.start' with all tasks behind it to run the whole flow again."
-        assert found.timed_out.startswith("It was revoked.")
+        assert found.timed_out.startswith("It is revoked now.")
 
     @pytest.mark.parametrize(("try_number", "retries"), [(1, True), (2, False)])
     def test_a_nodes_task_says_what_its_own_retry_does(self, try_number: int, retries: bool) -> None:

@@ -57,6 +57,7 @@ def hook() -> mock.Mock:
     """A SOPS without tasks, in which every task is CREATED and can be started."""
     hook: mock.Mock = mock.create_autospec(SopsHook, instance=True)
     hook.configure_mock(user="admin", sops_conn_id="other", bk_biz_id=5, scope="project")
+    hook.bear.side_effect = lambda _call, act: act()
     hook.get_task_list.return_value = []
     set_state(hook, "CREATED")
     hook.get_task_detail.return_value = TaskDetail.read(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,27 @@ def test_a_snapshot_says_which_template_it_shows() -> None:
         "edit_time": "2026-03-02 09:00:00 +0800",
     }
     assert content["pipeline_tree"] == web_tree((Task(),))
+
+
+def test_the_address_of_the_templates_page_is_kept_but_not_compared() -> None:
+    made = snapshot(web_tree((Task(),)))
+    linked = replace(made, template_url="https://sops.example/template/view/1/?template_id=8")
+    content = linked.to_dict()
+
+    assert content["template"]["url"] == linked.template_url
+    assert content["content_hash"] == made.content_hash
+    assert read_snapshot(content).to_dict() == content
+    assert not read_snapshot(content).was_edited
+
+
+@pytest.mark.parametrize(
+    "url", [None, 7, [], "/template/view/", "javascript:alert(1)", "https://user:pw@sops.example/"]
+)
+def test_only_the_address_of_a_page_is_read(url: Any) -> None:
+    content = snapshot(web_tree((Task(),))).to_dict()
+    content["template"]["url"] = url
+
+    assert read_snapshot(content).template_url == ""
 
 
 def test_a_snapshot_that_is_written_and_read_is_the_same() -> None:

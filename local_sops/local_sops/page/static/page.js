@@ -20,7 +20,10 @@ async function refresh() {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const other = fresh.getElementById(part.id);
-        if (answer.ok && other && other.outerHTML !== part.outerHTML && !isInUse(part)) part.replaceWith(other);
+        if (answer.ok && other && other.outerHTML !== part.outerHTML && !isInUse(part)) {
+          // A screen reader tells what changes in a live region, not a new one.
+          if (part.ariaLive) part.replaceChildren(...other.childNodes); else part.replaceWith(other);
+        }
       }
       document.body.classList.toggle("lost", !answer.ok);
     } catch {

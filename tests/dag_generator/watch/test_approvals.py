@@ -1,0 +1,118 @@
+"""The task of a node that waits for a person: when it asks in Airflow, and what becomes of an answer there."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
+from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.sops.errors import SopsConnectionError, SopsInvalidOperationError
+from airflow_provider_sops.sops.models import NodeDetail, TaskStatus
+from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from tests.plain_task_instance import PlainTaskInstance
+from tests.sops.builders import node, task_status
+
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="an answer ends a deferral from Airflow 3.3 on")
+
+WAITING = task_status("RUNNING", {"n2": node("RUNNING", "approve", version="v9")})
+PASSED = task_status("RUNNING", {"n2": node("FINISHED", "approve")})
+NOT_REACHED = task_status("RUNNING", {"n1": node("RUNNING", "compile")})
+APPROVED = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "7", "name": "ann"}}
+
+
+@pytest.fixture
+def hook() -> mock.Mock:
+    made: mock.Mock = mock.create_autospec(SopsHook, instance=True)
+    made.configure_mock(sops_conn_id="sops_default", bk_biz_id=None, scope=None, user="robot")
+    inputs = {"bk_verifier": "tom", "bk_approve_title": "Publish?"}
+    made.get_task_node_detail.return_value = NodeDetail.read({"id": "n2", "state": "RUNNING", "inputs": inputs})
+    return made
+
+
+@pytest.fixture
+def upsert() -> Any:
+    with mock.patch("airflow.sdk.execution_time.hitl.upsert_hitl_detail", autospec=True) as made:
+        yield made
+
+
+def mirror(hook: mock.Mock) -> Any:
+    mirrored = MirroredNode(("t2",), waits_for_person=True, has_data=True, plugin="bk_approve")
+    operator: Any = NodeMirrorOperator(
+        task_id="approve__t2", task_display_name="approve", start_task_id="start", node=mirrored
+    )
+    operator.hook = hook
+    return operator
+
+
+def deferred_by(call: Any, *arguments: Any) -> SopsNodeTrigger:
+    ti = PlainTaskInstance(pulled={"sops_task_id": 25, "sops_node_paths": {"t2": ["n2"]}})
+    with pytest.raises(TaskDeferred) as deferred:
+        call(ti.context, *arguments)
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, SopsNodeTrigger)
+    return trigger
+
+
+def test_it_asks_once_its_node_is_reached(hook: mock.Mock, upsert: mock.Mock) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(WAITING)
+
+    trigger = deferred_by(mirror(hook).execute)
+
+    assert upsert.call_args.kwargs["subject"] == "Publish?"
+    assert trigger.closes_request
+    assert not trigger.node.until_arrival
+
+
+def test_before_that_it_waits_for_the_arrival_and_asks_nothing(hook: mock.Mock, upsert: mock.Mock) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(NOT_REACHED)
+
+    trigger = deferred_by(mirror(hook).execute)
+
+    assert trigger.node.until_arrival
+    assert not upsert.called
+
+
+def test_an_answer_goes_to_sops_and_the_wait_goes_on(
+    hook: mock.Mock, upsert: mock.Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(WAITING)
+
+    trigger = deferred_by(mirror(hook).execute_complete, APPROVED)
+
+    hook.node_callback.assert_called_once_with(25, "n2", {"approve_result": True}, version="v9")
+    assert not trigger.closes_request
+    assert trigger.policy.always_fresh
+    assert not upsert.called
+    assert '"ann" has answered "Approve" in Airflow; SOPS is told so in the name of "robot".' in capsys.readouterr().out
+
+
+def test_an_answer_that_comes_too_late_is_not_sent(hook: mock.Mock, capsys: pytest.CaptureFixture[str]) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(PASSED)
+
+    deferred_by(mirror(hook).execute_complete, APPROVED)
+
+    assert not hook.node_callback.called
+    assert "too late" in capsys.readouterr().out
+
+
+def test_a_refused_answer_leaves_the_end_to_the_state_of_the_node(hook: mock.Mock) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(WAITING)
+    hook.node_callback.side_effect = SopsInvalidOperationError("the node is not waiting")
+
+    assert not deferred_by(mirror(hook).execute_complete, APPROVED).closes_request
+
+
+def test_an_answer_whose_request_was_lost_is_sent_again(hook: mock.Mock) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(WAITING)
+    hook.node_callback.side_effect = [SopsConnectionError("connection lost"), None]
+
+    with mock.patch("tenacity.nap.time.sleep", autospec=True):
+        deferred_by(mirror(hook).execute_complete, APPROVED)
+
+    assert hook.node_callback.call_count == 2
