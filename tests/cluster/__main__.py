@@ -73,7 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--rounds", type=int, default=5, help="how many, two to four minutes each (default: %(default)s)")
-    add("--themes", nargs="+", choices=tuple(Theme), default=tuple(Theme), help="what they are about, in turn")
+    add(
+        "--themes",
+        nargs="+",
+        type=Theme,
+        choices=tuple(Theme),
+        default=tuple(Theme),
+        help="what they are about, in turn",
+    )
     add("--minutes", type=float, default=60, help="start no round after so many (default: %(default)g)")
     add("--seed", type=int, default=secrets.randbelow(10**6), help="of kills and moments (default: any)")
     add("--flows", type=int, default=8, help="flows of the largest DAG (default: %(default)s)")

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.child_process import ChildFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from tests.cluster.parts import Part
 
@@ -61,8 +61,8 @@ class Life:
 
     def _others(self) -> Iterator[int]:
         """The ids of the other living processes of the session."""
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit() and (pid := int(entry.name)) != self.process.pid:
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and (pid := int(process.name)) != self.process.pid:
                 with contextlib.suppress(OSError):
                     state, session = _state_and_session(pid)
                     if session == self.process.pid and state != "Z":
