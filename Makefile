@@ -8,8 +8,9 @@ CURRENT := airflow-3.3.2-py3.11
 BENCH_ENVIRONMENT := $(CURRENT)-bench
 # Other DAG generators bring plugins of their own, which would run beside what the other benchmarks measure.
 PEERS_ENVIRONMENT := $(CURRENT)-peers
+CLUSTER_ENVIRONMENT := $(CURRENT)-cluster
 ENVIRONMENTS := $(CURRENT) airflow-3.3.2-py3.12 airflow-3.3.2-py3.13 airflow-2.11.2-py3.11 airflow-2.11.2-py3.12 \
-    $(BENCH_ENVIRONMENT) $(PEERS_ENVIRONMENT)
+    $(BENCH_ENVIRONMENT) $(PEERS_ENVIRONMENT) $(CLUSTER_ENVIRONMENT)
 
 # Many installations enforce Airflow's own constraints: on Python 3.12 the unit tests run with the common.compat of these.
 AIRFLOWS_OWN_COMPAT := airflow-2.11.2-py3.12) compat="==1.14.0";; airflow-3.3.2-py3.12) compat="==1.19.0";;
@@ -28,6 +29,8 @@ AGE := 3.34
 AGES :=
 # Arguments of the benchmarks; --help lists them.
 BENCH :=
+# Arguments of the cluster; --help lists them.
+CLUSTER :=
 # Ports of the demo's Airflow and local_sops; 0 takes any free one.
 AIRFLOW_PORT := 0
 SOPS_PORT := 0
@@ -79,6 +82,10 @@ differential: install ## Random flows in SOPS alone, watched and run by Airflow:
 .PHONY: bench
 bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/$(PEERS_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Measure what docs/benchmarks.md quotes, in two hours; BENCH=--help for parts of it
 	@.venvs/$(BENCH_ENVIRONMENT)/bin/python -m benchmarks $(BENCH)
+
+.PHONY: cluster
+cluster: .venvs/$(CLUSTER_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Kill the parts of a Celery cluster in turn, in rounds, and judge by what ran in SOPS; CLUSTER=--help for its arguments
+	@.venvs/$(CLUSTER_ENVIRONMENT)/bin/python -m tests.cluster $(CLUSTER)
 
 .PHONY: browser
 browser: install .venvs/browser/.installed ## The SOPS page, the tab in Airflow and the walk-through in Chromium, which CHROMIUM= may name

@@ -22,16 +22,18 @@ class CountingProxy:
     """Forwards every request, in its own thread; a context manager.
 
     :param target: the server's address.
+    :param port: 0 takes any free one.
     """
 
     target: str
+    port: int = 0
     #: Requests by call.
     requests: Counter[str] = field(default_factory=Counter)
     url: str = ""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def __enter__(self) -> Self:
-        port = choose_port(0)
+        port = choose_port(self.port)
         self.url = f"http://{_HOST}:{port}"
         self._thread = threading.Thread(target=self._loop.run_forever, name="counting proxy", daemon=True)
         self._thread.start()

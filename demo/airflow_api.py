@@ -96,9 +96,12 @@ class AirflowApi:
         )
         return None if response.status_code == HTTPStatus.NOT_FOUND else self._read(response)["value"]
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
+    def task_log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1
+    ) -> list[str]:
         """Return the lines of a task's log, an exception as its type and text."""
-        answer = self._get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}")
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        answer = self._get(f"{path}?map_index={map_index}")
         return [line for item in answer["content"] for line in _log_lines(item)]
 
     def _get(self, path: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from airflow_provider_sops.service.durations import Duration, seconds, seconds_o
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
 from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, instance_xcom, write_logs
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import FLOW_INSTANCE_ID_XCOM_KEY, INSTANCE_STATUS_XCOM_KEY
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class EnosTriggerFlowOperator(BaseOperator):
         with enos_airflow_errors(answers_for_instance=lambda: True):
             self.hook.be_patient(self.max_outage_seconds, self.log, may_be_running=lambda: True)
             trigger = EnosFlowInstanceTrigger.from_event(event)
+            tell_again(event, self.log)
             return self._conclude(context, trigger.instance_id, WaitResult.from_event(event))
 
     def on_kill(self) -> None:

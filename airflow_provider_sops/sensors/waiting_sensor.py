@@ -106,10 +106,14 @@ class WaitingSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from the trigger."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.task_instance.told_lines import tell_again
+
         with self._airflow_errors():
             waited = self._take_over(event)
             if isinstance(waited, dict):
                 awaited, result = self._from_event(waited)
+                tell_again(waited, self.log)
                 if result.outcome == _TIMED_OUT:
                     raise AirflowSensorTimeout(tell_error(awaited.error(result), self.log))
                 return awaited.conclude(context, result)

@@ -86,7 +86,7 @@ class _EnosInstanceTrigger(WaitingTrigger):
             return await follow_async(InstanceWait(self.policy, clock()), ask, self._tell, clock=clock)
 
     def _tell(self, line: LogLine) -> None:
-        self.log.log(line.level, "%s: %s", self.target, line.text)
+        self.told.log(line.level, "%s: %s", self.target, line.text)
 
     async def _look(self, client: AsyncEnosClient) -> Snapshot:
         raise NotImplementedError

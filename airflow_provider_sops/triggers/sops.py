@@ -116,7 +116,7 @@ class SopsTaskTrigger(_SopsTrigger):
         clock = steady_clock()
         wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with self._shared_wait() as part:
-            looks = SharedLooks(part, wait, self.log)
+            looks = SharedLooks(part, wait, self.told)
             return await follow_async(wait, looks, looks.tell, clock=clock)
 
     @property
@@ -159,7 +159,7 @@ class SopsNodeTrigger(_SopsTrigger):
     async def follow(self) -> NodeResult:
         """Wait for the end of the node."""
         async with self._shared_wait() as part:
-            result = await follow_node(part, self.node, self.policy, self.log, self.task_url)
+            result = await follow_node(part, self.node, self.policy, self.told, self.task_url)
         if self.closes_request:
             await close_request(self.task_instance, self.log)
         return result

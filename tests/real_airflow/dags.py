@@ -26,7 +26,6 @@ with DAG(dag_id="real_deferred", **_ARGUMENTS):
         task_id="sense",
         sops_task_id="{{ ti.xcom_pull(task_ids='run', key='sops_task_id') }}",
         deferrable=True,
-        defer_after_seconds=0,
         poke_interval=1,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -80,6 +81,15 @@ class TestRun:
         event = await fire(trigger)
         assert WaitResult.from_event(event.payload).outcome == outcome
         assert SopsTaskTrigger.from_event(event.payload).sops_task_id == trigger.sops_task_id
+
+    async def test_the_event_carries_what_was_told_of_the_nodes(
+        self, started: Callable[[str], int], logged: Callable[[], str]
+    ) -> None:
+        sops_task_id = started("quick")
+        event = await fire(make_trigger(sops_task_id))
+        lines = [text for _, _, text in json.loads(json.dumps(event.payload))["log"]["lines"]]
+        assert any(re.fullmatch(f'SOPS task {sops_task_id}: node ".+" FINISHED.*', line) for line in lines)
+        assert all(line in logged() for line in lines)
 
     async def test_a_failure_names_the_node_and_its_error(self, started: Callable[[str], int]) -> None:
         event = await fire(make_trigger(started("fail")))

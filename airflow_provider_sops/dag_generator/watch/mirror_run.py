@@ -27,6 +27,7 @@ from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, no
 from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.required_action import Answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
+from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
@@ -113,6 +114,7 @@ class MirrorRun:
             return self._begin()
         trigger = SopsNodeTrigger.from_event(event)
         task = FlowTask(trigger.sops_task_id, trigger.task_url, {})
+        tell_again(event, self.log)
         return self._conclude(task, trigger.node, NodeResult.from_event(event))
 
     def _locate(self, task: FlowTask) -> tuple[FlowTask, NodeInTask]:

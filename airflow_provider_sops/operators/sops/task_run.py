@@ -28,6 +28,7 @@ from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
+from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import push_state
 
 if TYPE_CHECKING:
@@ -293,6 +294,8 @@ class SopsTaskRun:
         result = WaitResult.from_event(event)
         self._task_url = trigger.task_url
         self.adopt(trigger.sops_task_id)
+        if tell_again(event, self._log) and self._task_url:
+            self._log.info("SOPS task %s: %s", self.sops_task_id, self._task_url)
         if result.outcome == Outcome.PERSON_NEEDED:
             self._call_for_person(result)
             self.defer(trigger.policy.after_announcing(result), trigger.human_nodes)

@@ -265,6 +265,15 @@ class TestResume:
         assert run.resume(self.event(FINISHED)) == FINISHED
         assert run.sops_task_id == 7
 
+    def test_repeats_what_the_triggerer_told_and_where_the_task_is(
+        self, make_run: Callable[..., SopsTaskRun], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        told = {"host": "another", "lines": [["2026-11-20 10:35:08 UTC", logging.WARNING, 'node "deploy" FAILED']]}
+        make_run().resume({**self.event(FINISHED), "log": told})
+        assert '[2026-11-20 10:35:08 UTC] node "deploy" FAILED' in caplog.messages
+        assert f"SOPS task 7: {URL}" in caplog.messages
+
     def test_calls_for_a_person_and_defers_again(self, make_run: Callable[..., SopsTaskRun], defer: mock.Mock) -> None:
         called = mock.Mock()
         with pytest.raises(DeferredError):
