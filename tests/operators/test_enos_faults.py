@@ -45,6 +45,7 @@ def test_a_flow_never_runs_twice_at_once_and_comes_to_its_end(
     chance = random.Random(seed)
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_SECONDS", 0.05)
     monkeypatch.setattr(enos_triggering, "_LOOK_UP_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("airflow_provider_sops.waiting.patience._LONGEST_PAUSES_SECONDS", (0.01, 0.01))
     enos_default.service.minute_seconds = 0
     enos_default.add_flow(8, *(chance.choice((FAILED, SUCCEEDED)) for _ in range(3)), SUCCEEDED)
     ti = PlainTaskInstance(max_tries=MOST_TRIES)
