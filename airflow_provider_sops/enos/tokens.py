@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 #: How long before it expires a token is replaced.
 _EARLY_SECONDS = 600.0
 
-#: The two calls of the token service. They need no token and may be repeated with a new timestamp.
+#: The two calls of the token service. They need no token; each request needs a new timestamp.
 GET_TOKEN: Final = Endpoint("get_token", "POST", "token", "get", True, "Get an access token.", for_user=False)
-REFRESH_TOKEN: Final = Endpoint("refresh_token", "POST", "token", "refresh", True, "Get a new token.", for_user=False)
+#: Not sent again if its answer was lost: it may have replaced the token that it names. ``GET_TOKEN`` tells the new one.
+REFRESH_TOKEN: Final = Endpoint("refresh_token", "POST", "token", "refresh", False, "Get a new token.", for_user=False)
+
+
+def token_endpoint(to_replace: AccessToken | None) -> Endpoint:
+    """Return the call that brings a token, in the place of another one if that is given."""
+    return GET_TOKEN if to_replace is None else REFRESH_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ def token_request(
     :param timestamp: now, in milliseconds since the epoch; EnOS refuses a repeated one.
     :param to_replace: a valid token to replace before it expires.
     """
-    endpoint = GET_TOKEN if to_replace is None else REFRESH_TOKEN
+    endpoint = token_endpoint(to_replace)
     content: dict[str, Any] = {
         "appKey": credentials.access_key,
         "encryption": token_encryption(

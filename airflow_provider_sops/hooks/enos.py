@@ -10,7 +10,7 @@ from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosAuthError, EnosTokenRefusedError
-from airflow_provider_sops.enos.tokens import GET_TOKEN
+from airflow_provider_sops.enos.tokens import token_endpoint
 from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
@@ -160,7 +160,8 @@ class EnosHook(SessionHook):
 
     def _token(self, refused: AccessToken | None = None) -> AccessToken:
         def ask(to_replace: AccessToken | None) -> AccessToken:
-            return self._again(GET_TOKEN.name, lambda: self._ask_for_token(to_replace), repeatable=GET_TOKEN.repeatable)
+            call = token_endpoint(to_replace)
+            return self._again(call.name, lambda: self._ask_for_token(to_replace), repeatable=call.repeatable)
 
         return enos_tokens.obtain(enos_tokens.TokenKey.of(self.connection), ask, refused)
 

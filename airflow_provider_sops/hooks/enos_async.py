@@ -15,7 +15,7 @@ from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
 from airflow_provider_sops.enos.errors import EnosError, EnosTokenRefusedError
-from airflow_provider_sops.enos.tokens import GET_TOKEN
+from airflow_provider_sops.enos.tokens import token_endpoint
 from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.enos_tokens import TokenKey
 from airflow_provider_sops.hooks.session_hook import warn_about
@@ -133,7 +133,8 @@ class AsyncEnosClient:
         return await self._ask(token) if refused is not None and token.value == refused.value else token
 
     async def _ask(self, to_replace: AccessToken | None) -> AccessToken:
-        rules = retry_rules(GET_TOKEN.name, repeatable=GET_TOKEN.repeatable, log=log)
+        call = token_endpoint(to_replace)
+        rules = retry_rules(call.name, repeatable=call.repeatable, log=log)
         return await tenacity.AsyncRetrying(**rules)(self._ask_once, to_replace)
 
     async def _ask_once(self, to_replace: AccessToken | None) -> AccessToken:
