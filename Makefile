@@ -95,8 +95,12 @@ browser: install .venvs/browser/.installed ## The SOPS page, the tab in Airflow 
 pictures: install .venvs/browser/.installed ## Take the pictures of README.md, docs/ui.md and docs/walk-through.md again, in Chromium
 	@cd browser && ../.venvs/browser/bin/python -m pytest -c pytest.ini test_readme.py test_sops_tab.py test_walk_through.py --pictures ../docs/pictures
 
+.PHONY: docs
+docs: .venvs/docs/.installed ## Build the documentation site into build/site, and follow its links
+	@.venvs/docs/bin/python scripts/build_docs.py
+
 .PHONY: lint
-lint: $(TOOLS) ## ruff, the order of imports and mypy --strict
+lint: $(TOOLS) ## ruff, the order of imports, mypy --strict and the documentation site
 	@$(CHECKS) lint
 
 .PHONY: format
@@ -117,6 +121,7 @@ constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	    local_sops/pyproject.toml --output-file constraints/local-sops-py3.11.txt
 	@echo "pillow playwright pytest pytest-timeout requests" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
 	    --output-file constraints/browser.txt
+	@echo "mkdocstrings-python zensical" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - --output-file constraints/docs.txt
 	@echo "uv" | $(COMPILE) --python-version 3.11 - --output-file constraints/tools.txt
 
 .PHONY: clean
@@ -153,7 +158,7 @@ $(TOOLS): constraints/tools.txt | require-disk
 	@$(UV) pip check --quiet --python $(@D)
 	@touch $@
 
-.venvs/browser/.installed: constraints/browser.txt $(TOOLS)
+.venvs/browser/.installed .venvs/docs/.installed: .venvs/%/.installed: constraints/%.txt $(TOOLS)
 	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
 	@$(UV) pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
 	@touch $@

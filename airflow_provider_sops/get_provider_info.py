@@ -52,6 +52,9 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_sops.links.sops.SopsTaskLink",
             "airflow_provider_sops.links.sops.SopsClaimLink",
         ],
+        "config": {"sops": {"description": "Defaults of the provider for BlueKing SOPS.", "options": _OPTIONS}},
+        # `airflow sops ...`; before Airflow 3.3 nothing reads it.
+        "cli": ["airflow_provider_sops.cli.main.airflow_commands"],
         "connection-types": [
             {
                 "connection-type": "sops",
@@ -74,6 +77,46 @@ def get_provider_info() -> dict[str, Any]:
 def _modules(integration: str, *names: str) -> dict[str, Any]:
     return {"integration-name": integration, "python-modules": list(names)}
 
+
+def _option(description: str, kind: str, default: str, example: str) -> dict[str, Any]:
+    """Describe one option of the section ``[sops]``."""
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": kind,
+        "default": default,
+        "example": example,
+    }
+
+
+_OPTIONS = {
+    "poll_interval_seconds": _option(
+        "Time between two looks at a SOPS task, in seconds, where an operator does not set poll_interval_seconds.\n"
+        "Empty: a tenth of the time that the flow has been running, at least 1.5 and at most 10 seconds.\n",
+        "float",
+        "",
+        "30",
+    ),
+    "max_outage_seconds": _option(
+        "How long SOPS may be out of reach before a wait fails, in seconds, where an operator or a sensor does not\n"
+        "set max_outage_seconds.\n",
+        "float",
+        "3600",
+        "14400",
+    ),
+    "max_answer_mb": _option(
+        "The largest answer of SOPS that is read, in MiB, where a connection does not set max_answer_mb.\n",
+        "float",
+        "64",
+        "256",
+    ),
+    "ui_actions": _option(
+        "Whether people may act in SOPS from Airflow's pages.\n",
+        "boolean",
+        "True",
+        "False",
+    ),
+}
 
 _SOPS_FIELD_BEHAVIOUR = {
     "hidden-fields": ["schema", "port", "extra"],

@@ -108,6 +108,7 @@ PARTS = {
             folder="local_sops",
             also_needs=(LOCAL_SOPS,),
         ),
+        Part("documentation site", "docs", "python", ("scripts/build_docs.py",), 60),
     ),
     "test": (
         _tests(CURRENT, None, 1200),

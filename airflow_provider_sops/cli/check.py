@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.cli.commands import NOT_SO, SUCCESS
 from airflow_provider_sops.cli.server import open_server
+from airflow_provider_sops.cli.terminal import write
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
 from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError, SopsNotFoundError
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
 
 
-def run(options: argparse.Namespace) -> bool:
-    """Compare all snapshots, print each result, and return whether all match.
+def run(options: argparse.Namespace) -> int:
+    """Compare all snapshots, print each result, and return the exit code.
 
     :raises SopsError: a file is not a snapshot, or the server could not be read.
     """
@@ -35,13 +36,13 @@ def run(options: argparse.Namespace) -> bool:
         found = _differences(snapshot, snapshot.template_id, options)
         name = f"{path}: template {snapshot.template_id} {quoted(snapshot.template_name)}"
         if not found:
-            sys.stdout.write(f"{name}: the same\n")
+            write(f"{name}: the same\n")
             continue
         all_agree = False
-        sys.stdout.write(f"{name} differs:\n")
+        write(f"{name} differs:\n")
         for words in found:
-            sys.stdout.write(f"  {shortened(words)}\n")
-    return all_agree
+            write(f"  {shortened(words)}\n")
+    return SUCCESS if all_agree else NOT_SO
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Templates on the server, read through an Airflow connection."""
+"""The server that the command line names, and its templates."""
 
 from __future__ import annotations
 
@@ -31,16 +31,21 @@ _TASK_PAGE = re.compile(r"(https?://[^?#]+/)taskflow/execute/([0-9]+)/\?")
 _SINCE_3_25 = "auth_actions"
 
 
+def open_hook(options: argparse.Namespace) -> SopsHook:
+    """Return a hook, a context manager, for the server named on the command line; it reads the connection later."""
+    # Importing Airflow takes seconds; --help and commands on files do not need it.
+    from airflow_provider_sops.cli.script_hook import ScriptSopsHook
+
+    return ScriptSopsHook(options.conn_id, bk_biz_id=options.bk_biz_id, scope=options.scope)
+
+
 @contextmanager
 def open_server(options: argparse.Namespace) -> Iterator[Server]:
     """Open a reader for the server named on the command line.
 
     :raises SopsInvalidParameterError: there is no such connection, or it is malformed.
     """
-    # Importing Airflow takes seconds; --help and commands on files do not need it.
-    from airflow_provider_sops.cli.script_hook import ScriptSopsHook
-
-    with ScriptSopsHook(options.conn_id, bk_biz_id=options.bk_biz_id, scope=options.scope) as hook:
+    with open_hook(options) as hook:
         yield Server(hook)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.cli.commands import SUCCESS
 from airflow_provider_sops.cli.export import open_export
 from airflow_provider_sops.cli.server import BUSINESS, open_server
+from airflow_provider_sops.cli.terminal import write
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
 from airflow_provider_sops.drawing.tree import draw
 from airflow_provider_sops.service.text import quoted, shortened, word
@@ -140,8 +141,8 @@ def _findings(tree: PipelineTree) -> Iterator[str]:
         yield f"  {shortened(str(finding))}"
 
 
-def run(options: argparse.Namespace) -> None:
-    """Show the trees named on the command line.
+def run(options: argparse.Namespace) -> int:
+    """Show the trees named on the command line, and return the exit code.
 
     :raises SopsError: there is no such template or subprocess.
     """
@@ -151,7 +152,8 @@ def run(options: argparse.Namespace) -> None:
         if options.svg is not None:
             _write_picture(snapshot, path, options)
         else:
-            sys.stdout.write(("\n\n" if number else "") + outline(snapshot, path))
+            write(("\n\n" if number else "") + outline(snapshot, path))
+    return SUCCESS
 
 
 def _check_path(snapshot: Snapshot, path: NodeKey) -> None:
@@ -166,7 +168,7 @@ def _write_picture(snapshot: Snapshot, path: NodeKey, options: argparse.Namespac
     name = snapshot.template_name or (options.path.stem if options.path else "")
     title = " > ".join([name, *(snapshot.tree.nodes[path[: depth + 1]].name for depth in range(len(path)))])
     options.svg.write_text(draw(snapshot.tree, path=path, title=title), encoding="utf-8")
-    sys.stdout.write(f"{options.svg}: written\n")
+    write(f"{options.svg}: written\n")
 
 
 def _snapshots(options: argparse.Namespace) -> Iterator[Snapshot]:

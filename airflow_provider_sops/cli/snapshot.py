@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_sops.cli.commands import SUCCESS
 from airflow_provider_sops.cli.export import open_export
 from airflow_provider_sops.cli.server import BUSINESS, open_server
+from airflow_provider_sops.cli.terminal import write
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, write_snapshot
 from airflow_provider_sops.dag_generator.task_ids import readable_part
 from airflow_provider_sops.service.text import quoted, shortened
@@ -46,8 +48,8 @@ class _Listed:
     read: Callable[[], Snapshot]
 
 
-def run(options: argparse.Namespace) -> None:
-    """Write the snapshots requested on the command line.
+def run(options: argparse.Namespace) -> int:
+    """Write the snapshots requested on the command line, and return the exit code.
 
     :raises SopsError: templates could not be read or written; all others have been written.
     """
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     with _listed(options) as (wanted, one):
         if not one:
             _write_all(wanted, options.folder or Path())
-            return
+            return SUCCESS
         snapshot = wanted[0].read()
         if options.output is None:
             path = _Folder(Path(), {}).path_for(snapshot)
@@ -64,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
             path = options.output
             _check_owner(path, snapshot)
         _write(snapshot, path)
+    return SUCCESS
 
 
 @contextmanager
@@ -117,7 +120,7 @@ def _write(snapshot: Snapshot, path: Path) -> None:
     changed = write_snapshot(snapshot, path)
     words = "written" if changed else "up to date"
     number = "" if snapshot.template_id is None else f" {snapshot.template_id}"
-    sys.stdout.write(f"{path}: template{number} {quoted(snapshot.template_name)} {words}\n")
+    write(f"{path}: template{number} {quoted(snapshot.template_name)} {words}\n")
     for finding in snapshot.tree.findings:
         sys.stderr.write(f"{path}: SOPS would refuse this template: {shortened(str(finding))}\n")
 

@@ -94,10 +94,11 @@ class SopsDag(DAG):
         some seconds. In a loop all but the first start at once anyway, since their predecessors end only with the loop.
     :param stages: whether the nodes of each stage form a task group. Default ``False``.
     :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
-    :param poll_interval_seconds: time between two polls, each one request for the whole flow. Default: from 1.5 seconds
-        for a flow that has just begun to 10 seconds after a few minutes.
+    :param poll_interval_seconds: time between two polls, each one request for the whole flow. Default: ``[sops]
+        poll_interval_seconds`` of Airflow's configuration, or else from 1.5 seconds for a flow that has just begun to
+        10 seconds after a few minutes.
     :param timeout_seconds: how long the flow may take before it is revoked. Default 7 days; ``None`` for no limit.
-    :param max_outage_seconds: how long SOPS may be unreachable. Default 3600.
+    :param max_outage_seconds: how long SOPS may be unreachable. Default: ``[sops] max_outage_seconds``, 3600.
     :param on_template_change: what a run does if the template in SOPS differs from the snapshot: ``"warn"`` (default)
         logs a warning and continues if the nodes are the same, ``"fail"`` starts nothing.
     :param dag_kwargs: everything else that a ``DAG`` takes. ``doc_md`` defaults to the flow's template, constants,
@@ -125,7 +126,7 @@ class SopsDag(DAG):
         on_failed: OnFailed = NOT_GIVEN,
         poll_interval_seconds: Duration | None = NOT_GIVEN,
         timeout_seconds: Duration | None = NOT_GIVEN,
-        max_outage_seconds: Duration = NOT_GIVEN,
+        max_outage_seconds: Duration | None = NOT_GIVEN,
         on_template_change: OnTemplateChange = "warn",
         **dag_kwargs: Any,
     ) -> None:
@@ -181,7 +182,7 @@ class SopsTaskGroup(TaskGroup):
         on_failed: OnFailed = NOT_GIVEN,
         poll_interval_seconds: Duration | None = NOT_GIVEN,
         timeout_seconds: Duration | None = NOT_GIVEN,
-        max_outage_seconds: Duration = NOT_GIVEN,
+        max_outage_seconds: Duration | None = NOT_GIVEN,
         on_template_change: OnTemplateChange = "warn",
         **group_kwargs: Any,
     ) -> None:

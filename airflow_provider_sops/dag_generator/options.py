@@ -76,7 +76,7 @@ class FlowOptions:
     on_failed: OnFailed = "fail"
     poll_interval_seconds: Duration | None = None
     timeout_seconds: Duration | None = _WEEK_SECONDS
-    max_outage_seconds: Duration = 3600
+    max_outage_seconds: Duration | None = None
     deferrable: bool = True
 
     @classmethod

@@ -6,6 +6,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.hooks.configuration import max_answer_mb
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
@@ -75,7 +76,12 @@ class SopsHook(SessionHook):
 
         :raises SopsInvalidParameterError: the connection is malformed.
         """
-        connection = read_connection(self.get_connection(self.sops_conn_id), bk_biz_id=self.bk_biz_id, scope=self.scope)
+        connection = read_connection(
+            self.get_connection(self.sops_conn_id),
+            bk_biz_id=self.bk_biz_id,
+            scope=self.scope,
+            max_answer_mb=max_answer_mb(),
+        )
         for secret in connection.secrets:
             mask_secret(secret)
         warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
+from airflow_provider_sops.hooks.configuration import max_answer_mb
 from airflow_provider_sops.hooks.session_hook import warn_about
 from airflow_provider_sops.service.calls import asynchronous, asynchronous_steps
 from airflow_provider_sops.service.retrying import retry_rules
@@ -40,7 +41,7 @@ async def aget_sops_connection(
     :raises SopsInvalidParameterError: the connection is malformed.
     """
     airflow_connection = await get_async_connection(conn_id)
-    connection = read_connection(airflow_connection, bk_biz_id=bk_biz_id, scope=scope)
+    connection = read_connection(airflow_connection, bk_biz_id=bk_biz_id, scope=scope, max_answer_mb=max_answer_mb())
     # Masks the tokens in the extra; the password was masked when the connection was read.
     await get_async_extra_dejson(airflow_connection)
     warn_about("SOPS", "app secret", connection.transport, connection.unused_extra)

@@ -187,7 +187,9 @@ class EnosTriggerFlowOperator(BaseOperator):
             answers_for_instance=lambda: bool(self._triggering and self._triggering.may_be_running)
         ):
             self._triggering = triggering = self._make_triggering(context)
-            self.hook.be_patient(self.max_outage_seconds, self.log, may_be_running=lambda: triggering.may_be_running)
+            self.hook.be_patient(
+                self.max_outage_seconds, self.log, may_be_running=lambda: triggering.instance_id is not None
+            )
             instance_id = triggering.obtain()
             self._ti.xcom_push(key=FLOW_INSTANCE_ID_XCOM_KEY, value=instance_id)
             self.log.info("EnOS flow instance %s", instance_id)

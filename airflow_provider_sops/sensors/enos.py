@@ -87,7 +87,7 @@ class EnosInstanceSensor(WaitingSensor):
         return awaited
 
     def _take_over(self, event: dict[str, Any]) -> dict[str, Any]:
-        self.hook.be_patient(self.max_outage_seconds, self.log, may_be_running=lambda: True)
+        self.hook.be_patient(self.outage_seconds, self.log, may_be_running=lambda: True)
         return event
 
     def _from_event(self, event: dict[str, Any]) -> tuple[AwaitedInstance, WaitResult]:
@@ -123,7 +123,7 @@ class EnosInstanceSensor(WaitingSensor):
         return WaitPolicy(
             poll_interval_seconds=self.poke_interval,
             deadline=deadline,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=self.outage_seconds,
             rerun_wait_seconds=self.rerun_wait_seconds,
             settle_seconds=self.settle_seconds,
         )

@@ -69,7 +69,7 @@ class SopsBaseSensor(WaitingSensor):
 
         def leave() -> NoReturn:
             since = min(patience.since.values())
-            limits = (since + self.max_outage_seconds, deadline)
+            limits = (since + self.outage_seconds, deadline)
             self.defer(
                 trigger=SopsOutageTrigger(
                     **site_of(self.hook).arguments,
@@ -82,7 +82,7 @@ class SopsBaseSensor(WaitingSensor):
             raise AssertionError("a deferral does not return")
 
         patience = self.hook.be_patient(
-            self.max_outage_seconds, self.log, may_be_running=lambda: bool(carried.event), leave=leave
+            self.outage_seconds, self.log, may_be_running=lambda: bool(carried.event), leave=leave
         )
         patience.since.update(carried.outages)
 
@@ -97,6 +97,14 @@ class SopsBaseSensor(WaitingSensor):
         self._bear_outages(deadline=deadline, interruption=known)
         return deadline if known.event is None else dict(known.event)
 
+    @property
+    def outage_seconds(self) -> float:
+        """How long SOPS may be out of reach, by the argument or else Airflow's configuration."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
+
+        return configuration.max_outage_seconds(self.max_outage_seconds)
+
     def _airflow_errors(self) -> AbstractContextManager[None]:
         return airflow_errors(self.log, only_follows=True)
 
@@ -108,7 +116,7 @@ class SopsBaseSensor(WaitingSensor):
             on_failed=self.on_failed,
             poll_interval_seconds=self.poke_interval,
             deadline=deadline,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=self.outage_seconds,
         )
 
 
@@ -132,7 +140,8 @@ class SopsTaskSensor(SopsBaseSensor):
     :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the sensor's timeout.
-    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
+    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default:
+        ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
     :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
@@ -170,7 +179,8 @@ class SopsNodeSensor(SopsBaseSensor):
     :param scope: ``cmdb_biz`` or ``project``; default: the connection's. (templated)
     :param on_failed: ``"fail"`` (default) once the node has failed and SOPS is not going to retry it by itself, or
         ``"wait"`` for people to retry or skip it in SOPS, until the sensor's timeout.
-    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default 3600. With
+    :param max_outage_seconds: how long SOPS may be out of reach before the sensor fails. Default:
+        ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
     :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_sops.service.durations import Duration, seconds
+from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.task_instance.log import tell_error
 
@@ -55,13 +55,16 @@ class Awaited(Protocol):
         """
 
 
+_MAX_OUTAGE_SECONDS = 3600.0
+
+
 class WaitingSensor(BaseSensorOperator):
     """Common ground of the sensors; their parameters are documented there."""
 
     def __init__(
         self,
         *,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: Duration = 10,
         **kwargs: Any,
@@ -69,12 +72,17 @@ class WaitingSensor(BaseSensorOperator):
         if kwargs.get("timeout") is not None:
             kwargs["timeout"] = seconds("timeout", kwargs["timeout"])
         super().__init__(poke_interval=seconds("poke_interval", poke_interval, above_zero=True), **kwargs)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._awaited: Awaited | None = None
         self._look: Callable[[], Any] | None = None
         self._result: Any = None
         self._outage_since: float | None = None
+
+    @property
+    def outage_seconds(self) -> float:
+        """How long the service may be out of reach; for a running task."""
+        return _MAX_OUTAGE_SECONDS if self.max_outage_seconds is None else self.max_outage_seconds
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand over to the triggerer."""
@@ -133,10 +141,10 @@ class WaitingSensor(BaseSensorOperator):
         """Whether a poke goes on after an error; where each poke stands alone, only the sensor's timeout counts."""
         now = time.monotonic()
         if error.is_outage and self._outage_since is None:
-            self.log.warning("No usable answer; asking again for up to %.0f s: %s", self.max_outage_seconds, error)
+            self.log.warning("No usable answer; asking again for up to %.0f s: %s", self.outage_seconds, error)
             self._outage_since = now
         lasted = 0.0 if self._outage_since is None else now - self._outage_since
-        return error.is_outage and (self.mode == "reschedule" or lasted < self.max_outage_seconds)
+        return error.is_outage and (self.mode == "reschedule" or lasted < self.outage_seconds)
 
     def _bear_outages(self, *, deadline: float) -> None:
         """Let the calls before a deferral bear outages; by default each is tried a few times."""

@@ -74,10 +74,13 @@ class ConnectionFields:
             root=self.root(), errors=self.errors, verify=self.switch_or_path("verify"), proxy=self.url("proxy")
         )
 
-    def limits(self) -> Limits:
-        """Return the limits for one request."""
+    def limits(self, max_answer_mb: float = DEFAULT_ANSWER_MEBIBYTES) -> Limits:
+        """Return the limits for one request.
+
+        :param max_answer_mb: how large an answer may be if the extra does not say, in MiB.
+        """
         seconds = self.number("timeout_seconds", "seconds", default=DEFAULT_TIMEOUT_SECONDS)
-        mebibytes = self.number("max_answer_mb", "MiB", default=DEFAULT_ANSWER_MEBIBYTES)
+        mebibytes = self.number("max_answer_mb", "MiB", default=max_answer_mb)
         return Limits(
             total_seconds=seconds,
             connect_seconds=min(CONNECT_SECONDS, seconds),

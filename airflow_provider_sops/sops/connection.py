@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.connection_fields import TRANSPORT_KEYS, ConnectionFields, text_of
 from airflow_provider_sops.service.secrets import Secrets
-from airflow_provider_sops.service.settings import in_every_form
+from airflow_provider_sops.service.settings import DEFAULT_ANSWER_MEBIBYTES, in_every_form
 from airflow_provider_sops.sops import esb_credentials, known_passwords, refusal_secrets
 from airflow_provider_sops.sops.answer import read_response
 from airflow_provider_sops.sops.endpoints import endpoint
@@ -171,7 +171,11 @@ class SopsConnection:
 
 
 def read_connection(
-    connection: AirflowConnection, *, bk_biz_id: int | str | None = None, scope: str | None = None
+    connection: AirflowConnection,
+    *,
+    bk_biz_id: int | str | None = None,
+    scope: str | None = None,
+    max_answer_mb: float = DEFAULT_ANSWER_MEBIBYTES,
 ) -> SopsConnection:
     """Read an Airflow connection.
 
@@ -180,6 +184,7 @@ def read_connection(
 
     :param bk_biz_id: overrides the connection's.
     :param scope: overrides the connection's.
+    :param max_answer_mb: how large an answer may be if the extra does not say, in MiB.
     :raises SopsInvalidParameterError: the connection is malformed; the text names the field or key, never a secret.
     """
     fields = ConnectionFields.of(connection, TRANSPORT_ERRORS)
@@ -206,6 +211,6 @@ def read_connection(
         transport=transport,
         bk_biz_id=text_of(bk_biz_id) or fields.whole_number("bk_biz_id"),
         scope=scope or fields.choice("scope", SCOPES, default=DEFAULT_SCOPE),
-        limits=fields.limits(),
+        limits=fields.limits(max_answer_mb),
         unused_extra=fields.unused(EXTRA_KEYS),
     )

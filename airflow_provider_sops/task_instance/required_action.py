@@ -30,7 +30,7 @@ _LONGEST_SUBJECT = 200
 class Answer:
     """What a person has answered in Airflow.
 
-    :param person: the name of the Airflow user.
+    :param person: the name of the Airflow user; empty if it is not known.
     """
 
     option: str
@@ -44,8 +44,16 @@ class Answer:
         if not chosen:
             return None
         user = read_mapping(data.get("responded_by_user"))
-        person = read_text(user.get("name")) or read_text(user.get("id"))
-        return cls(read_text(chosen[0]), quoted(person) if person else "somebody")
+        return cls(read_text(chosen[0]), read_text(user.get("name")) or read_text(user.get("id")))
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the answer as such an event, of plain JSON data."""
+        return {"chosen_options": [self.option], "responded_by_user": {"name": self.person}}
+
+    @property
+    def who(self) -> str:
+        """The person, for a text."""
+        return quoted(self.person) if self.person else "somebody"
 
     @property
     def callback_data(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_sops.hooks import configuration
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.polling.shared import shared_wait
 from airflow_provider_sops.polling.sops_looks import shared_secrets
@@ -31,6 +32,7 @@ from airflow_provider_sops.task_instance.node_report import (
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, follow_node
 from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger, tell_unknown_arguments
+from airflow_provider_sops.waiting.pace import poll_arguments
 from airflow_provider_sops.waiting.patience import Patience
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
-    :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``.
+    :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``, unless
+        the triggerer's configuration has a fixed one.
+    :param usual_outage: whether the triggerer's configuration takes the place of ``max_outage_seconds``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
@@ -77,6 +81,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         "timeout_seconds",
         "max_outage_seconds",
         "paced",
+        "usual_outage",
     )
 
     def __init__(
@@ -92,6 +97,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         timeout_seconds: float | None = None,
         max_outage_seconds: float = 3600.0,
         paced: bool = False,
+        usual_outage: bool = False,
         **unknown: Any,
     ) -> None:
         super().__init__(unknown)
@@ -105,11 +111,17 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         self.timeout_seconds = timeout_seconds
         self.max_outage_seconds = max_outage_seconds
         self.paced = paced
+        self.usual_outage = usual_outage
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments as JSON; without those that an older version would not know, where they say nothing."""
-        return {name: value for name, value in super().arguments.items() if name != "paced" or value}
+        switches = ("paced", "usual_outage")
+        return {name: value for name, value in super().arguments.items() if name not in switches or value}
+
+    @property
+    def _outage_seconds(self) -> float:
+        return configuration.max_outage_seconds(None if self.usual_outage else self.max_outage_seconds)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the node and end the task, or hand it to a worker."""
@@ -139,17 +151,17 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     async def _follow(self, task: FlowTask, node: NodeInTask) -> TriggerEvent:
         from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent
 
+        given = None if self.paced else self.poll_interval_seconds
         policy = WaitPolicy(
             on_failed=self.on_failed,  # type: ignore[arg-type]
-            poll_interval_seconds=self.poll_interval_seconds,
-            paced=self.paced,
+            **poll_arguments(configuration.poll_interval_seconds(given)),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=self._outage_seconds,
         )
         if node.waits_for_person:
             # Only a worker can make it one of Airflow's Required Actions.
             node = replace(node, until_arrival=True)
-        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=self.poll_interval_seconds) as wait:
+        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=policy.poll_interval_seconds) as wait:
             await self._push_link(task)
             result = await follow_node(wait, node, policy, self.log, task.task_url)
             try:
@@ -176,7 +188,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         """Read inputs, outputs and log of a node, after an outage if need be; empty if SOPS does not return them."""
         patience = Patience(
             "SOPS",
-            self.max_outage_seconds,
+            self._outage_seconds,
             lambda line: write([line], self.log),
             credentials_refused=SopsAuthError,
             may_be_running=lambda: True,

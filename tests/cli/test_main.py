@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import AirflowSops
 
 
-@pytest.mark.parametrize("command", [[], ["snapshot"], ["check"], ["show"]])
+@pytest.mark.parametrize("command", [[], ["snapshot"], ["check"], ["show"], ["list"], ["run"], ["status"], ["doctor"]])
 def test_help_tells_what_there_is(
     airflow_sops: AirflowSops, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
@@ -36,6 +36,15 @@ def test_help_tells_what_there_is(
         ["show", "--template", "eight"],
         ["snapshot", "--from-export", "flows.dat", "--common"],
         ["check", "--from-export", "flows.dat"],
+        ["run"],
+        ["run", "eight"],
+        ["run", "8", "--exclude", "n1", "--scheme", "1-a"],
+        ["run", "8", "--poll-seconds", "0"],
+        ["run", "8", "--timeout-seconds", "soon"],
+        ["status"],
+        ["status", "25x"],
+        ["revoke", "all"],
+        ["list", "--output", "yaml"],
         ["nothing"],
     ],
 )

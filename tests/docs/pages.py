@@ -123,6 +123,7 @@ PAGES = [
     Page(path)
     for path in (
         ROOT / "README.md",
+        ROOT / "README.zh-CN.md",
         ROOT / "CONTRIBUTING.md",
         ROOT / "CHANGELOG.md",
         *sorted((ROOT / "docs").rglob("*.md")),

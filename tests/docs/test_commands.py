@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_sops.cli.main import main
 from airflow_provider_sops.enos.connection import EXTRA_KEYS as ENOS_KEYS
 from airflow_provider_sops.enos.connection import read_enos_connection
+from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.sops.connection import EXTRA_KEYS as SOPS_KEYS
 from airflow_provider_sops.sops.connection import read_connection
 from tests.docs.pages import PAGES, ROOT, CodeBlock, Page
@@ -64,6 +65,14 @@ def test_a_page_lists_the_keys_of_a_connection(page: str, keys: tuple[str, ...])
     rows = re.findall(r"^\| `(\w+)` \| ", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
 
     assert sorted(rows) == sorted(keys)
+
+
+def test_a_page_lists_the_options_of_the_configuration() -> None:
+    page = (ROOT / "docs/connection.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `\[sops\] (\w+)` \| (?:`(\S+)` )?\| ", page, re.MULTILINE)
+
+    options = get_provider_info()["config"]["sops"]["options"]
+    assert dict(rows) == {name: option["default"] for name, option in options.items()}
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "json"], ids=str)

@@ -27,7 +27,7 @@ def reason_why_dead(page: Page, link: str) -> str:
         return ""
     if target.suffix != ".md":
         return "only pages have anchors"
-    return "" if address.fragment in Page(target.resolve()).anchors else "the page has no such heading"
+    return "" if unquote(address.fragment) in Page(target.resolve()).anchors else "the page has no such heading"
 
 
 @pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page} {link}" for page, link in LINKS])

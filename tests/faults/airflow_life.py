@@ -174,7 +174,7 @@ class AirflowLife:
             except AirflowException as error:
                 self.kept.keep_error(error)
                 self.story.tell("airflow", f"{type(error).__name__}: {error}")
-                cause = error.__cause__
+                cause = error.__cause__ or error.__context__
                 if (isinstance(cause, SopsError) and cause.is_outage) or "no usable answer for" in str(error):
                     self.burnt.append((datetime.now(UTC), str(error)))
                 may_help = not isinstance(error, AirflowFailException)

@@ -129,7 +129,7 @@ class PieceOperator(SopsTemplateOperator):
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
         retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
@@ -151,7 +151,7 @@ class PieceOperator(SopsTemplateOperator):
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.on_failed = on_failed
         self.retry_mode = retry_mode
         self.retry_inputs = retry_inputs
@@ -225,12 +225,16 @@ class PieceOperator(SopsTemplateOperator):
         tree = self.piece.cut(self.piece.snapshot.tree, task)
         if _has_emptied_password(tree):
             tree = self.piece.cut(self._template_tree(), task)
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.task_instance.origin import airflow_origin
+
         return self.hook.create_task(
             self.template_id,
             name,
             pipeline_tree=tree,
             template_source=self.template_source,
             flow_type=self.flow_type,
+            description=airflow_origin(),
         )
 
     def _check_tree(self, detail: TaskDetail, task: PieceTask) -> None:

@@ -106,8 +106,8 @@ class MirrorRun:
         if event.get("outcome") == OVER:
             progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
             event = dict(progress.event or {"begin": True})
-        self._bear_outages(progress.outages, event)
         answer = Answer.from_event(event)
+        self._bear_outages(progress.outages, answer.to_event() if answer else event)
         if answer is not None:
             self._answer(answer)
         if event.get("begin") or event.get("outcome") == NodeOutcome.ARRIVED:
@@ -182,12 +182,12 @@ class MirrorRun:
         policy = replace(self.policy, always_fresh=True)
         row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if row is None or row.state != TaskState.RUNNING:
-            self.log.warning("%s has answered too late: the node waits no more.", answer.person)
+            self.log.warning("%s has answered too late: the node waits no more.", answer.who)
             self._defer(task, node, policy)
         user = self.hook.user
         self.log.info(
             "%s has answered %s in Airflow; SOPS is told so in the name of %s.",
-            answer.person,
+            answer.who,
             quoted(answer.option),
             quoted(user) if user else "the connection's app",
         )

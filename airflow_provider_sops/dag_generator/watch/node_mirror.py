@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
-from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.service.durations import Duration, seconds_or_none
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -80,7 +80,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         on_failed: OnFailed = "fail",
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = None,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -92,13 +92,16 @@ class NodeMirrorOperator(SopsBaseOperator):
             "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:
             self._start_from_trigger()
 
     def _start_from_trigger(self) -> None:
         from airflow.triggers.base import StartTriggerArgs
+
+        # For what was not given, the trigger reads the triggerer's configuration.
+        outage = self.max_outage_seconds
 
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger",
@@ -109,7 +112,7 @@ class NodeMirrorOperator(SopsBaseOperator):
                 "on_failed": self.on_failed,
                 **poll_arguments(self.poll_interval_seconds),
                 "timeout_seconds": self.timeout_seconds,
-                "max_outage_seconds": self.max_outage_seconds,
+                **({"usual_outage": True} if outage is None else {"max_outage_seconds": outage}),
             },
             next_method="execute_complete",
         )
@@ -130,13 +133,14 @@ class NodeMirrorOperator(SopsBaseOperator):
     def _run(self, context: Context) -> MirrorRun:
         # Only a running task needs these, not a DAG file.
         from airflow_provider_sops.dag_generator.watch.mirror_run import MirrorRun
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         policy = WaitPolicy(
             on_failed=self.on_failed,
-            **poll_arguments(self.poll_interval_seconds),
+            **poll_arguments(configuration.poll_interval_seconds(self.poll_interval_seconds)),
             deadline=None if self.timeout_seconds is None else time.time() + self.timeout_seconds,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=configuration.max_outage_seconds(self.max_outage_seconds),
         )
         return MirrorRun(
             hook=self.hook,

@@ -52,17 +52,18 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         ``[operators] default_deferrable``.
     :param defer_after_seconds: with ``deferrable``, how long to wait on the worker first: for a flow that ends within
         that time the way to the triggerer and back would take longer. Default 6; 0 defers at once.
-    :param poll_interval_seconds: time between two looks at the task. Default: a tenth of the time that the flow has
-        been running, at least 1.5 and at most 10 seconds. SOPS caches its answers for 10 seconds; by default shorter
+    :param poll_interval_seconds: time between two looks at the task. Default: ``[sops] poll_interval_seconds`` of
+        Airflow's configuration, or else a tenth of the time that the flow has been running, at least 1.5 and at most
+        10 seconds. SOPS caches its answers for 10 seconds; by default shorter
         pauses bypass that cache, a fixed number of seconds does not.
     :param timeout_seconds: how long one try may wait for the end; after that the SOPS task is revoked and this task
         fails. Default 7 days; ``None`` for no limit. An ``execution_timeout`` that ends earlier counts instead.
     :param start_timeout_seconds: how long SOPS may leave a started task CREATED. Default 600; not applied by default
         to ``flow_type="common_func"``, which waits for a person to claim it; ``None`` for no limit.
     :param max_outage_seconds: how long SOPS may be out of reach, at any moment of the run, before this task fails.
-        Default 3600. An outage outside the wait holds the worker for a minute, and then the triggerer waits, or the
-        worker on if the task is not deferrable. Refused inputs and, before anything runs, refused credentials are no
-        outage.
+        Default: ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. An outage outside the wait holds the
+        worker for a minute, and then the triggerer waits, or the worker on if the task is not deferrable. Refused
+        inputs and, before anything runs, refused credentials are no outage.
     :param on_failed: ``"fail"`` (default): fail once nodes have failed, no branch runs and SOPS is not going to retry
         by itself. ``"wait"``: wait for people to retry or skip the nodes in SOPS, until the timeout.
     :param retry_mode: what an Airflow retry does with the SOPS task of the try before. ``"resume"`` (default): joins
@@ -98,7 +99,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration = 3600,
+        max_outage_seconds: Duration | None = None,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
         retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
@@ -118,7 +119,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds("max_outage_seconds", max_outage_seconds)
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.on_failed = on_failed
         self.retry_mode = retry_mode
         self.retry_inputs = retry_inputs

@@ -119,7 +119,7 @@ class RunSettings:
     poll_interval_seconds: float | None = None
     timeout_seconds: float | None = WEEK_SECONDS
     start_timeout_seconds: float | None = START_TIMEOUT_SECONDS
-    max_outage_seconds: float = 3600.0
+    max_outage_seconds: float | None = None
     retry_mode: RetryMode = "resume"
     retry_inputs: Mapping[str, Mapping[str, Any]] | None = None
     on_clear: OnClear = "keep_repaired"
@@ -145,6 +145,14 @@ class RunSettings:
         found = {name: getattr(operator, name) for name in names if hasattr(operator, name)}
         return cls(**{**found, **differing})
 
+    @property
+    def outage_seconds(self) -> float:
+        """How long SOPS may be out of reach, by the argument or else Airflow's configuration."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
+
+        return configuration.max_outage_seconds(self.max_outage_seconds)
+
     def policy(self, ti: Any, now: float, overcome: tuple[str, ...] = ()) -> WaitPolicy:
         """Return the rules of the wait that begins now.
 
@@ -152,7 +160,8 @@ class RunSettings:
         :param now: in seconds since the epoch.
         :param overcome: marks of the failures whose nodes were just retried.
         """
-        # Only a running task needs it, not a DAG file.
+        # Only a running task needs these, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
         start_timeout = self.start_timeout_seconds
@@ -161,10 +170,10 @@ class RunSettings:
             start_timeout = None
         return WaitPolicy(
             on_failed=self.on_failed,
-            **poll_arguments(self.poll_interval_seconds),
+            **poll_arguments(configuration.poll_interval_seconds(self.poll_interval_seconds)),
             deadline=self._deadline(ti, now),
             start_deadline=None if start_timeout is None else now + start_timeout,
-            max_outage_seconds=self.max_outage_seconds,
+            max_outage_seconds=self.outage_seconds,
             failure_rest_seconds=self.failure_rest_seconds,
             announce_failures=self.on_node_failed is not None,
             overcome=overcome,

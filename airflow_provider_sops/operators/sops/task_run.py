@@ -97,6 +97,8 @@ class SopsTaskRun:
             hook, self._key, log, origin=self._origin, earlier_too=settings.on_clear != "fail"
         )
         self._may_be_running = self._ti.try_number > 1
+        # A start that is refused for its credentials has started nothing.
+        self._was_started = self._may_be_running
         self._id: int | None = None
         self._task_url = ""
         self._created: dict[int, str] = {}
@@ -104,9 +106,9 @@ class SopsTaskRun:
         self._event: Mapping[str, Any] | None = None
         self._earlier = EarlierTasks(hook, log)
         self._patience = hook.be_patient(
-            settings.max_outage_seconds,
+            settings.outage_seconds,
             log,
-            may_be_running=lambda: self._may_be_running,
+            may_be_running=lambda: self._was_started,
             leave=self._leave_during_outage if settings.deferrable else None,
         )
 
@@ -196,6 +198,7 @@ class SopsTaskRun:
             return
         self._may_be_running = True
         start_task(self._hook, self.sops_task_id, self._log)
+        self._was_started = True
         self._log.info("SOPS task %s is started.", self.sops_task_id)
 
     def announce(self) -> TaskDetail:
@@ -285,7 +288,7 @@ class SopsTaskRun:
         """
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
-        self._may_be_running = True
+        self._may_be_running = self._was_started = True
         self._event = event
         trigger = SopsTaskTrigger.from_event(event)
         result = WaitResult.from_event(event)
@@ -379,7 +382,7 @@ class SopsTaskRun:
         from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
 
         since = min(self._patience.since.values())
-        limits = (since + self._settings.max_outage_seconds, self._settings.execution_deadline(self._ti))
+        limits = (since + self._settings.outage_seconds, self._settings.execution_deadline(self._ti))
         until = min(limit for limit in limits if limit is not None)
         self._leave(SopsOutageTrigger, until, since=since)
 

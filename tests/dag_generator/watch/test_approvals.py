@@ -10,11 +10,12 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.sops.errors import SopsConnectionError, SopsInvalidOperationError
+from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import NodeDetail, TaskStatus
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.waiting.patience import Patience
 from tests.plain_task_instance import PlainTaskInstance
 from tests.sops.builders import node, task_status
 
@@ -30,7 +31,9 @@ APPROVED = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_use
 def hook() -> mock.Mock:
     made: mock.Mock = mock.create_autospec(SopsHook, instance=True)
     made.configure_mock(sops_conn_id="sops_default", bk_biz_id=None, scope=None, user="robot")
+    made.bear.side_effect = lambda _call, act: act()
     inputs = {"bk_verifier": "tom", "bk_approve_title": "Publish?"}
+    made.bear.side_effect = Patience("SOPS", 60, lambda _line: None, sleep=lambda _seconds: None).bear
     made.get_task_node_detail.return_value = NodeDetail.read({"id": "n2", "state": "RUNNING", "inputs": inputs})
     return made
 
@@ -108,11 +111,9 @@ def test_a_refused_answer_leaves_the_end_to_the_state_of_the_node(hook: mock.Moc
     assert not deferred_by(mirror(hook).execute_complete, APPROVED).closes_request
 
 
-def test_an_answer_whose_request_was_lost_is_sent_again(hook: mock.Mock) -> None:
+def test_an_answer_bears_an_outage_as_every_call_of_a_run_does(hook: mock.Mock) -> None:
     hook.get_task_status.return_value = TaskStatus.read(WAITING)
-    hook.node_callback.side_effect = [SopsConnectionError("connection lost"), None]
 
-    with mock.patch("tenacity.nap.time.sleep", autospec=True):
-        deferred_by(mirror(hook).execute_complete, APPROVED)
+    deferred_by(mirror(hook).execute_complete, APPROVED)
 
-    assert hook.node_callback.call_count == 2
+    assert [call.args[0] for call in hook.bear.call_args_list] == ["node_callback"]
