@@ -6,7 +6,10 @@ last worker's host alone.
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
+import zlib
 from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -74,8 +77,7 @@ class ToldLines:
         if not self._first:
             return {}
         cut = [("", logging.INFO, f"… {self._left_out} lines are left out here …")] if self._left_out else []
-        lines = [list(line) for line in (*self._first, *cut, *self._last)]
-        return {_KEY: {"host": own_host(), "lines": lines}}
+        return {_KEY: {"host": own_host(), "lines": _packed([*self._first, *cut, *self._last])}}
 
     def _remember(self, line: _Line) -> None:
         if not self._last and _length([*self._first, line]) <= _MOST_CHARACTERS // 2:
@@ -96,7 +98,7 @@ def tell_again(event: Any, log: TaskLog) -> bool:
     :return: whether anything was written.
     """
     carried = read_mapping(read_mapping(event).get(_KEY))
-    lines = [read_list(line) for line in read_list(carried.get("lines"))]
+    lines = [read_list(line) for line in _unpacked(carried.get("lines"))]
     host = read_text(carried.get("host"))
     if not lines or conf.getboolean("logging", "remote_logging", fallback=False) or host == own_host():
         return False
@@ -112,6 +114,18 @@ def own_host() -> str:
     from airflow.utils.net import get_hostname
 
     return str(get_hostname())  # type: ignore[no-untyped-call]
+
+
+def _packed(lines: list[_Line]) -> str:
+    """Return lines as a short text: the triggerer writes each event into the task's log, where they are already."""
+    return base64.b64encode(zlib.compress(json.dumps(lines, ensure_ascii=False).encode(errors="replace"))).decode()
+
+
+def _unpacked(text: Any) -> list[Any]:
+    try:
+        return read_list(json.loads(zlib.decompress(base64.b64decode(read_text(text), validate=True))))
+    except (ValueError, zlib.error):
+        return []
 
 
 def _length(lines: Any) -> int:

@@ -73,7 +73,9 @@ def test_a_line_for_those_who_look_for_a_fault_is_not_carried() -> None:
     assert "log" not in event_of((logging.DEBUG, "detail"))
 
 
-@pytest.mark.parametrize("event", [{}, {"log": None}, {"log": {"lines": 3}}, {"log": {"lines": [[], 4, {}]}}])
+@pytest.mark.parametrize(
+    "event", [{}, {"log": None}, {"log": {"lines": 3}}, {"log": {"lines": "no lines"}}, {"log": {"lines": "YWJj"}}]
+)
 def test_an_event_of_another_version_harms_nothing(event: dict[str, Any]) -> None:
     tell_again(event, KeptLog())
 
@@ -90,6 +92,10 @@ def test_nothing_is_repeated_where_logs_are_kept_remotely(monkeypatch: pytest.Mo
     log = KeptLog()
     assert not tell_again(event_of((logging.INFO, NODE)), log)
     assert log.lines == []
+
+
+def test_the_triggerers_own_line_about_its_event_does_not_repeat_them() -> None:
+    assert "deploy" not in str(event_of((logging.INFO, NODE)))
 
 
 def test_a_long_log_is_cut_in_the_middle() -> None:

@@ -13,6 +13,8 @@ import pytest
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.task_instance import told_lines
+from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.triggers import waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -87,7 +89,10 @@ class TestRun:
     ) -> None:
         sops_task_id = started("quick")
         event = await fire(make_trigger(sops_task_id))
-        lines = [text for _, _, text in json.loads(json.dumps(event.payload))["log"]["lines"]]
+        log = mock.Mock()
+        with mock.patch.object(told_lines, "own_host", autospec=True, return_value="another"):
+            assert tell_again(json.loads(json.dumps(event.payload)), log)
+        lines = [call.args[3] for call in log.log.call_args_list]
         assert any(re.fullmatch(f'SOPS task {sops_task_id}: node ".+" FINISHED.*', line) for line in lines)
         assert all(line in logged() for line in lines)
 

@@ -24,6 +24,8 @@ from airflow_provider_sops.sops.errors import (
 from airflow_provider_sops.sops.models import CreatedTask, TaskDetail, TaskListItem, TaskStatus
 from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.task_instance import told_lines
+from airflow_provider_sops.task_instance.told_lines import ToldLines
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from tests.plain_task_instance import PlainTaskInstance
 
@@ -269,9 +271,12 @@ class TestResume:
         self, make_run: Callable[..., SopsTaskRun], caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO")
-        told = {"host": "another", "lines": [["2026-11-20 10:35:08 UTC", logging.WARNING, 'node "deploy" FAILED']]}
-        make_run().resume({**self.event(FINISHED), "log": told})
-        assert '[2026-11-20 10:35:08 UTC] node "deploy" FAILED' in caplog.messages
+        told = ToldLines(mock.Mock())
+        told.info('node "deploy" FINISHED')
+        with mock.patch.object(told_lines, "own_host", autospec=True, return_value="another"):
+            event = {**self.event(FINISHED), **told.in_event()}
+        make_run().resume(event)
+        assert any(message.endswith(' UTC] node "deploy" FINISHED') for message in caplog.messages)
         assert f"SOPS task 7: {URL}" in caplog.messages
 
     def test_calls_for_a_person_and_defers_again(self, make_run: Callable[..., SopsTaskRun], defer: mock.Mock) -> None:
