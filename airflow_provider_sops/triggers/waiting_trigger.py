@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: find it not ended, and fail it.
 WORKER_EXIT_SECONDS = 6.0
 #: Executors that never tell the scheduler of that exit once the task is queued again: they keep one result for a task,
-#: the newest. A KubernetesExecutor tells of each pod, a LocalExecutor of each process.
+#: the newest. A LocalExecutor tells of each process; a KubernetesExecutor has not been tried.
 _FORGET_EARLIER_EXITS = frozenset({"CeleryExecutor"})
 
 _warned_about: set[tuple[str, tuple[str, ...]]] = set()
