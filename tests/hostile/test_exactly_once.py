@@ -98,7 +98,9 @@ def test_a_list_of_instances_that_cannot_be_read_triggers_nothing(server: Hostil
             answer(json.dumps({"code": 0, "data": ODD_DATA[data]}).encode())(exchange)
 
     server.behave = behave
-    operator = EnosTriggerFlowOperator(task_id="trigger", flow_id=7, trigger_time="2026-11-20T10:00:00+00:00")
+    operator = EnosTriggerFlowOperator(
+        task_id="trigger", flow_id=7, trigger_time="2026-11-20T10:00:00+00:00", max_outage_seconds=0
+    )
 
     with pytest.raises(AirflowException, match="search_flow_instances"):
         operator.execute(PlainTaskInstance(try_number=2).context)

@@ -68,7 +68,7 @@ def test_it_stays_small_and_awake(server: HostileServer, connect: Callable[..., 
         target = exchange.request.target
         if "apim-token-service" in target:
             answer(b'{"status":0,"data":{"accessToken":"t0ken","expire":7200}}')(exchange)
-        elif "get_task_status" in target:
+        elif "get_task_status" in target or "get_task_detail" in target:
             KINDS[exchange.request.task_ids[0] - 1].answer(exchange)
         else:
             KINDS[int(target.partition("flowInstId=")[2].partition("-")[0]) - 1].answer(exchange)
