@@ -51,7 +51,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
     :param deferrable: wait in the triggerer instead of holding a worker slot. Default: Airflow's
         ``[operators] default_deferrable``.
     :param defer_after_seconds: with ``deferrable``, how long to wait on the worker first: for a flow that ends within
-        that time the way to the triggerer and back would take longer. Default 6; 0 defers at once.
+        that time the way to the triggerer and back would take longer. Default 8; 0 defers at once.
     :param poll_interval_seconds: time between two looks at the task. Default: ``[sops] poll_interval_seconds`` of
         Airflow's configuration, or else a tenth of the time that the flow has been running, at least 1.5 and at most
         10 seconds. SOPS caches its answers for 10 seconds; by default shorter

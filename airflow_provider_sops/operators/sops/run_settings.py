@@ -95,7 +95,7 @@ def next_steps(
 WEEK_SECONDS = 7 * 24 * 3600.0
 START_TIMEOUT_SECONDS = 600.0
 #: A worker needs about as long to hand a wait to the triggerer and to get it back.
-DEFER_AFTER_SECONDS = 6.0
+DEFER_AFTER_SECONDS = 8.0
 #: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
 _EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 
