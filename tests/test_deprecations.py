@@ -14,7 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "airflow_provider_sops"
 AIRFLOW_3 = version("apache-airflow").startswith("3.")
 #: Modules about what Airflow 2 does not have at all; nothing there imports them.
-ONLY_AIRFLOW_3 = frozenset({"airflow_provider_sops.dag_generator.converters.people"})
+ONLY_AIRFLOW_3 = frozenset(
+    {
+        "airflow_provider_sops.dag_generator.converters.people",
+        *(
+            f"airflow_provider_sops.plugins.{path.stem}"
+            for path in (PACKAGE / "plugins").glob("*.py")
+            if path.stem not in ("__init__", "sops_tab")
+        ),
+    }
+)
 
 # Airflow sends warnings to its own log once it is imported, so it comes before `catch_warnings`. A fresh
 # interpreter, because a module that another test imported already would warn no more.
