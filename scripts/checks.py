@@ -111,12 +111,12 @@ PARTS = {
         Part("documentation site", "docs", "python", ("scripts/build_docs.py",), 60),
     ),
     "test": (
-        _tests(CURRENT, None, 1200),
-        _tests(OLDEST, None, 1200),
+        _tests(CURRENT, None, 1700),
+        _tests(OLDEST, None, 1700),
         # With the `common.compat` of Airflow's own constraints, which is older.
-        _tests("airflow-3.3.2-py3.12", WITHOUT_HOSTILE, 240),
-        _tests("airflow-2.11.2-py3.12", WITHOUT_HOSTILE, 240),
-        _tests("airflow-3.3.2-py3.13", UNIT, 360),
+        _tests("airflow-3.3.2-py3.12", WITHOUT_HOSTILE, 320),
+        _tests("airflow-2.11.2-py3.12", WITHOUT_HOSTILE, 320),
+        _tests("airflow-3.3.2-py3.13", UNIT, 420),
         Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 300, folder="local_sops"),
         Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),
