@@ -30,7 +30,7 @@ class Order(BaseModel):
 
     :param run_id: with ``task_id`` and ``map_index`` the task instance whose SOPS task is meant.
     :param node_id: the node; empty for the task as a whole.
-    :param inputs: of a retry: all inputs of the node anew; ``None`` for those of the try before.
+    :param inputs: of a retry: new values for all inputs of the node; ``None`` for those of the try before.
     :param approve: what is answered to an approval.
     """
 

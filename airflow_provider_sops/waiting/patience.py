@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 #: How long an outage holds a worker that may leave.
 WORKER_SECONDS = 60.0
-#: A failed call is tried so often even where no outage is borne.
+#: A failed call is tried so often even where no outage is waited out.
 _FEWEST_TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.5
 #: The longest pause between two tries; the first for a worker that may leave, the second for one that stays.
