@@ -174,7 +174,7 @@ class PieceOperator(SopsTemplateOperator):
         return self._work(self._begin_run(context), task, context)
 
     def _work(self, run: SopsTaskRun, task: PieceTask, context: Context) -> Any:
-        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+        from airflow_provider_sops.operators.sops.obtaining import TaskCreation
 
         with run.airflow_errors():
             self.check_parameters()

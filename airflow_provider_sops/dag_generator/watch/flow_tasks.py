@@ -100,7 +100,7 @@ class FlowStartOperator(SopsTemplateOperator):
         return self._run
 
     def _work(self, run: SopsTaskRun, context: Context) -> None:
-        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+        from airflow_provider_sops.operators.sops.obtaining import TaskCreation
 
         params = context["params"]
         from_params = constants_from_params(self.snapshot.tree, self.param_constants, params)

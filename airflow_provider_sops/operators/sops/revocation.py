@@ -52,6 +52,21 @@ def revoke_task(hook: SopsHook, sops_task_id: int, *, sleep: Callable[[float], N
     return state
 
 
+def revoke_out_of_time(hook: SopsHook, sops_task_id: int, log: TaskLog) -> TaskState:
+    """Revoke a task whose time is over, and return the state in which it ended; ``FINISHED`` if it was quicker.
+
+    :raises SopsError: as ``revoke_task``.
+    """
+    try:
+        state = revoke_task(hook, sops_task_id)
+    except SopsError:
+        log.error("SOPS task %s has run out of time, but it is not revoked and may still run.", sops_task_id)
+        raise
+    if state != TaskState.FINISHED:
+        log.info("SOPS task %s is %s now, since its time was over.", sops_task_id, state)
+    return state
+
+
 def revoke_once(revoke: Callable[[], object], read_status: Callable[[], TaskStatus]) -> TaskState:
     """Revoke a task in one attempt, and return the state in which it ended.
 

@@ -148,7 +148,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
             self._run.on_kill()
 
     def _work(self, run: SopsTaskRun, context: Context) -> dict[str, Any] | None:
-        from airflow_provider_sops.operators.sops.task_run import TaskCreation
+        from airflow_provider_sops.operators.sops.obtaining import TaskCreation
 
         with run.airflow_errors():
             self.check_parameters()

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_sops.operators.sops.base import announce_task, key_of, origin_of
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
-from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
-from airflow_provider_sops.operators.sops.interruption import Interruption
-from airflow_provider_sops.operators.sops.joining import Joining
+from airflow_provider_sops.operators.sops.exactly_once import start_task
+from airflow_provider_sops.operators.sops.obtaining import Obtaining
 from airflow_provider_sops.operators.sops.person_needed import call_for_person
-from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_task
+from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_out_of_time
+from airflow_provider_sops.operators.sops.run_progress import RunProgress
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
-from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
-from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_key import elect
 from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
@@ -32,32 +28,17 @@ from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import push_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.base import SopsBaseOperator
+    from airflow_provider_sops.operators.sops.obtaining import TaskCreation
     from airflow_provider_sops.operators.sops.run_settings import RunSettings
-    from airflow_provider_sops.sops.models import CreatedTask, TaskDetail
+    from airflow_provider_sops.sops.models import TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
-    from airflow_provider_sops.sops.task_key import FoundTasks
     from airflow_provider_sops.task_instance.log import TaskLog
-    from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
-
-
-@dataclass(frozen=True, slots=True)
-class TaskCreation:
-    """How a SOPS task is made, where there is none to go on with.
-
-    :param name: its whole name in SOPS, with its key.
-    :param create: sends one ``create_task`` with that name.
-    :param check: refuses what cannot be created, once it is known that something is; ``None`` if nothing is to check.
-    """
-
-    name: str
-    create: Callable[[str], CreatedTask]
-    check: Callable[[], None] | None = None
 
 
 class SopsTaskRun:
@@ -92,24 +73,23 @@ class SopsTaskRun:
         self._next_steps = next_steps or settings.next_steps(self._ti)
         self._key = key_of(context)
         self._memory = TaskMemory(context, self._key, log)
-        self._origin = origin_of(context, settings.template_id, settings.template_source)
-        self._to_revoke = TasksToRevoke(
-            hook, self._key, log, origin=self._origin, earlier_too=settings.on_clear != "fail"
-        )
+        origin = origin_of(context, settings.template_id, settings.template_source)
+        self._to_revoke = TasksToRevoke(hook, self._key, log, origin=origin, earlier_too=settings.on_clear != "fail")
         self._may_be_running = self._ti.try_number > 1
         # A start that is refused for its credentials has started nothing.
         self._was_started = self._may_be_running
-        self._id: int | None = None
         self._task_url = ""
-        self._created: dict[int, str] = {}
-        self._retire_until: float | None = None
-        self._event: Mapping[str, Any] | None = None
         self._earlier = EarlierTasks(hook, log)
-        self._patience = hook.be_patient(
-            settings.outage_seconds,
+        self._progress = RunProgress(
+            hook,
+            settings,
+            self._ti,
             log,
-            may_be_running=lambda: self._was_started,
-            leave=self._leave_during_outage if settings.deferrable else None,
+            key=self._key,
+            origin=origin,
+            overcome=self._earlier.overcome,
+            defer=defer,
+            was_started=lambda: self._was_started,
         )
 
     @classmethod
@@ -122,9 +102,10 @@ class SopsTaskRun:
     @property
     def sops_task_id(self) -> int:
         """The id of the SOPS task, once it was obtained, adopted or resumed."""
-        if self._id is None:
+        sops_task_id = self._progress.sops_task_id
+        if sops_task_id is None:
             raise AssertionError("a run has no SOPS task before it was obtained, adopted or resumed")
-        return self._id
+        return sops_task_id
 
     @contextmanager
     def airflow_errors(self) -> Iterator[None]:
@@ -151,44 +132,24 @@ class SopsTaskRun:
         A run that was interrupted on the way begins with the search again, since a create may have been lost; one that
         had its task goes on with that.
         """
-        if self._id is not None:
-            return self._id
-        once = ExactlyOnce(
-            self._hook, self._key, self._log, origin=self._origin, memory=self._memory, created=self._created
+        if self._progress.sops_task_id is not None:
+            return self._progress.sops_task_id
+        obtaining = Obtaining(
+            hook=self._hook,
+            settings=self._settings,
+            ti=self._ti,
+            log=self._log,
+            key=self._key,
+            memory=self._memory,
+            progress=self._progress,
+            earlier=self._earlier,
+            to_revoke=self._to_revoke,
         )
-        found = once.find()
-        self._to_revoke.found(found)
-        earlier = self._earlier
-        current = earlier.started([task for task in found.current if task.is_started])
-        before = earlier.started(found.earlier)
-        to_join = self._joining().choose(current, before)
-        if to_join not in current:
-            once.check_doubtful(found.doubtful_earlier)
-        if to_join is not None:
-            self._memory.keep(to_join.id)
-            state = to_join.status.state
-            self._log.info("Joining SOPS task %s of an earlier try, which is %s.", to_join.id, state)
-            # What fails from now on is for the next try.
-            if state == TaskState.FAILED:
-                earlier.retry_failed_nodes(to_join, self._settings.retry_inputs or {})
-            return self.adopt(to_join.id)
-        finished = earlier.retire(
-            [*before, *current],
-            wait_seconds=self._settings.revoke_wait_seconds,
-            wait_until=self._retire_until,
-            leave=self._leave_until_at_rest if self._settings.deferrable else None,
-        )
-        for task in current:
-            if task.id in finished:
-                self._log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
-                return self.adopt(task.id)
-        sops_task_id = self._create(once, found, creation, over=[task.id for task in current])
-        self._memory.keep(sops_task_id)
-        return self.adopt(sops_task_id)
+        return self.adopt(obtaining.obtain(creation))
 
     def adopt(self, sops_task_id: int) -> int:
         """Run a SOPS task that is there already; it is the one to revoke from now on."""
-        self._id = sops_task_id
+        self._progress.sops_task_id = sops_task_id
         self._to_revoke.settled(sops_task_id)
         return sops_task_id
 
@@ -203,7 +164,7 @@ class SopsTaskRun:
 
     def announce(self) -> TaskDetail:
         """Push id and addresses of the SOPS task to XCom and write them to the log, before anything that takes long."""
-        claim_url = self._created.get(self.sops_task_id, "")
+        claim_url = self._progress.created.get(self.sops_task_id, "")
         detail = announce_task(self._hook, self._context, self.sops_task_id, self._log, claim_url=claim_url)
         self._task_url = detail.task_url
         return detail
@@ -263,21 +224,11 @@ class SopsTaskRun:
 
         It goes on there if it had left its worker before the wait. What it had done by then is not done again.
         """
-        from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
-
-        if event.get("outcome") != OVER:
-            return event
-        progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
-        self._patience.since.update(progress.outages)
-        self._created.update(progress.created)
-        self._earlier.overcome.extend(progress.overcome)
-        self._retire_until = progress.retire_until
-        # Its template may have been rendered otherwise since.
-        self._origin = replace(self._origin, is_first_try=False)
-        if progress.sops_task_id is not None:
+        waited = self._progress.take_over(event)
+        if self._progress.sops_task_id is not None:
             self._may_be_running = True
-            self.adopt(progress.sops_task_id)
-        return None if progress.event is None else dict(progress.event)
+            self.adopt(self._progress.sops_task_id)
+        return waited
 
     def resume(self, event: dict[str, Any]) -> WaitResult:
         """Take over from the trigger, and return how the wait ended.
@@ -289,7 +240,7 @@ class SopsTaskRun:
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
         self._may_be_running = self._was_started = True
-        self._event = event
+        self._progress.event = event
         trigger = SopsTaskTrigger.from_event(event)
         result = WaitResult.from_event(event)
         self._task_url = trigger.task_url
@@ -311,7 +262,10 @@ class SopsTaskRun:
         """
         push_state(self._context, result.state)
         if result.outcome == Outcome.TIMED_OUT and self._settings.revoke_on_kill:
-            result = self._revoke_in_time(result)
+            state = revoke_out_of_time(self._hook, self.sops_task_id, self._log)
+            push_state(self._context, state)
+            if state == TaskState.FINISHED:
+                result = WaitResult(Outcome.FINISHED, state)
         if result.outcome == Outcome.FINISHED:
             self._log.info("SOPS task %s is FINISHED.", self.sops_task_id)
             return read(self._hook, self.sops_task_id)
@@ -335,89 +289,6 @@ class SopsTaskRun:
             self._log.info("The SOPS task is left alone: nobody ended this task in Airflow.")
             return
         self._to_revoke.revoke("this task was ended in Airflow")
-
-    def _joining(self) -> Joining:
-        settings = self._settings
-        return Joining(
-            self._hook,
-            self._log,
-            self._memory,
-            self._ti,
-            retries=settings.retries or 0,
-            on_clear=settings.on_clear,
-            retry_mode=settings.retry_mode,
-            takes_outputs=settings.wait_for_completion,
-        )
-
-    def _create(self, once: ExactlyOnce, found: FoundTasks, creation: TaskCreation, over: Sequence[int]) -> int:
-        leftover = elect(found.current, over=over)
-        if leftover is not None:
-            self._log.info("SOPS task %s of an earlier try was never started; it is used now.", leftover.id)
-            return leftover.id
-        if creation.check is not None:
-            creation.check()
-
-        def create() -> CreatedTask:
-            created = creation.create(creation.name)
-            self._created[created.task_id] = created.claim_url
-            return created
-
-        return once.create(create, over=over)
-
-    def _revoke_in_time(self, result: WaitResult) -> WaitResult:
-        sops_task_id = self.sops_task_id
-        try:
-            state = revoke_task(self._hook, sops_task_id)
-        except SopsError:
-            self._log.error("SOPS task %s has run out of time, but it is not revoked and may still run.", sops_task_id)
-            raise
-        push_state(self._context, state)
-        if state == TaskState.FINISHED:
-            return WaitResult(Outcome.FINISHED, state)
-        self._log.info("SOPS task %s is %s now, since its time was over.", sops_task_id, state)
-        return result
-
-    def _leave_during_outage(self) -> NoReturn:
-        """Leave the worker; the triggerer waits until SOPS answers."""
-        from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
-
-        since = min(self._patience.since.values())
-        limits = (since + self._settings.outage_seconds, self._settings.execution_deadline(self._ti))
-        until = min(limit for limit in limits if limit is not None)
-        self._leave(SopsOutageTrigger, until, since=since)
-
-    def _leave_until_at_rest(self, revoked: Sequence[int], until: float) -> NoReturn:
-        """Leave the worker; the triggerer waits until the nodes of revoked tasks have ended."""
-        from airflow_provider_sops.triggers.sops_interruption import SopsRevokedTrigger
-
-        self._retire_until = until
-        self._leave(SopsRevokedTrigger, until, revoked=revoked)
-
-    def _leave(self, trigger: type[SopsOutageTrigger | SopsRevokedTrigger], until: float, **arguments: Any) -> NoReturn:
-        from airflow_provider_sops.triggers.sops_interruption import Search
-
-        progress = Interruption(
-            outages=self._patience.since,
-            sops_task_id=self._id,
-            created=self._created,
-            overcome=tuple(self._earlier.overcome),
-            retire_until=self._retire_until,
-            event=self._event,
-        )
-        search = Search(self._key, self._origin, earlier_too=self._settings.on_clear != "fail")
-        self._defer(
-            trigger=trigger(
-                **site_of(self._hook).arguments,
-                until=until,
-                progress=progress.to_json(),
-                sops_task_id=self._id,
-                search=search.to_json(),
-                revoke_on_kill=self._settings.revoke_on_kill,
-                **arguments,
-            ),
-            method_name="execute_complete",
-        )
-        raise AssertionError("a deferral does not return")
 
     def _call_for_person(self, result: WaitResult) -> None:
         error = outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)

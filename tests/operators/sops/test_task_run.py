@@ -11,8 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.operators.sops import exactly_once, task_run
+from airflow_provider_sops.operators.sops.obtaining import TaskCreation
 from airflow_provider_sops.operators.sops.run_settings import RunSettings
-from airflow_provider_sops.operators.sops.task_run import SopsTaskRun, TaskCreation
+from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
     SopsConnectionError,
