@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.service.text import shortened
 
 if TYPE_CHECKING:
@@ -23,10 +24,23 @@ class WaitingNode:
 
     :param path: its id in the task, behind those of the subprocesses around it.
     :param plugin: its plugin's code.
+    :param name: what it is called; empty if it has no name.
     """
 
     path: NodePath
     plugin: str
+    name: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON data."""
+        return {"path": list(self.path), "plugin": self.plugin, "name": self.name}
+
+    @classmethod
+    def from_json(cls, data: Any) -> WaitingNode:
+        """Read back what ``to_json`` gave."""
+        data = read_mapping(data)
+        path = tuple(map(read_text, read_list(data.get("path"))))
+        return cls(path, read_text(data.get("plugin")), read_text(data.get("name")))
 
 
 @dataclass(frozen=True, slots=True)

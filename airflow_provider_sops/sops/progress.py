@@ -125,10 +125,15 @@ class Progress:
         """Return the nodes that wait for people and of which ``update`` has not told that yet."""
         running = ((stack, node) for stack, node in status.walk() if node.state == TaskState.RUNNING)
         return [
-            WaitingNode((*stack, node.id), known.plugin)
+            WaitingNode((*stack, node.id), known.plugin, node.name or known.name)
             for stack, node in running
             if (known := self.tree.get(node.id)) and known.waits_for_person and self._is_news(node)
         ]
+
+    def may_wait_at(self, node_id: str) -> bool:
+        """Whether a node may still wait for a person, as far as is known."""
+        seen = self._seen.get(node_id)
+        return seen is None or seen.state == TaskState.RUNNING
 
     def standing(self) -> tuple[str, ...]:
         """Return the labels of the nodes at which the task was when it was last seen."""

@@ -13,8 +13,8 @@ details           at once, with error texts and automatic      *confirmation* if
 confirmation      after ``CONFIRMATION_SECONDS``, with details *over* if the same nodes are failed and the failure has
                                                                rested; with ``on_failed="wait"`` *next*, where details
                                                                are asked for again only after a change
-over              none                                         nothing; only after PERSON_NEEDED the same wait may be
-                                                               gone on with, as in *next*
+over              none                                         nothing; only after PERSON_NEEDED and ASKED the same wait
+                                                               may be gone on with, as in *next*
 ================= ============================================ ======================================================
 
 A missing answer leads to *next*. Four things end the wait from each state: the deadline; for a task that stays
@@ -155,6 +155,10 @@ class TaskWait:
         """Take what a node asks people."""
         self._requests[node_id] = request
 
+    def may_wait_at(self, node_id: str) -> bool:
+        """Whether a node may still wait for a person, as far as is known."""
+        return self._progress.may_wait_at(node_id)
+
     @property
     def told(self) -> str:
         """What the log has told of the nodes, for the ``told`` of another wait's policy."""
@@ -184,6 +188,7 @@ class TaskWait:
         self._settled = None
         verdict = self._judge(status, look, now)
         self._verdict, self._state, self._elapsed_seconds = verdict, status.state.value, status.elapsed_seconds
+        waiting = self.newly_waiting(status) if self.policy.announce_requests else []
         self._progress.tree = self.tree or self._progress.tree
         has_errors = look.with_details or status.state != TaskState.FAILED or not self._asks_for_details
         changes = self._progress.update(status, with_failed=has_errors)
@@ -206,7 +211,7 @@ class TaskWait:
             self._wants = "details" if needs_details else "next"
         if look.with_details and self._wants == "next" and self._rests(status, now):
             self._settled = _marks(status)
-        return Update(tuple(lines), self._out_of_time(now) or self._not_started(now))
+        return Update(tuple(lines), self._out_of_time(now) or self._not_started(now) or self._asked(waiting))
 
     def miss(self, error: ServiceError, look: Look, now: float) -> Update[WaitResult]:
         """Take in that a request brought no answer."""
@@ -317,6 +322,14 @@ class TaskWait:
             "in SOPS, and then fails"
         )
         return [LogLine(text, logging.WARNING)]
+
+    def _asked(self, waiting: list[WaitingNode]) -> WaitResult | None:
+        if not waiting:
+            return None
+        marks = tuple(sorted(self._announced))
+        return WaitResult(
+            Outcome.ASKED, self._state, failure_marks=marks, told=self._progress.told, waiting=tuple(waiting)
+        )
 
     def _out_of_time(self, now: float) -> WaitResult | None:
         return self._timed_out() if is_past(self.policy.deadline, now) else None

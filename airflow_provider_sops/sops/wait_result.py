@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sops.service.reading import read_list, read_mapping, read_text
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError, SopsNotFoundError
+from airflow_provider_sops.sops.person_request import WaitingNode
 from airflow_provider_sops.waiting.event import read_outcome
 from airflow_provider_sops.waiting.model import Look
 from airflow_provider_sops.waiting.outage import Outage
@@ -35,6 +36,8 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     #: Nodes failed and a person is needed; said once for each set of failed nodes, then waiting goes on.
     PERSON_NEEDED = "person needed"
+    #: Nodes begin to wait for people; said once for each of them, then waiting goes on.
+    ASKED = "asked"
     TIMED_OUT = "timed out"
     NOT_STARTED = "not started"
     UNREACHABLE = "unreachable"
@@ -55,6 +58,7 @@ class WaitPolicy:
     :param failure_rest_seconds: how long a failure must rest, nothing changing, before it counts; for whoever leaves
         time to somebody else to retry the nodes.
     :param announce_failures: whether PERSON_NEEDED is an outcome, with ``on_failed="wait"``.
+    :param announce_requests: whether ASKED is an outcome.
     :param announced: the failures that were announced before, as ``WaitResult.failure_marks`` gave them.
     :param told: what was told of the nodes before, as ``WaitResult.told`` gave it.
     :param overcome: marks of failures whose nodes were retried just before the wait: an answer that still shows only
@@ -74,6 +78,7 @@ class WaitPolicy:
     always_fresh: bool = False
     told: str = ""
     paced: bool = False
+    announce_requests: bool = False
 
     def ordinary_look(self, age_seconds: float) -> Look:
         """Return the next ordinary look.
@@ -87,7 +92,7 @@ class WaitPolicy:
         return Look(delay, fresh=delay < CACHED_SECONDS, longest_delay_seconds=longest)
 
     def after_announcing(self, result: WaitResult) -> WaitPolicy:
-        """Return the policy to go on with once somebody was told of the failures in ``result``."""
+        """Return the policy to go on with once somebody was told of the failures or requests in ``result``."""
         return replace(self, announced=result.failure_marks, told=result.told)
 
     def outage(self, now: float) -> Outage:
@@ -97,7 +102,8 @@ class WaitPolicy:
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain JSON data."""
         data = {**asdict(self), "announced": list(self.announced), "overcome": list(self.overcome)}
-        return {name: value for name, value in data.items() if name not in ("told", "paced") or value}
+        later = ("told", "paced", "announce_requests")
+        return {name: value for name, value in data.items() if name not in later or value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WaitPolicy:
@@ -128,7 +134,8 @@ class WaitResult:
     :param state: the last state word that SOPS gave; empty where it never answered.
     :param reason: what else there is to know, in a sentence.
     :param failure_marks: identify these failures, for ``WaitPolicy.announced``.
-    :param told: what the log has told of the nodes, for ``WaitPolicy.told``; only with PERSON_NEEDED.
+    :param told: what the log has told of the nodes, for ``WaitPolicy.told``; only with PERSON_NEEDED and ASKED.
+    :param waiting: the nodes that begin to wait for people; only with ASKED.
     """
 
     outcome: Outcome
@@ -137,6 +144,7 @@ class WaitResult:
     failed_nodes: tuple[FailedNode, ...] = ()
     failure_marks: tuple[str, ...] = ()
     told: str = ""
+    waiting: tuple[WaitingNode, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
         """Return the result as plain JSON data."""
@@ -147,6 +155,7 @@ class WaitResult:
             "failed_nodes": [asdict(node) for node in self.failed_nodes],
             "failure_marks": list(self.failure_marks),
             **({"told": self.told} if self.told else {}),
+            **({"waiting": [node.to_json() for node in self.waiting]} if self.waiting else {}),
         }
 
     @classmethod
@@ -168,4 +177,5 @@ class WaitResult:
             ),
             failure_marks=tuple(map(read_text, read_list(data.get("failure_marks")))),
             told=read_text(data.get("told")),
+            waiting=tuple(map(WaitingNode.from_json, read_list(data.get("waiting")))),
         )

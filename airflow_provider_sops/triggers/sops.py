@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenacity
@@ -16,20 +17,22 @@ from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.verdict import end_despite_refusal
-from airflow_provider_sops.sops.wait_result import WaitPolicy, WaitResult
-from airflow_provider_sops.task_instance.required_action import close_request
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.task_instance.required_action import Answer, Asked, answered_or, close_request
 from airflow_provider_sops.triggers.sops_task_finished import SopsTaskFinishedTrigger
 from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
 from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.waiting.model import Look
 
 __all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
@@ -97,27 +100,76 @@ class SopsTaskTrigger(_SopsTrigger):
         ends the waiting Airflow task. A restart of the triggerer or a hand-over to another one revokes nothing.
     :param human_nodes: the component codes of the task's nodes that wait for people, by node id. Without it the
         trigger reads the task's whole tree once.
+    :param asked: the node that the waiting task has asked about in Airflow, an ``Asked`` or its JSON form; the request
+        is closed once the node waits no more.
     """
 
     class_path = "airflow_provider_sops.triggers.sops.SopsTaskTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "revoke_on_kill", "human_nodes")
+    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "revoke_on_kill", "human_nodes", "asked")
     word_for_stopped = "revoked"
 
     def __init__(
-        self, *, revoke_on_kill: bool = False, human_nodes: Mapping[str, str] | None = None, **arguments: Any
+        self,
+        *,
+        revoke_on_kill: bool = False,
+        human_nodes: Mapping[str, str] | None = None,
+        asked: Asked | Mapping[str, Any] | None = None,
+        **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
         self.revoke_on_kill = revoke_on_kill
         self.human_nodes = None if human_nodes is None else dict(human_nodes)
+        self.asked = asked if isinstance(asked, Asked) else Asked.from_json(asked)
 
-    async def follow(self) -> WaitResult:
-        """Wait for the end of the task."""
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as JSON, as earlier versions know them where nothing was asked in Airflow."""
+        known = super().arguments
+        if self.asked is None:
+            del known["asked"]
+        return known
+
+    async def follow(self) -> WaitResult | Answer:
+        """Wait for the end of the task, or for an answer in Airflow."""
         tree = None if self.human_nodes is None else TreeIndex.of_plugins(self.human_nodes)
         clock = steady_clock()
         wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with self._shared_wait() as part:
             looks = SharedLooks(part, wait, self.told)
-            return await follow_async(wait, looks, looks.tell, clock=clock)
+            if self.asked is None or not self.asked.is_open:
+                return await follow_async(wait, looks, looks.tell, clock=clock)
+            return await self._follow_asked(self.asked, wait, looks, clock)
+
+    async def _follow_asked(
+        self, asked: Asked, wait: TaskWait, looks: SharedLooks, clock: Callable[[], float]
+    ) -> WaitResult | Answer:
+        """Wait for the same, and close the request once it is answered in SOPS, or once the task is over."""
+        is_passed = asyncio.Event()
+        if asked.is_stale:
+            is_passed.set()
+
+        async def ask(look: Look) -> TaskStatus:
+            # Each look follows the last answer.
+            if not wait.may_wait_at(asked.node_id):
+                is_passed.set()
+            return await looks(look)
+
+        async def close() -> None:
+            await is_passed.wait()
+            await close_request(self.task_instance, self.log)
+            self.asked = asked.closed
+
+        closing = asyncio.create_task(close())
+        try:
+            following = follow_async(wait, ask, looks.tell, clock=clock)
+            result = await answered_or(following, self.task_instance, self.log)
+        finally:
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+        goes_on = isinstance(result, Answer) or result.outcome in (Outcome.ASKED, Outcome.PERSON_NEEDED)
+        if not goes_on and self.asked == asked:
+            await close_request(self.task_instance, self.log)
+        return result
 
     @property
     def stops_on_kill(self) -> bool:
@@ -138,29 +190,44 @@ class SopsNodeTrigger(_SopsTrigger):
 
     :param node: the node to wait for; a ``NodeInTask`` or its JSON form.
     :param closes_request: whether the waiting task has asked in Airflow what the node asks, which the end closes.
+    :param request_is_stale: whether that request shows what was asked before, so that it is closed at once.
     """
 
     class_path = "airflow_provider_sops.triggers.sops.SopsNodeTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "node", "closes_request")
+    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "node", "closes_request", "request_is_stale")
 
-    def __init__(self, *, node: NodeInTask | Mapping[str, Any], closes_request: bool = False, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        node: NodeInTask | Mapping[str, Any],
+        closes_request: bool = False,
+        request_is_stale: bool = False,
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self.closes_request = closes_request
+        self.request_is_stale = request_is_stale
         self.node = node if isinstance(node, NodeInTask) else NodeInTask.from_json(node)
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments as JSON, as earlier versions know them where nothing is to be closed."""
         known = super().arguments
-        if not self.closes_request:
-            del known["closes_request"]
+        for name in ("closes_request", "request_is_stale"):
+            if not known[name]:
+                del known[name]
         return known
 
-    async def follow(self) -> NodeResult:
-        """Wait for the end of the node."""
+    async def follow(self) -> NodeResult | Answer:
+        """Wait for the end of the node, or for an answer in Airflow."""
+        if self.closes_request and self.request_is_stale:
+            await close_request(self.task_instance, self.log)
         async with self._shared_wait() as part:
-            result = await follow_node(part, self.node, self.policy, self.told, self.task_url)
-        if self.closes_request:
+            following = follow_node(part, self.node, self.policy, self.told, self.task_url)
+            if not self.closes_request or self.request_is_stale:
+                return await following
+            result = await answered_or(following, self.task_instance, self.log)
+        if isinstance(result, NodeResult):
             await close_request(self.task_instance, self.log)
         return result
 

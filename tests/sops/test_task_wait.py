@@ -142,7 +142,7 @@ class TestWaitingForPeople:
         wait = SimulatedWait(tree=PAUSE, task_url="http://sops/25")
         waiting = task_status("RUNNING", {"start": node(), "a": node("RUNNING", "ask")})
 
-        assert wait.wait.newly_waiting(TaskStatus.read(waiting)) == [WaitingNode(("a",), "pause_node")]
+        assert wait.wait.newly_waiting(TaskStatus.read(waiting)) == [WaitingNode(("a",), "pause_node", "ask")]
         wait.wait.learn_request("a", PersonRequest("Publish 1.4.2?", "all tests pass", "ann,tom"))
         wait.answers([waiting])
 

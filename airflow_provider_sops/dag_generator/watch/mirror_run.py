@@ -11,7 +11,7 @@ from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.service.text import quoted
-from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsTaskFailedError
+from airflow_provider_sops.sops.errors import SopsTaskFailedError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
@@ -25,13 +25,13 @@ from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
 from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
-from airflow_provider_sops.task_instance.required_action import Answer, open_request
+from airflow_provider_sops.task_instance.required_action import Answer, RequestState, give_answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
 from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, push_task
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
@@ -100,13 +100,19 @@ class MirrorRun:
         self._bear_outages({}, {**result.to_event(), "trigger": self._trigger(task, node, policy).arguments})
         return self._conclude(task, node, result)
 
-    def resume(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take over from the trigger and return the node's outputs; begin again if the node is not found yet."""
+    def resume(self, event: dict[str, Any], *, was_asked: bool = True) -> dict[str, Any] | None:
+        """Take over from the trigger and return the node's outputs; begin again if the node is not found yet.
+
+        :param was_asked: whether an answer in Airflow is one to what the node asks.
+        """
         progress = Interruption()
         if event.get("outcome") == OVER:
             progress = Interruption.from_json(SopsOutageTrigger.from_event(event).progress)
             event = dict(progress.event or {"begin": True})
         answer = Answer.from_event(event)
+        if answer is not None and not was_asked:
+            self.log.warning("%s has answered what was asked before; the node waits on.", answer.who)
+            answer, event = None, {"begin": True}
         self._bear_outages(progress.outages, answer.to_event() if answer else event)
         if answer is not None:
             self._answer(answer)
@@ -157,20 +163,21 @@ class MirrorRun:
 
     def _ask_or_wait(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy) -> NoReturn:
         """Leave the worker; where the node waits for a person, ask in Airflow before, but not before it is reached."""
-        if not (node.waits_for_person and AIRFLOW_V_3_3_PLUS):
+        if not (node.waits_for_person and AIRFLOW_V_3_1_PLUS):
             self._defer(task, node, policy)
         row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
         if row is None:
             self._defer(task, replace(node, until_arrival=True), policy)
-        asks = row.state not in (TaskState.FINISHED, TaskState.FAILED) and self._open_request(task, node)
-        self._defer(task, node, policy, closes_request=asks)
+        if row.state in (TaskState.FINISHED, TaskState.FAILED):
+            self._defer(task, node, policy)
+        self._defer(task, node, policy, request=self._open_request(task, node))
 
-    def _open_request(self, task: FlowTask, node: NodeInTask) -> bool:
+    def _open_request(self, task: FlowTask, node: NodeInTask) -> RequestState:
         secrets = self._secrets_of(node.secrets_of)
         data = EndedNode(node.path, self.node.plugin, "").read_data(self.hook, task.sops_task_id, secrets, self.log)
         shown = None if data is None else secrets.node(node.id, data)[0]
         request = PersonRequest() if shown is None else PersonRequest.of(shown)
-        return open_request(self._ti, self.name, self.node.plugin, request, task.task_url, self.log)
+        return open_request(self._ti, self.name, self.node.plugin, request, self.log)
 
     def _answer(self, answer: Answer) -> NoReturn:
         """Send SOPS what a person has answered in Airflow, and go on with the wait.
@@ -179,35 +186,18 @@ class MirrorRun:
         """
         pulled = {key: pull(self._ti, self.start_task_id, key) for key in FLOW_TASK_KEYS}
         task, node = self._locate(read_flow_task(pulled))
-        policy = replace(self.policy, always_fresh=True)
-        row = self.hook.get_task_status(task.sops_task_id, fresh=True).at(node.path)
-        if row is None or row.state != TaskState.RUNNING:
-            self.log.warning("%s has answered too late: the node waits no more.", answer.who)
-            self._defer(task, node, policy)
-        user = self.hook.user
-        self.log.info(
-            "%s has answered %s in Airflow; SOPS is told so in the name of %s.",
-            answer.who,
-            quoted(answer.option),
-            quoted(user) if user else "the connection's app",
-        )
+        give_answer(self.hook, task.sops_task_id, node.path, self.node.plugin, answer, self.log)
+        self._defer(task, node, replace(self.policy, always_fresh=True))
 
-        def tell_sops() -> None:
-            version = row.version or None
-            self.hook.node_callback(task.sops_task_id, node.id, answer.callback_data, version=version)
-
-        try:
-            self.hook.bear("node_callback", tell_sops)
-        except SopsInvalidOperationError as error:
-            self.log.warning("SOPS does not take the answer; the node's state will tell: %s", error)
-        self._defer(task, node, policy)
-
-    def _defer(self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False) -> NoReturn:
-        trigger = self._trigger(task, node, policy, closes_request=closes_request)
-        raise TaskDeferred(trigger=trigger, method_name="execute_complete")
+    def _defer(
+        self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, request: RequestState = RequestState.CLOSED
+    ) -> NoReturn:
+        trigger = self._trigger(task, node, policy, request=request)
+        kwargs = {"was_asked": False} if request == RequestState.STALE else None
+        raise TaskDeferred(trigger=trigger, method_name="execute_complete", kwargs=kwargs)
 
     def _trigger(
-        self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, closes_request: bool = False
+        self, task: FlowTask, node: NodeInTask, policy: WaitPolicy, *, request: RequestState = RequestState.CLOSED
     ) -> SopsNodeTrigger:
         return SopsNodeTrigger(
             **site_of(self.hook).arguments,
@@ -215,7 +205,8 @@ class MirrorRun:
             task_url=task.task_url,
             node=node,
             policy=policy,
-            closes_request=closes_request,
+            closes_request=request != RequestState.CLOSED,
+            request_is_stale=request == RequestState.STALE,
         )
 
     def _bear_outages(self, outages: Mapping[str, float], event: Mapping[str, Any] | None) -> None:

@@ -125,10 +125,12 @@ class NodeMirrorOperator(SopsBaseOperator):
                 self.log.info("This task begins and ends on a worker: %s.", self.reason_for_worker)
             return self._run(context).begin()
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take over from the trigger: the node has ended or never will run, or the flow has come nearer to it."""
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], was_asked: bool = True
+    ) -> dict[str, Any] | None:
+        """Take over: the node has ended or never will run, the flow has come nearer to it, or somebody has answered."""
         with airflow_errors(self.log):
-            return self._run(context).resume(event)
+            return self._run(context).resume(event, was_asked=was_asked)
 
     def _run(self, context: Context) -> MirrorRun:
         # Only a running task needs these, not a DAG file.

@@ -13,6 +13,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
     START_TIMEOUT_SECONDS,
     WEEK_SECONDS,
     RunSettings,
+    check_approvals,
     check_choices,
 )
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.operators.sops.person_needed import OnNodeFailed
-    from airflow_provider_sops.operators.sops.run_settings import OnClear, RetryMode
+    from airflow_provider_sops.operators.sops.run_settings import Approvals, OnClear, RetryMode
     from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
     from airflow_provider_sops.sops.wait_result import OnFailed
 
@@ -83,6 +84,10 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         Default ``True``.
     :param revoke_wait_seconds: before another task is created, how long to wait until no node of a revoked one runs.
         Default 300; then this task fails. With ``deferrable`` the triggerer waits.
+    :param approvals: where a node that waits for a person (``bk_approve``, ``pause_node``) is answered. ``"sops"``
+        (default): in SOPS. ``"airflow"``: in Airflow's *Required Actions* too, with SOPS's title, text and verifiers;
+        needs Airflow 3.1 and ``deferrable``. A task has one request there: see "Approvals in Airflow" in the
+        documentation.
     :param on_node_failed: with ``on_failed="wait"``, called with Airflow's context each time nodes have failed and
         a person is needed; ``context["exception"]`` names them. A callable, a notifier, or a list of them.
     """
@@ -106,11 +111,13 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: Duration = 300,
+        approvals: Approvals = "sops",
         on_node_failed: OnNodeFailed = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
+        check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear, approvals=approvals)
+        check_approvals(approvals, deferrable=deferrable, wait_for_completion=wait_for_completion)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.defer_after_seconds = seconds("defer_after_seconds", defer_after_seconds)
@@ -126,6 +133,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
+        self.approvals = approvals
         self.on_node_failed = on_node_failed
         self._run: SopsTaskRun | None = None
 
@@ -133,8 +141,15 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         """Create or join the SOPS task, start it and wait for its end."""
         return self._work(self._begin_run(context), context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Take over from the trigger once the SOPS task is over, once a person is needed, or after an outage."""
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], trigger: dict[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """Take over once the SOPS task is over, once a person is needed or has answered, or after an outage.
+
+        :param trigger: the arguments of the trigger, where Airflow itself may have ended the deferral.
+        """
+        if trigger is not None:
+            event = {"trigger": trigger, **event}
         run = self._begin_run(context)
         with run.airflow_errors():
             waited = run.take_over(event)

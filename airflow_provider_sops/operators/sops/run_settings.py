@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_sops.operators.sops.base import retries_left
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 OnClear = Literal["keep_repaired", "new", "resume", "fail"]
 #: What an Airflow retry does with the SOPS task of the try before.
 RetryMode = Literal["resume", "new"]
+#: Where a node that waits for a person is answered.
+Approvals = Literal["sops", "airflow"]
 
 
 _KEEP = 'To keep a repaired flow, set on_clear="keep_repaired" before you clear.'
@@ -128,6 +131,7 @@ class RunSettings:
     on_node_failed: OnNodeFailed = None
     wait_for_completion: bool = True
     deferrable: bool = False
+    approvals: Approvals = "sops"
     flow_type: str = "common"
     failure_rest_seconds: float = 0.0
     only_follows: bool = False
@@ -176,6 +180,7 @@ class RunSettings:
             max_outage_seconds=self.outage_seconds,
             failure_rest_seconds=self.failure_rest_seconds,
             announce_failures=self.on_node_failed is not None,
+            announce_requests=self.approvals == "airflow",
             overcome=overcome,
             always_fresh=self.always_fresh or bool(overcome),
         )
@@ -227,10 +232,31 @@ class RunSettings:
 def check_choices(**given: str) -> None:
     """Refuse settings that have no such value, when the DAG file is parsed.
 
-    :param given: some of ``on_failed``, ``retry_mode`` and ``on_clear``.
+    :param given: some of ``on_failed``, ``retry_mode``, ``on_clear`` and ``approvals``.
     :raises ValueError: names what each may be.
     """
-    allowed = {"on_failed": ("fail", "wait"), "retry_mode": get_args(RetryMode), "on_clear": get_args(OnClear)}
+    allowed = {
+        "on_failed": ("fail", "wait"),
+        "retry_mode": get_args(RetryMode),
+        "on_clear": get_args(OnClear),
+        "approvals": get_args(Approvals),
+    }
     for parameter, value in given.items():
         if value not in allowed[parameter]:
             raise ValueError(f"{parameter} is {value!r}; it must be one of {', '.join(allowed[parameter])}")
+
+
+def check_approvals(approvals: Approvals, *, deferrable: bool, wait_for_completion: bool) -> None:
+    """Refuse to ask people in Airflow where an answer there could not be taken, when the DAG file is parsed.
+
+    :raises ValueError: says why.
+    """
+    if approvals != "airflow":
+        return
+    given = "approvals='airflow' was given, but"
+    if not AIRFLOW_V_3_1_PLUS:
+        raise ValueError(f"{given} Airflow has Required Actions only from 3.1 on; remove it, and answer in SOPS")
+    if not wait_for_completion:
+        raise ValueError(f"{given} with wait_for_completion=False this task ends before a node waits for anybody")
+    if not deferrable:
+        raise ValueError(f"{given} only a deferred task can take an answer from Airflow; set deferrable=True")

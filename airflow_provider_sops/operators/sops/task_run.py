@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
@@ -12,23 +11,21 @@ from airflow_provider_sops.operators.sops.base import announce_task, key_of, ori
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import start_task
 from airflow_provider_sops.operators.sops.obtaining import Obtaining
-from airflow_provider_sops.operators.sops.person_needed import call_for_person
 from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_out_of_time
 from airflow_provider_sops.operators.sops.run_progress import RunProgress
+from airflow_provider_sops.operators.sops.run_wait import RunWait
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
-from airflow_provider_sops.sops.task_secrets import nodes_to_tell_apart
-from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
-from airflow_provider_sops.task_instance.task_follower import TaskFollower
 from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import push_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -175,49 +172,7 @@ class SopsTaskRun:
         :param detail: the task as ``announce`` gave it.
         :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
         """
-        policy = self._settings.policy(self._ti, time.time(), tuple(self._earlier.overcome))
-        if not deferrable:
-            return self.follow(policy, detail)
-        if not self._settings.defer_after_seconds:
-            self.defer(policy, nodes_to_tell_apart(detail))
-        follower = TaskFollower(self._hook, self.sops_task_id, policy, self._log, detail=detail)
-        followed = follower.for_a_while(self._settings.defer_after_seconds)
-        if isinstance(followed, WaitPolicy):
-            self.defer(followed, nodes_to_tell_apart(detail))
-        if followed.outcome == Outcome.PERSON_NEEDED:
-            self._call_for_person(followed)
-            self.defer(policy.after_announcing(followed), nodes_to_tell_apart(detail))
-        return followed
-
-    def follow(self, policy: WaitPolicy, detail: TaskDetail) -> WaitResult:
-        """Wait here, and call for a person each time one is needed."""
-        follower = TaskFollower(self._hook, self.sops_task_id, policy, self._log, detail=detail)
-        while (result := follower.to_the_end()).outcome == Outcome.PERSON_NEEDED:
-            self._call_for_person(result)
-        return result
-
-    def defer(self, policy: WaitPolicy, human_nodes: Mapping[str, str] | None) -> NoReturn:
-        """Wait in the triggerer, and go on in the operator's ``execute_complete``.
-
-        :param human_nodes: the component codes of the nodes that wait for people, by node id.
-        :raises TaskDeferred: always.
-        """
-        from airflow_provider_sops.triggers.sops import SopsTaskTrigger
-
-        self._defer(
-            trigger=SopsTaskTrigger(
-                sops_conn_id=self._hook.sops_conn_id,
-                bk_biz_id=self._hook.bk_biz_id,
-                scope=self._hook.scope,
-                sops_task_id=self.sops_task_id,
-                task_url=self._task_url,
-                policy=policy,
-                revoke_on_kill=self._settings.revoke_on_kill,
-                human_nodes=human_nodes,
-            ),
-            method_name="execute_complete",
-        )
-        raise AssertionError("the operator's defer has returned")
+        return self._waiting().begin(detail, deferrable=deferrable, overcome=tuple(self._earlier.overcome))
 
     def take_over(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take over from a trigger, and return the event of the wait; ``None`` if the run goes on from its beginning.
@@ -235,22 +190,18 @@ class SopsTaskRun:
 
         The event brings the trigger's arguments. ``kwargs`` of the deferral could too, but ``dag.test()`` drops them.
 
-        :raises TaskDeferred: a person is needed; they were called, and the wait goes on in the triggerer.
+        :raises TaskDeferred: a person is needed or has answered in Airflow; the wait goes on in the triggerer.
         """
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
         self._may_be_running = self._was_started = True
         self._progress.event = event
         trigger = SopsTaskTrigger.from_event(event)
-        result = WaitResult.from_event(event)
         self._task_url = trigger.task_url
         self.adopt(trigger.sops_task_id)
         if tell_again(event, self._log) and self._task_url:
             self._log.info("SOPS task %s: %s", self.sops_task_id, self._task_url)
-        if result.outcome == Outcome.PERSON_NEEDED:
-            self._call_for_person(result)
-            self.defer(trigger.policy.after_announcing(result), trigger.human_nodes)
-        return result
+        return self._waiting().resume(trigger, event)
 
     def conclude(
         self, result: WaitResult, read: Callable[[SopsHook, int], dict[str, Any]] = read_outputs
@@ -290,6 +241,14 @@ class SopsTaskRun:
             return
         self._to_revoke.revoke("this task was ended in Airflow")
 
-    def _call_for_person(self, result: WaitResult) -> None:
-        error = outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)
-        call_for_person(self._settings.on_node_failed, self._context, error, result.failure_marks, self._log)
+    def _waiting(self) -> RunWait:
+        return RunWait(
+            self._hook,
+            self.sops_task_id,
+            self._task_url,
+            self._settings,
+            self._context,
+            self._log,
+            defer=self._defer,
+            next_steps=self._next_steps,
+        )

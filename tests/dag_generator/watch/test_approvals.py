@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -14,12 +16,13 @@ from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import NodeDetail, TaskStatus
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_provider_sops.waiting.patience import Patience
+from tests.airflow_requests import AirflowRequests, airflow_requests
 from tests.plain_task_instance import PlainTaskInstance
 from tests.sops.builders import node, task_status
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="an answer ends a deferral from Airflow 3.3 on")
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow has Required Actions from 3.1 on")
 
 WAITING = task_status("RUNNING", {"n2": node("RUNNING", "approve", version="v9")})
 PASSED = task_status("RUNNING", {"n2": node("FINISHED", "approve")})
@@ -38,10 +41,7 @@ def hook() -> mock.Mock:
     return made
 
 
-@pytest.fixture
-def upsert() -> Any:
-    with mock.patch("airflow.sdk.execution_time.hitl.upsert_hitl_detail", autospec=True) as made:
-        yield made
+requests = pytest.fixture(airflow_requests)
 
 
 def mirror(hook: mock.Mock) -> Any:
@@ -62,27 +62,27 @@ def deferred_by(call: Any, *arguments: Any) -> SopsNodeTrigger:
     return trigger
 
 
-def test_it_asks_once_its_node_is_reached(hook: mock.Mock, upsert: mock.Mock) -> None:
+def test_it_asks_once_its_node_is_reached(hook: mock.Mock, requests: AirflowRequests) -> None:
     hook.get_task_status.return_value = TaskStatus.read(WAITING)
 
     trigger = deferred_by(mirror(hook).execute)
 
-    assert upsert.call_args.kwargs["subject"] == "Publish?"
+    assert requests.asked[0].subject == "Publish?"
     assert trigger.closes_request
     assert not trigger.node.until_arrival
 
 
-def test_before_that_it_waits_for_the_arrival_and_asks_nothing(hook: mock.Mock, upsert: mock.Mock) -> None:
+def test_before_that_it_waits_for_the_arrival_and_asks_nothing(hook: mock.Mock, requests: AirflowRequests) -> None:
     hook.get_task_status.return_value = TaskStatus.read(NOT_REACHED)
 
     trigger = deferred_by(mirror(hook).execute)
 
     assert trigger.node.until_arrival
-    assert not upsert.called
+    assert not requests.asked
 
 
 def test_an_answer_goes_to_sops_and_the_wait_goes_on(
-    hook: mock.Mock, upsert: mock.Mock, capsys: pytest.CaptureFixture[str]
+    hook: mock.Mock, requests: AirflowRequests, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hook.get_task_status.return_value = TaskStatus.read(WAITING)
 
@@ -91,8 +91,25 @@ def test_an_answer_goes_to_sops_and_the_wait_goes_on(
     hook.node_callback.assert_called_once_with(25, "n2", {"approve_result": True}, version="v9")
     assert not trigger.closes_request
     assert trigger.policy.always_fresh
-    assert not upsert.called
+    assert not requests.asked
     assert '"ann" has answered "Approve" in Airflow; SOPS is told so in the name of "robot".' in capsys.readouterr().out
+
+
+def test_what_airflow_keeps_of_an_earlier_try_is_closed_at_once_and_an_answer_to_it_is_not_sent(
+    hook: mock.Mock, requests: AirflowRequests
+) -> None:
+    hook.get_task_status.return_value = TaskStatus.read(WAITING)
+    requests.first = SimpleNamespace(options=["Approve", "Reject"], subject="Publish the last one?", body="")
+
+    ti = PlainTaskInstance(pulled={"sops_task_id": 25, "sops_node_paths": {"t2": ["n2"]}})
+    with pytest.raises(TaskDeferred) as deferred:
+        mirror(hook).execute(ti.context)
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, SopsNodeTrigger)
+    assert (trigger.closes_request, trigger.request_is_stale) == (True, True)
+
+    deferred_by(functools.partial(mirror(hook).execute_complete, **(deferred.value.kwargs or {})), APPROVED)
+    assert not hook.node_callback.called
 
 
 def test_an_answer_that_comes_too_late_is_not_sent(hook: mock.Mock, capsys: pytest.CaptureFixture[str]) -> None:

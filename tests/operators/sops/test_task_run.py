@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_sops.hooks.sops import SopsHook
-from airflow_provider_sops.operators.sops import exactly_once, task_run
+from airflow_provider_sops.operators.sops import exactly_once, run_wait, task_run
 from airflow_provider_sops.operators.sops.obtaining import TaskCreation
 from airflow_provider_sops.operators.sops.run_settings import RunSettings
 from airflow_provider_sops.operators.sops.task_run import SopsTaskRun
@@ -112,7 +112,7 @@ def listed(name: str, *, started: bool = False) -> TaskListItem:
 @pytest.fixture
 def follower() -> Iterator[mock.Mock]:
     """The blocking wait: the policies that it is begun with, and how it ends."""
-    with mock.patch.object(task_run, "TaskFollower", autospec=True) as follower:
+    with mock.patch.object(run_wait, "TaskFollower", autospec=True) as follower:
         yield follower
 
 
