@@ -141,6 +141,8 @@ def demonstrate(*, airflow_port: int, sops_port: int, keep: bool) -> None:
             port=airflow_port,
             more_dags_folders={"walk-through": ROOT / "demo/dags"},
             dags_are_paused=True,
+            # One who may look only, and one who may act.
+            more_users={"viewer": "viewer", "editor": "user"},
             # A busy scheduler considers a task dead that returns from the triggerer before it has seen it deferred.
             retries=1,
             connections={},

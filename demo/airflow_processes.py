@@ -58,6 +58,7 @@ class AirflowSettings:
     :param more_dags_folders: others, by the names of their bundles.
     :param dags_are_paused: whether DAGs start paused; otherwise those with a schedule run at once.
     :param retries: default retries of tasks.
+    :param more_users: roles of further users, by name; they have the same password.
     :param log_port: port at which this machine is asked for logs; default: any free one.
     :param port: port of the API server, which is the UI too.
     :param connections: connections as JSON, by id; they stay in the environment and are not stored in a database.
@@ -72,6 +73,7 @@ class AirflowSettings:
     retries: int = 0
     log_port: int = field(default_factory=lambda: choose_port(0))
     user: str = "admin"
+    more_users: Mapping[str, str] = field(default_factory=dict)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
     jwt_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
     session_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
@@ -104,7 +106,7 @@ class AirflowSettings:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_path),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in self.users.items()),
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(self._bundles()),
             **{f"AIRFLOW_CONN_{name.upper()}": text for name, text in self.connections.items()},
         }
@@ -115,6 +117,11 @@ class AirflowSettings:
             {"name": name, "classpath": _LOCAL_BUNDLE, "kwargs": {"path": str(folder)}}
             for name, folder in folders.items()
         ]
+
+    @property
+    def users(self) -> dict[str, str]:
+        """The roles of all users, by name."""
+        return {self.user: "admin", **self.more_users}
 
     @property
     def passwords_path(self) -> Path:
@@ -206,7 +213,8 @@ class AirflowProcesses:
         config = self.settings.home / "config"
         config.mkdir(parents=True)
         (config / f"{_HOSTNAME_MODULE}.py").write_text(f'def hostname() -> str:\n    return "{_HOST}"\n')
-        self.settings.passwords_path.write_text(json.dumps({self.settings.user: self.settings.password}))
+        passwords = dict.fromkeys(self.settings.users, self.settings.password)
+        self.settings.passwords_path.write_text(json.dumps(passwords))
         migration = subprocess.run(
             [self._command, "db", "migrate"],
             env=self._environment,

@@ -45,6 +45,11 @@ class Order(BaseModel):
     approve: bool | None = None
 
 
+def actions_allowed() -> bool:
+    """Whether people may act in SOPS from here, as ``[sops] ui_actions`` says."""
+    return bool(conf.getboolean("sops", "ui_actions", fallback=True))
+
+
 def check_same_site(request: Request) -> None:
     """Refuse what another website lets a browser send with the user's cookie.
 

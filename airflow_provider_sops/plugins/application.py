@@ -15,16 +15,15 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from airflow.models.dagrun import DagRun
-from airflow.providers.common.compat.sdk import conf
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from sqlalchemy import select
 
-from airflow_provider_sops.plugins.acting import Order, check_same_site, do
-from airflow_provider_sops.plugins.generated_flows import mirrored_node, native_view
-from airflow_provider_sops.plugins.known_task import KnownTask  # noqa: TC001
+from airflow_provider_sops.plugins.acting import Order, actions_allowed, check_same_site, do
+from airflow_provider_sops.plugins.generated_flows import native_view, own_node
+from airflow_provider_sops.plugins.live_lists import LiveLists
 from airflow_provider_sops.plugins.live_tasks import Answer, LiveTasks
-from airflow_provider_sops.plugins.run_tasks import MIRROR, NATIVE_START, Instance, Run, RunTask, read_run, read_states
+from airflow_provider_sops.plugins.run_tasks import NATIVE_START, Instance, Run, RunTask, read_run, read_states
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.service.text import visible
 
@@ -58,6 +57,7 @@ def build_application() -> FastAPI:
     # Its own description of itself would be open to anybody.
     application = FastAPI(title="SOPS tab", docs_url=None, redoc_url=None, openapi_url=None)
     application.state.live = LiveTasks()
+    application.state.lists = LiveLists()
     application.middleware("http")(_add_headers)
     application.include_router(router)
     return application
@@ -106,6 +106,17 @@ def tasks(
     return JSONResponse(answer)
 
 
+@router.get("/dags/{dag_id}/states", dependencies=[MayLook])
+def states(request: Request, dag_id: str, run_id: RunId, session: SessionDep) -> JSONResponse:
+    """Return how the SOPS tasks of a run stand in SOPS, for the list of them."""
+    listed = _run(session, dag_id, run_id).tasks()
+    session.close()
+    lists: LiveLists = request.app.state.lists
+    answer = lists.states((dag_id, run_id), listed)
+    shown = {each.key: state for each in listed if (state := answer.of(each))}
+    return JSONResponse({"states": shown, "goes_on": answer.goes_on, "problem": visible(answer.problem)})
+
+
 @router.get("/dags/{dag_id}/task", dependencies=[MayLook])
 def task(
     request: Request,
@@ -133,7 +144,7 @@ def task(
         "may_act": _may(MayAct, request, user),
     }
     if known is not None:
-        body["node_id"] = _own_node(found, known)
+        body["node_id"] = own_node(found, known)
         body["name"], body["full_name"] = known.name, known.full_name
         if known.drawing["id"] != drawing:
             body["drawing"] = known.drawing
@@ -219,11 +230,6 @@ def _do(request: Request, dag_id: str, order: Order, session: Any, user: Any) ->
     return JSONResponse({"refusal": refusal and visible(refusal)})
 
 
-def actions_allowed() -> bool:
-    """Whether people may act in SOPS from here, as ``[sops] ui_actions`` says."""
-    return bool(conf.getboolean("sops", "ui_actions", fallback=True))
-
-
 def _live(request: Request) -> LiveTasks:
     live: LiveTasks = request.app.state.live
     return live
@@ -274,20 +280,13 @@ def _index(text: str) -> int | None:
         return None
 
 
-def _own_node(task: RunTask, known: KnownTask) -> str:
-    """Return the node that the task instance in question stands for; empty if it stands for the whole."""
-    asked = task.asked
-    if asked is None or asked.operator != MIRROR:
-        return ""
-    return asked.node_id or mirrored_node(known.tree, task.group.rstrip("."), asked.task_id)
-
-
 def _listed(run: Run, task: RunTask) -> dict[str, Any]:
     head = task.asked or task.head
     return {
         **_identity(head),
         "sops_task_id": task.sops_task_id,
         "state": head.state,
+        "key": task.key,
         "in_native": run.start_group(head.task_id, head.map_index, NATIVE_START) is not None,
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
-from airflow_provider_sops.plugins.run_tasks import TaskState
+from airflow_provider_sops.plugins.run_tasks import MIRROR, TaskState
 from airflow_provider_sops.plugins.task_view import NOT_TAKEN, in_order, kind_of
 from airflow_provider_sops.sops.pipeline_tree.nodes import Event, SubProcess
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from airflow_provider_sops.plugins.known_task import KnownTask
-    from airflow_provider_sops.plugins.run_tasks import Instance, Run
+    from airflow_provider_sops.plugins.run_tasks import Instance, Run, RunTask
     from airflow_provider_sops.sops.pipeline_tree import NodeKey, PipelineTree
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 
@@ -63,6 +63,14 @@ def native_view(known: KnownTask, run: Run, start: Instance, states: Mapping[str
         "goes_on": goes_on,
         "matches": all(row["task_id"] in states for row in rows),
     }
+
+
+def own_node(task: RunTask, known: KnownTask) -> str:
+    """Return the node that the task instance in question stands for; empty if it stands for the whole."""
+    asked = task.asked
+    if asked is None or asked.operator != MIRROR:
+        return ""
+    return asked.node_id or mirrored_node(known.tree, task.group.rstrip("."), asked.task_id)
 
 
 def task_ids(

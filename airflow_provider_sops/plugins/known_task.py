@@ -61,6 +61,11 @@ class KnownTask:
         return drawing_of(self.tree, self.shown)
 
     @property
+    def waits_for_people(self) -> bool:
+        """Whether it has nodes that wait for people."""
+        return any(node.waits_for_person for node in self.tree.nodes.values())
+
+    @property
     def name(self) -> str:
         """Its name without the key behind it."""
         key = TaskKey.in_name(self.detail.name)

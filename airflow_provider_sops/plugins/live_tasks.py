@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: How long a viewer waits at most; a thread of the API server waits as long.
-_SECONDS = 5.0
+SECONDS = 5.0
 _ACTION_SECONDS = 10.0
 _NODE_SECONDS = 3.0
 _TEMPLATE_SECONDS = 600.0
@@ -64,8 +64,13 @@ class Answer:
     def seconds(self) -> float:
         """For how long nobody needs to ask again."""
         if self.problem:
-            return min(3.0 * 2.0 ** min(self.failures - 1, 8), _LONGEST_PAUSE_SECONDS)
-        return lasts(self.view) if self.status else _NODE_SECONDS
+            return pause_after(self.failures)
+        return lasts(goes_on=self.view["goes_on"]) if self.status else _NODE_SECONDS
+
+
+def pause_after(failures: int) -> float:
+    """Return for how many seconds SOPS is left alone after it could not be asked some times in a row."""
+    return min(3.0 * 2.0 ** min(failures - 1, 8), _LONGEST_PAUSE_SECONDS)
 
 
 class LiveTasks:
@@ -117,7 +122,7 @@ class LiveTasks:
         """
         sops_task_id = task.sops_task_id
         try:
-            with _hook(task.site, _ACTION_SECONDS) as hook:
+            with open_hook(task.site, _ACTION_SECONDS) as hook:
                 if action in ("pause", "resume", "revoke"):
                     hook.operate_task(sops_task_id, action)
                 elif action == "retry":
@@ -133,7 +138,7 @@ class LiveTasks:
 
     def _ask(self, task: RunTask, before: Answer) -> Answer:
         try:
-            with _hook(task.site, _SECONDS) as hook:
+            with open_hook(task.site, SECONDS) as hook:
                 known = before.known or KnownTask(hook.get_task_detail(task.sops_task_id, fresh=True))
                 status = hook.get_task_status(
                     task.sops_task_id,
@@ -156,7 +161,7 @@ class LiveTasks:
     def _ask_node(self, task: RunTask, known: KnownTask, node: Node, version: str, before: Answer) -> Answer:
         secrets, arguments = known.secrets, detail_arguments(known.path_of(node.key), node.plugin)
         try:
-            with _hook(task.site, _SECONDS) as hook:
+            with open_hook(task.site, SECONDS) as hook:
                 detail = hook.get_task_node_detail(task.sops_task_id, **arguments, fresh=True)
                 log_text = _log_of(hook, task.sops_task_id, node.id, version)
         except (ServiceError, AirflowException) as error:
@@ -169,14 +174,15 @@ class LiveTasks:
 
 
 @contextmanager
-def _hook(site: Site, seconds: float) -> Iterator[SopsHook]:
+def open_hook(site: Site, seconds: float) -> Iterator[SopsHook]:
+    """Open a hook all of whose requests together take no longer than some seconds."""
     with SopsHook(**site.arguments) as hook, hook.within(seconds):
         yield hook
 
 
 def _ask_template(site: Site, template_id: int | str, template_source: str, before: Answer) -> Answer:
     try:
-        with _hook(site, _SECONDS) as hook:
+        with open_hook(site, SECONDS) as hook:
             found = hook.get_template_info(template_id, template_source=template_source, unfold_subprocess=True)
     except (ServiceError, AirflowException) as error:
         return _failed(before, error)

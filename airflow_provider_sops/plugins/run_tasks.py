@@ -109,6 +109,11 @@ class RunTask:
     asked: Instance | None = None
     group: str = ""
 
+    @property
+    def key(self) -> str:
+        """What tells it from others of the run; two of different businesses may have the same id."""
+        return f"{self.sops_task_id} {self.site.bk_biz_id} {self.site.sops_conn_id}"
+
     def is_ours(self, name: str) -> bool:
         """Whether a SOPS task of this name is of this run."""
         key = TaskKey.in_name(name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.plugins.known_task import KnownTask
     from airflow_provider_sops.sops.models import NodeStatus, TaskStatus
-    from airflow_provider_sops.sops.pipeline_tree import PipelineTree
+    from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 
 #: What a node is that waits for a person, was skipped by one, or never runs. SOPS has no words for them.
@@ -61,9 +61,9 @@ def task_view(known: KnownTask, status: TaskStatus) -> dict[str, Any]:
     }
 
 
-def lasts(view: Mapping[str, Any]) -> float:
+def lasts(*, goes_on: bool) -> float:
     """For how many seconds nobody needs to ask again; a task that has ended changes no more."""
-    return 3.0 if view["goes_on"] else 600.0
+    return 3.0 if goes_on else 600.0
 
 
 def in_order(tree: PipelineTree) -> Iterator[Node]:
@@ -119,6 +119,14 @@ def kind_of(node: Node) -> str:
     if isinstance(node, SubProcess):
         return "SubProcess"
     return visible(node.plugin or node.type)
+
+
+def look_of(status: TaskStatus, index: TreeIndex | None) -> str:
+    """Return the word for a task by which it is shown.
+
+    :param index: its nodes; ``None`` as long as they were not read.
+    """
+    return _look_of_task(status, judge(status, index))
 
 
 def _look_of_task(status: TaskStatus, verdict: Verdict) -> str:

@@ -1,6 +1,7 @@
 """A release that somebody has to repair and to approve: the flow of the walk-through.
 
-The flow's check fails until somebody retries its node in SOPS with other inputs. Then the flow waits for an approval.
+The flow's check fails until somebody retries its node in SOPS with other inputs. Then the flow waits for an approval,
+which is among Airflow's Required Actions too (``approvals="airflow"``).
 Cleared in Airflow, ``release`` joins the repaired SOPS task rather than start another (``on_clear="resume"``).
 """
 
@@ -30,6 +31,7 @@ with DAG(
         constants={"${version}": "{{ params.version }}"},
         on_clear="resume",
         retries=0,
+        approvals="airflow",
         deferrable=True,
         poll_interval_seconds=2,
     )

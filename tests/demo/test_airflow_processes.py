@@ -44,6 +44,12 @@ def test_dags_of_several_folders_are_parsed() -> None:
     assert {bundle["name"]: bundle["kwargs"]["path"] for bundle in bundles} == {"dags-folder": "/dags", "more": "/more"}
 
 
+def test_users_have_their_roles() -> None:
+    settings = replace(SETTINGS, more_users={"looker": "viewer"})
+
+    assert settings.environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "admin:admin,looker:viewer"
+
+
 def test_every_program_gets_the_same_secrets() -> None:
     assert SETTINGS.environment == SETTINGS.environment
 

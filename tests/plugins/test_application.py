@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from airflow_provider_sops.plugins import live_tasks
+from airflow_provider_sops.plugins.run_tasks import RunTask
 from airflow_provider_sops.plugins.task_view import _editable
 from airflow_provider_sops.service.secrets import HIDDEN
 from airflow_provider_sops.sops.models import TaskState
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-READING = ("page", "tasks", "task", "node", "native")
+READING = ("page", "tasks", "states", "task", "node", "native")
 ACTING = ("act", "answer")
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 
@@ -139,6 +141,51 @@ class TestTasks:
 
     def test_a_run_that_does_not_exist_is_not_found(self, as_role: As, quick: StartedTask) -> None:
         assert as_role("viewer").get(quick.path("tasks"), params={"run_id": "no"}).status_code == 404
+
+
+class TestStates:
+    @pytest.mark.parametrize(
+        ("template", "until", "state", "look"),
+        [
+            ("quick", TaskState.FINISHED, "FINISHED", "FINISHED"),
+            ("pause", TaskState.RUNNING, "RUNNING", "WAITING"),
+        ],
+    )
+    def test_tell_how_each_sops_task_stands_and_whether_it_waits_for_a_person(
+        self, as_role: As, started: Start, template: str, until: TaskState, state: str, look: str
+    ) -> None:
+        task = started(template, until=until)
+        place = {"run_id": task.place["run_id"]}
+        (listed,) = as_role("viewer").get(task.path("tasks"), params=place).json()["tasks"]
+
+        def ask() -> Any:
+            return as_role("viewer").get(task.path("states"), params=place).json()
+
+        deadline = time.monotonic() + 30
+        while (found := ask())["states"].get(listed["key"], {}).get("look") != look and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert found == {
+            "states": {listed["key"]: {"state": state, "look": look}},
+            "goes_on": look == "WAITING",
+            "problem": "",
+        }
+
+    def test_a_sops_task_that_is_not_the_runs_has_none(
+        self, as_role: As, quick: StartedTask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(RunTask, "is_ours", lambda _self, _name: False)
+
+        found = as_role("viewer").get(quick.path("states"), params={"run_id": quick.place["run_id"]}).json()
+        assert found["states"] == {}
+
+    def test_a_sops_that_is_away_is_a_sentence(
+        self, as_role: As, quick: StartedTask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", '{"conn_type": "sops", "host": "http://127.0.0.1:9"}')
+
+        found = as_role("viewer").get(quick.path("states"), params={"run_id": quick.place["run_id"]}).json()
+        assert found["problem"]
+        assert found["states"] == {}
 
 
 class TestTask:

@@ -57,6 +57,30 @@ def test_twenty_viewers_cost_as_much_as_one(
 
 
 @pytest.mark.integration
+def test_twenty_viewers_of_the_list_cost_as_much_as_one(
+    started: Callable[..., StartedTask], as_role: As, proxy: CountingProxy
+) -> None:
+    task = started("pause", until=TaskState.RUNNING)
+    proxy.requests.clear()
+    place = {"run_id": task.place["run_id"]}
+    end = time.monotonic() + SECONDS
+
+    def look(_number: int) -> None:
+        client = as_role("viewer")
+        while time.monotonic() < end:
+            assert client.get(task.path("states"), params=place).json()["problem"] == ""
+            time.sleep(0.3)
+
+    as_role("viewer").get(task.path("states"), params=place)
+    with ThreadPoolExecutor(VIEWERS) as pool:
+        list(pool.map(look, range(VIEWERS)))
+
+    assert 1 <= proxy.requests["get_tasks_status"] <= 2 + SECONDS // 3
+    assert proxy.requests["get_task_status"] == 0
+    assert proxy.requests["get_task_detail"] == 1
+
+
+@pytest.mark.integration
 def test_a_task_that_has_ended_is_asked_about_once(
     started: Callable[..., StartedTask], as_role: As, proxy: CountingProxy
 ) -> None:

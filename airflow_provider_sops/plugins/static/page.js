@@ -227,9 +227,16 @@ class List {
       show(all[0].isNative ? new Native(all[0], back) : new Task(all[0], back));
       return 0;
     }
-    if (!all.length) this.#empty(found, isUnderWay);
-    else this.#list(all);
-    return isUnderWay ? SLOW_MILLISECONDS / 2 : 0;
+    if (!all.length) {
+      this.#empty(found, isUnderWay);
+      return isUnderWay ? SLOW_MILLISECONDS / 2 : 0;
+    }
+    this.#list(all);
+    const states = await get("states");
+    if (view !== this) return 0;
+    this.#states(states);
+    if (states.problem) return SLOW_MILLISECONDS;
+    return states.goes_on ? LIVE_MILLISECONDS : isUnderWay ? SLOW_MILLISECONDS / 2 : 0;
   }
 
   #empty(found, isUnderWay) {
@@ -242,21 +249,39 @@ class List {
   }
 
   #list(all) {
+    const text = JSON.stringify(all);
+    if (this.text === text) return;
+    this.text = text;
+    this.cells = new Map();
+    this.shown = new Map();
+    this.problem = el("p", { class: "problem", role: "status" });
     const back = this.#back();
     const rows = all.map((each) => {
       const name = each.map_index >= 0 ? `${each.task_id} [${each.map_index}]` : each.task_id;
       const open = () => show(each.isNative ? new Native(each, back) : new Task(each, back));
+      const state = el("td", { "data-label": t("sops_state") });
+      if (each.key) this.cells.set(each.key, state);
       return el("tr", {},
         el("th", { scope: "row" }, el("button", { type: "button", class: "link", onclick: open }, each.isNative ? t("whole_flow_of", { name }) : name)),
         el("td", { "data-label": t("sops_task_id") }, each.sops_task_id ?? ""),
+        state,
         el("td", { "data-label": t("airflow_state") }, each.state ? el("span", { class: `badge airflow-${each.state}` }, each.state) : ""));
     });
     const body = el("tbody", {}, ...rows);
-    const text = JSON.stringify(all);
-    if (this.text === text) return;
-    this.text = text;
-    main.replaceChildren(notice, el("h1", {}, t("several")), el("table", { class: "nodes list" },
-      el("thead", {}, el("tr", {}, ...["airflow_task", "sops_task_id", "airflow_state"].map((key) => el("th", { scope: "col" }, t(key))))), body));
+    main.replaceChildren(notice, el("h1", {}, t("several")), this.problem, el("table", { class: "nodes list" },
+      el("thead", {}, el("tr", {}, ...["airflow_task", "sops_task_id", "sops_state", "airflow_state"].map((key) => el("th", { scope: "col" }, t(key))))), body));
+  }
+
+  // SOPS's own states, in the cells that are there: a list that is drawn again would lose the focus.
+  #states(found) {
+    say(this.problem, found.problem ? `${t("sops_away")} ${found.problem}` : "");
+    for (const [key, cell] of this.cells) {
+      const state = found.states[key];
+      if (!state || this.shown.get(key) === state.look) continue;
+      if (this.shown.has(key) && ["FAILED", "WAITING"].includes(state.look)) announce(t("task_is", { state: stateName(state.look) }));
+      this.shown.set(key, state.look);
+      cell.replaceChildren(badge(state.look, state.state));
+    }
   }
 }
 
