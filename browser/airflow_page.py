@@ -14,20 +14,21 @@ class Airflow:
     """Airflow's UI in a page of its own.
 
     :param demo: addresses and login as ``make demo-ui`` prints them.
+    :param user: another user of the demo; they have the same password.
     """
 
-    def __init__(self, page: Page, demo: re.Match[str]) -> None:
+    def __init__(self, page: Page, demo: re.Match[str], *, user: str | None = None) -> None:
         self.page = page
-        self._url = demo["airflow"]
-        page.goto(self._url)
-        page.locator("input[name=username]").fill(demo["user"])
+        self.url = demo["airflow"]
+        page.goto(self.url)
+        page.locator("input[name=username]").fill(user or demo["user"])
         page.locator("input[name=password]").fill(demo["password"])
         page.locator("button[type=submit]").click()
         expect(page.get_by_test_id("nav-dags-link")).to_be_visible()
 
     def open_dag(self, dag_id: str) -> None:
         """Open the page of a DAG."""
-        self.page.goto(f"{self._url}/dags/{dag_id}")
+        self.page.goto(f"{self.url}/dags/{dag_id}")
         expect(self.page.get_by_test_id("trigger-dag-button")).to_be_visible()
 
     def open_task(self, task_id: str) -> None:
@@ -43,6 +44,11 @@ class Airflow:
     def open_tab(self, name: str) -> None:
         """Click a tab of a task's page."""
         self.page.get_by_role("link", name=name, exact=True).click()
+
+    def open_required_action(self) -> None:
+        """Open what Airflow asks people for a task."""
+        self.page.get_by_role("link", name=re.compile("^Required Action")).click(timeout=AIRFLOW_MILLISECONDS)
+        expect(self.page.get_by_test_id("hitl-option-Approve")).to_be_visible(timeout=AIRFLOW_MILLISECONDS)
 
     def trigger(self, **params: str) -> None:
         """Start a run of the DAG whose page is open; a DAG that is off is switched on by that.

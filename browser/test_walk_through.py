@@ -96,10 +96,10 @@ def retry_from_airflow(airflow: Airflow, pictures: Pictures) -> None:
 
 
 def approve(airflow: Airflow, sops: Page, pictures: Pictures) -> None:
-    sops.locator("#drawing").get_by_role("link", name="approve").click()
-    expect(sops.get_by_role("button", name="Approve")).to_be_visible()
-    pictures.take(sops, "approve")
-    sops.get_by_role("button", name="Approve").click()
+    airflow.open_required_action()
+    airflow.look_elsewhere()
+    pictures.take(airflow.page, "tab-approve")
+    airflow.page.get_by_test_id("hitl-option-Approve").click()
     expect(sops.locator("#state")).to_have_text("FINISHED")
     airflow.expect_state("Success")
     airflow.open_task("announce")
