@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: The tasks of the demo's DAG that wait for somebody: that of a whole flow, and that of one node.
-WHOLE, NODE = "whole", "watched.approve__n3"
+WHOLE, NODE = "whole", "watched.approve__00000003"
 #: Far more than it takes, for a busy machine; ``--junit-xml`` has how long it took.
 LONGEST_SECONDS = 60.0
 
