@@ -19,6 +19,7 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
+from airflow_provider_sops.task_instance.required_action import Answer
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
 from airflow_provider_sops.task_instance.told_lines import tell_again
@@ -195,8 +196,10 @@ class SopsTaskRun:
         from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
         self._may_be_running = self._was_started = True
-        self._progress.event = event
         trigger = SopsTaskTrigger.from_event(event)
+        answer = Answer.from_event(event)
+        # Airflow's own event has more than JSON.
+        self._progress.event = event if answer is None else {**answer.to_event(), "trigger": trigger.arguments}
         self._task_url = trigger.task_url
         self.adopt(trigger.sops_task_id)
         if tell_again(event, self._log) and self._task_url:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -20,6 +22,7 @@ from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResu
 from airflow_provider_sops.task_instance.required_action import Asked, RequestState
 from airflow_provider_sops.triggers import sops
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
+from airflow_provider_sops.triggers.sops_interruption import OVER, SopsOutageTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_provider_sops.waiting.model import Look
 from tests.airflow_requests import AirflowRequests, airflow_requests
@@ -156,6 +159,22 @@ class TestOnTheWorker:
         assert '"ann" has answered "Approve" in Airflow; SOPS is told so in the name of "robot".' in (
             capsys.readouterr().out
         )
+
+    def test_an_answer_outlives_an_outage_in_which_it_cannot_be_sent(
+        self, hook: mock.Mock, requests: AirflowRequests
+    ) -> None:
+        hook.be_patient.return_value = SimpleNamespace(since={"node_callback": 1.0})
+        hook.bear.side_effect = lambda _call, _act: hook.be_patient.call_args.kwargs["leave"]()
+        answer = {**ANSWER, "responded_at": datetime.now(UTC)}
+
+        left = self.resume(hook, answer, self.trigger(Asked(("n2",), "bk_approve")))
+        assert isinstance(left.trigger, SopsOutageTrigger)
+        arguments = json.loads(json.dumps(left.trigger.serialize()[1]))
+
+        hook.bear.side_effect = lambda _call, act: act()
+        deferral = self.resume(hook, {"outcome": OVER, "trigger": arguments})
+        hook.node_callback.assert_called_once_with(25, "n2", {"approve_result": True}, version="v9")
+        assert isinstance(deferral.trigger, SopsTaskTrigger)
 
     def test_an_answer_to_what_was_asked_before_is_not_sent(self, hook: mock.Mock, requests: AirflowRequests) -> None:
         self.resume(hook, ANSWER, self.trigger(Asked(("n2",), "bk_approve", RequestState.STALE)))
