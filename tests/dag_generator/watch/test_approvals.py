@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -14,13 +15,18 @@ from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOper
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError
 from airflow_provider_sops.sops.models import NodeDetail, TaskStatus
+from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.task_instance.mirrored_node import MirroredNode
+from airflow_provider_sops.triggers import sops, waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_provider_sops.waiting.patience import Patience
 from tests.airflow_requests import AirflowRequests, airflow_requests
 from tests.plain_task_instance import PlainTaskInstance
 from tests.sops.builders import node, task_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="Airflow has Required Actions from 3.1 on")
 
@@ -134,3 +140,54 @@ def test_an_answer_bears_an_outage_as_every_call_of_a_run_does(hook: mock.Mock) 
     deferred_by(mirror(hook).execute_complete, APPROVED)
 
     assert [call.args[0] for call in hook.bear.call_args_list] == ["node_callback"]
+
+
+class TestInTheTriggerer:
+    @pytest.fixture
+    def fire(self, requests: AirflowRequests, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+        """Run a trigger whose node ends at once, or never."""
+        monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 0.0)
+        monkeypatch.setattr(SopsNodeTrigger, "_shared_wait", lambda _self: mock.MagicMock())
+
+        async def fire(*, ends: bool, **arguments: Any) -> dict[str, Any]:
+            async def follow_node(*_: Any) -> NodeResult:
+                await asyncio.sleep(0.05 if ends else 60)
+                return NodeResult(NodeOutcome.FINISHED)
+
+            monkeypatch.setattr(sops, "follow_node", follow_node)
+            node = NodeInTask(("n2",), waits_for_person=True)
+            trigger: Any = SopsNodeTrigger(sops_conn_id="sops_default", sops_task_id=25, node=node, **arguments)
+            trigger.task_instance = PlainTaskInstance()
+            async with asyncio.timeout(20):
+                return dict((await anext(aiter(trigger.run()))).payload)
+
+        return fire
+
+    async def test_the_end_of_the_node_closes_the_request(
+        self, fire: Callable[..., Any], requests: AirflowRequests
+    ) -> None:
+        assert (await fire(ends=True, closes_request=True))["outcome"] == "finished"
+        assert requests.closed == ["Closed: see SOPS"]
+
+    async def test_an_answer_that_airflow_took_before_the_deferral_is_an_event(
+        self, fire: Callable[..., Any], requests: AirflowRequests
+    ) -> None:
+        requests.answer = "Reject"
+
+        assert (await fire(ends=False, closes_request=True))["chosen_options"] == ["Reject"]
+        assert requests.closed == []
+
+    async def test_a_stale_request_is_closed_once_and_no_answer_to_it_is_taken(
+        self, fire: Callable[..., Any], requests: AirflowRequests
+    ) -> None:
+        requests.answer = "Reject"
+
+        event = await fire(ends=True, closes_request=True, request_is_stale=True)
+        assert event["outcome"] == "finished"
+        assert requests.closed == ["Closed: see SOPS"]
+
+    async def test_without_a_request_airflow_is_told_nothing(
+        self, fire: Callable[..., Any], requests: AirflowRequests
+    ) -> None:
+        assert (await fire(ends=True))["outcome"] == "finished"
+        assert requests.closed == []
