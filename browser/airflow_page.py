@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
@@ -36,6 +37,11 @@ class Airflow:
         self.page.locator(f"[data-testid^='grid-'][data-testid$='-{task_id}']").first.click()
         expect(self.page.get_by_role("link", name="Logs", exact=True)).to_be_visible()
 
+    def open_task_of(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Open the page of a task by its address, wherever the grid has it."""
+        self.page.goto(f"{self.url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{quote(task_id)}")
+        expect(self.page.get_by_role("link", name="Logs", exact=True)).to_be_visible()
+
     def expect_state(self, word: str) -> None:
         """Wait until the page that is open shows a state in its heading."""
         badge = self.page.get_by_text(re.compile(f"^{word}$")).first
@@ -49,6 +55,13 @@ class Airflow:
         """Open what Airflow asks people for a task."""
         self.page.get_by_role("link", name=re.compile("^Required Action")).click(timeout=AIRFLOW_MILLISECONDS)
         expect(self.page.get_by_test_id("hitl-option-Approve")).to_be_visible(timeout=AIRFLOW_MILLISECONDS)
+
+    def answer(self, option: str) -> None:
+        """Choose an answer to what the page that is open asks, and wait until Airflow has taken it."""
+        # A click on a button that moves is lost.
+        self.page.wait_for_timeout(1000)
+        with self.page.expect_response(lambda answer: answer.request.method == "PATCH" and answer.ok):
+            self.page.get_by_test_id(f"hitl-option-{option}").click()
 
     def trigger(self, **params: str) -> None:
         """Start a run of the DAG whose page is open; a DAG that is off is switched on by that.

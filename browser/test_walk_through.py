@@ -99,7 +99,7 @@ def approve(airflow: Airflow, sops: Page, pictures: Pictures) -> None:
     airflow.open_required_action()
     airflow.look_elsewhere()
     pictures.take(airflow.page, "tab-approve")
-    airflow.page.get_by_test_id("hitl-option-Approve").click()
+    airflow.answer("Approve")
     expect(sops.locator("#state")).to_have_text("FINISHED")
     airflow.expect_state("Success")
     airflow.open_task("announce")

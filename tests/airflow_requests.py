@@ -31,7 +31,11 @@ class AirflowRequests:
 
     def send(self, message: Any) -> Any:
         """Take a worker's request and return the one that is shown."""
+        from airflow.api_fastapi.execution_api.datamodels.hitl import HITLDetailRequest
+
         self._refuse()
+        # What Airflow's API would refuse is refused.
+        HITLDetailRequest.model_validate(message.model_dump(exclude={"type"}))
         self.asked.append(message)
         return self.first or message
 

@@ -157,8 +157,9 @@ def open_request(ti: Any, name: str, plugin: str, request: PersonRequest, log: T
         options=_options(plugin),
         subject=(request.title or name)[:_LONGEST_SUBJECT],
         body="\n\n".join(map(_as_text, request.lines())),
-        # Airflow refuses what its own default is here.
+        # Airflow refuses what its own defaults are here.
         params={},
+        assigned_users=[],
     )
     try:
         # Airflow's own function for it does not return which words it shows.
