@@ -15,11 +15,11 @@ from tests.docs.pages import ROOT, Page
 PAGE = Page(ROOT / "docs/metrics.md")
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "docs/grafana-dashboard.json").read_text())
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-#: What Prometheus makes of the names, by kind: of a timer its three series.
+#: What Prometheus makes of the names, by kind: of a timer a native histogram, or the three series of a classic one.
 SUFFIXES = {
     "counter": ("_total",),
     "gauge": ("",),
-    "timer": tuple(f"_milliseconds_{part}" for part in ("bucket", "sum", "count")),
+    "timer": ("_milliseconds", *(f"_milliseconds_{part}" for part in ("bucket", "sum", "count"))),
 }
 SHOWN = [metric for metric in METRICS if metric.name.startswith("sops.")]
 
@@ -100,7 +100,6 @@ def test_the_mapping_makes_the_names_of_the_dashboard_out_of_plain_statsd() -> N
     assert set(mappings) == {".".join(("airflow", metric.name, *"*" * len(metric.tags))) for metric in SHOWN}
     for metric in SHOWN:
         mapping = mappings[".".join(("airflow", metric.name, *"*" * len(metric.tags)))]
-        suffix = SUFFIXES[metric.kind][0].removesuffix("_bucket")
-        assert mapping["name"] == f"airflow_{metric.name.replace('.', '_')}{suffix}"
+        assert mapping["name"] == f"airflow_{metric.name.replace('.', '_')}{SUFFIXES[metric.kind][0]}"
         assert mapping.get("labels", {}) == {tag: f"${number}" for number, tag in enumerate(metric.tags, 1)}
         assert mapping.get("scale") == (1000 if metric.kind == "timer" else None)
