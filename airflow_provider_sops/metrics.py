@@ -171,7 +171,7 @@ def result_of(error: ServiceError | None, service: Service) -> str:
 class _RunningWaits:
     """The waits of this process, which is a triggerer.
 
-    :param host: its name; known once something was polled.
+    :param host: its name; known after ``prepare``.
     """
 
     count: int = 0
@@ -189,7 +189,7 @@ def prepare() -> None:
         from airflow.utils.net import get_hostname
 
         _waits.host = str(get_hostname())  # type: ignore[no-untyped-call]
-    _tell_waits()
+    tell_waits()
 
 
 def wait_begins() -> None:
@@ -201,7 +201,7 @@ def wait_ends() -> None:
     """Count one less."""
     _waits.count -= 1
     if _waits.count == 0:
-        _tell_waits()
+        tell_waits()
 
 
 def polled(tasks: int) -> None:
@@ -210,7 +210,6 @@ def polled(tasks: int) -> None:
     :param tasks: for how many.
     """
     _send(POLLED_TASKS, tasks)
-    _tell_waits()
 
 
 class NoticedEnd:
@@ -232,7 +231,8 @@ class NoticedEnd:
             _send(NOTICE_DELAY, _milliseconds(max(0.0, time.time() - finish_time.timestamp())))
 
 
-def _tell_waits() -> None:
+def tell_waits() -> None:
+    """Tell how many waits there are now; nothing before ``prepare``."""
     if _waits.host:
         _send(WAITS, _waits.count, hostname=_waits.host)
 

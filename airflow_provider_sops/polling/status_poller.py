@@ -167,6 +167,7 @@ class StatusPoller:
         return [waiting for waiting in looks if waiting not in left]
 
     async def _ask_together(self, looks: dict[int, list[_Waiting]]) -> None:
+        metrics.tell_waits()
         try:
             statuses = await self._batch(looks)
         except Exception as error:  # noqa: BLE001 - without an answer a wait would never end
@@ -193,11 +194,13 @@ class StatusPoller:
         if loop.time() < self._without_batches_until:
             return {}
         fresh = any(waiting.look.fresh for waitings in looks.values() for waiting in waitings)
-        metrics.polled(len(looks))
+
+        async def question(source: StatusSource) -> dict[int, TaskStatus]:
+            metrics.polled(len(looks))
+            return await source.get_tasks_status(looks, include_children=self._node_states, fresh=fresh)
+
         try:
-            return await self._connection.ask(
-                lambda source: source.get_tasks_status(looks, include_children=self._node_states, fresh=fresh)
-            )
+            return await self._connection.ask(question)
         except SopsGatewayError as error:
             if not error.api_missing:
                 raise
