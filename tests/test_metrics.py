@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 import time
 from typing import TYPE_CHECKING, Any
-from unittest.mock import create_autospec
+from unittest import mock
 
 import pendulum
 import pytest
@@ -40,10 +41,16 @@ ROOT = "https://bk-sops.example.com"
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """All that is sent: method, name, value, tags. The signatures are those of this Airflow's own ``Stats``."""
     known: Sent = []
-    stats: Any = create_autospec(get_stats())
+    stats = mock.Mock(spec_set=["incr", "timing", "gauge"])
 
     def note(method: str) -> Callable[..., None]:
-        return lambda name, value, *, tags=None: known.append((method, name, value, tags))
+        signature = inspect.signature(getattr(get_stats(), method))
+
+        def noted(name: str, value: float, *, tags: dict[str, str] | None = None) -> None:
+            signature.bind(name, value, tags=tags)
+            known.append((method, name, value, tags))
+
+        return noted
 
     for method in ("incr", "timing", "gauge"):
         getattr(stats, method).side_effect = note(method)
