@@ -185,11 +185,13 @@ def prepare() -> None:
     """Look this host up and read Airflow's list of metrics, before an event loop sends any: both take a moment."""
     if _form() == "off":
         return
-    if not _waits.host:
+    try:
         from airflow.utils.net import get_hostname
 
-        _waits.host = str(get_hostname())  # type: ignore[no-untyped-call]
-    tell_waits()
+        _waits.host = _waits.host or str(get_hostname())  # type: ignore[no-untyped-call]
+    except Exception:
+        log.debug("This host's name is not known", exc_info=True)
+    _send(POLLED_TASKS, 0)
 
 
 def wait_begins() -> None:

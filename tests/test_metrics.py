@@ -226,15 +226,39 @@ def test_the_gauge_follows_the_waits_and_goes_back_to_zero(sent: Sent) -> None:
     assert sent[0][3] == {"hostname": "triggerer-1.example.com"}
 
 
-@pytest.mark.usefixtures("tagged")
-def test_a_host_is_looked_up_beforehand_alone(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unprepared(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has sent nothing yet."""
     monkeypatch.setattr(metrics, "_waits", metrics._RunningWaits())
+
+
+@pytest.mark.usefixtures("tagged", "unprepared")
+def test_a_host_is_looked_up_beforehand_alone(sent: Sent) -> None:
     metrics.tell_waits()
-    assert values(sent, "sops.waits") == []
+    assert sent == []
 
     metrics.prepare()
+    metrics.tell_waits()
 
     assert values(sent, "sops.waits") == [0]
+
+
+@pytest.mark.usefixtures("tagged", "unprepared")
+def test_a_process_that_waits_for_nothing_leaves_the_gauge_of_its_host_alone(sent: Sent) -> None:
+    metrics.prepare()
+
+    assert values(sent, "sops.waits") == []
+
+
+@pytest.mark.usefixtures("tagged", "unprepared")
+def test_a_host_without_a_name_has_no_gauge(sent: Sent) -> None:
+    with mock.patch("airflow.utils.net.get_hostname", autospec=True, side_effect=OSError("no name")):
+        metrics.prepare()
+    metrics.wait_begins()
+    metrics.tell_waits()
+    metrics.wait_ends()
+
+    assert values(sent, "sops.waits") == []
 
 
 def finished(seconds_ago: float) -> TaskStatus:
