@@ -66,7 +66,6 @@ class FlowStartOperator(SopsTemplateOperator):
         on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: Duration = 300,
-        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,7 +78,6 @@ class FlowStartOperator(SopsTemplateOperator):
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> None:
@@ -165,7 +163,6 @@ class FlowOperator(SopsBaseOperator):
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration | None = None,
         revoke_on_kill: bool = True,
         on_node_failed: OnNodeFailed = None,
         flow_type: str = "common",
@@ -181,7 +178,6 @@ class FlowOperator(SopsBaseOperator):
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.revoke_on_kill = revoke_on_kill
         self.on_node_failed = on_node_failed
         self.flow_type = flow_type
