@@ -94,7 +94,7 @@ class MirrorTaskInstance(PlainTaskInstance):
 
     task: FlowTask | None = None
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         """Return what ``start`` has pushed."""
         assert self.task is not None
         assert map_indexes == self.map_index

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.xcom import RETURN_XCOM_KEY
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,10 @@ def pull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
     :param ti: the running task instance.
     :param task_id: the task that pushed the value.
     """
-    value = ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
+    # Asked for one map index, Airflow 3 logs an error if there is no value. Without one it logs none, but returns the
+    # values of all.
+    which = {} if AIRFLOW_V_3_0_PLUS and ti.map_index < 0 else {"map_indexes": ti.map_index}
+    value = ti.xcom_pull(task_ids=task_id, key=key, **which)
     return Pulled(task_id, key, ti.map_index, value)
 
 

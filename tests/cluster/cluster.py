@@ -204,7 +204,7 @@ def _own_environment() -> dict[str, str]:
 
 def _airflow(arguments: list[str], environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [_program("airflow"), *arguments],
+        [sys.executable, "-m", "airflow", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -213,10 +213,6 @@ def _airflow(arguments: list[str], environment: Mapping[str, str]) -> None:
     )
     if done.returncode:
         raise ChildFailedError(f"airflow {' '.join(arguments)} failed.\n{done.stdout}{done.stderr}")
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
 
 
 def _redis(options: ClusterOptions) -> ChildProcess:
@@ -252,7 +248,7 @@ def _member(part: Part, options: ClusterOptions, home: Path, environment: Mappin
     )
     return Member(
         part,
-        [_program("airflow"), *arguments],
+        [sys.executable, "-m", "airflow", *arguments],
         folder=options.folder,
         environment={**environment, **part.environment(home)},
     )
@@ -264,7 +260,7 @@ def _log_server(part: Part, options: ClusterOptions, home: Path, environment: Ma
     port = options.ports["worker_logs" if part.kind is Kind.WORKER else "triggerer_logs"]
     return ChildProcess(
         f"logs of {part}",
-        [_program("uvicorn"), "--factory", app, "--host", part.host, "--port", str(port)],
+        [sys.executable, "-m", "uvicorn", "--factory", app, "--host", part.host, "--port", str(port)],
         log_path=options.folder / f"{part}.served_logs.log",
         environment={**environment, **part.environment(home), "PYTHONPATH": str(_ROOT)},
     )

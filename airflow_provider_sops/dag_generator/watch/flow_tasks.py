@@ -18,7 +18,12 @@ from airflow_provider_sops.service.durations import Duration, seconds, seconds_o
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask
-from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
+from airflow_provider_sops.task_instance.xcom import (
+    INDEPENDENT_XCOM_KEY,
+    NODE_PATHS_XCOM_KEY,
+    TASK_ID_XCOM_KEY,
+    TASK_URL_XCOM_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,8 +138,10 @@ class FlowStartOperator(SopsTemplateOperator):
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
         ti.xcom_push(key=NODE_PATHS_XCOM_KEY, value=task.paths)
-        # An empty list too: Airflow logs an error whenever somebody asks for an XCom that does not exist.
+        # Empty ones too: Airflow logs an error whenever somebody asks for an XCom that does not exist.
         ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=list(task.independent))
+        if not detail.task_url:
+            ti.xcom_push(key=TASK_URL_XCOM_KEY, value="")
         if mapping.absent:
             self.log.info(
                 "%s nodes of the template are not in this task, since they were excluded.", len(mapping.absent)

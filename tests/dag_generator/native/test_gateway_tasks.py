@@ -43,7 +43,7 @@ class RunningTaskInstance:
         self.task, self.task_id = task, task.task_id
         self._xcoms = xcoms
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         assert key == "skipmixin_key"
         return self._xcoms.get((task_ids, map_indexes))
 

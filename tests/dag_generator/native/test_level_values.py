@@ -21,7 +21,7 @@ class MappedTaskInstance:
         self._xcoms = {("start", CONSTANTS_XCOM_KEY): {}, **{tuple(name.split("__")): xcoms[name] for name in xcoms}}
         self.pulls: list[str] = []
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         assert map_indexes == 1
         self.pulls.append(task_ids)
         return self._xcoms.get((task_ids, key))
