@@ -69,7 +69,7 @@ def told(link: BaseOperatorLink, pushed: dict[str, Any], map_index: int = -1) ->
             return link.get_link(mock.sentinel.operator, ti_key=key)
     ti: Any = EndingTask(map_index)
     with xcoms({}) as asked:
-        push_task({"ti": ti}, 7, pushed.get("sops_task_url", ""), pushed.get("sops_claim_url", ""))  # type: ignore[typeddict-item]
+        push_task({"ti": ti}, 7, pushed.get("sops_task_url", ""), pushed.get("sops_claim_url", ""))
         address = link.get_link(mock.sentinel.operator, ti_key=ti)
     asked.assert_not_called()
     return address
