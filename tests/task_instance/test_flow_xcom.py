@@ -48,6 +48,16 @@ def test_outside_mapped_groups_airflow_is_asked_in_the_way_that_logs_no_error_fo
     ti.xcom_pull.assert_called_once_with(task_ids="start", key="key")
 
 
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 logs no error")
+@pytest.mark.parametrize(("state", "is_asked"), [("skipped", False), ("success", True)])
+def test_in_a_mapped_group_a_skipped_task_is_not_asked_for_what_it_cannot_have(state: str, is_asked: bool) -> None:
+    ti = mock.Mock(map_index=2, run_id="run")
+    ti.get_task_states.return_value = {"run": {"each.branch_2": state}}
+    ti.xcom_pull.return_value = "value"
+    assert pull(ti, "each.branch", "key", may_be_skipped=True).is_missing is not is_asked
+    assert ti.xcom_pull.called is is_asked
+
+
 @pytest.mark.parametrize(
     ("read", "value"),
     [
