@@ -90,8 +90,8 @@ class Selection:
         """The longest part that every watched name contains; empty if there is none."""
         if self.name_pattern is None:
             return ""
-        # A bracket without its end is a character like others for fnmatch; then there are only more parts.
-        return max(re.split(r"\*|\?|\[[^\]]*\]?", self.name_pattern), key=len)
+        # For fnmatch, a bracket without its end is a character like others; left out, it only makes parts shorter.
+        return max(re.split(r"\*|\?|\[!?\]?[^\]]*\]?", self.name_pattern), key=len)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,13 @@ class Picture:
 
 def list_filters(selections: Collection[Selection]) -> dict[str, Any]:
     """Return the filters of ``get_task_list`` that no task of these selections is lost by."""
-    template_ids = sorted({each.template_id or 0 for each in selections})
+    template_ids = {each.template_id for each in selections}
     keywords = {each.keyword for each in selections}
     filters: dict[str, Any] = {}
-    if 0 not in template_ids:
-        filters |= {"template_id": template_ids[0]} if len(template_ids) == 1 else {"template_ids": template_ids}
+    if len(template_ids) == 1:
+        filters["template_id"] = template_ids.pop()
+    elif None not in template_ids:
+        filters["template_ids"] = sorted(each for each in template_ids if each is not None) or None
     if len(keywords) == 1:
         filters["keyword"] = keywords.pop() or None
     return filters
