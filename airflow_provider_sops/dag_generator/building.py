@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.nodes import Node
 
 
+#: The arguments of an operator that say where its task is.
+PLACE = ("dag", "task_group")
+
+
 class _Group(TaskGroup):
     """A task group that equals only itself: Airflow's own compares all that is in and around it, for each group."""
 

@@ -158,7 +158,8 @@ class SopsTaskGroup(TaskGroup):
     other arguments are those of ``SopsDag``. The flow's documentation is that of its task ``start``.
 
     :param group_id: id of the group.
-    :param group_kwargs: everything else that a ``TaskGroup`` takes.
+    :param group_kwargs: everything else that a ``TaskGroup`` takes. With ``prefix_group_id=False`` only one flow fits
+        into the DAG, since each has a task ``start``.
     """
 
     def __init__(
@@ -192,7 +193,8 @@ class SopsTaskGroup(TaskGroup):
         default_args = {**self.dag.default_args, **self.default_args}
         options = FlowOptions.of(given, default_args, snapshot)
         with self:
-            start = _builder(snapshot, options, str(self.group_id)).build({})
+            # Without a prefix the tasks' ids do not contain those of the groups around them either.
+            start = _builder(snapshot, options, str(self.group_id) if self.prefix_group_id else "").build({})
         if start.doc_md is None:
             # A task group has no documentation of its own.
             start.doc_md = flow_description(snapshot, options.constants)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, task_group
+from airflow_provider_sops.dag_generator.building import PLACE, StageGroups, arguments_of, task_group
 from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops, time_limit
 from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
 from airflow_provider_sops.dag_generator.descriptions import (
@@ -61,7 +61,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
 
 #: The arguments of tasks that follow from the flow.
-_FIXED = ("task_id", "trigger_rule", "task_group", "dag")
+_FIXED = ("task_id", "trigger_rule", *PLACE)
+#: Those of tasks that run in SOPS. The flow goes on once they have ended.
+_FIXED_IN_SOPS = ("piece", "constants", "wait_for_completion")
 _ADVICE = 'In mode="native" ids, order, branches and constants of the tasks follow from the flow.'
 
 
@@ -70,7 +72,7 @@ class NativeBuilder:
 
     :param snapshot: the flow.
     :param options: how Airflow runs it.
-    :param group_id: the full id of the task group around them, empty for none.
+    :param group_id: what the ids of the tasks begin with: the full id of the task group around them, empty for none.
     """
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
@@ -237,7 +239,7 @@ class NativeBuilder:
         used = frozenset[str]().union(*map(references_of, nodes))
         args = {
             **self._run_args(),
-            **self._task_args(nodes[0], region.nodes, (*_FIXED, "piece", "constants")),
+            **self._task_args(nodes[0], region.nodes, (*_FIXED, *_FIXED_IN_SOPS)),
             "piece": piece,
             "constants": self._needed_passwords(region.path, used),
         }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
+from airflow_provider_sops.dag_generator.building import PLACE, StageGroups, arguments_of, label_of_edge, task_group
 from airflow_provider_sops.dag_generator.descriptions import (
     FLOW,
     FLOW_START,
@@ -44,7 +44,7 @@ class WatchBuilder:
 
     :param snapshot: the flow.
     :param options: how it is watched.
-    :param group_id: the full id of the task group around them, empty for none.
+    :param group_id: what the ids of the tasks begin with: the full id of the task group around them, empty for none.
     """
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
@@ -125,7 +125,7 @@ class WatchBuilder:
             **options.site.arguments,
             **options.waiting,
         }
-        own = arguments_of(node, options.node_args, fixed=arguments.keys(), advice=_ADVICE)
+        own = arguments_of(node, options.node_args, fixed={*arguments, *PLACE}, advice=_ADVICE)
         mirror = NodeMirrorOperator(**arguments, **own)
         describe(mirror, self._tree, node)
         self._mirrors.append(mirror)
