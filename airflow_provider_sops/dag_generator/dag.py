@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import DAG, TaskGroup
 
+from airflow_provider_sops.dag_generator.building import without_garbage_collection
 from airflow_provider_sops.dag_generator.descriptions import flow_description
 from airflow_provider_sops.dag_generator.options import (
     NOT_GIVEN,
@@ -135,13 +136,14 @@ class SopsDag(DAG):
         super().__init__(dag_id, **dag_kwargs)
         # Airflow takes the DAG's file from its caller, which would be this module.
         self.fileloc = sys._getframe(1).f_code.co_filename
-        snapshot = _read(pipeline)
-        options = FlowOptions.of(given, self.default_args, snapshot)
-        if dag_kwargs.get("doc_md") is None:
-            self.doc_md = flow_description(snapshot, options.constants)
-        asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
-        with self:
-            _builder(snapshot, options).build(asked.constants)
+        with without_garbage_collection():
+            snapshot = _read(pipeline)
+            options = FlowOptions.of(given, self.default_args, snapshot)
+            if dag_kwargs.get("doc_md") is None:
+                self.doc_md = flow_description(snapshot, options.constants)
+            asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
+            with self:
+                _builder(snapshot, options).build(asked.constants)
         # Set last, since every task added to a DAG copies all its params.
         self.params.update({**asked.params, **own_params})
 
@@ -189,12 +191,13 @@ class SopsTaskGroup(TaskGroup):
     ) -> None:
         given = given_options(locals())
         super().__init__(group_id, **group_kwargs)
-        snapshot = _read(pipeline)
         default_args = {**self.dag.default_args, **self.default_args}
-        options = FlowOptions.of(given, default_args, snapshot)
-        with self:
-            # Without a prefix the tasks' ids do not contain those of the groups around them either.
-            start = _builder(snapshot, options, str(self.group_id) if self.prefix_group_id else "").build({})
+        # Without a prefix the tasks' ids do not contain those of the groups around them either.
+        prefix = str(self.group_id) if self.prefix_group_id else ""
+        with without_garbage_collection(), self:
+            snapshot = _read(pipeline)
+            options = FlowOptions.of(given, default_args, snapshot)
+            start = _builder(snapshot, options, prefix).build({})
         if start.doc_md is None:
             # A task group has no documentation of its own.
             start.doc_md = flow_description(snapshot, options.constants)
