@@ -93,7 +93,8 @@ class SopsDag(DAG):
     :param pace: for ``mode="watch"``. ``"flow"`` (default): a node's task starts after those before it, so the grid
         shows where the flow is. ``"free"``: all start at once, for long or fast flows, since every hop costs Airflow
         some seconds. In a loop all but the first start at once anyway, since their predecessors end only with the loop.
-    :param stages: whether the nodes of each stage form a task group. Default ``False``.
+    :param stages: whether the nodes of each stage form a task group. Default ``False``. From Airflow 3.3 on a stage to
+        which the flow comes back has several groups.
     :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
     :param poll_interval_seconds: time between two polls, each one request for the whole flow. Default: ``[sops]
         poll_interval_seconds`` of Airflow's configuration, or else from 1.5 seconds for a flow that has just begun to

@@ -8,7 +8,7 @@ import pytest
 
 from tests.differential.native_comparison import native_differences
 from tests.differential.native_run import NativeRun
-from tests.differential.sops_run import Row, SopsRun
+from tests.differential.sops_run import Key, Row, SopsRun
 from tests.differential.watched_run import Shown
 
 FAILED = Row("FAILED", loop=1, retry=0, skip=False, error_ignored=False, outputs=None, error="no disk")
@@ -22,7 +22,7 @@ SOPS = SopsRun("FAILED", {}, {("bad",): "n1"}, {("bad",): FAILED}, {})
 
 
 def found(shown: Shown, **more: Any) -> list[str]:
-    nodes = {("bad",): Shown("failed", None, NODE), ("left_out",): shown}
+    nodes: dict[Key, Shown] = {("bad",): Shown("failed", None, NODE), ("left_out",): shown}
     return native_differences(SOPS, NativeRun("failed", None, nodes, **more), TEMPLATE)
 
 
