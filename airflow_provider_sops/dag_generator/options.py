@@ -93,7 +93,7 @@ class FlowOptions:
         known = {name: default_args[name] for name in (*SHARED_WITH_OPERATORS, "deferrable") if name in default_args}
         known |= {name: value for name, value in given.items() if value is not NOT_GIVEN}
         fallback = default_args if snapshot.template_id is None else {}
-        # Its name of operators.
+        # Operators, and so default_args, have it by another name.
         known["exclude"] = known.get("exclude") or default_args.get("exclude_task_nodes_id")
         for name in ("template_id", "template_source"):
             known[name] = known.get(name) or fallback.get(name) or getattr(snapshot, name)
@@ -167,7 +167,7 @@ def _check_node_args(value: Any) -> None:
         )
     for pattern, arguments in value.items():
         if not isinstance(pattern, str):
-            raise SopsInvalidParameterError(f"node_args: {pattern!r} is no pattern for a node's name", advice=how)
+            raise SopsInvalidParameterError(f"node_args has the key {pattern!r}; keys must be strings", advice=how)
         if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
             raise SopsInvalidParameterError(
                 f"node_args of {pattern!r} are {arguments!r}; they must be a dict of arguments by name", advice=how
