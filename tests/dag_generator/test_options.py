@@ -176,7 +176,7 @@ def test_what_is_no_option_is_refused() -> None:
         ({"exclude": [3]}, r"exclude is \[3\]; it must be a list of texts"),
         ({"exclude": ["a"]}, r"no optional node 'a' on its top level.*Optional ones: opt \(opt\)"),
         ({"node_args": ["a"]}, "node_args must be a dict of pattern to arguments, not list"),
-        ({"node_args": {3: {}}}, "node_args: 3 is no pattern for a node's name"),
+        ({"node_args": {3: {}}}, "node_args has the key 3; keys must be strings"),
         ({"node_args": {"a": ["retries"]}}, r"node_args of 'a' are \['retries'\]; they must be a dict of arguments"),
         ({"node_args": {"a": {3: "x"}}}, r"node_args of 'a' are \{3: 'x'\}; they must be a dict of arguments"),
     ],
