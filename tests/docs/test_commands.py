@@ -15,12 +15,12 @@ from airflow_provider_sops.enos.connection import read_enos_connection
 from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.sops.connection import EXTRA_KEYS as SOPS_KEYS
 from airflow_provider_sops.sops.connection import read_connection
-from tests.docs.pages import PAGES, ROOT, CodeBlock, Page
+from tests.docs.pages import PAGES, PAGES_WITH_OWN_CODE, ROOT, CodeBlock, Page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BLOCKS = [block for page in PAGES for block in page.code_blocks]
+BLOCKS = [block for page in PAGES_WITH_OWN_CODE for block in page.code_blocks]
 TRANSCRIPTS = [block for block in BLOCKS if block.text.startswith("$ airflow-sops ")]
 EXPORTS = [block for block in BLOCKS if block.text.startswith("export AIRFLOW_CONN_")]
 READERS: dict[str, Any] = {"sops": read_connection, "enos": read_enos_connection}
