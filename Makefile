@@ -125,7 +125,7 @@ constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	    local_sops/pyproject.toml --output-file constraints/local-sops-py3.11.txt
 	@echo "pillow playwright pytest pytest-timeout requests" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
 	    --output-file constraints/browser.txt
-	@echo "mkdocstrings-python zensical" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - --output-file constraints/docs.txt
+	@echo "mkdocstrings-python ruff zensical" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - --output-file constraints/docs.txt
 	@echo "build check-wheel-contents hatch-fancy-pypi-readme hatchling twine" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
 	    --output-file constraints/release.txt
 	@echo "uv" | $(COMPILE) --python-version 3.11 - --output-file constraints/tools.txt

@@ -8,6 +8,7 @@ the installed wheel can be imported. Each Airflow has what the wheel requires an
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def run_dag(programs: Path, checkout: Path, home: Path) -> None:
         printed = run(programs / "airflow", "dags", "test", _DAG_ID, folder=checkout, environment=settings)
     finally:
         sops.process.stop()
-    if "state=success" not in printed:
+    if not re.search("DagRun Finished:.*state=success", printed):
         raise ReleaseError(f"The run of {_DAG_ID} did not succeed; its output is above.")
 
 
@@ -162,7 +163,8 @@ def main() -> int:
     except ReleaseError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"The wheel works with Airflow {' and '.join(AIRFLOWS)}. It and the sdist are in {FOLDER / 'dist'}.")
+    folder = (FOLDER / "dist").relative_to(ROOT)
+    print(f"The wheel works with Airflow {' and '.join(AIRFLOWS)}. It and the sdist are in {folder}.")
     return 0
 
 
