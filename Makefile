@@ -27,6 +27,8 @@ SEED :=
 ALL_AGES := 2019 2020 3.25 3.28 3.32 3.34 3.35
 AGE := 3.34
 AGES :=
+# The Python for the newest versions.
+PYTHON := 3.11
 # Arguments of the benchmarks; --help lists them.
 BENCH :=
 # Arguments of the cluster; --help lists them.
@@ -129,6 +131,10 @@ constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	@echo "build check-wheel-contents hatch-fancy-pypi-readme hatchling twine" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
 	    --output-file constraints/release.txt
 	@echo "uv" | $(COMPILE) --python-version 3.11 - --output-file constraints/tools.txt
+
+.PHONY: newest-check
+newest-check: $(TOOLS) ## Try today's newest versions, resolved into build/, and show which differ from the pinned ones; PYTHON=3.14 on another Python
+	@.venvs/tools/bin/python scripts/newest_check.py --python $(PYTHON)
 
 .PHONY: clean
 clean: ## Remove everything that was set up or built
