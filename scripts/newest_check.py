@@ -1,7 +1,7 @@
 """Try today's newest versions of everything, Airflow included, without touching the pinned ones.
 
-Resolves ``pyproject.toml`` into ``build/newest/``, prints which versions differ from those in ``constraints/``, installs
-them there and runs the linters and the unit tests on them. The exit code is 0 only if all of these pass.
+Resolves ``pyproject.toml`` into ``build/newest/``, prints which versions differ from those in ``constraints/``,
+installs them, and runs the linters and the unit tests on them. The exit code is 0 only if all of these pass.
 """
 
 from __future__ import annotations
