@@ -52,7 +52,7 @@ def classes_on(page: str) -> list[type]:
 def test_every_argument_of_an_operator_is_described_on_its_page(page: str) -> None:
     described = "".join(inspect.getdoc(each) or "" for each in classes_on(page))
     own = {base for each in classes_on(page) for base in each.__mro__ if base.__module__.startswith("airflow_provider")}
-    arguments = {name for base in own for name in inspect.signature(base.__init__).parameters}
+    arguments = {name for base in own for name in inspect.signature(base).parameters}
 
     assert not {name for name in arguments - {"self", "args", "kwargs"} if f":param {name}:" not in described}
 
