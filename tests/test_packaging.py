@@ -122,6 +122,7 @@ def test_sdist_holds_what_a_packager_needs(sdist_files: set[str]) -> None:
     assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "SECURITY.md", "pyproject.toml"} <= sdist_files
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "example_dags").glob("*.*")} <= sdist_files
     assert {"tests/conftest.py", "browser/conftest.py", "local_sops/pyproject.toml"} <= sdist_files
+    assert "local_sops/local_sops/page/drawing/svg.py" in sdist_files
     assert {"constraints/tools.txt", "docs/pictures/flow-in-airflow.png"} <= sdist_files
 
 
