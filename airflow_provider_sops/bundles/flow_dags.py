@@ -51,7 +51,7 @@ def flow_dags(file: str) -> dict[str, DAG]:
 def _dag(dag_id: str, path: Path, options: BundleOptions) -> DAG:
     data: Mapping[str, Any] = {}
     try:
-        data = json.loads(path.read_bytes())
+        data = read_mapping(json.loads(path.read_bytes()))
         if data.get("format") == UNREADABLE:
             return _unusable(dag_id, data, read_text(data.get("reason")), options)
         # Airflow would take a DAG that is half built.

@@ -74,7 +74,10 @@ class BundleOptions:
                 "its name may have letters, digits, '_', '.' and '-', at most 125: the ids of its DAGs begin with it"
             )
         for name in ("sops_conn_id", "scope", "template_source", "mode"):
-            self._check_text(name)
+            self._check_text(name, getattr(self, name))
+        for name, value in (("template_name", self.wanted.name), ("category", self.wanted.category)):
+            if not isinstance(value, str):
+                self._refuse(f"{name} is {value!r}; it must be a text")
         if not (self.wanted.name or self.wanted.category):
             self._refuse(
                 "template_name or category is missing",
@@ -90,9 +93,8 @@ class BundleOptions:
             )
         self._check_flow_args()
 
-    def _check_text(self, name: str) -> None:
+    def _check_text(self, name: str, value: Any) -> None:
         allowed = {"scope": (None, *SCOPES), "template_source": (BUSINESS, COMMON), "mode": get_args(Mode)}.get(name)
-        value = getattr(self, name)
         if allowed is None:
             if not isinstance(value, str) or not value:
                 self._refuse(f"{name} is {value!r}; it must be a text")

@@ -13,7 +13,7 @@ from airflow_provider_sops.dag_generator.template_reader import BUSINESS, Templa
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.service.text import quoted
-from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, SUBPROCESS
 from airflow_provider_sops.waiting.model import DeadlineReachedError
 
@@ -128,13 +128,17 @@ class FlowReading:
         return self._known[number].read_again_at if number in self._known else 0.0
 
     def _is_due(self, number: int, item: TemplateListItem) -> bool:
-        record = self._known.get(number)
-        if record is None or (record.name, record.edit_time) != (item.name, _edit_time(item)):
+        if not self._is_as_known(number, item):
             return True
+        record = self._known[number]
         # The clock may have been set back.
         if not 0 <= record.read_again_at - self._now <= _READ_AGAIN_SECONDS:
             return True
         return any(self._edit_time_of(key) != edit_time for key, edit_time in record.called.items())
+
+    def _is_as_known(self, number: int, item: TemplateListItem) -> bool:
+        record = self._known.get(number)
+        return record is not None and (record.name, record.edit_time) == (item.name, _edit_time(item))
 
     def _note(self, reading: Reading, item: TemplateListItem, read: _Read) -> None:
         number = item.id or 0
@@ -172,7 +176,8 @@ class FlowReading:
         except ServiceError as error:
             if error.is_outage or isinstance(error, DeadlineReachedError):
                 raise
-            if number in self._known and isinstance(error, SopsAuthError):
+            if self._is_as_known(number, item):
+                # A lost permission, for example, does not make wrong what was read.
                 log.warning("Template %s %s stays as it is: %s", number, quoted(item.name), error)
                 return _Read(None)
             log.warning("Template %s %s cannot become a DAG: %s", number, quoted(item.name), error)

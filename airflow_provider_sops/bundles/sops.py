@@ -13,6 +13,7 @@ from airflow_provider_sops.bundles.reading import FlowReading, Reading
 from airflow_provider_sops.bundles.store import Latest, VersionStore
 from airflow_provider_sops.dag_generator.template_reader import BUSINESS, TemplateFilter
 from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -88,7 +89,7 @@ class SopsFlowBundle(base.BaseDagBundle):
         unknown = sorted(base_args.keys() - set(_OF_BASE))
         if unknown:
             raise SopsInvalidParameterError(
-                f"DAG bundle {name!r}: SopsFlowBundle takes no {', '.join(unknown)}",
+                f"DAG bundle {quoted(name)}: SopsFlowBundle takes no {', '.join(unknown)}",
                 advice="Correct its kwargs in [dag_processor] dag_bundle_config_list.",
             )
         super().__init__(name=name, **base_args)
@@ -146,7 +147,7 @@ class SopsFlowBundle(base.BaseDagBundle):
         :raises SopsInvalidParameterError: this bundle is of one version.
         """
         if self.version:
-            raise SopsInvalidParameterError(f"DAG bundle {self.name!r} of one version cannot be refreshed")
+            raise SopsInvalidParameterError(f"DAG bundle {quoted(self.name)} of one version cannot be refreshed")
         with self.lock():
             latest = self._store.latest()
             try:
