@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: What ``dag_args`` may hold for all flows alike: arguments of ``SopsDag``,
-_FLOW_ARGS: Final = (
+FLOW_ARGS: Final = (
     "constants",
     "max_outage_seconds",
     "node_args",
@@ -30,7 +30,7 @@ _FLOW_ARGS: Final = (
     "timeout_seconds",
 )
 #: and of every DAG, as far as they are JSON.
-_DAG_ARGS: Final = (
+DAG_ARGS: Final = (
     "access_control",
     "default_args",
     "fail_fast",
@@ -85,11 +85,11 @@ class BundleOptions:
             )
         if not isinstance(self.dag_args, dict):
             self._refuse(f"dag_args must be an object, not {type(self.dag_args).__name__}")
-        unknown = sorted(set(self.dag_args) - {*_FLOW_ARGS, *_DAG_ARGS})
+        unknown = sorted(set(self.dag_args) - {*FLOW_ARGS, *DAG_ARGS})
         if unknown:
             self._refuse(
                 f"dag_args has {', '.join(map(quoted, unknown))}",
-                f"It may have {', '.join(sorted((*_FLOW_ARGS, *_DAG_ARGS)))}.",
+                f"It may have {', '.join(sorted((*FLOW_ARGS, *DAG_ARGS)))}.",
             )
         self._check_flow_args()
 
@@ -103,7 +103,7 @@ class BundleOptions:
 
     def _check_flow_args(self) -> None:
         """Let the generator check what it would refuse of every flow."""
-        given = {name: value for name, value in self.dag_args.items() if name in _FLOW_ARGS}
+        given = {name: value for name, value in self.dag_args.items() if name in FLOW_ARGS}
         nothing: dict[str, Any] = dict.fromkeys(each.name for each in fields(FlowOptions))
         known = {"exclude": (), "constants": {}, "pace": "flow", "on_template_change": "warn", "template_id": 1}
         try:
