@@ -118,19 +118,24 @@ class VersionStore:
 
     @property
     def _root(self) -> Any:
-        if "://" not in self.address:
-            return Path(self.address)
+        folder = self.address.removeprefix("file://")
+        if "://" not in folder:
+            return Path(folder)
         # Needs Airflow, and is slow to import.
         from airflow.sdk import ObjectStoragePath
 
         return ObjectStoragePath(self.address)
 
     def _write(self, path: Any, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(path, Path):
             write_at_once(path, content)
-        else:
-            # An object store shows an object when it is whole.
+            return
+        # An object store shows an object when it is whole.
+        try:
+            path.write_bytes(content)
+        except FileNotFoundError:
+            # Not every store does without folders.
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
 

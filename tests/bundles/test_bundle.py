@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_sops.bundles import reading
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -409,14 +410,16 @@ class TestVersions:
 
     def test_versions_lie_in_object_storage(self, sops: FakeSops, bundle: MakeBundle, tmp_path: Path) -> None:
         sops.save(1)
-        address = f"file://{tmp_path}/objects"
+        address = f"memory://bucket/{tmp_path.name}"
         made = bundle(storage_path=address)
         made.initialize()
+        sops.save(2)
+        made.refresh()
         worker = bundle(machine="worker", storage_path=address, version=version(made))
         worker.initialize()
 
-        assert flows(worker) == {1}
-        assert len(list((tmp_path / "objects/versions").iterdir())) == 1
+        assert flows(worker) == {1, 2}
+        assert len(list(ObjectStoragePath(f"{address}/versions").iterdir())) == 2
 
 
 class TestAtTheSameTime:
