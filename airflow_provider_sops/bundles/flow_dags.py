@@ -58,6 +58,7 @@ def _dag(dag_id: str, path: Path, options: BundleOptions) -> DAG:
         return SopsDag(
             dag_id,
             pipeline=data,
+            schedule=None,
             auto_register=False,
             is_paused_upon_creation=True,
             dag_display_name=_display_name(dag_id, data),

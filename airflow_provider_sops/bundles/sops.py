@@ -105,7 +105,7 @@ class SopsFlowBundle(base.BaseDagBundle):
         )
         self._options.check()
         self._store = VersionStore(name, storage_path or str(self.base_dir / "storage"))
-        self._interval = self.refresh_interval
+        self._interval: int = self.refresh_interval
 
     @property
     def path(self) -> Path:
