@@ -112,5 +112,5 @@ class UnusableFlowOperator(BaseOperator):
         :raises AirflowFailException: always.
         """
         raise AirflowFailException(
-            f"{self.reason} Correct the template in SOPS; the DAG follows with the next refresh of its bundle."
+            f"{self.reason.rstrip('.')}. Once the cause is gone, the DAG follows with a refresh of its bundle."
         )

@@ -170,10 +170,10 @@ class FlowReading:
                 snapshot = self._reader.linked_snapshot(number, self._options.template_source)
             called = {key: self._edit_time_of(key) for key in sorted(_called(snapshot.tree.to_dict()))}
             return _Read(Flow.of(snapshot), called, is_whole=True)
-        except SopsNotFoundError:
-            # Deleted since the list.
-            return _Read(None, is_gone=True)
         except ServiceError as error:
+            # Deleted since the list; or one that it calls was deleted, where an old server leaves the unfolding to us.
+            if isinstance(error, SopsNotFoundError) and error.ids.get("template_id") == str(number):
+                return _Read(None, is_gone=True)
             if error.is_outage or isinstance(error, DeadlineReachedError):
                 raise
             if self._is_as_known(number, item):

@@ -312,6 +312,13 @@ class TestTemplatesThatCannotBeRead:
 
         assert flows(made) == set()
 
+    def test_a_template_that_calls_a_deleted_one_has_its_reason(self, sops: FakeSops, bundle: MakeBundle) -> None:
+        sops.save(1, pipeline_tree=tree("s > a > e", nodes={"a": calling(9)}))
+        made = bundle()
+        made.initialize()
+
+        assert b"(template_id 9, bk_biz_id 2)" in (made.path / "flows/1.json").read_bytes()
+
     def test_a_template_that_calls_itself_costs_no_other(self, sops: FakeSops, bundle: MakeBundle) -> None:
         sops.save(1, pipeline_tree=tree("s > a > e", nodes={"a": calling(1)}))
         sops.save(2)
