@@ -43,15 +43,22 @@ def flow_dags(file: str) -> dict[str, DAG]:
     dags = {}
     for number in sorted(manifest.digests):
         dag_id = manifest.options.dag_id(number)
-        if loader_file(number) == path.name and asked in (None, dag_id):
-            dags[dag_id] = _dag(dag_id, path.parent / flow_file(number), manifest.options)
+        if loader_file(number) != path.name or asked not in (None, dag_id):
+            continue
+        flow = path.parent / flow_file(number)
+        try:
+            content = flow.read_bytes()
+        except FileNotFoundError:
+            # The folder of the newest version is updated in place, and this flow is gone since its manifest was read.
+            continue
+        dags[dag_id] = _dag(dag_id, content, manifest.options)
     return dags
 
 
-def _dag(dag_id: str, path: Path, options: BundleOptions) -> DAG:
+def _dag(dag_id: str, content: bytes, options: BundleOptions) -> DAG:
     data: Mapping[str, Any] = {}
     try:
-        data = read_mapping(json.loads(path.read_bytes()))
+        data = read_mapping(json.loads(content))
         if data.get("format") == UNREADABLE:
             return _unusable(dag_id, data, read_text(data.get("reason")), options)
         # Airflow would take a DAG that is half built.
@@ -66,7 +73,7 @@ def _dag(dag_id: str, path: Path, options: BundleOptions) -> DAG:
         )
     except Exception as error:
         # One template must not cost the DAGs of all others.
-        log.exception("The flow in %s cannot become a DAG", path)
+        log.exception("The flow of %s cannot become a DAG", dag_id)
         return _unusable(dag_id, data, str(error) or type(error).__name__, options)
 
 

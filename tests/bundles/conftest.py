@@ -74,7 +74,9 @@ class FakeSops:
             return _response({}, 503)
         found = (self.common if common else self.templates).get(number)
         code = self.refusals.get(number, 0 if found else 3540400)
-        return _response({"result": False, "code": code, "message": "no"}) if code else _success(found)
+        # A trace id is another one each time.
+        refusal = {"result": False, "code": code, "message": "no", "trace_id": f"{self.asked.total():032x}"}
+        return _response(refusal) if code else _success(found)
 
 
 def _success(data: Any) -> Response:

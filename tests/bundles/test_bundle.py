@@ -411,6 +411,18 @@ class TestVersions:
         with pytest.raises(SopsInvalidParameterError, match="is damaged"):
             bundle(machine="worker", version=version(made)).initialize()
 
+    def test_a_version_under_the_name_of_another_is_not_used(
+        self, sops: FakeSops, bundle: MakeBundle, tmp_path: Path
+    ) -> None:
+        sops.save(1)
+        made = bundle()
+        made.initialize()
+        (kept,) = (tmp_path / "shared/versions").iterdir()
+        kept.rename(kept.with_name(f"{'a' * 32}.zip"))
+
+        with pytest.raises(SopsInvalidParameterError, match=f"is damaged: it holds version {version(made)}"):
+            bundle(machine="worker", version="a" * 32).initialize()
+
     def test_a_pinned_bundle_is_not_refreshed(self, bundle: MakeBundle) -> None:
         with pytest.raises(SopsInvalidParameterError, match="cannot be refreshed"):
             bundle(version="a" * 32).refresh()
@@ -460,7 +472,11 @@ class TestAtTheSameTime:
             sops.save(number)
         processors = [bundle() for _ in range(3)]
         at_once(processor.initialize for processor in processors)
+        assert sum(sops.questions().values()) == 19
 
+        for number in range(1, 20):
+            sops.save(number, "2")
+        at_once(processor.refresh for processor in processors)
         assert sum(sops.questions().values()) == 19
 
     def test_another_processor_shows_what_the_first_one_has_read(self, sops: FakeSops, bundle: MakeBundle) -> None:

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.definitions.context import Context
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_provider_sops.bundles.content import BundleContent, Flow
+from airflow_provider_sops.bundles.content import BundleContent, Flow, flow_file
 from airflow_provider_sops.bundles.flow_dags import flow_dags
 from airflow_provider_sops.bundles.folder import loader_file, update_folder
 from airflow_provider_sops.bundles.options import BundleOptions
@@ -103,6 +103,13 @@ def test_what_the_generator_refuses_costs_no_other_dag(tmp_path: Path, content: 
 
     assert found["night_1"].task_ids == ["reason"]
     assert "flow" in found["night_17"].task_ids
+
+
+def test_a_flow_that_is_removed_while_airflow_reads_is_no_dag(tmp_path: Path) -> None:
+    dags(tmp_path, {1: flow(1), 17: flow(17)})
+    (tmp_path / flow_file(1)).unlink()
+
+    assert flow_dags(str(tmp_path / loader_file(17))).keys() == {"night_17"}
 
 
 def test_a_dag_that_was_half_built_is_not_left_behind(tmp_path: Path) -> None:
