@@ -46,15 +46,13 @@ class Flow:
         return cls(_json_bytes(storable(snapshot.to_dict())))
 
     @classmethod
-    def unreadable(cls, template_id: int, name: str, *, kind: str, reason: str) -> Flow:
+    def unreadable(cls, template_id: int, name: str, reason: str) -> Flow:
         """Make a flow of what is known of a template that has no snapshot.
 
-        :param kind: tells reasons apart whose words change, as those with the number of a request do.
         :param reason: for people.
         """
         template = {"id": template_id, "name": name}
-        data = {"format": UNREADABLE, "template": template, "kind": kind, "reason": reason}
-        return cls(_json_bytes(storable(data)))
+        return cls(_json_bytes(storable({"format": UNREADABLE, "template": template, "reason": reason})))
 
     @cached_property
     def data(self) -> Mapping[str, Any]:
@@ -62,20 +60,15 @@ class Flow:
         data: Mapping[str, Any] = json.loads(self.content)
         return data
 
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether there is no snapshot."""
-        return self.data.get("format") == UNREADABLE
-
     def makes_the_same_dag_as(self, other: Flow) -> bool:
-        """Tell whether two flows differ in nothing but their words for one reason, or where nodes lie in the editor."""
-        return self._identity == other._identity
+        """Tell whether two flows differ in nothing but the time of the last change or the editor's layout."""
+        return bool(self._identity == other._identity)
 
     @property
-    def _identity(self) -> tuple[Any, ...]:
-        if self.is_unreadable:
-            return (self.data["template"], self.data["kind"])
-        # The hash of the content stands for the tree. Saving a template without a change is none.
+    def _identity(self) -> Any:
+        if self.data.get("format") == UNREADABLE:
+            return self.content
+        # The hash of the content stands for the tree.
         template = {key: value for key, value in self.data["template"].items() if key != "edit_time"}
         return (template, self.data["content_hash"], self.data["format_version"])
 

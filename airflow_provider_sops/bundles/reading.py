@@ -13,7 +13,7 @@ from airflow_provider_sops.dag_generator.template_reader import BUSINESS, Templa
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.service.text import quoted
-from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
+from airflow_provider_sops.sops.errors import SopsNotFoundError
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON, SUBPROCESS
 from airflow_provider_sops.waiting.model import DeadlineReachedError
 
@@ -34,7 +34,7 @@ _READ_SECONDS: Final = 30.0
 _READ_AGAIN_SECONDS: Final = 24 * 3600.0
 #: After a failure. Not at once: there may be hundreds, and a refresh that leaves some is followed by the next one.
 _TRY_AGAIN_SECONDS: Final = 300.0
-#: So many templates in a row without an answer mean that SOPS is out of reach.
+#: After so many templates in a row without an answer SOPS is asked whether it is there.
 _OUTAGE: Final = 2
 
 
@@ -108,7 +108,8 @@ class FlowReading:
         due = sorted((number for number in wanted if self._is_due(number, wanted[number])), key=self._due_since)
         unanswered: dict[int, ServiceError] = {}
         for done, number in enumerate(due):
-            reading.cut_off = len(unanswered) >= _OUTAGE
+            if len(unanswered) >= _OUTAGE:
+                self._settle(reading, wanted, unanswered)
             if reading.cut_off or self._clock() - self._began > REFRESH_SECONDS:
                 reading.left = len(due) - done
                 break
@@ -120,9 +121,26 @@ class FlowReading:
                 continue
             self._note(reading, wanted[number], read)
             self._blame(reading, wanted, unanswered)
-        if not reading.cut_off:
-            self._blame(reading, wanted, unanswered)
+        self._settle(reading, wanted, unanswered)
         return reading
+
+    def _settle(
+        self, reading: Reading, wanted: Mapping[int, TemplateListItem], unanswered: dict[int, ServiceError]
+    ) -> None:
+        """Find out whether SOPS is away, or cannot answer about some templates alone."""
+        if unanswered and not reading.cut_off:
+            reading.cut_off = not self._answers()
+            if not reading.cut_off:
+                self._blame(reading, wanted, unanswered)
+
+    def _answers(self) -> bool:
+        """Tell whether SOPS is there."""
+        try:
+            with self._hook.within(_READ_SECONDS):
+                self._hook.get_template_list(limit=1)
+        except ServiceError as error:
+            return not _is_no_answer(error)
+        return True
 
     def _due_since(self, number: int) -> float:
         return self._known[number].read_again_at if number in self._known else 0.0
@@ -174,7 +192,7 @@ class FlowReading:
             # Deleted since the list; or one that it calls was deleted, where an old server leaves the unfolding to us.
             if isinstance(error, SopsNotFoundError) and error.ids.get("template_id") == str(number):
                 return _Read(None, is_gone=True)
-            if error.is_outage or isinstance(error, DeadlineReachedError):
+            if _is_no_answer(error):
                 raise
             if self._is_as_known(number, item):
                 # A lost permission, for example, does not make wrong what was read.
@@ -192,8 +210,8 @@ class FlowReading:
         source, _, number = key.partition(" ")
         try:
             item = self._list(source).get(number)
-        except SopsError as error:
-            if error.is_outage:
+        except ServiceError as error:
+            if _is_no_answer(error):
                 raise
             # Without the permission for that list.
             self._lists[source] = {}
@@ -208,11 +226,12 @@ class FlowReading:
         return self._lists[source]
 
 
+def _is_no_answer(error: ServiceError) -> bool:
+    return error.is_outage or isinstance(error, DeadlineReachedError)
+
+
 def _unreadable(number: int, item: TemplateListItem, error: Exception) -> Flow:
-    words = [type(error).__name__]
-    if isinstance(error, ServiceError):
-        words += [str(error.code), error.reason]
-    return Flow.unreadable(number, item.name, kind=" ".join(words), reason=str(error) or type(error).__name__)
+    return Flow.unreadable(number, item.name, str(error) or type(error).__name__)
 
 
 def _edit_time(item: TemplateListItem) -> str:

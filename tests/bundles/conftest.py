@@ -31,6 +31,7 @@ class FakeSops:
     :ivar refusals: codes for get_template_info, by template id.
     :ivar silent: ids of templates about which nothing is answered.
     :ivar is_away: whether nothing at all is answered.
+    :ivar leaves_at: the template that it is asked for when it goes away.
     :ivar asked: how often each call, or each template, ``"get_template_info 12"``, was asked for.
     """
 
@@ -40,6 +41,7 @@ class FakeSops:
         self.refusals: dict[int, int] = {}
         self.silent: set[int] = set()
         self.is_away = False
+        self.leaves_at: int | None = None
         self.asked: Counter[str] = Counter()
         httpserver.expect_request(re.compile("/prod/.*")).respond_with_handler(self._answer)
 
@@ -70,13 +72,12 @@ class FakeSops:
 
     def _template(self, number: int, common: bool) -> Response:
         self.asked[f"get_template_info {number}"] += 1
-        if number in self.silent:
+        self.is_away |= number == self.leaves_at
+        if self.is_away or number in self.silent:
             return _response({}, 503)
         found = (self.common if common else self.templates).get(number)
         code = self.refusals.get(number, 0 if found else 3540400)
-        # A trace id is another one each time.
-        refusal = {"result": False, "code": code, "message": "no", "trace_id": f"{self.asked.total():032x}"}
-        return _response(refusal) if code else _success(found)
+        return _response({"result": False, "code": code, "message": "no"}) if code else _success(found)
 
 
 def _success(data: Any) -> Response:

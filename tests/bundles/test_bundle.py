@@ -224,17 +224,38 @@ class TestOutages:
     ) -> None:
         for number in range(1, 7):
             sops.save(number)
-        sops.silent = {3, 4, 5, 6}
+        sops.leaves_at = 3
         made = bundle(refresh_interval=60)
         made.initialize()
         assert flows(made) == {1, 2}
         assert made.refresh_interval == 60
 
         sops.questions()
-        sops.silent = set()
+        sops.leaves_at, sops.is_away = None, False
         made.refresh()
         assert flows(made) == {1, 2, 3, 4, 5, 6}
         assert sops.questions().keys() == {f"get_template_info {number}" for number in (3, 4, 5, 6)}
+
+    def test_a_new_template_is_not_blamed_for_an_outage(self, sops: FakeSops, bundle: MakeBundle) -> None:
+        sops.save(1)
+        made = bundle()
+        made.initialize()
+        sops.save(2)
+        sops.leaves_at = 2
+        made.refresh()
+
+        assert flows(made) == {1}
+
+    def test_templates_without_an_answer_do_not_keep_others_back(self, sops: FakeSops, bundle: MakeBundle) -> None:
+        for number in range(1, 6):
+            sops.save(number)
+        sops.silent = {1, 2, 3}
+        made = bundle()
+        made.initialize()
+
+        assert flows(made) == {1, 2, 3, 4, 5}
+        assert b"unreadable template" in (made.path / "flows/3.json").read_bytes()
+        assert b"unreadable template" not in (made.path / "flows/4.json").read_bytes()
 
     def test_one_template_without_an_answer_stays_as_it_was(self, sops: FakeSops, bundle: MakeBundle) -> None:
         sops.save(1)

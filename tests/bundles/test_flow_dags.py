@@ -73,7 +73,7 @@ def test_native_mode(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_name_is_data_and_no_code(tmp_path: Path, name: str) -> None:
     harmless, hostile = tmp_path / "harmless", tmp_path / "hostile"
-    found = dags(hostile, {1: flow(1, name), 2: Flow.unreadable(2, name, kind="", reason=name)})
+    found = dags(hostile, {1: flow(1, name), 2: Flow.unreadable(2, name, reason=name)})
     dags(harmless, {1: flow(1), 2: flow(2)})
 
     assert found.keys() == {"night_1", "night_2"}
@@ -86,7 +86,7 @@ def test_a_name_is_data_and_no_code(tmp_path: Path, name: str) -> None:
 
 
 def test_a_template_that_was_not_readable_is_a_dag_with_the_reason(tmp_path: Path) -> None:
-    lost = Flow.unreadable(1, "lost", kind="", reason="no permission\n# not a heading")
+    lost = Flow.unreadable(1, "lost", reason="no permission\n# not a heading")
     dag = dags(tmp_path, {1: lost}, dag_args={"tags": ["sops"]})["night_1"]
 
     assert dag.tags == {"sops", "unusable SOPS template"}
