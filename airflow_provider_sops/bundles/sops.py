@@ -169,8 +169,8 @@ class SopsFlowBundle(base.BaseDagBundle):
         reading = self._read(records)
         # For Airflow, 0 means that the next refresh is due.
         self.refresh_interval = 0 if reading.left and not reading.cut_off else self._interval
-        same_flows = not reading.flows and reading.records.keys() == records.keys()
-        if latest and same_flows and latest.options == self._options:
+        nothing_new = not reading.flows and reading.records == records
+        if latest and nothing_new and latest.options == self._options:
             self._show(latest.version)
             return
         content = self._content(known, reading)

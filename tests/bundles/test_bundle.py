@@ -318,6 +318,7 @@ class TestTemplatesThatCannotBeRead:
         sops.refusals = {1: 3599999}
         monkeypatch.setattr(reading, "_READ_AGAIN_SECONDS", 3600.0)
         made.refresh()
+        made.refresh()
         assert sops.questions() == {"get_template_info 1": 1}
         assert version(made) == before
 
