@@ -91,6 +91,9 @@ class BundleOptions:
                 f"dag_args has {', '.join(map(quoted, unknown))}",
                 f"It may have {', '.join(sorted((*FLOW_ARGS, *DAG_ARGS)))}.",
             )
+        tags = self.dag_args.get("tags", [])
+        if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+            self._refuse("dag_args: tags must be a list of texts")
         self._check_flow_args()
 
     def _check_text(self, name: str, value: Any) -> None:

@@ -46,12 +46,14 @@ class Reading:
     :param flows: those that have been read now; not those that could not be read and stay as they were.
     :param left: how many templates the next refresh has to read.
     :param cut_off: whether SOPS has stopped to answer.
+    :param seconds: how long it took.
     """
 
     records: dict[int, FlowRecord]
     flows: dict[int, Flow] = field(default_factory=dict)
     left: int = 0
     cut_off: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class FlowReading:
             self._note(reading, wanted[number], read)
             self._blame(reading, wanted, unanswered)
         self._settle(reading, wanted, unanswered)
+        reading.seconds = self._clock() - self._began
         return reading
 
     def _settle(

@@ -126,7 +126,7 @@ class SopsFlowBundle(base.BaseDagBundle):
             with self.lock():
                 latest = self._store.latest()
                 if latest is None:
-                    self._refresh(None)
+                    self._take(None, self._read(None))
                 else:
                     self._show(latest.version)
         super().initialize()
@@ -151,26 +151,32 @@ class SopsFlowBundle(base.BaseDagBundle):
         with self.lock():
             latest = self._store.latest()
             try:
-                self._refresh(latest)
+                reading = self._read(latest)
             except (ServiceError, AirflowNotFoundException) as error:
                 if latest is None:
                     raise
                 log.warning("DAG bundle %s stays as it is, since SOPS cannot be read: %s", self.name, error)
                 self._show(latest.version)
+            else:
+                self._take(latest, reading)
 
-    def _refresh(self, latest: Latest | None) -> None:
-        """Read SOPS, keep what is new, and show it.
+    def _read(self, latest: Latest | None) -> Reading:
+        from airflow_provider_sops.hooks.sops import SopsHook
 
-        :raises ServiceError: SOPS cannot be read; nothing has changed.
-        """
-        began = time.monotonic()
-        known = latest if latest and latest.options.origin == self._options.origin else None
-        records = known.records if known else {}
-        reading = self._read(records)
+        options, known = self._options, self._known(latest)
+        with SopsHook(options.sops_conn_id, bk_biz_id=options.bk_biz_id, scope=options.scope) as hook:
+            return FlowReading(hook, options, known.records if known else {}, time.time()).read()
+
+    def _known(self, latest: Latest | None) -> Latest | None:
+        """Return the newest version if its templates are where this bundle's are."""
+        return latest if latest and latest.options.origin == self._options.origin else None
+
+    def _take(self, latest: Latest | None, reading: Reading) -> None:
+        """Keep what is new, and show it."""
+        known = self._known(latest)
         # For Airflow, 0 means that the next refresh is due.
         self.refresh_interval = 0 if reading.left and not reading.cut_off else self._interval
-        nothing_new = not reading.flows and reading.records == records
-        if latest and nothing_new and latest.options == self._options:
+        if latest and not reading.flows and (latest.options, latest.records) == (self._options, reading.records):
             self._show(latest.version)
             return
         content = self._content(known, reading)
@@ -184,16 +190,9 @@ class SopsFlowBundle(base.BaseDagBundle):
             len(content.flows),
             content.version,
             len(reading.flows),
-            time.monotonic() - began,
+            reading.seconds,
             reading.left,
         )
-
-    def _read(self, records: Mapping[int, Any]) -> Reading:
-        from airflow_provider_sops.hooks.sops import SopsHook
-
-        options = self._options
-        with SopsHook(options.sops_conn_id, bk_biz_id=options.bk_biz_id, scope=options.scope) as hook:
-            return FlowReading(hook, options, records, time.time()).read()
 
     def _content(self, known: Latest | None, reading: Reading) -> BundleContent:
         before = self._store.version(known.version).flows if known else {}

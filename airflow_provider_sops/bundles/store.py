@@ -81,16 +81,17 @@ class VersionStore:
         self.address = address
 
     def latest(self) -> Latest | None:
-        """Return what is known of the newest version; ``None`` if there is none yet."""
+        """Return what is known of the newest version; ``None`` if there is none, or somebody has deleted it."""
         content = _read(self._root / _LATEST)
-        return None if content is None else Latest.from_json(content)
+        latest = None if content is None else Latest.from_json(content)
+        return latest if latest and self._archive(latest.version).exists() else None
 
     def version(self, version: str) -> BundleContent:
         """Read a version.
 
         :raises SopsInvalidParameterError: it is not there, or damaged.
         """
-        path = self._root / "versions" / f"{version}.zip"
+        path = self._archive(version)
         content = _read(path)
         if content is None:
             raise SopsInvalidParameterError(
@@ -110,11 +111,14 @@ class VersionStore:
 
     def add(self, content: BundleContent) -> None:
         """Keep a version."""
-        self._write(self._root / "versions" / f"{content.version}.zip", content.to_archive())
+        self._write(self._archive(content.version), content.to_archive())
 
     def name_latest(self, latest: Latest) -> None:
         """Make a version, which has been added, the newest one."""
         self._write(self._root / _LATEST, latest.to_json())
+
+    def _archive(self, version: str) -> Any:
+        return self._root / "versions" / f"{version}.zip"
 
     @property
     def _root(self) -> Any:

@@ -423,6 +423,19 @@ class TestVersions:
         with pytest.raises(SopsInvalidParameterError, match=r"version [0-9a-f]+ is not in .*all machines share"):
             worker.initialize()
 
+    def test_a_newest_version_that_somebody_has_deleted_is_read_again(
+        self, sops: FakeSops, bundle: MakeBundle, tmp_path: Path
+    ) -> None:
+        sops.save(1)
+        made = bundle()
+        made.initialize()
+        (kept,) = (tmp_path / "shared/versions").iterdir()
+        kept.unlink()
+        made.refresh()
+
+        assert kept.exists()
+        assert flows(made) == {1}
+
     def test_a_damaged_version_is_not_used(self, sops: FakeSops, bundle: MakeBundle, tmp_path: Path) -> None:
         sops.save(1)
         made = bundle()

@@ -40,6 +40,7 @@ def test_airflow_makes_a_bundle_of_its_configuration(monkeypatch: pytest.MonkeyP
         ({"category": ["a"]}, "category is ['a']; it must be a text"),
         ({"dag_args": ["a"]}, "dag_args must be an object, not list"),
         ({"dag_args": {"schedule": "@daily"}}, 'dag_args has "schedule". It may have access_control, constants'),
+        ({"dag_args": {"tags": "sops"}}, "dag_args: tags must be a list of texts"),
         ({"dag_args": {"pace": "fast"}}, "dag_args: pace is 'fast'"),
         ({"dag_args": {"pace": "free"}, "mode": "native"}, "dag_args: pace is for"),
         ({"dag_args": {"constants": ["a"]}}, "dag_args: constants must be a dict"),
