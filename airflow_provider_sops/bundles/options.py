@@ -107,10 +107,19 @@ class BundleOptions:
     def _check_flow_args(self) -> None:
         """Let the generator check what it would refuse of every flow."""
         given = {name: value for name, value in self.dag_args.items() if name in FLOW_ARGS}
-        nothing: dict[str, Any] = dict.fromkeys(each.name for each in fields(FlowOptions))
-        known = {"exclude": (), "constants": {}, "pace": "flow", "on_template_change": "warn", "template_id": 1}
+        defaults: dict[str, Any] = {
+            "template_id": 1,
+            "template_source": self.template_source,
+            "exclude": (),
+            "node_args": {},
+            "converters": None,
+            "subprocess_as_task": (),
+            "pace": "flow",
+            "stages": False,
+            "on_template_change": "warn",
+        }
         try:
-            FlowOptions(**{**nothing, **known, **given, "mode": self.mode}).check()
+            FlowOptions(**{**defaults, **given, "mode": self.mode}).check()
         except SopsInvalidParameterError as error:
             self._refuse(f"dag_args: {error.reason}", error.advice)
 
