@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, Any]:
             _modules(_SOPS, "airflow_provider_sops.triggers.sops"),
             _modules(_ENOS, "airflow_provider_sops.triggers.enos"),
         ],
+        "bundles": [_modules(_SOPS, "airflow_provider_sops.bundles.sops")],
         "notifications": ["airflow_provider_sops.notifications.sops.SopsTaskNotifier"],
         "extra-links": [
             "airflow_provider_sops.links.sops.SopsTaskLink",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.cli.commands import JSON, SUCCESS
 from airflow_provider_sops.cli.following import follow_task, interrupted, report
-from airflow_provider_sops.cli.server import BUSINESS, open_hook
+from airflow_provider_sops.cli.server import open_hook
 from airflow_provider_sops.cli.task_view import open_view
 from airflow_provider_sops.cli.terminal import write, write_json
+from airflow_provider_sops.dag_generator.template_reader import BUSINESS
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.service.json_text import read_json

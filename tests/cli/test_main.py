@@ -35,6 +35,7 @@ def test_help_tells_what_there_is(
         ["show", "flow.json", "--from-export", "flows.dat"],
         ["show", "--template", "eight"],
         ["snapshot", "--from-export", "flows.dat", "--common"],
+        ["snapshot", "--from-export", "flows.dat", "--all", "flows", "--category", "OpsTools"],
         ["check", "--from-export", "flows.dat"],
         ["run"],
         ["run", "eight"],
