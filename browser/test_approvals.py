@@ -62,6 +62,8 @@ def test_an_answer_in_airflow_reaches_sops(
     airflow: Airflow, task_id: str, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     _, address = open_sops(airflow, task_id)
+    # A busy scheduler may not have seen yet that the worker has gone, and would take that for the end of the try.
+    airflow.page.wait_for_timeout(15_000)
     airflow.open_required_action()
     expect(airflow.page.get_by_text("may it go on?").first).to_be_visible()
     airflow.answer("Approve")

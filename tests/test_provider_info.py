@@ -14,6 +14,7 @@ from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_sops import __version__
 from airflow_provider_sops.get_provider_info import get_provider_info
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 INFO = get_provider_info()
 CONNECTION_TYPES = INFO["connection-types"]
@@ -31,7 +32,7 @@ def read_schema(name: str) -> dict[str, Any]:
 
 
 def named_modules() -> list[str]:
-    kinds = ("hooks", "operators", "sensors", "triggers")
+    kinds = ("hooks", "operators", "sensors", "triggers", *(["bundles"] if AIRFLOW_V_3_0_PLUS else []))
     return [name for kind in kinds for item in INFO[kind] for name in item["python-modules"]]
 
 

@@ -209,7 +209,12 @@ COMMANDS = (
                 metavar="FILE",
                 help="where to write the template; default: <name>_<id>.json here",
             ),
-            _option("--name", metavar="TEXT", help="with --all: only templates whose name contains this"),
+            _option("--name", metavar="TEXT", help="with --all: only templates whose name contains this, in any case"),
+            _option(
+                "--category",
+                metavar="TEXT",
+                help="with --all: only templates of this category, for example OpsTools; exports do not tell it",
+            ),
             _FROM_EXPORT,
             _COMMON,
             *_CONNECTION,
@@ -272,7 +277,7 @@ def _wrong_in_snapshot(options: argparse.Namespace) -> str:
     if options.template_id is not None and options.folder is not None:
         return "TEMPLATE_ID and --all do not go together"
     if options.from_export:
-        return "--common is about templates on the server" if options.common else ""
+        return "--common and --category are about templates on the server" if options.common or options.category else ""
     return "name one of TEMPLATE_ID, --all and --from-export" if options.template_id is options.folder is None else ""
 
 

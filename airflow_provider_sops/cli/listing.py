@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.commands import JSON, SUCCESS
-from airflow_provider_sops.cli.server import BUSINESS, open_server
+from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.cli.terminal import one_line, write_json, write_table
+from airflow_provider_sops.dag_generator.template_reader import BUSINESS, TemplateFilter
 from airflow_provider_sops.service.reading import read_text
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     :raises SopsError: they cannot be read.
     """
     with open_server(options) as server:
-        found = server.templates(COMMON if options.common else BUSINESS, None)
+        found = server.templates(COMMON if options.common else BUSINESS)
     chosen = [item for item in found if _is_wanted(item, options)]
     if options.output == JSON:
         write_json([{"id": item.id, "name": item.name, **_details(item)} for item in chosen])
@@ -41,12 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _is_wanted(item: TemplateListItem, options: argparse.Namespace) -> bool:
+    if not TemplateFilter(options.name or "", options.category or "").accepts(item):
+        return False
     details = _details(item)
-    # Whether a server's own filter minds the case depends on its database.
-    if options.name and options.name.lower() not in item.name.lower():
-        return False
-    if options.category and details["category"].lower() != options.category.lower():
-        return False
     return not options.user or options.user in (details["creator"], details["editor"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import uuid
 from functools import cached_property
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.cli.commands import JSON, SUCCESS
 from airflow_provider_sops.cli.following import follow_task, interrupted, report
-from airflow_provider_sops.cli.server import BUSINESS, open_hook
+from airflow_provider_sops.cli.server import open_hook
 from airflow_provider_sops.cli.task_view import open_view
 from airflow_provider_sops.cli.terminal import write, write_json
+from airflow_provider_sops.dag_generator.template_reader import BUSINESS
 from airflow_provider_sops.operators.sops.create import SopsTemplateOperator
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
 from airflow_provider_sops.service.json_text import read_json
@@ -21,6 +23,7 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey, elect
 from airflow_provider_sops.sops.task_origin import TaskOrigin
+from airflow_provider_sops.task_instance.origin import command_origin
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +43,9 @@ class _Creation(SopsTemplateOperator):
     def hook(self) -> SopsHook:
         """The hook of the command line."""
         return self.given_hook
+
+    def _origin(self) -> str:
+        return command_origin(socket.gethostname())
 
 
 class _Run:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.commands import SUCCESS
 from airflow_provider_sops.cli.export import open_export
-from airflow_provider_sops.cli.server import BUSINESS, open_server
+from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.cli.terminal import write
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot
+from airflow_provider_sops.dag_generator.template_reader import BUSINESS
 from airflow_provider_sops.drawing.tree import draw
 from airflow_provider_sops.service.text import quoted, shortened, word
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError

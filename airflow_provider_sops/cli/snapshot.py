@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_sops.cli.commands import SUCCESS
 from airflow_provider_sops.cli.export import open_export
-from airflow_provider_sops.cli.server import BUSINESS, open_server
+from airflow_provider_sops.cli.server import open_server
 from airflow_provider_sops.cli.terminal import write
 from airflow_provider_sops.dag_generator.snapshot_files import load_snapshot, write_snapshot
 from airflow_provider_sops.dag_generator.task_ids import readable_part
+from airflow_provider_sops.dag_generator.template_reader import BUSINESS, TemplateFilter
 from airflow_provider_sops.service.text import quoted, shortened
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
@@ -84,7 +85,7 @@ def _listed(options: argparse.Namespace) -> Iterator[tuple[Sequence[_Listed], bo
             return
         found = [
             _Listed(f"{item.id} {quoted(item.name)}", partial(server.linked_snapshot, item.id or 0, source))
-            for item in server.templates(source, options.name)
+            for item in server.templates(source, TemplateFilter(options.name or "", options.category or ""))
         ]
         yield found, False
 

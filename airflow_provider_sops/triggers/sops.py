@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenacity
 
+from airflow_provider_sops.metrics import NoticedEnd
 from airflow_provider_sops.polling.shared import open_client, shared_wait
 from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id
@@ -25,7 +26,7 @@ from airflow_provider_sops.waiting.follow import follow_async, steady_clock
 from airflow_provider_sops.waiting.repeat import again_while_lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Coroutine, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
@@ -135,24 +136,29 @@ class SopsTaskTrigger(_SopsTrigger):
         clock = steady_clock()
         wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with self._shared_wait() as part:
-            looks = SharedLooks(part, wait, self.told)
+            looks, end = SharedLooks(part, wait, self.told), NoticedEnd(was_running=bool(self.policy.told))
+            is_passed = asyncio.Event()
+
+            async def ask(look: Look) -> TaskStatus:
+                # Each look follows the last answer.
+                if self.asked is None or self.asked.is_stale or not wait.may_wait_at(self.asked.node_id):
+                    is_passed.set()
+                status = await looks(look)
+                end.see(status)
+                return status
+
+            following = follow_async(wait, ask, looks.tell, clock=clock)
             if self.asked is None or not self.asked.is_open:
-                return await follow_async(wait, looks, looks.tell, clock=clock)
-            return await self._follow_asked(self.asked, wait, looks, clock)
+                return await following
+            return await self._follow_asked(self.asked, following, is_passed)
 
     async def _follow_asked(
-        self, asked: Asked, wait: TaskWait, looks: SharedLooks, clock: Callable[[], float]
+        self, asked: Asked, following: Coroutine[Any, Any, WaitResult], is_passed: asyncio.Event
     ) -> WaitResult | Answer:
-        """Wait for the same, and close the request once it is answered in SOPS, or once the task is over."""
-        is_passed = asyncio.Event()
-        if asked.is_stale:
-            is_passed.set()
+        """Wait for the same, and close the request once it is answered in SOPS, or once the task is over.
 
-        async def ask(look: Look) -> TaskStatus:
-            # Each look follows the last answer.
-            if not wait.may_wait_at(asked.node_id):
-                is_passed.set()
-            return await looks(look)
+        :param is_passed: set once the node waits no more.
+        """
 
         async def close() -> None:
             await is_passed.wait()
@@ -161,7 +167,6 @@ class SopsTaskTrigger(_SopsTrigger):
 
         closing = asyncio.create_task(close())
         try:
-            following = follow_async(wait, ask, looks.tell, clock=clock)
             result = await answered_or(following, self.task_instance, self.log)
         finally:
             closing.cancel()

@@ -35,6 +35,7 @@ def test_help_tells_what_there_is(
         ["show", "flow.json", "--from-export", "flows.dat"],
         ["show", "--template", "eight"],
         ["snapshot", "--from-export", "flows.dat", "--common"],
+        ["snapshot", "--from-export", "flows.dat", "--all", "flows", "--category", "OpsTools"],
         ["check", "--from-export", "flows.dat"],
         ["run"],
         ["run", "eight"],
@@ -62,3 +63,12 @@ def test_a_connection_that_is_not_there_is_named(airflow_sops: AirflowSops, airf
     assert done.code == 2
     assert "there is no Airflow connection 'nobody'" in done.err
     assert "AIRFLOW_CONN_NOBODY" in done.err
+
+
+def test_a_wrong_value_is_told_with_the_usage_of_its_command(
+    airflow_sops: AirflowSops, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        airflow_sops("run", "eight")
+
+    assert "usage: airflow-sops run" in capsys.readouterr().err

@@ -69,6 +69,21 @@ def test_a_template_keeps_its_file_whatever_that_is_called(
     assert sorted(path.name for path in (airflow_sops.folder / "flows").iterdir()) == ["mine.json", "other.json"]
 
 
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (["--category", "default", "--name", "quick"], {"quick"}),
+        (["--category", "OpsTools", "--name", "quick"], set()),
+    ],
+)
+def test_filters_leave_out_what_does_not_fit(
+    airflow_sops: AirflowSops, sops_default: LocalSops, filters: list[str], names: set[str]
+) -> None:
+    assert airflow_sops("snapshot", "--all", "flows", *filters).code == 0
+
+    assert {load_snapshot(path).template_name for path in (airflow_sops.folder / "flows").glob("*")} == names
+
+
 def test_common_templates_are_read_from_where_they_are(airflow_sops: AirflowSops, sops_default: LocalSops) -> None:
     done = airflow_sops("snapshot", "--all", "common", "--common")
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 #: What SOPS says to a revoke of a task that is not started, and of one that its engine does not know yet.
 _NOT_YET = (3545000, 3599999)
 
+_LOOKS = ("get_task_status", "get_tasks_status")
+#: What the gateway says where it cannot reach SOPS.
+_NO_UPSTREAM = 1650200
+
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
 #: How long after its end an outage may still be a reason: the next one counts with it until the call is answered.
@@ -149,7 +153,7 @@ def _judge_ending(evidence: Evidence, ending: Ending, judgement: Judgement) -> N
     for task in evidence.tasks:
         if task is not final and task.is_started and not task.is_over:
             judgement.violations.append((Kind.ORPHAN, f"nobody answers for {task}"))
-    if final is not None and not final.is_over and _is_left_alone(evidence, ending, final):
+    if final is not None and _ran_at_last_look(evidence, final) and _is_left_alone(evidence, ending, final):
         judgement.granted.append(Granted.LEFT_ALONE)
     elif ending.by_person:
         _judge_kill(evidence, final, judgement)
@@ -166,6 +170,12 @@ def _final_task(evidence: Evidence) -> RanTask | None:
     return next((task for task in evidence.tasks if task.id == named), started[-1] if started else None)
 
 
+def _ran_at_last_look(evidence: Evidence, task: RanTask) -> bool:
+    """Whether the task was not over when Airflow asked about it for the last time."""
+    looks = [each.arrived for each in evidence.exchanges if each.api in _LOOKS and each.undisturbed]
+    return not task.is_over or (bool(looks) and task.ended is not None and task.ended > looks[-1])
+
+
 def _is_left_alone(evidence: Evidence, ending: Ending, final: RanTask) -> bool:
     """Whether the user has told the operator not to touch it: after a clear, or at a kill or timeout."""
     arguments = evidence.plan.arguments
@@ -178,7 +188,7 @@ def _judge_kill(evidence: Evidence, final: RanTask | None, judgement: Judgement)
     if final is None or final.is_over:
         return
     last = next((exchange for exchange in reversed(evidence.exchanges) if exchange.action == "revoke"), None)
-    if (last is not None and not last.undisturbed) or _could_not_connect(evidence, last):
+    if (last is not None and not last.undisturbed) or _could_not_connect(evidence, last) or _could_not_search(evidence):
         judgement.granted.append(Granted.KILLED_IN_OUTAGE)
     elif last is not None and last.code in _NOT_YET and not _had_begun(final, last.at):
         judgement.granted.append(Granted.REVOKE_REFUSED)
@@ -194,6 +204,18 @@ def _could_not_connect(evidence: Evidence, last: Exchange | None) -> bool:
     if last is not None and last.at > since:
         return False
     return any(begun < to and ended > since for begun, ended in evidence.refusals)
+
+
+def _could_not_search(evidence: Evidence) -> bool:
+    """Whether the last that a kill did was to search for what it should revoke, and it got no answer."""
+    last = evidence.exchanges[-1] if evidence.exchanges else None
+    assert evidence.ending is not None
+    return (
+        last is not None
+        and last.api == "get_task_list"
+        and (not last.undisturbed or last.code == _NO_UPSTREAM)
+        and last.at > evidence.ending.at - timedelta(seconds=_KILL_SECONDS)
+    )
 
 
 def _had_begun(task: RanTask, moment: datetime) -> bool:

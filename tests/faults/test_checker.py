@@ -82,6 +82,8 @@ FINISHED_WELL = Evidence(
 )
 ALIVE: dict[str, Any] = {"state": "RUNNING", "ended": None, "node_state": "RUNNING", "node_ended": None}
 KILLED = Ending("failed", after(9), by_person=True)
+CLEARED = Ending("failed", after(9), error=Exception("SOPS task 7 is still RUNNING"))
+ON_CLEAR_FAIL = replace(_PLAN, arguments={**_PLAN.arguments, "on_clear": "fail"})
 
 
 def test_a_run_that_went_well_breaks_nothing() -> None:
@@ -126,6 +128,15 @@ def test_a_run_that_went_well_breaks_nothing() -> None:
         ),
         pytest.param(
             Kind.ORPHAN,
+            {
+                "ending": KILLED,
+                "tasks": [make_task(**ALIVE)],
+                "exchanges": [Exchange("get_task_list", None, True, 0, at=after(8.9))],
+            },
+            id="killed, the search found it and nothing was revoked",
+        ),
+        pytest.param(
+            Kind.ORPHAN,
             {"ending": KILLED, "tasks": [make_task(**ALIVE)], "refusals": [(after(4), after(6))]},
             id="killed, connections were refused at another time",
         ),
@@ -147,6 +158,16 @@ def test_a_run_that_went_well_breaks_nothing() -> None:
             id="given up during an outage with retries left",
         ),
         pytest.param(Kind.LOST, {"ending": failed()}, id="failed, though SOPS finished"),
+        pytest.param(
+            Kind.LOST,
+            {
+                "ending": CLEARED,
+                "plan": ON_CLEAR_FAIL,
+                "generation": _GENERATION + 1,
+                "exchanges": [Exchange("get_task_status", None, True, 0, arrived=after(2.1))],
+            },
+            id="failed as still running, though SOPS had finished before it was asked",
+        ),
         pytest.param(Kind.LOST, {"ending": None}, id="never ended"),
         pytest.param(Kind.LOST, {"tasks": []}, id="success of nothing"),
         pytest.param(Kind.LOST, {"tasks": [make_task(state="FAILED", ended=None)]}, id="success of a failed task"),
@@ -177,6 +198,10 @@ def test_finds(kind: Kind, doctored: dict[str, Any]) -> None:
             Granted.KILLED_IN_OUTAGE,
             {"ending": KILLED, "exchanges": [Exchange("operate_task", Fault.RESET_BEFORE, False, None, "revoke")]},
         ),
+        (
+            Granted.KILLED_IN_OUTAGE,
+            {"ending": KILLED, "exchanges": [Exchange("get_task_list", None, True, 1650200, at=after(8.9))]},
+        ),
         (Granted.KILLED_IN_OUTAGE, {"ending": KILLED, "refusals": [(after(8.5), after(9.5))]}),
         (Granted.OUT_OF_RETRIES, {"ending": failed(SopsConnectionError("lost"), out_of_retries=True)}),
         (
@@ -184,7 +209,7 @@ def test_finds(kind: Kind, doctored: dict[str, Any]) -> None:
             {
                 "ending": failed(),
                 "generation": _GENERATION + 1,
-                "plan": replace(_PLAN, arguments={**_PLAN.arguments, "on_clear": "fail"}),
+                "plan": ON_CLEAR_FAIL,
             },
         ),
     ],
@@ -193,6 +218,20 @@ def test_grants_what_nobody_can_prevent(granted: Granted, doctored: dict[str, An
     judgement = judge_run(replace(FINISHED_WELL, tasks=[make_task(**ALIVE)], **doctored))
     assert judgement.violations == []
     assert judgement.granted == [granted]
+
+
+def test_a_task_that_ended_just_after_the_last_look_was_left_alone() -> None:
+    judgement = judge_run(
+        replace(
+            FINISHED_WELL,
+            ending=CLEARED,
+            plan=ON_CLEAR_FAIL,
+            generation=_GENERATION + 1,
+            exchanges=[Exchange("get_task_status", None, True, 0, arrived=after(1.9))],
+        )
+    )
+    assert judgement.violations == []
+    assert judgement.granted == [Granted.LEFT_ALONE]
 
 
 @pytest.mark.parametrize(

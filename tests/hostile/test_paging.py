@@ -9,7 +9,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from airflow_provider_sops.cli.server import Server
+from airflow_provider_sops.dag_generator.template_reader import TemplateReader
 from airflow_provider_sops.enos.calls import find_flow_instances
 from airflow_provider_sops.enos.errors import EnosGatewayError
 from airflow_provider_sops.enos.models import FlowInstance, InstanceStatus
@@ -71,13 +71,13 @@ def find_tasks(kind: str) -> int:
 def list_templates(kind: str) -> int:
     hook = create_autospec(SopsHook, instance=True)
     hook.get_template_list.side_effect = pages(template, kind)
-    return len(Server(hook).templates("business", None))
+    return len(TemplateReader(hook).templates("business"))
 
 
 def watch_tasks(kind: str) -> int:
     client = create_autospec(AsyncSopsClient, instance=True)
     client.get_task_list.side_effect = pages(task, kind)
-    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=30, follow_days=7)
+    poll = TaskEndsPoll(Site("sops_default"), frozenset, interval_seconds=30, follow_days=7)
 
     async def ask(question: Any, **_: Any) -> Any:
         return await question(client)

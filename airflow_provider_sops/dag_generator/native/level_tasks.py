@@ -6,14 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.dag_generator.native.piece import PieceOperator, PieceResult
-from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
+from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, check_excluded, constants_from_params
 from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
-from airflow_provider_sops.service.durations import Duration, seconds_or_none
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.constants import is_password, variable_name
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.region_variables import outputs_of_task
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render
@@ -47,7 +44,6 @@ class FlowBeginOperator(SopsBaseOperator):
     :param exclude_task_nodes_id: optional nodes to leave out, unless the run's params say otherwise. (templated)
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
     :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS differs from the snapshot.
-    :param max_outage_seconds: how long SOPS may be out of reach.
     """
 
     template_fields: Sequence[str] = (
@@ -70,7 +66,6 @@ class FlowBeginOperator(SopsBaseOperator):
         exclude_task_nodes_id: Sequence[str],
         param_constants: Mapping[str, str],
         on_template_change: str,
-        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,18 +76,14 @@ class FlowBeginOperator(SopsBaseOperator):
         self.exclude_task_nodes_id: Any = exclude_task_nodes_id
         self.param_constants = dict(param_constants)
         self.on_template_change = on_template_change
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
 
     def execute(self, context: Context) -> None:
         """Check and push what the run was given."""
-        # Only a running task needs it, not a DAG file.
-        from airflow_provider_sops.hooks import configuration
-
         tree, params, ti = self.snapshot.tree, context["params"], context["ti"]
         excluded = list(params.get(EXCLUDE_PARAM, self.exclude_task_nodes_id) or ())
-        self.hook.be_patient(configuration.max_outage_seconds(self.max_outage_seconds), self.log)
+        self.bear_outages()
         with airflow_errors(self.log):
-            _check_excluded(tree, excluded)
+            check_excluded(tree, excluded)
             tell_template_change(self)
         constants = {**constants_from_params(tree, self.param_constants, params), **(self.constants or {})}
         pushing: Any = ti
@@ -251,15 +242,3 @@ class LevelEndOperator(PieceOperator):
 
     Returns them as ``{"name": value}`` for ``${name}``, passwords left out. XCom also has ``sops_variables``.
     """
-
-
-def _check_excluded(tree: PipelineTree, excluded: Sequence[str]) -> None:
-    optional = {
-        node.id: node.name for node in tree.levels[()].nodes.values() if isinstance(node, Activity) and node.optional
-    }
-    if odd := [node_id for node_id in excluded if node_id not in optional]:
-        names = ", ".join(f"{node_id} ({name})" for node_id, name in optional.items())
-        raise SopsInvalidParameterError(
-            f"nodes to leave out: the flow has no optional node {', '.join(map(repr, odd))} on its top level",
-            advice=f"Give node ids of the template. Optional ones: {names or 'none'}.",
-        )

@@ -157,9 +157,6 @@ class SopsTemplateOperator(SopsBaseOperator):
 
         :param name: the whole name, with its key.
         """
-        # Only a running task needs it, not a DAG file.
-        from airflow_provider_sops.task_instance.origin import airflow_origin
-
         schemes, excluded = self.template_schemes_id, list(self.exclude_task_nodes_id or ())
         names = schemes if isinstance(schemes, (list, tuple)) else [schemes]
         if schemes and self.template_source != "common" and all(isinstance(n, str) and not n.isdigit() for n in names):
@@ -173,8 +170,15 @@ class SopsTemplateOperator(SopsBaseOperator):
             template_schemes_id=schemes or None,
             template_source=self.template_source,
             flow_type=self.flow_type,
-            description=airflow_origin(),
+            description=self._origin(),
         )
+
+    def _origin(self) -> str | None:
+        """Return what the task's description says of its origin."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.task_instance.origin import airflow_origin
+
+        return airflow_origin()
 
     def _excluded_by_schemes(self, wanted: Sequence[str]) -> list[str]:
         from airflow_provider_sops.operators.sops.template_check import excluded_by_schemes
@@ -198,7 +202,8 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
 
     A retry finds the task that an earlier try has created and returns its id; it never creates a second one. A task
     that was cleared creates a new one and leaves the earlier one as it is, running or not: this operator never
-    revokes. To run a flow and answer for its end, use ``SopsRunTaskOperator``.
+    revokes. To run a flow and answer for its end, use ``SopsRunTaskOperator``. An outage of SOPS is waited out on the
+    worker, for up to ``max_outage_seconds``.
 
     Calls get_task_list, get_template_info (for the checks), create_task, get_task_detail and, if asked to, start_task.
 
@@ -217,6 +222,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
 
         with airflow_errors(self.log):
             self.check_parameters()
+            self.bear_outages()
             key = key_of(context)
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)
