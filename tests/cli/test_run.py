@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_failed_flow_ends_with_1_and_says_what_to_do(run: Callable[..., tuple[
     assert done.code == 1
     assert (document["state"], document["outcome"]) == ("FAILED", "failed")
     assert 'node "fails"' in document["error"]
-    assert "airflow-sops status" in document["error"]
+    assert f"`airflow-sops status {document['sops_task_id']} --follow`" in document["error"]
 
 
 def test_text_has_the_state_the_page_and_the_outputs(
@@ -65,7 +66,7 @@ def test_text_has_the_state_the_page_and_the_outputs(
     assert done.code == 0
     assert done.out.splitlines()[0].endswith(": FINISHED")
     assert sops_default.url in done.out
-    assert "version = 1.0.0" in done.out
+    assert 'version = "1.0.0"\n' in done.out
 
 
 def test_a_lost_answer_creates_no_second_task(
@@ -92,6 +93,21 @@ def test_the_same_key_follows_the_first_task(run: Callable[..., tuple[Done, dict
 
     assert second["sops_task_id"] == first["sops_task_id"] != other["sops_task_id"]
     assert len(tasks_like(hook, first["name"])) == 1
+
+
+def test_the_task_says_on_which_host_it_was_made(
+    run: Callable[..., tuple[Done, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, descriptions = SopsHook.create_task, []
+
+    def remember(hook: SopsHook, *arguments: Any, **keywords: Any) -> CreatedTask:
+        descriptions.append(keywords["description"])
+        return create(hook, *arguments, **keywords)
+
+    monkeypatch.setattr(SopsHook, "create_task", remember)
+
+    assert run("quick", "--detach")[0].code == 0
+    assert descriptions == [f"Created by airflow-sops on {socket.gethostname()}"]
 
 
 def test_without_a_key_each_call_is_a_run_of_its_own(run: Callable[..., tuple[Done, dict[str, Any]]]) -> None:
