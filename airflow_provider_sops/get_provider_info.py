@@ -104,6 +104,14 @@ _OPTIONS = {
         "3600",
         "14400",
     ),
+    "node_details": _option(
+        "Of which nodes of a watched flow inputs, outputs and log are read at their end, two requests for each, where\n"
+        "SopsDag or SopsTaskGroup do not set node_details: failed, all or none. Only nodes that are read have outputs\n"
+        "in XCom.\n",
+        "string",
+        "failed",
+        "all",
+    ),
     "max_answer_mb": _option(
         "The largest answer of SOPS that is read, in MiB, where a connection does not set max_answer_mb.\n",
         "float",

@@ -19,6 +19,7 @@ from airflow_provider_sops.waiting.model import LogLine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from airflow_provider_sops.hooks.configuration import NodeDetails
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeData
     from airflow_provider_sops.sops.node_result import NodePath, NodeResult
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 NO_DATA = "Inputs and outputs of the node cannot be read: %s"
 NO_LOG = "The node's log cannot be read: %s"
+#: Why there are none.
+NOT_READ = 'Inputs, outputs and log of the node were not read (node_details="%s").'
 #: How many lines of a node's log are written to the Airflow task's.
 MOST_LOG_LINES = 500
 _PASSED_OVER = {
@@ -46,6 +49,11 @@ class NodeReport:
 
     lines: tuple[LogLine, ...] = ()
     outputs: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def wants_details(which: NodeDetails, outcome: NodeOutcome) -> bool:
+    """Whether inputs, outputs and log of an ended node are read; one that was skipped after a failure has failed."""
+    return which == "all" or (which == "failed" and outcome != NodeOutcome.FINISHED)
 
 
 def node_xcom(result: NodeResult, sops_task_id: int, node_id: str) -> dict[str, Any]:

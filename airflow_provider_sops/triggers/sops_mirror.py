@@ -23,10 +23,12 @@ from airflow_provider_sops.task_instance.node_report import (
     GREEN,
     NO_DATA,
     NO_LOG,
+    NOT_READ,
     NodeReport,
     node_xcom,
     report,
     status_lines,
+    wants_details,
     write,
 )
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
@@ -65,6 +67,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
     :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``, unless
         the triggerer's configuration has a fixed one.
+    :param node_details: of which ended nodes inputs, outputs and log are read; ``None``: as the triggerer's
+        configuration says.
     :param usual_outage: whether the triggerer's configuration takes the place of ``max_outage_seconds``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
@@ -82,6 +86,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         "max_outage_seconds",
         "paced",
         "usual_outage",
+        "node_details",
     )
 
     def __init__(
@@ -98,6 +103,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         max_outage_seconds: float = 3600.0,
         paced: bool = False,
         usual_outage: bool = False,
+        node_details: str | None = None,
         **unknown: Any,
     ) -> None:
         super().__init__(unknown)
@@ -112,11 +118,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         self.max_outage_seconds = max_outage_seconds
         self.paced = paced
         self.usual_outage = usual_outage
+        self.node_details = node_details
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments as JSON; without those that an older version would not know, where they say nothing."""
-        switches = ("paced", "usual_outage")
+        switches = ("paced", "usual_outage", "node_details")
         return {name: value for name, value in super().arguments.items() if name not in switches or value}
 
     @property
@@ -178,7 +185,13 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
 
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
-        found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
+        found = NodeReport()
+        if self.node.has_data:
+            which = configuration.node_details(self.node_details)
+            if wants_details(which, result.outcome):
+                found = await self._report(wait, node, result)
+            else:
+                self.log.info(NOT_READ, which)
         write((*status_lines(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:

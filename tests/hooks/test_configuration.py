@@ -124,6 +124,23 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configuration.poll_interval_seconds(None) is None
 
 
+@pytest.mark.parametrize(
+    ("given", "configured", "counts"), [(None, "", "failed"), (None, "none", "none"), ("all", "none", "all")]
+)
+def test_node_details(monkeypatch: pytest.MonkeyPatch, given: str | None, configured: str, counts: str) -> None:
+    monkeypatch.setenv("AIRFLOW__SOPS__NODE_DETAILS", configured)
+    assert configuration.node_details(given) == counts
+
+
+def test_another_word_for_node_details_is_named_with_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__SOPS__NODE_DETAILS", "some")
+    with pytest.raises(
+        SopsInvalidParameterError, match=r"\[sops\] node_details .* is 'some'; it must be one of failed"
+    ):
+        configuration.node_details(None)
+    assert OPTIONS["node_details"]["default"] == "failed"
+
+
 @pytest.mark.parametrize("option", ["max_outage_seconds", "max_answer_mb"])
 def test_the_provider_info_tells_the_defaults_that_count(option: str) -> None:
     assert float(OPTIONS[option]["default"]) == configuration._DEFAULTS[option]
