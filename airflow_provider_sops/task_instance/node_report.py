@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 NO_DATA = "Inputs and outputs of the node cannot be read: %s"
 NO_LOG = "The node's log cannot be read: %s"
-#: Why there are none.
-NOT_READ = 'Inputs, outputs and log of the node were not read (node_details="%s").'
 #: How many lines of a node's log are written to the Airflow task's.
 MOST_LOG_LINES = 500
 _PASSED_OVER = {
@@ -51,9 +49,15 @@ class NodeReport:
     outputs: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def wants_details(which: NodeDetails, outcome: NodeOutcome) -> bool:
-    """Whether inputs, outputs and log of an ended node are read; one that was skipped after a failure has failed."""
-    return which == "all" or (which == "failed" and outcome != NodeOutcome.FINISHED)
+def is_read(which: NodeDetails, outcome: NodeOutcome, log: TaskLog) -> bool:
+    """Whether inputs, outputs and log of an ended node are read; if not, the log says so.
+
+    :param which: of which nodes; one that was skipped after a failure has failed.
+    """
+    if which == "all" or (which == "failed" and outcome != NodeOutcome.FINISHED):
+        return True
+    log.info('Inputs, outputs and log of the node were not read (node_details="%s").', which)
+    return False
 
 
 def node_xcom(result: NodeResult, sops_task_id: int, node_id: str) -> dict[str, Any]:

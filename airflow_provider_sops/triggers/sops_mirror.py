@@ -23,12 +23,11 @@ from airflow_provider_sops.task_instance.node_report import (
     GREEN,
     NO_DATA,
     NO_LOG,
-    NOT_READ,
     NodeReport,
+    is_read,
     node_xcom,
     report,
     status_lines,
-    wants_details,
     write,
 )
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
@@ -186,12 +185,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
         found = NodeReport()
-        if self.node.has_data:
-            which = configuration.node_details(self.node_details)
-            if wants_details(which, result.outcome):
-                found = await self._report(wait, node, result)
-            else:
-                self.log.info(NOT_READ, which)
+        if self.node.has_data and is_read(configuration.node_details(self.node_details), result.outcome, self.log):
+            found = await self._report(wait, node, result)
         write((*status_lines(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:

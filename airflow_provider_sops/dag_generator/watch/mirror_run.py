@@ -23,15 +23,7 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCES
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
-from airflow_provider_sops.task_instance.node_report import (
-    GREEN,
-    NOT_READ,
-    EndedNode,
-    node_xcom,
-    status_lines,
-    wants_details,
-    write,
-)
+from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, is_read, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.required_action import Answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
@@ -280,8 +272,7 @@ class MirrorRun:
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
         """Write inputs, outputs and log of the node, and return the outputs, if they are wanted."""
-        if not wants_details(self.node_details, result.outcome):
-            self.log.info(NOT_READ, self.node_details)
+        if not is_read(self.node_details, result.outcome, self.log):
             return None
         ended = EndedNode(node.path, self.node.plugin, result.version)
         found = ended.read(self.hook, sops_task_id, self._secrets_of(node.secrets_of), self.log)
