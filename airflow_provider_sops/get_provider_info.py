@@ -91,7 +91,8 @@ def _option(description: str, kind: str, default: str, example: str) -> dict[str
 
 _OPTIONS = {
     "poll_interval_seconds": _option(
-        "Time between two looks at a SOPS task, in seconds, where an operator does not set poll_interval_seconds.\n"
+        "Time between two looks at a SOPS task, in seconds, where an operator does not set poll_interval_seconds,\n"
+        "or a sensor poke_interval.\n"
         "Empty: a tenth of the time that the flow has been running, at least 1.5 and at most 10 seconds.\n",
         "float",
         "",

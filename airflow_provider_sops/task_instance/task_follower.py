@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
@@ -163,6 +163,24 @@ class TaskFollower:
         )
         return result or replace(self._wait.policy, told=self._wait.told)
 
-    def once(self) -> WaitResult | None:
+
+@dataclass(frozen=True)
+class Pokes:
+    """A wait for a task or for a node whose pauses are somebody else's business, as Airflow's for a sensor that pokes.
+
+    :param looks: ask for it.
+    :param clock: the one that the wait was begun with.
+    """
+
+    wait: TaskWait | NodeWait
+    looks: SopsLooks
+    clock: Callable[[], float]
+
+    def once(self) -> Any:
         """Ask once, and again as long as the answer needs confirmation within seconds; ``None`` means not over."""
-        return follow(self._wait, self._looks, self._looks.tell, once=True, sleep=self._sleep, clock=self._clock)
+        return follow(self.wait, self.looks, self.looks.tell, once=True, clock=self.clock)
+
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next look is due."""
+        return self.wait.next_look(self.clock()).delay_seconds
