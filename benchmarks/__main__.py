@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import cache, dag_building, memory, native_flow, operator_path, outage, parse, waits, watched_flow
+from benchmarks.kinds_of_airflow import KINDS
 from benchmarks.patience import OutOfPatienceError
 from benchmarks.report import Circumstances, Result, write_json
 from benchmarks.scope import FULL, QUICK, Scope
@@ -64,6 +65,8 @@ examples:
   make bench BENCH="--quick"                         everything on a small scale, in ten minutes
   make bench BENCH="waits --waits 1000 --repeats 1"  one comparison, in two minutes
   make bench BENCH="waits outage --interval 30"      with other intervals between questions
+  make bench BENCH="operator --airflow celery" BENCH_ENVIRONMENT=airflow-3.3.2-py3.11-cluster
+                                                     on PostgreSQL, with a Celery worker
 """
 
 
@@ -97,6 +100,13 @@ def _arguments() -> argparse.Namespace:
         help=f"how often each wait asks (default: {FULL.interval_seconds:g}, the operators' own default)",
     )
     parser.add_argument(
+        "--airflow",
+        choices=KINDS,
+        default=FULL.airflow,
+        help="database and executor of the Airflow in which operator is measured (default: %(default)s); others than"
+        " sqlite need the extra cluster",
+    )
+    parser.add_argument(
         "--json",
         type=Path,
         default=ROOT / "build/benchmarks.json",
@@ -121,6 +131,7 @@ def _scope(arguments: argparse.Namespace) -> Scope:
         slow_repeats=arguments.repeats or scope.slow_repeats,
         waits=tuple(arguments.waits or scope.waits),
         interval_seconds=arguments.interval or scope.interval_seconds,
+        airflow=arguments.airflow,
     )
 
 

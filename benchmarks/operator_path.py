@@ -13,19 +13,21 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.databases import epoch_seconds
+from benchmarks.kinds_of_airflow import KINDS, airflow_of_kind
 from benchmarks.local_sops import ends_by_http_status, lifetimes, local_sops
 from benchmarks.patience import wait_until
 from benchmarks.progress import say
 from benchmarks.report import Result, Row, Table, Target, medians_of
 from benchmarks.waiting.deferred_tasks import ROOT
 from demo.airflow_api import AirflowApi
-from demo.airflow_processes import AirflowProcesses, AirflowSettings, choose_port
+from demo.airflow_processes import AirflowSettings, choose_port
 from demo.progress import RunFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.scope import Scope
+    from demo.airflow_processes import AirflowProcesses
 
 _TASK_ID = "flow"
 #: As in the DAG file.
@@ -90,12 +92,18 @@ def run(scope: Scope) -> Result:
             },
             parallelism=_PARALLELISM,
         )
-        airflow = running.enter_context(AirflowProcesses(settings, environment))
+        airflow = running.enter_context(airflow_of_kind(scope.airflow, settings, environment))
         api = running.enter_context(AirflowApi(settings.url, user=settings.user, password=settings.password))
         started = [_start(api, airflow, way, seconds) for way, seconds in order(scope)]
         times = [_times(api, airflow, folder, each) for each in started]
     return Result(
-        [Table("SopsRunTaskOperator in a whole Airflow", _rows(times, scope), _notes(scope))],
+        [
+            Table(
+                f"SopsRunTaskOperator in a whole Airflow with {KINDS[scope.airflow]}",
+                _rows(times, scope),
+                _notes(scope),
+            )
+        ],
         targets(times),
         details=[asdict(one) for one in times],
     )

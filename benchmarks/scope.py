@@ -23,6 +23,7 @@ class Scope:
     :param branch_nodes: how many nodes each of the four branches of a watched flow has.
     :param first_node_seconds: how long the first node of each branch takes, so that there is something to wait for.
     :param real_waits: how many tasks run in local_sops.
+    :param airflow: the kind of Airflow in which the operator is tried, one of ``KINDS``.
     :param flow_seconds: how long the flows run that a whole Airflow waits for.
     :param nodes: the numbers of nodes of flows that DAGs are built of, multiples of 20.
     :param peer_nodes: the one of them at which other generators are measured too.
@@ -40,6 +41,7 @@ class Scope:
     branch_nodes: int = 50
     first_node_seconds: int = 30
     real_waits: int = 50
+    airflow: str = "sqlite"
     flow_seconds: tuple[int, ...] = (1, 3, 10, 60, 600)
     nodes: tuple[int, ...] = (100, 1000, 5000)
     peer_nodes: int = 1000
