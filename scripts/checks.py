@@ -1,6 +1,6 @@
-"""Run the parts of ``make lint`` or ``make test``, two at a time, and summarise the results.
+"""Run the parts of ``make lint`` or ``make test``, three at a time, and summarise the results.
 
-Most tests wait more than they compute, so that two parts take little longer than one. A part's output is shown when it
+Most tests wait more than they compute, so that three parts take little longer than one on 2 cores. A part's output is shown when it
 has ended. Every part runs even if an earlier one failed, so one run shows everything; a part whose environment could
 not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
 reported, not failed: machines differ.
@@ -44,7 +44,7 @@ class Part:
 
     :param environment: the program's folder in ``.venvs/``; ``make`` installs it first.
     :param program: a program of that environment.
-    :param budget_seconds: how long the part may take on 2 cores next to another one, without its installation.
+    :param budget_seconds: how long the part may take on 2 cores next to two others, without its installation.
     :param folder: where it runs, below the project's root.
     :param also_needs: other environments that are installed first.
     """
@@ -122,7 +122,7 @@ PARTS = {
     ),
 }
 INSTALL_BUDGET_SECONDS = 30
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = 3
 
 
 def _has_python(environment: str) -> bool:
@@ -147,7 +147,7 @@ def _timed(name: str, command: list[str], budget_seconds: int, folder: str = "."
         output.seek(0)
         text = output.read().decode(errors="backslashreplace")
     outcome = Outcome(name, "FAILED" if failed else "passed", time.monotonic() - started, budget_seconds, bool(failed))
-    # One write, so that the output of two parts does not mix.
+    # One write, so that the output of parts does not mix.
     print(f"$ {' '.join(command).replace(f'{ROOT}/', '')}\n{text}{outcome}", flush=True)
     return outcome
 

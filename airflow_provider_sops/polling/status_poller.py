@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.polling.schedule import PollSchedule
 from airflow_provider_sops.polling.shared_connection import SharedConnection, is_trouble
 from airflow_provider_sops.polling.task_reader import TaskReader
-from airflow_provider_sops.sops.errors import SopsError, SopsGatewayError
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsGatewayError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _HTTP_OK = 200
 #: How many batches may be in flight at a time.
 _MOST_AT_ONCE = 4
-#: How long to wait before trying get_tasks_status again on a server that lacks it.
+#: How long to wait before trying get_tasks_status again on a server that lacks it, or where the app may not call it.
 _WITHOUT_BATCHES_SECONDS = 600.0
 
 
@@ -45,7 +45,7 @@ class StatusPoller:
 
     Looks at the same task share an answer. A look gets a request of its own if it needs a failure's details, which
     get_tasks_status lacks, if a batch left its task out (SOPS does not know it), or if every batch with the task fails.
-    If the server lacks get_tasks_status, each task is read on its own.
+    If the server lacks get_tasks_status, or the app has no permission for it, each task is read on its own.
 
     :param open_source: opens a client when the first look is due.
     :param name: the server's name in the log.
@@ -168,7 +168,9 @@ class StatusPoller:
             statuses = await self._batch(looks)
         except Exception as error:  # noqa: BLE001 - without an answer a wait would never end
             # A server that took the request and did not answer it may stumble over one of the tasks.
-            if isinstance(error, SopsError) and is_trouble(error) and not error.outcome_unknown:
+            if isinstance(error, SopsAuthError):
+                await self._ask_without_permission(looks, error)
+            elif isinstance(error, SopsError) and is_trouble(error) and not error.outcome_unknown:
                 _answer_all(looks.values(), error)
             else:
                 await self._ask_each_alone(looks)
@@ -197,6 +199,23 @@ class StatusPoller:
                 raise
             self._without_batches_until = loop.time() + _WITHOUT_BATCHES_SECONDS
             return {}
+
+    async def _ask_without_permission(self, looks: dict[int, list[_Waiting]], refusal: SopsAuthError) -> None:
+        """Find out whether the app is refused, or only get_tasks_status: gateways give permission per call."""
+        first = next(iter(looks))
+        error = await self._ask_alone(first, looks.pop(first), is_probe=True)
+        if error is not None:
+            _answer_all(looks.values(), error)
+            return
+        now = asyncio.get_running_loop().time()
+        if now >= self._without_batches_until:
+            log.warning(
+                "The app may not call get_tasks_status, so each task is read with a request of its own. "
+                "Apply for permission for get_tasks_status at the API gateway: one request then serves 50 tasks. %s",
+                refusal,
+            )
+        self._without_batches_until = now + _WITHOUT_BATCHES_SECONDS
+        await asyncio.gather(*(self._ask_alone(task_id, waiting) for task_id, waiting in looks.items()))
 
     async def _ask_each_alone(self, looks: dict[int, list[_Waiting]]) -> None:
         """Find the tasks that make a batch fail; if a single one fails already, suspect the server."""

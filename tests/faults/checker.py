@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: What SOPS says to a revoke of a task that is not started, and of one that its engine does not know yet.
 _NOT_YET = (3545000, 3599999)
 
+_LOOKS = ("get_task_status", "get_tasks_status")
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
 #: How long after its end an outage may still be a reason: the next one counts with it until the call is answered.
@@ -149,7 +150,7 @@ def _judge_ending(evidence: Evidence, ending: Ending, judgement: Judgement) -> N
     for task in evidence.tasks:
         if task is not final and task.is_started and not task.is_over:
             judgement.violations.append((Kind.ORPHAN, f"nobody answers for {task}"))
-    if final is not None and not final.is_over and _is_left_alone(evidence, ending, final):
+    if final is not None and _ran_at_last_look(evidence, final) and _is_left_alone(evidence, ending, final):
         judgement.granted.append(Granted.LEFT_ALONE)
     elif ending.by_person:
         _judge_kill(evidence, final, judgement)
@@ -164,6 +165,12 @@ def _final_task(evidence: Evidence) -> RanTask | None:
     named = evidence.xcoms.get("sops_task_id")
     started = [task for task in evidence.tasks if task.is_started]
     return next((task for task in evidence.tasks if task.id == named), started[-1] if started else None)
+
+
+def _ran_at_last_look(evidence: Evidence, task: RanTask) -> bool:
+    """Whether the task was not over when Airflow asked about it for the last time."""
+    looks = [each.arrived for each in evidence.exchanges if each.api in _LOOKS and each.undisturbed]
+    return not task.is_over or (bool(looks) and task.ended is not None and task.ended > looks[-1])
 
 
 def _is_left_alone(evidence: Evidence, ending: Ending, final: RanTask) -> bool:

@@ -63,6 +63,8 @@ class Exchange:
 
     :param reached: whether SOPS has seen the request by the time of its answer.
     :param code: of SOPS's answer; ``None`` where SOPS was not asked or gave none.
+    :param at: when it was over.
+    :param arrived: when the request came.
     """
 
     api: str
@@ -71,6 +73,7 @@ class Exchange:
     code: int | str | None
     action: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    arrived: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def undisturbed(self) -> bool:
@@ -211,6 +214,7 @@ class HostileProxy:
             await asyncio.wait(set(traffic.on_their_way))
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        arrived = datetime.now(UTC)
         traffic = self._traffic[request.match_info["run"]]
         target = request.raw_path.removeprefix(f"/{request.match_info['run']}")
         api = _api_of(target)
@@ -222,7 +226,7 @@ class HostileProxy:
         call = _Call(self, request, target, api, body, traffic)
         response, reached, received = await _misbehave(call, fault, young)
         code = _code_of(received)
-        traffic.exchanges.append(Exchange(api, fault, reached, code, action))
+        traffic.exchanges.append(Exchange(api, fault, reached, code, action, arrived=arrived))
         told = f"{api}{f' {action}' if action else ''}: {fault or 'ok'}"
         traffic.story.tell("network", told if code in (None, 0) else f"{told}, SOPS says {code}")
         return response

@@ -82,6 +82,8 @@ FINISHED_WELL = Evidence(
 )
 ALIVE: dict[str, Any] = {"state": "RUNNING", "ended": None, "node_state": "RUNNING", "node_ended": None}
 KILLED = Ending("failed", after(9), by_person=True)
+CLEARED = Ending("failed", after(9), error=Exception("SOPS task 7 is still RUNNING"))
+ON_CLEAR_FAIL = replace(_PLAN, arguments={**_PLAN.arguments, "on_clear": "fail"})
 
 
 def test_a_run_that_went_well_breaks_nothing() -> None:
@@ -147,6 +149,16 @@ def test_a_run_that_went_well_breaks_nothing() -> None:
             id="given up during an outage with retries left",
         ),
         pytest.param(Kind.LOST, {"ending": failed()}, id="failed, though SOPS finished"),
+        pytest.param(
+            Kind.LOST,
+            {
+                "ending": CLEARED,
+                "plan": ON_CLEAR_FAIL,
+                "generation": _GENERATION + 1,
+                "exchanges": [Exchange("get_task_status", None, True, 0, arrived=after(2.1))],
+            },
+            id="failed as still running, though SOPS had finished before it was asked",
+        ),
         pytest.param(Kind.LOST, {"ending": None}, id="never ended"),
         pytest.param(Kind.LOST, {"tasks": []}, id="success of nothing"),
         pytest.param(Kind.LOST, {"tasks": [make_task(state="FAILED", ended=None)]}, id="success of a failed task"),
@@ -184,7 +196,7 @@ def test_finds(kind: Kind, doctored: dict[str, Any]) -> None:
             {
                 "ending": failed(),
                 "generation": _GENERATION + 1,
-                "plan": replace(_PLAN, arguments={**_PLAN.arguments, "on_clear": "fail"}),
+                "plan": ON_CLEAR_FAIL,
             },
         ),
     ],
@@ -193,6 +205,20 @@ def test_grants_what_nobody_can_prevent(granted: Granted, doctored: dict[str, An
     judgement = judge_run(replace(FINISHED_WELL, tasks=[make_task(**ALIVE)], **doctored))
     assert judgement.violations == []
     assert judgement.granted == [granted]
+
+
+def test_a_task_that_ended_just_after_the_last_look_was_left_alone() -> None:
+    judgement = judge_run(
+        replace(
+            FINISHED_WELL,
+            ending=CLEARED,
+            plan=ON_CLEAR_FAIL,
+            generation=_GENERATION + 1,
+            exchanges=[Exchange("get_task_status", None, True, 0, arrived=after(1.9))],
+        )
+    )
+    assert judgement.violations == []
+    assert judgement.granted == [Granted.LEFT_ALONE]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 UNREACHABLE = SopsConnectionError("connection refused", request_sent=False)
+NO_PERMISSION = SopsAuthError("the app has no permission for the call", http_status=403, code=1640301)
 NO_SUCH_CALL = SopsGatewayError("there is no such call", http_status=404)
 BROKEN = SopsError("the engine does not know a node", http_status=500, code="50000")
 
@@ -95,22 +96,22 @@ def with_poller(sops: SimulatedSops, work: Callable[[StatusPoller], Coroutine[An
 
 
 class TestManyWaits:
-    def test_ten_thousand_waits_over_hours_are_noticed_in_time_with_a_request_for_fifty_of_them(self) -> None:
+    def test_three_thousand_waits_over_hours_are_noticed_in_time_with_a_request_for_fifty_of_them(self) -> None:
         chance = random.Random(20)
         interval = 120.0
-        sops = SimulatedSops({task_id: chance.uniform(HOUR, 2 * HOUR) for task_id in range(10_000)})
+        sops = SimulatedSops({task_id: chance.uniform(HOUR, 2 * HOUR) for task_id in range(3000)})
 
         results = wait_for_all(
             sops,
-            arriving=lambda task_id: task_id / 500,
+            arriving=lambda task_id: task_id / 150,
             policy=WaitPolicy(poll_interval_seconds=interval, deadline=4 * HOUR),
         )
 
         late = lateness(sops, results)
-        assert late[9_900] <= interval + 1
+        assert late[2970] <= interval + 1
         assert late[-1] <= interval + 3
         in_an_hour = [request for request in sops.requests if 100 <= request.at < HOUR]
-        assert len(in_an_hour) <= 1.02 * 10_000 / 50 * HOUR / interval
+        assert len(in_an_hour) <= 1.02 * 3000 / 50 * HOUR / interval
 
     @pytest.mark.parametrize("arriving_within_seconds", [0, 30])
     def test_a_thousand_waits_do_not_arrive_in_one_burst(self, arriving_within_seconds: float) -> None:
@@ -380,10 +381,34 @@ class TestWithoutBatches:
         assert len(sops.asked("get_tasks_status")) <= 2
         assert sops.most_under_way <= 4
 
-    def test_it_is_tried_again_some_time_later(self) -> None:
+    def test_an_app_without_permission_for_the_call_is_served_task_by_task_and_told_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sops = SimulatedSops(
+            dict.fromkeys(range(60), 300.0),
+            fault=lambda request: NO_PERMISSION if request.api == "get_tasks_status" else None,
+        )
+
+        results = wait_for_all(sops, policy=WaitPolicy(max_outage_seconds=60))
+
+        assert lateness(sops, results)[-1] <= 11
+        assert sum("Apply for permission for get_tasks_status" in line for line in caplog.messages) == 1
+        assert sops.most_under_way <= 4
+
+    def test_a_refused_app_is_not_asked_about_each_task(self) -> None:
+        sops = SimulatedSops(dict.fromkeys(range(50), 200.0))
+        sops.fault = lambda request: NO_PERMISSION if 50 < request.at < 100 else None
+
+        results = wait_for_all(sops)
+
+        assert lateness(sops, results)[-1] <= 11
+        assert len([request for request in sops.requests if 50 < request.at < 100]) <= 12
+
+    @pytest.mark.parametrize("refusal", [NO_SUCH_CALL, NO_PERMISSION])
+    def test_it_is_tried_again_some_time_later(self, refusal: SopsError) -> None:
         sops = SimulatedSops(
             {1: HOUR},
-            fault=lambda request: NO_SUCH_CALL if request.api == "get_tasks_status" and request.at < 50 else None,
+            fault=lambda request: refusal if request.api == "get_tasks_status" and request.at < 50 else None,
         )
 
         wait_for_all(sops)
