@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Key = tuple[Site, bool]
 
 #: How many finished tasks of a connection are remembered, and how long.
-_MOST_FINISHED = 16
+_MOST_FINISHED = 8
 _FINISHED_SECONDS = 600.0
 
 
@@ -51,7 +51,7 @@ class _FinishedTasks:
 
 
 @dataclass(frozen=True, slots=True)
-class _SharedWait(StatusWait):
+class _RememberingWait(StatusWait):
     """A wait in a poll, whose first look needs no request if the task is known to be FINISHED."""
 
     finished: _FinishedTasks
@@ -78,12 +78,15 @@ async def shared_wait(
     *,
     interval_seconds: float = 10.0,
     node_states: bool = True,
+    remembers_finished: bool = False,
 ) -> AsyncIterator[StatusWait]:
     """Wait for a SOPS task in the poll of its connection; the last wait to leave closes the poll.
 
     :param site: where the task is.
     :param interval_seconds: the usual time between two looks.
     :param node_states: whether to read the states of the nodes.
+    :param remembers_finished: whether waits for the same task, one after another, need one answer between them once it
+        is FINISHED.
     """
     loop = asyncio.get_running_loop()
     pollers = _pollers.setdefault(loop, {})
@@ -92,10 +95,12 @@ async def shared_wait(
     poller = pollers.get(key)
     if poller is None:
         poller = pollers[key] = StatusPoller(lambda: open_source(site), site.server_name, node_states=node_states)
-    finished = _finished.setdefault(loop, {}).setdefault(key, _FinishedTasks())
     try:
         async with poller.wait_for(sops_task_id, interval_seconds) as wait:
-            yield _SharedWait(wait.poller, wait.reader, wait.task_id, finished)
+            if remembers_finished:
+                finished = _finished.setdefault(loop, {}).setdefault(key, _FinishedTasks())
+                wait = _RememberingWait(wait.poller, wait.reader, wait.task_id, finished)
+            yield wait
     finally:
         if poller.is_unused and pollers.get(key) is poller:
             del pollers[key]

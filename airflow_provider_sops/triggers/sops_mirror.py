@@ -167,7 +167,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         if node.waits_for_person:
             # Only a worker can make it one of Airflow's Required Actions.
             node = replace(node, until_arrival=True)
-        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=policy.poll_interval_seconds) as wait:
+        async with shared_wait(
+            site_of(self),
+            task.sops_task_id,
+            interval_seconds=policy.poll_interval_seconds,
+            remembers_finished=True,
+        ) as wait:
             await self._push_link(task)
             result = await follow_node(wait, node, policy, self.log, task.task_url)
             try:

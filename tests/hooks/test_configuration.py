@@ -79,7 +79,7 @@ async def test_a_mirror_in_the_triggerer_takes_the_triggerers(
     class AskedError(Exception):
         """Ends the trigger."""
 
-    def ask(_site: Any, _task_id: int, *, interval_seconds: float) -> None:
+    def ask(_site: Any, _task_id: int, *, interval_seconds: float, remembers_finished: bool) -> None:
         raise AskedError(interval_seconds)
 
     configured.setattr(sops_mirror, "shared_wait", ask)
