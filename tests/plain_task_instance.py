@@ -36,7 +36,7 @@ class PlainTaskInstance:
         """Keep a value."""
         self.xcoms[key] = value
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         """Return what another task has pushed: by its key, whichever task it is."""
         return self.pulled.get(key)
 

@@ -22,7 +22,7 @@ from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
 from airflow_provider_sops.sops.site import Site
-from airflow_provider_sops.sops.task_ends import FAILING, FINISHED
+from airflow_provider_sops.sops.task_ends import END_STATES, FAILING, FINISHED, Selection
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
@@ -94,7 +94,7 @@ class MirrorTaskInstance(PlainTaskInstance):
 
     task: FlowTask | None = None
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         """Return what ``start`` has pushed."""
         assert self.task is not None
         assert map_indexes == self.map_index
@@ -148,12 +148,20 @@ async def end_of(trigger: SopsTaskTrigger | SopsNodeTrigger) -> Any:
     return event.payload["outcome"]
 
 
+class Everything(Selection):
+    """Covers the tasks of operators too, which are none of a watcher's."""
+
+    def covers(self, item: object) -> bool:
+        return True
+
+
 async def end_for_watchers(sops_task_id: int) -> str:
     """Return the first end of a task that asset watchers hear of."""
-    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=0.2, follow_days=30)
+    everything = frozenset({Everything(states=END_STATES)})
+    poll = TaskEndsPoll(Site("sops_default"), lambda: everything, interval_seconds=0.2, follow_days=30)
     async with asyncio.timeout(LONGEST_SECONDS), aclosing(poll.pictures()) as pictures:
         async for picture in pictures:
-            end = picture[sops_task_id].end if sops_task_id in picture else ""
+            end = picture.tasks[sops_task_id].end if sops_task_id in picture.tasks else ""
             if end not in ("", FAILING):
                 return end
     raise AssertionError("pictures never end")

@@ -15,20 +15,30 @@ from airflow_provider_sops.polling.shared_connection import SharedConnection
 from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsError, SopsNotFoundError
 from airflow_provider_sops.sops.paging import Pages
-from airflow_provider_sops.sops.task_ends import EXPIRED, FAILED, FAILING, FINISHED, REVOKED, WatchedTask
+from airflow_provider_sops.sops.task_ends import (
+    EXPIRED,
+    FAILED,
+    FAILING,
+    FINISHED,
+    REVOKED,
+    Picture,
+    WatchedTask,
+    list_filters,
+)
 from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.waiting.follow import steady_clock
 from airflow_provider_sops.waiting.model import Look
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.polling.status_poller import StatusWait
     from airflow_provider_sops.sops.models import TaskListItem
     from airflow_provider_sops.sops.pipeline_tree import TreeIndex
     from airflow_provider_sops.sops.site import Site
+    from airflow_provider_sops.sops.task_ends import Selection
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +49,9 @@ _MOST_ABSENCES = 3
 
 #: How many failed tasks are examined in one poll; each needs requests of its own.
 _MOST_JUDGED = 20
+
+#: How soon it looks whether something is watched by now.
+_IDLE_SECONDS = 1.0
 
 _CACHED_LOOK = Look(delay_seconds=0, fresh=False, with_details=False)
 _FRESH_LOOK = Look(delay_seconds=0, fresh=True, with_details=False)
@@ -73,16 +86,19 @@ class _Known:
 
 
 class TaskEndsPoll:
-    """Tracks every recent task of a business and its state.
+    """Tracks the recent tasks of a business that somebody watches, and their ends.
 
-    The first poll lists all tasks created in the last ``follow_days``, 200 per request. Each further poll reads the
-    newest page and the list of unfinished tasks, and then the states of those that have started, up to 50 per request,
-    shared with other waits for this business. So it finds the end of a task that took less than one interval as well as
-    of one that runs for days. A task still running after ``follow_days`` is dropped.
+    The first poll lists the tasks created in the last ``follow_days``, 200 per request; SOPS leaves out what no watcher
+    can match, as far as its filters go. Each further poll reads the newest page and the list of unfinished tasks. If a
+    watcher wants to know more than that a task is FINISHED, which the lists tell, it then reads the states of that
+    watcher's tasks that have started, up to 50 per request, shared with other waits for this business. So it finds the
+    end of a task that took less than one interval as well as of one that runs for days. A task still running after
+    ``follow_days`` is dropped.
 
     Tasks started by an independent subprocess are left out: they are part of another task.
 
     :param site: where its tasks are.
+    :param watched: returns what is watched at the moment; nothing is asked while that is nothing.
     :param interval_seconds: time from the start of one poll to the start of the next.
     :param follow_days: how many days a task is tracked, from its creation.
     """
@@ -90,11 +106,13 @@ class TaskEndsPoll:
     def __init__(
         self,
         site: Site,
+        watched: Callable[[], frozenset[Selection]],
         *,
         interval_seconds: float,
         follow_days: float,
     ) -> None:
         self._site = site
+        self._watched = watched
         self._interval_seconds = interval_seconds
         self._follow_days = follow_days
         self._name = site.server_name
@@ -102,24 +120,31 @@ class TaskEndsPoll:
             lambda: open_source(self._site), self._name
         )
         self._known: dict[int, _Known] = {}
-        self._is_complete = False
+        self._selections: frozenset[Selection] = frozenset()
+        self._newest = 0
+        #: Those that have had a picture.
+        self._complete: frozenset[Selection] = frozenset()
         self._told_error = ""
         # Tasks that left the list because the machine's clock has jumped would be forgotten.
         self._time_of_day = steady_clock()
 
-    async def pictures(self) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
-        """Yield all known tasks by id, once per interval in which the server answers. Never ends."""
+    async def pictures(self) -> AsyncGenerator[Picture, None]:
+        """Yield what is known, once per interval in which the server answers. Never ends."""
         clock = asyncio.get_running_loop().time
         try:
             while True:
                 began = clock()
+                self._selections = self._watched()
+                if not self._selections:
+                    await asyncio.sleep(min(self._interval_seconds, _IDLE_SECONDS))
+                    continue
                 try:
                     await self._poll()
                 except SopsError as error:
                     self._tell(error)
                 else:
                     self._told_error = ""
-                    yield {task_id: known.task for task_id, known in self._known.items()}
+                    yield Picture({task_id: known.task for task_id, known in self._known.items()}, self._selections)
                 await asyncio.sleep(max(0.0, began + self._interval_seconds - clock()))
         finally:
             await self._connection.close()
@@ -131,27 +156,45 @@ class TaskEndsPoll:
             self._told_error = str(error)
 
     async def _poll(self) -> None:
-        listed = await self._list(down_to=max(self._known, default=0))
-        unfinished = await self._list(is_finished=False) if self._known else listed
+        if not self._selections <= self._complete:
+            # What was left out until now may be watched.
+            self._newest = 0
+        listed = await self._list(down_to=self._newest)
+        unfinished = await self._list(is_finished=False) if self._newest else listed
+        self._newest = max((self._newest, *listed, *unfinished))
         for item in {**listed, **unfinished}.values():
-            self._note(item)
+            if self._is_watched(item):
+                self._note(item)
         unsure = []
         for task_id, known in self._known.items():
             known.is_absent = task_id not in unfinished
-            if not known.task.is_over and (known.task.item.is_started or known.is_absent):
+            if not known.task.is_over and (known.is_absent or self._needs_state(known.task.item)):
                 unsure.append(task_id)
         errors = await asyncio.gather(*(self._ask(task_id, self._look) for task_id in unsure))
-        failing = [task_id for task_id, known in self._known.items() if known.task.end == FAILING]
+        failing = [task_id for task_id, known in self._known.items() if self._is_to_judge(known.task)]
         failing.sort(key=lambda task_id: (self._known[task_id].judged_at, -task_id))
         errors += await asyncio.gather(*(self._ask(task_id, self._judge) for task_id in failing[:_MOST_JUDGED]))
         self._forget()
-        # If the first picture lacked unanswered tasks, watchers would take old ends for news. But a refusal for one
-        # task alone may last for ever.
-        if not self._is_complete:
+        # If the first picture for a watcher lacked unanswered tasks, it would take old ends for news. But a refusal for
+        # one task alone may last for ever.
+        if not self._selections <= self._complete:
             for error in errors:
                 if error is not None and error.temporary:
                     raise error
-        self._is_complete = True
+        self._complete = self._selections
+
+    def _is_watched(self, item: TaskListItem) -> bool:
+        return any(selection.covers(item) for selection in self._selections)
+
+    def _needs_state(self, item: TaskListItem) -> bool:
+        """Whether a watcher needs more of an unfinished task than its place in the list."""
+        return item.is_started and any(each.needs_states and each.covers(item) for each in self._selections)
+
+    def _is_to_judge(self, task: WatchedTask) -> bool:
+        """Whether a watcher wants to know if anything is still running in a task with failed nodes."""
+        return task.end == FAILING and any(
+            FAILED in selection.states and selection.covers(task.item) for selection in self._selections
+        )
 
     async def _list(self, *, down_to: int = 0, **filters: Any) -> dict[int, TaskListItem]:
         """Read a list page by page, newest first, until it ends or an id is reached; at least one page."""
@@ -164,6 +207,7 @@ class TaskEndsPoll:
                     is_child_taskflow=False,
                     limit=PAGE_SIZE,
                     offset=offset,
+                    **list_filters(self._selections),
                     **filters,
                 )
             )
@@ -203,7 +247,7 @@ class TaskEndsPoll:
         self._set(known, FAILED if end == FAILING and known.task.end == FAILED else end, status.finish_time)
 
     async def _judge(self, wait: StatusWait, known: _Known) -> None:
-        """Find out whether anything is still running in a task with failed nodes."""
+        """Find out whether anything is still running."""
         known.judged_at = asyncio.get_running_loop().time()
         if known.tree is None:
             known.tree = await wait.reader.tree(wait.task_id)
@@ -226,7 +270,7 @@ class TaskEndsPoll:
             known.over_since = asyncio.get_running_loop().time()
 
     def _forget(self) -> None:
-        """Forget tasks that ended long ago, and drop those that left the list without an end."""
+        """Forget tasks that ended long ago, that nobody watches now, or that left the list without an end."""
         longest_ago = asyncio.get_running_loop().time() - self._follow_days * 86400
         for task_id, known in list(self._known.items()):
             is_lost = not known.task.is_over and known.absences >= _MOST_ABSENCES
@@ -236,5 +280,6 @@ class TaskEndsPoll:
                     task_id,
                     self._follow_days,
                 )
-            if is_lost or (known.over_since is not None and known.over_since < longest_ago):
+            is_old = known.over_since is not None and known.over_since < longest_ago
+            if is_lost or is_old or not self._is_watched(known.task.item):
                 del self._known[task_id]

@@ -1,12 +1,14 @@
 """Which ends of SOPS tasks are new to a watcher. Independent of Airflow and of any server.
 
-A *picture* is the state of a business at one moment: every task of the last weeks, by id. A watcher compares each
-picture with its own progress, so it may join at any time and miss pictures.
+A *picture* is the state of a business at one moment: its tasks of the last weeks, by id. A watcher compares each
+picture with its own progress, so it may join at any time and miss pictures. A picture shows the ends of those tasks
+only that somebody watches.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +79,45 @@ class Selection:
             return True
         is_common = item.raw.get("template_source") == "common"
         return item.template_id == self.template_id and is_common == (self.template_source == "common")
+
+    @property
+    def needs_states(self) -> bool:
+        """Whether the states of unfinished tasks matter; that one is FINISHED is in the list of tasks."""
+        return self.states != (FINISHED,)
+
+    @property
+    def keyword(self) -> str:
+        """The longest part that every watched name contains; empty if there is none."""
+        if self.name_pattern is None:
+            return ""
+        # For fnmatch, a bracket without its end is a character like others; left out, it only makes parts shorter.
+        return max(re.split(r"\*|\?|\[!?\]?[^\]]*\]?", self.name_pattern), key=len)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The tasks of a business at one moment.
+
+    :param tasks: by id, with more than those that are watched.
+    :param selections: those that it is made for: the ends of their tasks are known.
+    """
+
+    tasks: Mapping[int, WatchedTask]
+    selections: frozenset[Selection]
+
+
+def list_filters(selections: Collection[Selection]) -> dict[str, Any]:
+    """Return the filters of ``get_task_list`` that no task of these selections is lost by."""
+    template_ids = {each.template_id for each in selections}
+    keywords = {each.keyword for each in selections}
+    filters: dict[str, Any] = {}
+    if len(template_ids) == 1:
+        filters["template_id"] = template_ids.pop()
+    elif None not in template_ids:
+        filters["template_ids"] = sorted(each for each in template_ids if each is not None) or None
+    if len(keywords) == 1:
+        filters["keyword"] = keywords.pop() or None
+    return filters
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.xcom import RETURN_XCOM_KEY
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,14 +83,28 @@ class Pulled:
         )
 
 
-def pull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:
+def pull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY, *, may_be_skipped: bool = False) -> Pulled:
     """Pull from a task of the same flow.
+
+    Asked for the value of one map index, Airflow 3 logs an error if there is none. It does not if asked for all, but
+    then returns those of other flows too. So outside mapped groups all are asked for, and inside one a task that may
+    have been skipped is not asked for a value if it was.
 
     :param ti: the running task instance.
     :param task_id: the task that pushed the value.
+    :param may_be_skipped: whether that task may have been skipped, and so has pushed nothing.
     """
+    if AIRFLOW_V_3_0_PLUS and ti.map_index < 0:
+        return Pulled(task_id, key, ti.map_index, ti.xcom_pull(task_ids=task_id, key=key))
+    if AIRFLOW_V_3_0_PLUS and may_be_skipped and _is_skipped(ti, task_id):
+        return Pulled(task_id, key, ti.map_index, None)
     value = ti.xcom_pull(task_ids=task_id, key=key, map_indexes=ti.map_index)
     return Pulled(task_id, key, ti.map_index, value)
+
+
+def _is_skipped(ti: Any, task_id: str) -> bool:
+    states = ti.get_task_states(dag_id=ti.dag_id, map_index=ti.map_index, task_ids=[task_id], run_ids=[ti.run_id])
+    return "skipped" in states.get(ti.run_id, {}).values()
 
 
 async def apull(ti: Any, task_id: str, key: str = RETURN_XCOM_KEY) -> Pulled:

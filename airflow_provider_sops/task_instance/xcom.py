@@ -9,7 +9,7 @@ from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # Pushed by every operator and sensor for SOPS.
 #: The id of the SOPS task.
 TASK_ID_XCOM_KEY = "sops_task_id"
-#: The address of its page in SOPS; missing if SOPS gives none.
+#: The address of its page in SOPS; missing if SOPS gives none, empty where the tasks of a flow ask for it.
 TASK_URL_XCOM_KEY = "sops_task_url"
 #: The address of the page on which somebody claims it; only with ``flow_type="common_func"``.
 CLAIM_URL_XCOM_KEY = "sops_claim_url"
@@ -69,6 +69,10 @@ def tell_changed(what: str, names: Iterable[str]) -> None:
         log.warning(CHANGED, what, shown)
 
 
+#: What this process has pushed of SOPS tasks, by task instance: links need it once more when the process ends.
+_pushed: dict[Any, dict[str, str]] = {}
+
+
 def push_task(context: Context, sops_task_id: int, task_url: str, claim_url: str = "") -> None:
     """Make a SOPS task known to the links and to other tasks, before anything that takes long."""
     ti: Any = context["ti"]
@@ -77,6 +81,15 @@ def push_task(context: Context, sops_task_id: int, task_url: str, claim_url: str
         ti.xcom_push(key=TASK_URL_XCOM_KEY, value=task_url)
     if claim_url:
         ti.xcom_push(key=CLAIM_URL_XCOM_KEY, value=claim_url)
+    _pushed[getattr(ti, "id", None)] = {TASK_URL_XCOM_KEY: task_url, CLAIM_URL_XCOM_KEY: claim_url}
+
+
+def pushed_here(ti: Any) -> Mapping[str, str] | None:
+    """Return the addresses that ``push_task`` has pushed in this process, by key; ``None`` if it has not.
+
+    :param ti: the running task instance of Airflow 3, where each try has an id of its own.
+    """
+    return _pushed.get(getattr(ti, "id", None))
 
 
 def push_state(context: Context, state: str) -> None:

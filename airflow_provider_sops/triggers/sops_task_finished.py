@@ -9,6 +9,7 @@ import warnings
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
@@ -17,7 +18,7 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.service.durations import Duration, seconds
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Selection, WatchedTask, WatchProgress
+from airflow_provider_sops.sops.task_ends import END_STATES, FINISHED, Picture, Selection, WatchedTask, WatchProgress
 from airflow_provider_sops.triggers.waiting_trigger import describe_unknown_arguments
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -27,9 +28,11 @@ else:
     from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping, Sequence
 
 _STORE_PAUSE_SECONDS = 10.0
+#: What is watched, by event loop and shared stream.
+_watched: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, list[Selection]]] = WeakKeyDictionary()
 _SHARED_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "poll_interval_seconds", "follow_days")
 
 
@@ -47,7 +50,8 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     last minute before a crash is reported again. Before 3.3, Airflow keeps nothing for triggers: then a watcher that
     starts reports what has ended in the last ``look_back_seconds``, reported before or not.
 
-    In Airflow 3.3 all watchers of a business share one poll; before, each one polls for itself.
+    In Airflow 3.3 all watchers of a business share one poll; before, each one polls for itself. A poll asks for no task
+    that no watcher can match, by template and name, and for states only where more than FINISHED is watched.
 
     :param sops_conn_id: the Airflow connection of type ``sops``.
     :param bk_biz_id: the business; default: the connection's.
@@ -59,7 +63,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
         nothing goes on in the task unless a person acts; such a task may be repaired, and then ends again as FINISHED.
     :param poll_interval_seconds: time between two polls, in seconds or as a ``timedelta``. Default 30.
     :param follow_days: for how many days after its creation a task is followed. Default 30. The first poll after a
-        start lists all tasks of these days, 200 in each request.
+        start lists the tasks of these days, 200 in each request.
     :param look_back_seconds: only for Airflow 3.0 to 3.2, see above; in seconds or as a ``timedelta``. Default
         600.
     :param unknown: names that this version does not know; they are ignored with a ``UserWarning``. Refused, they would
@@ -126,37 +130,49 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
         return ("airflow_provider_sops.task_ends", *(str(getattr(self, name)) for name in _SHARED_ARGUMENTS))
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Mapping[int, WatchedTask], None]:
-        """Poll for all watchers of a business: yield all its tasks by id, again and again."""
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Picture, None]:
+        """Poll for all watchers of a business: yield what is known of the tasks that they watch, again and again."""
         # They may lie in the database since another version of this package.
         watcher = cls(**{name: kwargs[name] for name in _SHARED_ARGUMENTS if name in kwargs})
-        poll = TaskEndsPoll(
-            site_of(watcher),
-            interval_seconds=watcher.poll_interval_seconds,
-            follow_days=watcher.follow_days,
-        )
-        async with aclosing(poll.pictures()) as pictures:
+        watched = watcher._watched_together()
+        async with aclosing(watcher._pictures(lambda: frozenset(watched))) as pictures:
             async for picture in pictures:
                 yield picture
 
-    async def filter_shared_stream(
-        self, shared_stream: AsyncIterator[Mapping[int, WatchedTask]]
-    ) -> AsyncIterator[TriggerEvent]:
+    def _pictures(self, watched: Callable[[], frozenset[Selection]]) -> AsyncGenerator[Picture, None]:
+        poll = TaskEndsPoll(
+            site_of(self),
+            watched,
+            interval_seconds=self.poll_interval_seconds,
+            follow_days=self.follow_days,
+        )
+        return poll.pictures()
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Picture]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each end that is new to this watcher."""
         clock = asyncio.get_running_loop().time
         progress: WatchProgress | None = None
         kept: dict[str, Any] = {}
-        async for picture in shared_stream:
-            if progress is None:
-                progress = await self._begin(picture)
-            for task in progress.news(picture, clock()):
-                self.log.info("SOPS task %s is %s.", task.item.id, task.end)
-                yield TriggerEvent(self._payload(task))  # type: ignore[no-untyped-call]
-            kept = await self._keep(progress.to_json(clock()), kept)
+        watched = self._watched_together()
+        watched.append(self.selection)
+        try:
+            async for picture in shared_stream:
+                if self.selection not in picture.selections:
+                    # It was begun before this watcher came.
+                    continue
+                if progress is None:
+                    progress = await self._begin(picture.tasks)
+                for task in progress.news(picture.tasks, clock()):
+                    self.log.info("SOPS task %s is %s.", task.item.id, task.end)
+                    yield TriggerEvent(self._payload(task))  # type: ignore[no-untyped-call]
+                kept = await self._keep(progress.to_json(clock()), kept)
+        finally:
+            watched.remove(self.selection)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch alone, where Airflow has no shared streams (before 3.3)."""
-        async with aclosing(self.open_shared_stream(self.serialize()[1])) as stream:
+        watched = frozenset({self.selection})
+        async with aclosing(self._pictures(lambda: watched)) as stream:
             async for event in self.filter_shared_stream(stream):
                 yield event
 
@@ -164,6 +180,10 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
     def selection(self) -> Selection:
         """What is watched."""
         return Selection(self.template_id, self.template_source, self.name_pattern, tuple(self.states))
+
+    def _watched_together(self) -> list[Selection]:
+        """Return what all watchers of this poll watch at the moment, in this event loop."""
+        return _watched.setdefault(asyncio.get_running_loop(), {}).setdefault(self.shared_stream_key(), [])
 
     async def _begin(self, picture: Mapping[int, WatchedTask]) -> WatchProgress:
         now = asyncio.get_running_loop().time()
@@ -223,6 +243,7 @@ class SopsTaskFinishedTrigger(BaseEventTrigger):
             "name": task.item.name,
             "template_id": task.item.template_id,
             "create_method": task.item.create_method,
-            "finish_time": task.finish_time.isoformat() if task.finish_time else None,
+            # A list of tasks and a state give the same moment in different zones.
+            "finish_time": task.finish_time.in_timezone("UTC").isoformat() if task.finish_time else None,
             **site_of(self).arguments,
         }

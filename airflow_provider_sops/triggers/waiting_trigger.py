@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 #: seconds to exit. If the task were queued again before that, the scheduler would take the exit for the task's own end,
 #: find it not ended, and fail it.
 WORKER_EXIT_SECONDS = 6.0
+#: The same where a worker is a pod, or who knows what: a KubernetesExecutor learns of the end of a pod, which takes
+#: some seconds more. Read in its source, not tried.
+POD_EXIT_SECONDS = 10.0
 #: Executors that never tell the scheduler of that exit once the task is queued again: they keep one result for a task,
-#: the newest. A LocalExecutor tells of each process; a KubernetesExecutor has not been tried.
+#: the newest.
 _FORGET_EARLIER_EXITS = frozenset({"CeleryExecutor"})
+#: Executors that tell of the exit of each process at once.
+_TELL_OF_PROCESSES = frozenset({"LocalExecutor", "SequentialExecutor"})
 
 _warned_about: set[tuple[str, tuple[str, ...]]] = set()
 #: The event loop itself holds its tasks weakly.
@@ -161,22 +166,24 @@ class WaitingTrigger(BaseTrigger):
 async def outliving_the_worker() -> AsyncIterator[None]:
     """Make the block last until the worker that deferred the task has certainly exited, where that matters."""
     loop = asyncio.get_running_loop()
-    earliest = loop.time() + (WORKER_EXIT_SECONDS if exit_matters(conf.get("core", "executor", fallback="")) else 0.0)
+    earliest = loop.time() + exit_seconds(conf.get("core", "executor", fallback=""))
     yield
     await asyncio.sleep(max(0.0, earliest - loop.time()))
 
 
-def exit_matters(executors: str) -> bool:
-    """Whether a late exit of the worker can fail a task that has been queued again.
+def exit_seconds(executors: str) -> float:
+    """Return how late the exit of a worker may still fail a task that has been queued again.
 
-    A trigger does not know which executor runs its task, so all of them count.
+    A trigger does not know which executor runs its task, so the latest counts.
 
     :param executors: Airflow's setting ``[core] executor``: names or class paths, with ``,`` in between, each perhaps
         after an alias and ``:``; for several teams with ``;`` in between, each after the team's name and ``=``.
     """
     of_teams = (team.rpartition("=")[2] for team in executors.split(";"))
     names = {each.rpartition(":")[2].rpartition(".")[2].strip() for team in of_teams for each in team.split(",")}
-    return not names <= _FORGET_EARLIER_EXITS
+    if names <= _FORGET_EARLIER_EXITS:
+        return 0.0
+    return WORKER_EXIT_SECONDS if names <= _FORGET_EARLIER_EXITS | _TELL_OF_PROCESSES else POD_EXIT_SECONDS
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:

@@ -1,11 +1,12 @@
 """``python -m tests.cluster``: kill the parts of a cluster in turn and judge by what ran in SOPS.
 
-Starts PostgreSQL, Redis, local_sops behind a proxy that counts, and an Airflow with CeleryExecutor: an API server, a
-DAG processor, two schedulers, two workers and two triggerers, each with a host name of its own. Each round triggers six
-DAGs that run and wait for flows in every way, kills parts with -9 or upgrades them, waits for the end, and looks into
-SOPS's own database: what was started twice, is alive and belongs to nobody, was lost, hangs, was revoked, or failed in
-Airflow though it has finished in SOPS. The exit code is 1 if anything was found. Everything is on loopback, below one
-temporary folder, and ends with this program. It needs about 4 GB of memory and two cores.
+Starts PostgreSQL, Redis, local_sops behind a gateway, and an Airflow with CeleryExecutor: an API server, a DAG
+processor, two schedulers, two workers and two triggerers, each with a host name of its own. Each round triggers six
+DAGs that run and wait for flows in every way, kills parts with -9, upgrades them, or keeps SOPS out of reach for a
+while, waits for the end, and looks into SOPS's own database: what was started twice, is alive and belongs to nobody,
+was lost, hangs, was revoked, or failed in Airflow though it has finished in SOPS. An outage of SOPS alone must cost no
+try. The exit code is 1 if anything was found. Everything is on loopback, below one temporary folder, and ends with this
+program. It needs about 4 GB of memory and two cores.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tests.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--rounds", type=int, default=5, help="how many, two to four minutes each (default: %(default)s)")
+    add("--rounds", type=int, default=len(Theme), help="how many, two to four minutes each (default: %(default)s)")
     add(
         "--themes",
         nargs="+",
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--upgrade-from",
         default=_OLDER_VERSION,
         metavar="COMMIT",
-        help="in one round of five, workers and triggerers are upgraded from it (default: %(default)s); '' for none",
+        help="in one of the rounds, workers and triggerers are upgraded from it (default: %(default)s); '' for none",
     )
     add("--first-port", type=int, default=18300, help="of six in a row (default: %(default)s)")
     add("--keep-running", action="store_true", help="no rounds: leave the cluster to you until Ctrl-C")

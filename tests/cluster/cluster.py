@@ -1,4 +1,4 @@
-"""A whole Airflow with CeleryExecutor on this machine, and a SOPS that counts what it is asked."""
+"""A whole Airflow with CeleryExecutor on this machine, and a SOPS behind a gateway."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from benchmarks.counting_proxy import CountingProxy
 from demo.airflow_api import AirflowApi
 from demo.airflow_processes import AirflowSettings, choose_port
 from demo.child_process import ChildFailedError, ChildProcess
 from demo.local_sops import start_local_sops
 from tests.aged_sops import local_sops_command
+from tests.cluster.gateway import Gateway
 from tests.cluster.member import Member
 from tests.cluster.parts import PARTS, Kind, cluster_environment
 from tests.cluster.records import Records
@@ -87,7 +87,7 @@ class Cluster:
     api: AirflowApi
     records: Records
     sops: SopsDatabase
-    proxy: CountingProxy
+    gateway: Gateway
     tell: Callable[[str], None]
     current_path: str
     older_path: str
@@ -152,7 +152,7 @@ def run_cluster(options: ClusterOptions, tell: Callable[[str], None]) -> Iterato
         tell("starting PostgreSQL, Redis and local_sops")
         postgresql = running.enter_context(run_postgresql("max_connections=300"))
         running.enter_context(_redis(options))
-        proxy, connection = running.enter_context(_sops(options))
+        gateway, connection = running.enter_context(_sops(options))
         settings = AirflowSettings(
             home=home, dags_folder=dags, port=options.ports["api"], connections={"sops_default": connection}
         )
@@ -186,7 +186,7 @@ def run_cluster(options: ClusterOptions, tell: Callable[[str], None]) -> Iterato
         _wait_for_api(members, settings)
         api = running.enter_context(AirflowApi(settings.url, user=settings.user, password=settings.password))
         sops = SopsDatabase(options.folder / _LOCAL_SOPS_DATA / "local_sops.sqlite3")
-        cluster = Cluster(members, api, records, sops, proxy, tell, current_path, older_path)
+        cluster = Cluster(members, api, records, sops, gateway, tell, current_path, older_path)
         cluster.wait_until_ready()
         _wait_for_dags(api)
         tell(f"all parts are ready: {settings.url}, user {settings.user}, its password in {settings.passwords_path}")
@@ -204,7 +204,7 @@ def _own_environment() -> dict[str, str]:
 
 def _airflow(arguments: list[str], environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [_program("airflow"), *arguments],
+        [sys.executable, "-m", "airflow", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -213,10 +213,6 @@ def _airflow(arguments: list[str], environment: Mapping[str, str]) -> None:
     )
     if done.returncode:
         raise ChildFailedError(f"airflow {' '.join(arguments)} failed.\n{done.stdout}{done.stderr}")
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
 
 
 def _redis(options: ClusterOptions) -> ChildProcess:
@@ -230,8 +226,8 @@ def _redis(options: ClusterOptions) -> ChildProcess:
 
 
 @contextmanager
-def _sops(options: ClusterOptions) -> Iterator[tuple[CountingProxy, str]]:
-    """Run local_sops behind a proxy that counts; yield the proxy and the connection to it."""
+def _sops(options: ClusterOptions) -> Iterator[tuple[Gateway, str]]:
+    """Run local_sops behind a gateway; yield the gateway and the connection to it."""
     sops = start_local_sops(
         local_sops_command(),
         data_folder=options.folder / _LOCAL_SOPS_DATA,
@@ -240,8 +236,8 @@ def _sops(options: ClusterOptions) -> Iterator[tuple[CountingProxy, str]]:
         port=options.ports["sops"],
     )
     try:
-        with CountingProxy(sops.url, options.ports["proxy"]) as proxy:
-            yield proxy, json.dumps({**json.loads(sops.connection_json()), "host": proxy.url})
+        with Gateway(sops.url, options.ports["proxy"]) as gateway:
+            yield gateway, json.dumps({**json.loads(sops.connection_json()), "host": gateway.url})
     finally:
         sops.process.stop()
 
@@ -252,7 +248,7 @@ def _member(part: Part, options: ClusterOptions, home: Path, environment: Mappin
     )
     return Member(
         part,
-        [_program("airflow"), *arguments],
+        [sys.executable, "-m", "airflow", *arguments],
         folder=options.folder,
         environment={**environment, **part.environment(home)},
     )
@@ -264,7 +260,7 @@ def _log_server(part: Part, options: ClusterOptions, home: Path, environment: Ma
     port = options.ports["worker_logs" if part.kind is Kind.WORKER else "triggerer_logs"]
     return ChildProcess(
         f"logs of {part}",
-        [_program("uvicorn"), "--factory", app, "--host", part.host, "--port", str(port)],
+        [sys.executable, "-m", "uvicorn", "--factory", app, "--host", part.host, "--port", str(port)],
         log_path=options.folder / f"{part}.served_logs.log",
         environment={**environment, **part.environment(home), "PYTHONPATH": str(_ROOT)},
     )

@@ -35,6 +35,7 @@ class Fault(StrEnum):
     REVOKED = "wrong revokes"
     FAILED_THOUGH_FINISHED = "failed although FINISHED"
     FAILED = "failed otherwise"
+    BURNT = "tries burnt"
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,14 @@ class Finding:
     text: str
 
 
-def judge_round(instances: Sequence[TaskInstance], tasks: Sequence[RanTask]) -> list[Finding]:
+def judge_round(
+    instances: Sequence[TaskInstance], tasks: Sequence[RanTask], *, parts_were_killed: bool = True
+) -> list[Finding]:
     """Return what a round broke.
 
     :param instances: all of the round.
     :param tasks: all of the round, in the order of their creation.
+    :param parts_were_killed: which may cost tries; an outage of SOPS must not.
     """
     by_digest: dict[str, list[RanTask]] = defaultdict(list)
     for task in tasks:
@@ -95,7 +99,14 @@ def judge_round(instances: Sequence[TaskInstance], tasks: Sequence[RanTask]) -> 
     findings += _orphans(instances, by_digest)
     for instance in instances:
         findings += _of_instance(instance, by_digest.get(instance.digest, []), of_dag[instance.dag_id])
+    if not parts_were_killed:
+        findings += [Finding(Fault.BURNT, f"{instance}") for instance in instances if lost_tries(instance)]
     return findings
+
+
+def lost_tries(instance: TaskInstance) -> int:
+    """Return how many tries a task instance has needed beyond those that its flow has failed."""
+    return 0 if instance.dag_id == FAILING_DAG else max(0, instance.try_number - 1)
 
 
 def _orphans(instances: Sequence[TaskInstance], by_digest: Mapping[str, Sequence[RanTask]]) -> Iterator[Finding]:

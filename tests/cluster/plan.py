@@ -1,4 +1,4 @@
-"""What befalls the parts of a cluster in one round. All of it follows the seed."""
+"""What happens to the parts of a cluster, and to SOPS, in one round. All of it follows the seed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Theme(StrEnum):
     """What a round is about."""
 
     WORKERS = "workers"
+    OUTAGES = "outages"
     TRIGGERERS = "triggerers"
     SCHEDULERS = "schedulers"
     UPGRADE = "upgrade"
@@ -32,7 +33,17 @@ class Means(StrEnum):
     UPGRADE = "SIGTERM, then the current version"
 
 
+class OutageKind(StrEnum):
+    """How SOPS is out of reach."""
+
+    NO_ANSWERS = "closes connections"
+    PAGES = "answers with pages"
+    #: It still does what it is asked.
+    LOST_ANSWERS = "loses its answers"
+
+
 _KINDS = {
+    Theme.OUTAGES: (),
     Theme.WORKERS: (Kind.WORKER,),
     Theme.TRIGGERERS: (Kind.TRIGGERER,),
     Theme.SCHEDULERS: (Kind.SCHEDULER,),
@@ -42,6 +53,11 @@ _BLOWS = 4
 _FIRST_SECONDS = (8.0, 16.0)
 _PAUSE_SECONDS = (10.0, 20.0)
 _DOWN_SECONDS = (3.0, 12.0)
+#: When outages begin, since the one before, and how long they last: the first longer than a worker stays for one.
+_OUTAGES = {
+    Theme.OUTAGES: (((2.0, 8.0), (65.0, 85.0)), ((8.0, 20.0), (10.0, 40.0))),
+    Theme.EVERYTHING: (((5.0, 30.0), (10.0, 30.0)),),
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,26 @@ class Blow:
 
 
 @dataclass(frozen=True)
+class Outage:
+    """A time in which SOPS gives no usable answer; much shorter than the tasks' ``max_outage_seconds``.
+
+    :param at_seconds: since the DAGs of the round were triggered.
+    """
+
+    kind: OutageKind
+    at_seconds: float
+    seconds: float
+
+    @property
+    def end_seconds(self) -> float:
+        """When it ends, since the DAGs were triggered."""
+        return self.at_seconds + self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.at_seconds:.0f} s: SOPS {self.kind} for {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True)
 class RoundPlan:
     """One round.
 
@@ -72,6 +108,7 @@ class RoundPlan:
     number: int
     theme: Theme
     blows: tuple[Blow, ...]
+    outages: tuple[Outage, ...] = ()
 
 
 def plan_round(seed: int, number: int, themes: Sequence[Theme]) -> RoundPlan:
@@ -89,7 +126,15 @@ def plan_round(seed: int, number: int, themes: Sequence[Theme]) -> RoundPlan:
             Blow(part, chance.choice((Means.PROCESS, Means.HOST)), next(moments), chance.uniform(*_DOWN_SECONDS))
             for part in _in_turn(chance, _KINDS[theme])
         ]
-    return RoundPlan(number, theme, tuple(blows))
+    return RoundPlan(number, theme, tuple(blows), tuple(_outages(chance, theme)))
+
+
+def _outages(chance: random.Random, theme: Theme) -> Iterator[Outage]:
+    moment = 0.0
+    for pause, seconds in _OUTAGES.get(theme, ()):
+        outage = Outage(chance.choice(tuple(OutageKind)), moment + chance.uniform(*pause), chance.uniform(*seconds))
+        moment = outage.end_seconds
+        yield outage
 
 
 def _moments(chance: random.Random) -> Iterator[float]:
@@ -102,6 +147,8 @@ def _moments(chance: random.Random) -> Iterator[float]:
 def _in_turn(chance: random.Random, kinds: Sequence[Kind]) -> list[Part]:
     """Return parts, never one twice in a row."""
     parts = [Part(kind, number + 1) for kind in kinds for number in range(NUMBERS[kind])]
+    if not parts:
+        return []
     count = max(_BLOWS, len(parts))
     while True:
         turns = [part for _ in range(-(-count // len(parts))) for part in chance.sample(parts, len(parts))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.cluster.cluster import DAG_IDS
-from tests.cluster.judge import Fault, judge_round
+from tests.cluster.judge import Fault, judge_round, lost_tries
 from tests.cluster.parts import Kind
 from tests.cluster.plan import Means, Theme
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
     from tests.cluster.judge import Finding, TaskInstance
     from tests.cluster.parts import Part
-    from tests.cluster.plan import Blow, RoundPlan
+    from tests.cluster.plan import Blow, Outage, RoundPlan
 
 _TICK_SECONDS = 0.5
 _BETWEEN_LINES_SECONDS = 15
@@ -46,7 +46,7 @@ class Handover:
 class RoundResult:
     """What came of a round.
 
-    :param extra_tries: how many tries the kills have cost.
+    :param extra_tries: how many tries the kills have cost; without kills, the outages.
     :param logs: how many logs of flows that were waited for in the triggerer the UI can show, and how many of these
         tell of the nodes.
     :param handovers: seconds from the kill of a triggerer that had triggers until another had them.
@@ -99,11 +99,11 @@ class Round:
 
         :raises ChildFailedError: a part has ended that nobody has killed.
         """
-        self._tell(f"{self.plan.theme}; " + "; ".join(map(str, self.plan.blows)))
+        self._tell(f"{self.plan.theme}; " + "; ".join(map(str, (*self.plan.blows, *self.plan.outages))))
         if self.plan.theme is Theme.UPGRADE:
             self._go_back()
         first_task = max((task.id for task in self.cluster.sops.tasks("")), default=0) + 1
-        before = Counter(self.cluster.proxy.requests)
+        before = Counter(self.cluster.gateway.requests)
         self._runs = {dag_id: self.cluster.api.trigger(dag_id) for dag_id in DAG_IDS}
         self._begun = time.monotonic()
         self._live()
@@ -115,15 +115,15 @@ class Round:
             seconds=seconds,
             instances=len(instances),
             sops_tasks=sum(task.is_started for task in tasks),
-            extra_tries=sum(max(0, each.try_number - 1) for each in instances if each.dag_id != "cluster_failing"),
+            extra_tries=sum(map(lost_tries, instances)),
             logs=self._logs(instances),
             handovers=tuple(each.seconds for each in self._handovers if each.seconds is not None),
-            requests=self.cluster.proxy.requests - before,
-            findings=tuple(judge_round(instances, tasks)),
+            requests=self.cluster.gateway.requests - before,
+            findings=tuple(judge_round(instances, tasks, parts_were_killed=bool(self.plan.blows))),
         )
 
     def _live(self) -> None:
-        blows = list(self.plan.blows)
+        blows, outages = list(self.plan.blows), list(self.plan.outages)
         blows_since = None if self.plan.theme is Theme.UPGRADE else self._begun
         next_line = 0.0
         while True:
@@ -132,9 +132,10 @@ class Round:
                 blows_since = time.monotonic()
             while blows and blows_since is not None and time.monotonic() - blows_since >= blows[0].at_seconds:
                 self._strike(blows.pop(0))
+            self._begin_or_end(outages, passed)
             self._restart_who_is_due()
             self._look_at_handovers()
-            busy = bool(blows or self._restarts or self._upgrades)
+            busy = bool(blows or outages or self._restarts or self._upgrades)
             if not busy and self.cluster.records.unended_runs(self._runs) == 0:
                 break
             if not busy and passed > self.limit_seconds:
@@ -145,6 +146,19 @@ class Round:
                 next_line = passed + _BETWEEN_LINES_SECONDS
             time.sleep(_TICK_SECONDS)
         self.cluster.wait_until_ready()
+
+    def _begin_or_end(self, outages: list[Outage], passed: float) -> None:
+        """Begin or end the outage that is due, and take it off the list at its end."""
+        if not outages:
+            return
+        due, gateway = outages[0], self.cluster.gateway
+        if gateway.outage is None and passed >= due.at_seconds:
+            self._tell(f"SOPS {due.kind}")
+            gateway.outage = due
+        if gateway.outage is not None and passed >= due.end_seconds:
+            self._tell("SOPS answers again")
+            gateway.outage = None
+            outages.pop(0)
 
     def _strike(self, blow: Blow) -> None:
         part = blow.part

@@ -89,3 +89,15 @@ def test_the_flow_that_fails_has_to_fail() -> None:
     assert faults([failing], [ran(failing, "FAILED")]) == []
     succeeded = replace(failing, state="success")
     assert faults([succeeded], [ran(succeeded, "FAILED")]) == [Fault.LOST]
+
+
+@pytest.mark.parametrize(("parts_were_killed", "found"), [(True, []), (False, [Fault.BURNT])])
+def test_a_second_try_is_found_where_nothing_was_killed(parts_were_killed: bool, found: list[Fault]) -> None:
+    again = replace(SUCCESS, try_number=2)
+    findings = judge_round([again], [ran(again)], parts_were_killed=parts_were_killed)
+    assert [finding.fault for finding in findings] == found
+
+
+def test_the_tries_of_the_flow_that_fails_are_its_own() -> None:
+    failing = replace(FAILED, dag_id=FAILING_DAG, try_number=3)
+    assert judge_round([failing], [ran(failing, "FAILED")], parts_were_killed=False) == []

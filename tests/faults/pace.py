@@ -8,7 +8,7 @@ from unittest import mock
 
 import tenacity
 
-from airflow_provider_sops.operators.sops import earlier_tasks, exactly_once, node_actions, revocation
+from airflow_provider_sops.operators.sops import actions, earlier_tasks, exactly_once, revocation
 from airflow_provider_sops.polling import shared_connection
 from airflow_provider_sops.service import answer, retrying
 from airflow_provider_sops.sops import task_wait
@@ -35,8 +35,8 @@ def hurried() -> Iterator[None]:
             (retrying, "_growing_pause", tenacity.wait_random(0.02, 0.1)),
             (answer, "LONGEST_PAUSE_SECONDS", 1.0),
             (exactly_once, "_PAUSE_SECONDS", 0.1),
-            (node_actions, "_PAUSE_SECONDS", 0.15),
-            (node_actions, "_SHOWS_SECONDS", 0.3),
+            (actions, "_PAUSE_SECONDS", 0.15),
+            (actions, "_SHOWS_SECONDS", 0.3),
             (patience, "WORKER_SECONDS", 0.8),
             (patience, "_FIRST_PAUSE_SECONDS", 0.03),
             (patience, "_LONGEST_PAUSES_SECONDS", (0.2, 0.4)),

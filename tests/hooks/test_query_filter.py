@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.raw_server import RawServer
 
+pytest_plugins = ("tests.raw_server",)
+
 TOKEN = "t0ken-of-a-user"
 BODY = json.dumps({"result": True, "data": {"state": "RUNNING"}, "code": 0}).encode()
 MALFORMED = (

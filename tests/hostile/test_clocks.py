@@ -154,7 +154,7 @@ def test_a_deadline_that_has_passed_while_nobody_waited_counts(server: HostileSe
 
 def test_the_tasks_of_a_business_stay_on_the_list(clock: Any) -> None:
     asked: list[Any] = []
-    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=30, follow_days=7)
+    poll = TaskEndsPoll(Site("sops_default"), frozenset, interval_seconds=30, follow_days=7)
 
     def listed(**filters: Any) -> list[Any]:
         asked.append(filters["create_time_start"])

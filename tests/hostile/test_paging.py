@@ -77,7 +77,7 @@ def list_templates(kind: str) -> int:
 def watch_tasks(kind: str) -> int:
     client = create_autospec(AsyncSopsClient, instance=True)
     client.get_task_list.side_effect = pages(task, kind)
-    poll = TaskEndsPoll(Site("sops_default"), interval_seconds=30, follow_days=7)
+    poll = TaskEndsPoll(Site("sops_default"), frozenset, interval_seconds=30, follow_days=7)
 
     async def ask(question: Any, **_: Any) -> Any:
         return await question(client)

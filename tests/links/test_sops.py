@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -20,6 +22,7 @@ from airflow_provider_sops.operators.sops import (
     SopsStartTaskOperator,
 )
 from airflow_provider_sops.sensors.sops import SopsTaskSensor
+from airflow_provider_sops.task_instance.xcom import push_task
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
@@ -28,37 +31,78 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, BaseOperatorLink
 
 
+URL = "http://sops/t?instance_id=1"
+
+
+@dataclass(frozen=True)
+class EndingTask:
+    """A task instance in the process that ends it, as Airflow 3 shows it to links.
+
+    :param next_method: where it goes on after a deferral; ``None`` in the first process of a try.
+    """
+
+    map_index: int = -1
+    next_method: str | None = None
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    @property
+    def _ti_context_from_server(self) -> Any:
+        return self
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        pass
+
+
 @contextlib.contextmanager
-def xcoms(pushed: dict[str, Any]) -> Iterator[mock.Mock]:
-    """Let a task have pushed these; the mock is of the way that logs an error where there is none."""
-
-    def get_all(*, key: str, **_where: Any) -> list[Any]:
-        return [pushed[key]] if pushed.get(key) is not None else []
-
-    with mock.patch("airflow_provider_sops.links.sops.XCom") as xcom:
-        xcom.get_all.side_effect = get_all
-        xcom.get_value.side_effect = lambda *, ti_key, key: pushed.get(key)
+def xcoms(stored: dict[str, Any]) -> Iterator[mock.Mock]:
+    """Let these be stored; the mock is asked for each value, and Airflow 3 logs an error for each that is missing."""
+    with mock.patch("airflow_provider_sops.links.sops.XCom", autospec=True) as xcom:
+        xcom.get_value.side_effect = lambda *, ti_key, key: stored.get(key)
         yield xcom.get_value
 
 
-def key_of(map_index: int = -1) -> TaskInstanceKey:
-    return TaskInstanceKey("dag", "task", "run", 1, map_index)
+def told(link: BaseOperatorLink, pushed: dict[str, Any], map_index: int = -1) -> str:
+    """Return what a link says of a task that has pushed these addresses."""
+    if not AIRFLOW_V_3_0_PLUS:
+        with xcoms(pushed):
+            key = TaskInstanceKey("dag", "task", "run", 1, map_index)
+            return link.get_link(mock.sentinel.operator, ti_key=key)
+    ti: Any = EndingTask(map_index)
+    with xcoms({}) as asked:
+        push_task({"ti": ti}, 7, pushed.get("sops_task_url", ""), pushed.get("sops_claim_url", ""))
+        address = link.get_link(mock.sentinel.operator, ti_key=ti)
+    asked.assert_not_called()
+    return address
 
 
 @pytest.mark.parametrize("map_index", [-1, 0, 3])
-@pytest.mark.parametrize(
-    ("pushed", "link"), [("http://sops/t?instance_id=1", "http://sops/t?instance_id=1"), (None, ""), ({"x": 1}, "")]
-)
-def test_shows_the_address_or_nothing(pushed: object, link: str, map_index: int) -> None:
-    with xcoms({"sops_task_url": pushed}):
-        assert SopsTaskLink().get_link(mock.sentinel.operator, ti_key=key_of(map_index)) == link
+@pytest.mark.parametrize(("pushed", "link"), [(URL, URL), ("", ""), ("javascript:alert(1)", ""), ({"x": 1}, "")])
+def test_shows_the_address_or_nothing(pushed: Any, link: str, map_index: int) -> None:
+    assert told(SopsTaskLink(), {"sops_task_url": pushed}, map_index) == link
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 logs no error")
-def test_no_error_is_logged_for_a_task_without_an_address() -> None:
-    with xcoms({}) as logging_one:
-        SopsClaimLink().get_link(mock.sentinel.operator, ti_key=key_of())
-    logging_one.assert_not_called()
+airflow_3 = pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 logs no error")
+
+
+@airflow_3
+@pytest.mark.parametrize("map_index", [-1, 3])
+@pytest.mark.parametrize("link", [SopsTaskLink(), SopsClaimLink()])
+def test_asks_for_nothing_in_the_first_process_of_a_task_without_an_address(
+    link: BaseOperatorLink, map_index: int
+) -> None:
+    with xcoms({"sops_task_url": URL}) as asked:
+        ti: Any = EndingTask(map_index)
+        assert link.get_link(mock.sentinel.operator, ti_key=ti) == ""
+    asked.assert_not_called()
+
+
+@airflow_3
+@pytest.mark.parametrize("map_index", [-1, 3])
+@pytest.mark.parametrize("link", [SopsTaskLink(), SopsClaimLink()])
+def test_a_process_after_a_deferral_keeps_the_address_of_the_one_before(link: BaseOperatorLink, map_index: int) -> None:
+    with xcoms({link.xcom_key: URL}):
+        ti: Any = EndingTask(map_index, next_method="__fail__")
+        assert link.get_link(mock.sentinel.operator, ti_key=ti) == URL
 
 
 @pytest.mark.parametrize(
@@ -85,8 +129,7 @@ def test_is_on_every_operator_and_sensor(operator: type[BaseOperator]) -> None:
     ],
 )
 def test_a_claim_opens_its_page_or_that_of_the_task(pushed: dict[str, str], link: str) -> None:
-    with xcoms(pushed):
-        assert SopsClaimLink().get_link(mock.sentinel.operator, ti_key=key_of()) == link
+    assert told(SopsClaimLink(), pushed) == link
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_sops.polling import task_ends_poll
 from airflow_provider_sops.polling.task_ends_poll import TaskEndsPoll
 from airflow_provider_sops.sops.site import Site
-from airflow_provider_sops.sops.task_ends import FAILED, FAILING, FINISHED, REVOKED, WatchedTask
+from airflow_provider_sops.sops.task_ends import END_STATES, FAILED, FAILING, FINISHED, REVOKED, Selection, WatchedTask
 from tests.task_progress import until_accepted, wait_for_node, wait_for_state
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 _LONGEST_SECONDS = 60.0
 
 
-def make_poll(**changes: Any) -> TaskEndsPoll:
+#: Watches all tasks and all their ends.
+EVERYTHING = Selection(states=END_STATES)
+
+
+def make_poll(*selections: Selection, **changes: Any) -> TaskEndsPoll:
     arguments: dict[str, Any] = {"interval_seconds": 0.2, "follow_days": 30}
-    return TaskEndsPoll(Site("sops_default"), **{**arguments, **changes})
+    watched = frozenset(selections or [EVERYTHING])
+    return TaskEndsPoll(Site("sops_default"), lambda: watched, **{**arguments, **changes})
 
 
 async def first(
@@ -39,8 +44,8 @@ async def first(
     """Return the first picture that is as wanted."""
     async with asyncio.timeout(_LONGEST_SECONDS), aclosing(poll.pictures()) as pictures:
         async for picture in pictures:
-            if is_it(picture):
-                return picture
+            if is_it(picture.tasks):
+                return picture.tasks
     raise AssertionError("pictures never end")
 
 
@@ -78,7 +83,7 @@ class TestOnLocalSops:
                         await asyncio.to_thread(
                             until_accepted, lambda: hook.operate_node(task_id, waiting.id, "callback")
                         )
-                    seen.append(picture[task_id].end)
+                    seen.append(picture.tasks[task_id].end)
                     if seen[-1]:
                         break
             return seen
@@ -96,8 +101,8 @@ class TestOnLocalSops:
                     if not task_id:
                         task_id = await asyncio.to_thread(begin, "quick")
                         await asyncio.to_thread(wait_for_state, hook, task_id, FINISHED)
-                    elif task_id in picture:
-                        return picture[task_id]
+                    elif task_id in picture.tasks:
+                        return picture.tasks[task_id]
             raise AssertionError("pictures never end")
 
         task = asyncio.run(follow())
@@ -113,7 +118,7 @@ class TestOnLocalSops:
             seen: list[str] = []
             async with asyncio.timeout(_LONGEST_SECONDS), aclosing(make_poll().pictures()) as pictures:
                 async for picture in pictures:
-                    seen.append(picture[task_id].end)
+                    seen.append(picture.tasks[task_id].end)
                     if seen[-1]:
                         break
                     if len(seen) == 1:
@@ -148,7 +153,7 @@ class TestOnLocalSops:
             seen: list[str] = []
             async with asyncio.timeout(_LONGEST_SECONDS), aclosing(make_poll().pictures()) as pictures:
                 async for picture in pictures:
-                    seen.append(picture[task_id].end)
+                    seen.append(picture.tasks[task_id].end)
                     if seen[-1] == FAILED:
                         break
             return seen
@@ -170,6 +175,9 @@ class TestOnLocalSops:
         assert ids <= asyncio.run(first(make_poll())).keys()
 
 
+_FILTERS = ("template_id", "template_ids", "keyword", "is_finished")
+
+
 class FakeSops:
     """A server that answers with what it is told to."""
 
@@ -186,6 +194,9 @@ class FakeSops:
         self.states: dict[int, str] = {}
         self.fresh_states: dict[int, str] = {}
         self.offsets: list[int] = []
+        #: What was asked for, without what every request has.
+        self.queries: list[dict[str, str]] = []
+        self.asked: list[list[int]] = []
         self.refusals: list[int] = []
         httpserver.expect_request("/prod/get_task_list/2/").respond_with_handler(self._list)
         httpserver.expect_request("/prod/get_tasks_status/2/").respond_with_handler(self._states)
@@ -196,6 +207,7 @@ class FakeSops:
         if self.refusals:
             return self._answer({"result": False, "code": self.refusals.pop(0), "message": "no"})
         self.offsets.append(int(request.args.get("offset", 0)))
+        self.queries.append({name: request.args[name] for name in _FILTERS if name in request.args})
         only_unfinished = request.args.get("is_finished") == "false"
         return self._answer(
             {"result": True, "data": [t for t in self.tasks if not (only_unfinished and t["is_finished"])]}
@@ -203,6 +215,7 @@ class FakeSops:
 
     def _states(self, request: Request) -> Any:
         asked = request.get_json()
+        self.asked.append(sorted(asked["task_id_list"]))
         is_fresh = bool(asked.keys() - {"task_id_list", "include_children_status", "scope"})
         states = {**self.states, **self.fresh_states} if is_fresh else self.states
         data = [{"id": key, "status": {"state": states[key]}} for key in asked["task_id_list"] if key in states]
@@ -220,8 +233,8 @@ def fake_sops(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> FakeSo
     return FakeSops(httpserver, monkeypatch)
 
 
-def listed(task_id: int, *, is_started: bool = True, is_finished: bool = False) -> dict[str, Any]:
-    return {"id": task_id, "name": f"task {task_id}", "is_started": is_started, "is_finished": is_finished}
+def listed(task_id: int, *, is_started: bool = True, is_finished: bool = False, **more: Any) -> dict[str, Any]:
+    return {"id": task_id, "name": f"task {task_id}", "is_started": is_started, "is_finished": is_finished, **more}
 
 
 class TestOnStrangeServers:
@@ -266,7 +279,7 @@ class TestOnStrangeServers:
             ):
                 await anext(pictures)
                 fake_sops.tasks, fake_sops.fresh_states = [], {1: FINISHED}
-                return (await anext(pictures))[1].end
+                return (await anext(pictures)).tasks[1].end
 
         assert asyncio.run(follow()) == FINISHED
 
@@ -283,8 +296,105 @@ class TestOnStrangeServers:
                 async for picture in pictures:
                     fake_sops.tasks = [listed(2)]
                     looks += 1
-                    if 1 not in picture:
+                    if 1 not in picture.tasks:
                         break
             return looks
 
         assert asyncio.run(follow()) == task_ends_poll._MOST_ABSENCES + 1
+
+
+class TestAsksOnlyForWhatCanMatch:
+    @pytest.mark.parametrize(
+        ("selections", "query"),
+        [
+            ([Selection()], {}),
+            ([Selection(template_id=7)], {"template_id": "7"}),
+            ([Selection(template_id=7), Selection(template_id=9, states=END_STATES)], {"template_ids": "7,9"}),
+            ([Selection(template_id=7), Selection()], {}),
+            ([Selection(name_pattern="nightly *")], {"keyword": "nightly "}),
+            ([Selection(name_pattern="*"), Selection(template_id=7, name_pattern="a*")], {}),
+            ([Selection(template_id=7, name_pattern="[ab]?-load*")], {"template_id": "7", "keyword": "-load"}),
+        ],
+    )
+    def test_the_lists_are_filtered_by_what_all_watchers_have_in_common(
+        self, fake_sops: FakeSops, selections: list[Selection], query: dict[str, str]
+    ) -> None:
+        async def follow() -> None:
+            async with aclosing(make_poll(*selections, interval_seconds=0.01).pictures()) as pictures:
+                await anext(pictures)
+                await anext(pictures)
+
+        fake_sops.tasks = [listed(1, name="xx-load nightly ", template_id="7")]
+        asyncio.run(follow())
+        assert fake_sops.queries == [query, query, {**query, "is_finished": "false"}]
+
+    def test_states_are_asked_only_of_tasks_that_are_watched(self, fake_sops: FakeSops) -> None:
+        fake_sops.tasks = [listed(2, template_id="9"), listed(1, template_id="7")]
+        fake_sops.states = {1: REVOKED, 2: REVOKED}
+        picture = asyncio.run(first(make_poll(Selection(template_id=7, states=(REVOKED,)), Selection(template_id=9))))
+        assert [picture[task_id].end for task_id in (1, 2)] == [REVOKED, ""]
+        assert fake_sops.asked == [[1]]
+
+    def test_that_a_task_is_finished_is_in_the_list(self, fake_sops: FakeSops) -> None:
+        fake_sops.tasks = [listed(1)]
+
+        async def follow() -> str:
+            async with aclosing(make_poll(Selection(), interval_seconds=0.01).pictures()) as pictures:
+                await anext(pictures)
+                fake_sops.tasks = [listed(1, is_finished=True)]
+                return (await anext(pictures)).tasks[1].end
+
+        assert asyncio.run(follow()) == FINISHED
+        assert fake_sops.asked == []
+
+    def test_a_server_that_ignores_filters_is_not_paged_to_the_end_each_time(
+        self, fake_sops: FakeSops, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(task_ends_poll, "PAGE_SIZE", 3)
+        fake_sops.tasks = [listed(number, is_finished=True, template_id="9") for number in (3, 2, 1)]
+
+        async def follow() -> int:
+            poll = make_poll(Selection(template_id=7), interval_seconds=0.01)
+            async with aclosing(poll.pictures()) as pictures:
+                assert (await anext(pictures)).tasks == {}
+                before = len(fake_sops.offsets)
+                await anext(pictures)
+                return len(fake_sops.offsets) - before
+
+        assert asyncio.run(follow()) == 2
+
+    def test_a_watcher_that_comes_later_has_a_picture_of_its_own_tasks_first(self, fake_sops: FakeSops) -> None:
+        """A task that ended long ago would else look as if it had ended just now."""
+        fake_sops.tasks = [listed(2, template_id="9"), listed(1, template_id="7")]
+        fake_sops.states = {1: REVOKED, 2: REVOKED}
+        earlier, later = Selection(template_id=7, states=END_STATES), Selection(template_id=9, states=END_STATES)
+        watched = {earlier}
+
+        async def follow() -> None:
+            poll = TaskEndsPoll(Site("sops_default"), lambda: frozenset(watched), interval_seconds=0.01, follow_days=30)
+            async with aclosing(poll.pictures()) as pictures:
+                picture = await anext(pictures)
+                assert (set(picture.tasks), set(picture.selections)) == ({1}, {earlier})
+                watched.add(later)
+                picture = await anext(pictures)
+                assert (picture.tasks[2].end, set(picture.selections)) == (REVOKED, {earlier, later})
+                watched.remove(earlier)
+                assert set((await anext(pictures)).tasks) == {2}
+
+        asyncio.run(follow())
+
+    def test_nothing_is_asked_while_nobody_watches(self, fake_sops: FakeSops, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(task_ends_poll, "_IDLE_SECONDS", 0.01)
+        watched: set[Selection] = set()
+
+        async def follow() -> None:
+            poll = TaskEndsPoll(Site("sops_default"), lambda: frozenset(watched), interval_seconds=30, follow_days=30)
+            async with aclosing(poll.pictures()) as pictures:
+                waiting = asyncio.ensure_future(anext(pictures))
+                await asyncio.sleep(0.05)
+                assert fake_sops.queries == []
+                watched.add(EVERYTHING)
+                await waiting
+
+        asyncio.run(follow())
+        assert len(fake_sops.queries) == 1

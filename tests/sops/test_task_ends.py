@@ -7,7 +7,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.models import TaskListItem
@@ -187,3 +187,29 @@ class TestSelection:
     def test_a_task_that_is_not_watched_is_never_told(self) -> None:
         progress = WatchProgress.begin(Selection(template_id=8), picture(), 0.0)
         assert told(progress, t1=FINISHED) == []
+
+
+@given(pattern=st.text("ab[]!*?-", max_size=9), name=st.text("ab[]!-", max_size=9))
+@example(pattern="[]a]b*", name="]b")
+@example(pattern="[!]a]b*", name="bb")
+@example(pattern="a[b*", name="a[b")
+@settings(max_examples=500)
+def test_every_watched_name_contains_the_keyword(pattern: str, name: str) -> None:
+    selection = Selection(name_pattern=pattern)
+    if selection.covers(item(1, name=name)):
+        assert selection.keyword in name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "keyword"),
+    [
+        (None, ""),
+        ("*", ""),
+        ("nightly *", "nightly "),
+        ("*-load-?", "-load-"),
+        ("[ab]c*ddd", "ddd"),
+        ("plain", "plain"),
+    ],
+)
+def test_the_keyword_is_the_longest_fixed_part(pattern: str | None, keyword: str) -> None:
+    assert Selection(name_pattern=pattern).keyword == keyword

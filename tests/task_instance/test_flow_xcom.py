@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.task_instance.flow_xcom import Pulled, pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, read_flow_task
+from airflow_provider_sops.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,7 @@ class MappedTaskInstance:
         self.map_index = map_index
         self._values = values
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         return self._values.get((task_ids, key, map_indexes))
 
 
@@ -36,6 +38,24 @@ def pulled(value: Any, *, map_index: int = -1) -> Pulled:
 def test_it_is_of_the_same_map_index(map_index: int) -> None:
     values = {("start", "key", index): f"of {index}" for index in (-1, 0, 1)}
     assert pull(MappedTaskInstance(map_index, values), "start", "key").value == f"of {map_index}"
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 logs no error")
+def test_outside_mapped_groups_airflow_is_asked_in_the_way_that_logs_no_error_for_what_is_missing() -> None:
+    ti = mock.Mock(map_index=-1)
+    ti.xcom_pull.return_value = None
+    assert pull(ti, "start", "key").is_missing
+    ti.xcom_pull.assert_called_once_with(task_ids="start", key="key")
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 logs no error")
+@pytest.mark.parametrize(("state", "is_asked"), [("skipped", False), ("success", True)])
+def test_in_a_mapped_group_a_skipped_task_is_not_asked_for_what_it_cannot_have(state: str, is_asked: bool) -> None:
+    ti = mock.Mock(map_index=2, run_id="run")
+    ti.get_task_states.return_value = {"run": {"each.branch_2": state}}
+    ti.xcom_pull.return_value = "value"
+    assert pull(ti, "each.branch", "key", may_be_skipped=True).is_missing is not is_asked
+    assert ti.xcom_pull.called is is_asked
 
 
 @pytest.mark.parametrize(

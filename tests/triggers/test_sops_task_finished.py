@@ -23,13 +23,13 @@ from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
 from airflow_provider_sops.sops import task_ends
 from airflow_provider_sops.sops.models import TaskListItem
 from airflow_provider_sops.sops.site import Site
-from airflow_provider_sops.sops.task_ends import FAILED, FINISHED, REVOKED, WatchedTask
+from airflow_provider_sops.sops.task_ends import FAILED, FINISHED, REVOKED, Picture, WatchedTask
 from airflow_provider_sops.triggers import sops_task_finished
 from airflow_provider_sops.triggers.sops import SopsTaskFinishedTrigger
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from airflow_provider_sops.hooks.sops import SopsHook
 
@@ -359,11 +359,13 @@ class TestWithoutSharedStreams:
             number: WatchedTask(item, FINISHED, now.subtract(minutes=20 // number)) for number, item in items.items()
         }
 
-        async def pictures() -> AsyncIterator[Mapping[int, WatchedTask]]:
-            yield picture
+        trigger = watch(look_back_seconds=15 * 60)
+
+        async def pictures() -> AsyncIterator[Picture]:
+            yield Picture(picture, frozenset())
+            yield Picture(picture, frozenset({trigger.selection}))
 
         async def told() -> list[int]:
-            trigger = watch(look_back_seconds=15 * 60)
             return [event.payload["sops_task_id"] async for event in trigger.filter_shared_stream(pictures())]
 
         assert asyncio.run(told()) == [2]
@@ -417,5 +419,5 @@ class TestArguments:
         with mock.patch.object(sops_task_finished, "TaskEndsPoll", autospec=True) as poll:
             poll.return_value.pictures = no_pictures
             await anext(SopsTaskFinishedTrigger.open_shared_stream({"sops_conn_id": "sops_prod"}), None)
-        assert poll.call_args.args == (Site("sops_prod"),)
+        assert poll.call_args.args == (Site("sops_prod"), mock.ANY)
         assert poll.call_args.kwargs["follow_days"] == 30

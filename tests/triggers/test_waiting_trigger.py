@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_sops.triggers import waiting_trigger
-from airflow_provider_sops.triggers.waiting_trigger import exit_matters, outliving_the_worker
+from airflow_provider_sops.triggers.waiting_trigger import exit_seconds, outliving_the_worker
 from tests.triggers.simulated_time import run_in_simulated_time
 
 
@@ -40,21 +40,25 @@ def test_with_celery_a_trigger_fires_at_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("executors", "matters"),
+    ("executors", "seconds"),
     [
-        ("CeleryExecutor", False),
-        ("airflow.providers.celery.executors.celery_executor.CeleryExecutor", False),
-        ("fast:airflow.providers.celery.executors.celery_executor.CeleryExecutor", False),
-        ("CeleryExecutor, CeleryExecutor", False),
-        ("CeleryExecutor;team_a=CeleryExecutor", False),
-        ("LocalExecutor", True),
-        ("KubernetesExecutor", True),
-        ("CeleryKubernetesExecutor", True),
-        ("CeleryExecutor,LocalExecutor", True),
-        ("CeleryExecutor;team_a=CeleryExecutor,KubernetesExecutor", True),
-        ("our.own.Executor", True),
-        ("", True),
+        ("CeleryExecutor", 0),
+        ("airflow.providers.celery.executors.celery_executor.CeleryExecutor", 0),
+        ("fast:airflow.providers.celery.executors.celery_executor.CeleryExecutor", 0),
+        ("CeleryExecutor, CeleryExecutor", 0),
+        ("CeleryExecutor;team_a=CeleryExecutor", 0),
+        ("LocalExecutor", 6),
+        ("KubernetesExecutor", 10),
+        ("CeleryKubernetesExecutor", 10),
+        ("CeleryExecutor,LocalExecutor", 6),
+        ("SequentialExecutor", 6),
+        ("CeleryExecutor;team_a=CeleryExecutor,KubernetesExecutor", 10),
+        ("our.own.Executor", 10),
+        ("", 10),
     ],
 )
-def test_only_celery_forgets_the_exit_of_a_worker(executors: str, matters: bool) -> None:
-    assert exit_matters(executors) is matters
+def test_how_late_the_exit_of_a_worker_may_come_follows_from_the_executor(
+    monkeypatch: pytest.MonkeyPatch, executors: str, seconds: float
+) -> None:
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 6.0)
+    assert exit_seconds(executors) == seconds

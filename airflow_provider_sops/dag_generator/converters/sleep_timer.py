@@ -42,7 +42,7 @@ class SleepTimerOperator(BaseOperator):
 
         wait = timedelta(seconds=self.seconds)
         self.log.info("Waiting until %s.", pendulum.now("UTC") + wait)
-        if self.seconds > waiting_trigger.WORKER_EXIT_SECONDS:
+        if self.seconds > waiting_trigger.POD_EXIT_SECONDS:
             self.defer(trigger=TimeDeltaTrigger(wait), method_name="execute_complete", timeout=self.execution_timeout)
         time.sleep(self.seconds)
         return {}

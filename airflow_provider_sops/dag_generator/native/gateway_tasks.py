@@ -110,7 +110,7 @@ def skip_unless_followed(context: Context) -> None:
             continue
         decider: Any = before
         with airflow_errors(ti.task.log):
-            decision = pull(ti, decider.task_id, DECISION_XCOM_KEY)
+            decision = pull(ti, decider.task_id, DECISION_XCOM_KEY, may_be_skipped=True)
             is_followed = decision.is_missing or ti.task_id in decision.mapping().get(_FOLLOWED, [ti.task_id])
         if not is_followed:
             raise AirflowSkipException(f"{decider.task_id} has led the flow to another branch.")

@@ -9,7 +9,6 @@ from airflow_provider_sops.dag_generator.native.piece import PieceOperator, Piec
 from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
 from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
-from airflow_provider_sops.service.durations import Duration, seconds_or_none
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.constants import is_password, variable_name
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -47,7 +46,6 @@ class FlowBeginOperator(SopsBaseOperator):
     :param exclude_task_nodes_id: optional nodes to leave out, unless the run's params say otherwise. (templated)
     :param param_constants: constants whose value comes from a DAG param: ``{"${key}": "param"}``.
     :param on_template_change: ``"warn"`` or ``"fail"`` if the template in SOPS differs from the snapshot.
-    :param max_outage_seconds: how long SOPS may be out of reach.
     """
 
     template_fields: Sequence[str] = (
@@ -70,7 +68,6 @@ class FlowBeginOperator(SopsBaseOperator):
         exclude_task_nodes_id: Sequence[str],
         param_constants: Mapping[str, str],
         on_template_change: str,
-        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,16 +78,12 @@ class FlowBeginOperator(SopsBaseOperator):
         self.exclude_task_nodes_id: Any = exclude_task_nodes_id
         self.param_constants = dict(param_constants)
         self.on_template_change = on_template_change
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
 
     def execute(self, context: Context) -> None:
         """Check and push what the run was given."""
-        # Only a running task needs it, not a DAG file.
-        from airflow_provider_sops.hooks import configuration
-
         tree, params, ti = self.snapshot.tree, context["params"], context["ti"]
         excluded = list(params.get(EXCLUDE_PARAM, self.exclude_task_nodes_id) or ())
-        self.hook.be_patient(configuration.max_outage_seconds(self.max_outage_seconds), self.log)
+        self.bear_outages()
         with airflow_errors(self.log):
             _check_excluded(tree, excluded)
             tell_template_change(self)

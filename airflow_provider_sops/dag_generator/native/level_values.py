@@ -95,7 +95,7 @@ class _Pulled(Mapping[str, Any]):
             return self._constants[key]
         source = self._sources[key]
         if source.task_id not in self._by_task:
-            self._by_task[source.task_id] = pull(self._ti, source.task_id, source.key)
+            self._by_task[source.task_id] = pull(self._ti, source.task_id, source.key, may_be_skipped=True)
         return source.value_in(self._by_task[source.task_id])
 
     def __iter__(self) -> Iterator[str]:

@@ -129,7 +129,6 @@ class PieceOperator(SopsTemplateOperator):
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration | None = None,
         on_failed: OnFailed = "fail",
         retry_mode: RetryMode = "resume",
         retry_inputs: Mapping[str, Mapping[str, Any]] | None = None,
@@ -151,7 +150,6 @@ class PieceOperator(SopsTemplateOperator):
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.on_failed = on_failed
         self.retry_mode = retry_mode
         self.retry_inputs = retry_inputs

@@ -18,7 +18,12 @@ from airflow_provider_sops.service.durations import Duration, seconds, seconds_o
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask
-from airflow_provider_sops.task_instance.xcom import INDEPENDENT_XCOM_KEY, NODE_PATHS_XCOM_KEY, TASK_ID_XCOM_KEY
+from airflow_provider_sops.task_instance.xcom import (
+    INDEPENDENT_XCOM_KEY,
+    NODE_PATHS_XCOM_KEY,
+    TASK_ID_XCOM_KEY,
+    TASK_URL_XCOM_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +71,6 @@ class FlowStartOperator(SopsTemplateOperator):
         on_clear: OnClear = "keep_repaired",
         revoke_on_kill: bool = True,
         revoke_wait_seconds: Duration = 300,
-        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,7 +83,6 @@ class FlowStartOperator(SopsTemplateOperator):
         self.on_clear = on_clear
         self.revoke_on_kill = revoke_on_kill
         self.revoke_wait_seconds = seconds("revoke_wait_seconds", revoke_wait_seconds)
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self._run: SopsTaskRun | None = None
 
     def execute(self, context: Context) -> None:
@@ -135,8 +138,10 @@ class FlowStartOperator(SopsTemplateOperator):
         task = FlowTask.of(sops_task_id, detail.task_url, mapping)
         ti: Any = context["ti"]
         ti.xcom_push(key=NODE_PATHS_XCOM_KEY, value=task.paths)
-        # An empty list too: Airflow logs an error whenever somebody asks for an XCom that does not exist.
+        # Empty ones too: Airflow logs an error whenever somebody asks for an XCom that does not exist.
         ti.xcom_push(key=INDEPENDENT_XCOM_KEY, value=list(task.independent))
+        if not detail.task_url:
+            ti.xcom_push(key=TASK_URL_XCOM_KEY, value="")
         if mapping.absent:
             self.log.info(
                 "%s nodes of the template are not in this task, since they were excluded.", len(mapping.absent)
@@ -165,7 +170,6 @@ class FlowOperator(SopsBaseOperator):
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
         start_timeout_seconds: Duration | None = START_TIMEOUT_SECONDS,
-        max_outage_seconds: Duration | None = None,
         revoke_on_kill: bool = True,
         on_node_failed: OnNodeFailed = None,
         flow_type: str = "common",
@@ -181,7 +185,6 @@ class FlowOperator(SopsBaseOperator):
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.revoke_on_kill = revoke_on_kill
         self.on_node_failed = on_node_failed
         self.flow_type = flow_type

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
+from airflow_provider_sops.operators.sops.actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.interruption import Interruption
-from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
 from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsInvalidOperationError, SopsTaskFailedError

@@ -83,7 +83,6 @@ class NodeMirrorOperator(SopsBaseOperator):
         on_failed: OnFailed = "fail",
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = None,
-        max_outage_seconds: Duration | None = None,
         node_details: NodeDetails | None = None,
         **kwargs: Any,
     ) -> None:
@@ -101,7 +100,6 @@ class NodeMirrorOperator(SopsBaseOperator):
             "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
         )
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
-        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:
             self._start_from_trigger()

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
+from airflow_provider_sops.service.durations import Duration, seconds_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,6 +30,9 @@ class SopsBaseOperator(BaseOperator):
     :param bk_biz_id: the business; default: the one of the connection. (templated)
     :param scope: ``cmdb_biz``: ``bk_biz_id`` is a CMDB business; ``project``: it is the id of a SOPS project.
         Default: the one of the connection. (templated)
+    :param max_outage_seconds: how long SOPS may be out of reach, a number of seconds or a ``timedelta``, before the
+        task fails; until then it waits. Default: ``[sops] max_outage_seconds`` of Airflow's configuration, 3600.
+        Refused inputs and refused credentials fail at once.
     """
 
     template_fields: Sequence[str] = ("sops_conn_id", "bk_biz_id", "scope")
@@ -41,17 +45,26 @@ class SopsBaseOperator(BaseOperator):
         sops_conn_id: str = "sops_default",
         bk_biz_id: int | str | None = None,
         scope: str | None = None,
+        max_outage_seconds: Duration | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sops_conn_id = sops_conn_id
         self.bk_biz_id = bk_biz_id
         self.scope = scope
+        self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
 
     @cached_property
     def hook(self) -> SopsHook:
         """The connection to SOPS; made when first needed, so never while a DAG file is parsed."""
         return hook_of(self)
+
+    def bear_outages(self) -> None:
+        """Let all calls from now on bear outages on this worker, for ``max_outage_seconds`` each."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
+
+        self.hook.be_patient(configuration.max_outage_seconds(self.max_outage_seconds), self.log)
 
 
 def key_of(context: Context) -> TaskKey:

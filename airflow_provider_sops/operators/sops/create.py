@@ -198,7 +198,8 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
 
     A retry finds the task that an earlier try has created and returns its id; it never creates a second one. A task
     that was cleared creates a new one and leaves the earlier one as it is, running or not: this operator never
-    revokes. To run a flow and answer for its end, use ``SopsRunTaskOperator``.
+    revokes. To run a flow and answer for its end, use ``SopsRunTaskOperator``. An outage of SOPS is waited out on the
+    worker, for up to ``max_outage_seconds``.
 
     Calls get_task_list, get_template_info (for the checks), create_task, get_task_detail and, if asked to, start_task.
 
@@ -217,6 +218,7 @@ class SopsCreateTaskOperator(SopsTemplateOperator):
 
         with airflow_errors(self.log):
             self.check_parameters()
+            self.bear_outages()
             key = key_of(context)
             name = self.keyed_name(key)
             memory = TaskMemory(context, key, self.log)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_sops.operators.sops.node_actions import retries_by_itself, retry_node
+from airflow_provider_sops.operators.sops.actions import retries_by_itself, retry_node
 from airflow_provider_sops.operators.sops.revocation import revoke_task
 from airflow_provider_sops.service.text import quoted
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError

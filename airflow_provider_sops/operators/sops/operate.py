@@ -20,7 +20,8 @@ class SopsStartTaskOperator(SopsBaseOperator):
     """Start a SOPS task and return its id. Does not wait for it: use ``SopsTaskSensor`` for that.
 
     A task that was started already is fine, by whomever: SOPS runs a task once. The start is asynchronous; SOPS
-    answers before it has begun to run the task.
+    answers before it has begun to run the task. An outage of SOPS is waited out on the worker, for up to
+    ``max_outage_seconds``.
 
     Calls start_task and get_task_detail.
 
@@ -40,6 +41,7 @@ class SopsStartTaskOperator(SopsBaseOperator):
 
         with airflow_errors(self.log):
             sops_task_id = read_task_id(self.sops_task_id)
+            self.bear_outages()
             push_task(context, sops_task_id, self.hook.get_task_detail(sops_task_id, fresh=True).task_url)
             start_task(self.hook, sops_task_id, self.log)
             self.log.info("SOPS task %s is started.", sops_task_id)
@@ -62,10 +64,11 @@ class _SopsSteeringOperator(SopsBaseOperator):
         self.action = action
 
     def prepare(self, context: Context) -> int:
-        """Check the parameters, set the link and return the task's id."""
+        """Check the parameters, set the link and return the task's id; outages are borne from now on."""
         if self.action not in self.actions:
             raise SopsInvalidParameterError(f"action is {self.action!r}; it must be one of {', '.join(self.actions)}")
         sops_task_id = read_task_id(self.sops_task_id)
+        self.bear_outages()
         push_task(context, sops_task_id, self.hook.get_task_detail(sops_task_id, fresh=True).task_url)
         return sops_task_id
 
@@ -76,7 +79,10 @@ class SopsOperateTaskOperator(_SopsSteeringOperator):
     SOPS lets the node that runs at that moment finish: ``pause`` and ``revoke`` keep the next one from starting. It
     refuses what the task's state does not allow, and the operator then fails with SOPS's own words.
 
-    Calls operate_task and get_task_detail.
+    An outage of SOPS is waited out on the worker, for up to ``max_outage_seconds``. An action whose answer was lost is
+    sent again unless the task's state shows that it was done.
+
+    Calls operate_task, get_task_detail and, after a lost answer, get_task_status.
 
     :param sops_task_id: id of the task. (templated)
     :param action: ``start``, ``pause``, ``resume`` or ``revoke``. (templated)
@@ -86,9 +92,12 @@ class SopsOperateTaskOperator(_SopsSteeringOperator):
 
     def execute(self, context: Context) -> None:
         """Send the action."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.operators.sops.actions import act_on_task
+
         with airflow_errors(self.log):
             sops_task_id = self.prepare(context)
-            self.hook.operate_task(sops_task_id, self.action)
+            act_on_task(self.hook, sops_task_id, self.action, self.log)
             self.log.info("SOPS task %s: %s is done.", sops_task_id, self.action)
 
 
@@ -99,7 +108,10 @@ class SopsOperateNodeOperator(_SopsSteeringOperator):
     acted on. A failed node inside a subprocess is named by its own id; a subprocess as a whole can be neither retried
     nor skipped.
 
-    Calls operate_node and get_task_detail.
+    An outage of SOPS is waited out on the worker, for up to ``max_outage_seconds``. An action whose answer was lost is
+    sent again only if the node still looks as it did before.
+
+    Calls operate_node, get_task_detail and get_task_status.
 
     :param sops_task_id: id of the task. (templated)
     :param node_id: id of the node in the *task's* tree, not in the template's. (templated)
@@ -140,17 +152,19 @@ class SopsOperateNodeOperator(_SopsSteeringOperator):
     def execute(self, context: Context) -> None:
         """Send the action."""
         # Only a running task needs it, not a DAG file.
-        from airflow_provider_sops.operators.sops.node_actions import operate_node
+        from airflow_provider_sops.operators.sops.actions import act_on_node, find_node
 
         with airflow_errors(self.log):
             if not self.sops_node_id:
                 raise SopsInvalidParameterError("node_id is empty; name a node of the task's tree")
             sops_task_id = self.prepare(context)
-            operate_node(
+            act_on_node(
                 self.hook,
                 sops_task_id,
                 self.sops_node_id,
                 self.action,
+                self.log,
+                before=find_node(self.hook, sops_task_id, self.sops_node_id),
                 inputs=None if self.inputs is None else dict(self.inputs),
                 data=None if self.data is None else dict(self.data),
                 flow_id=self.flow_id,

@@ -25,7 +25,7 @@ class KnownXComs:
         self.pushed: dict[str, Any] = {}
         self.map_index = -1
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         assert map_indexes == self.map_index
         return self.values.get((task_ids, key))
 

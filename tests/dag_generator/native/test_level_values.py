@@ -16,12 +16,16 @@ class MappedTaskInstance:
     """The task instance of map index 1, and what the tasks of its index have pushed."""
 
     map_index = 1
+    dag_id, run_id = "tests", "run"
 
     def __init__(self, **xcoms: Any) -> None:
         self._xcoms = {("start", CONSTANTS_XCOM_KEY): {}, **{tuple(name.split("__")): xcoms[name] for name in xcoms}}
         self.pulls: list[str] = []
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+    def get_task_states(self, *, task_ids: list[str], **_where: Any) -> dict[str, dict[str, str]]:
+        return {self.run_id: dict.fromkeys(task_ids, "success")}
+
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         assert map_indexes == 1
         self.pulls.append(task_ids)
         return self._xcoms.get((task_ids, key))
