@@ -24,7 +24,7 @@ KINDS = {
     "postgresql": "PostgreSQL and LocalExecutor",
     "celery": "PostgreSQL, Redis and CeleryExecutor",
 }
-_WORKER_IS_READY = re.compile(r" ready\.$", re.MULTILINE)
+_WORKER_IS_READY = re.compile(r" ready\.")
 _READY_SECONDS = 120
 
 
