@@ -52,6 +52,9 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_sops.links.sops.SopsTaskLink",
             "airflow_provider_sops.links.sops.SopsClaimLink",
         ],
+        # Airflow 2 calls assets datasets, and looks for the second key.
+        "asset-uris": [_ASSETS],
+        "dataset-uris": [_ASSETS],
         "config": {"sops": {"description": "Defaults of the provider for BlueKing SOPS.", "options": _OPTIONS}},
         # `airflow sops ...`; before Airflow 3.3 nothing reads it.
         "cli": ["airflow_provider_sops.cli.main.airflow_commands"],
@@ -72,6 +75,13 @@ def get_provider_info() -> dict[str, Any]:
             },
         ],
     }
+
+
+_ASSETS = {
+    "schemes": ["sops"],
+    "handler": "airflow_provider_sops.sops.asset_uri.normalize_uri",
+    "to_openlineage_converter": "airflow_provider_sops.task_instance.openlineage.asset_as_dataset",
+}
 
 
 def _modules(integration: str, *names: str) -> dict[str, Any]:

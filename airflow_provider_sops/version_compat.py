@@ -6,6 +6,7 @@ What these lack comes from here; everything else from ``common.compat.sdk``.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.version_compat import get_base_airflow_version_tuple
@@ -24,6 +25,8 @@ _AIRFLOW = get_base_airflow_version_tuple()
 AIRFLOW_V_3_0_PLUS = _AIRFLOW >= (3, 0, 0)
 AIRFLOW_V_3_1_PLUS = _AIRFLOW >= (3, 1, 0)
 AIRFLOW_V_3_3_PLUS = _AIRFLOW >= (3, 3, 0)
+
+_STATS_MODULE = "airflow.sdk.observability.stats" if _AIRFLOW >= (3, 2, 0) else "airflow.stats"
 
 if not TYPE_CHECKING:
     if AIRFLOW_V_3_1_PLUS:
@@ -45,6 +48,7 @@ __all__ = [
     "SkipMixin",
     "get_async_connection",
     "get_async_extra_dejson",
+    "get_stats",
     "mask_secret",
 ]
 
@@ -64,6 +68,15 @@ async def get_async_extra_dejson(connection: Connection) -> dict[str, Any]:
     if hasattr(connection, "aextra_dejson"):
         return await connection.aextra_dejson()
     return await _in_thread(lambda: connection.extra_dejson)
+
+
+def get_stats() -> Any:
+    """Return Airflow's ``Stats``, with the methods ``incr``, ``timing`` and ``gauge``.
+
+    In Airflow 3.3 there are two. This one is the tasks'; a triggerer has it too, initialised as it imports Airflow's
+    serialization.
+    """
+    return importlib.import_module(_STATS_MODULE).Stats
 
 
 async def _in_thread(function: Callable[..., T], *args: Any) -> T:

@@ -2,8 +2,8 @@
 
 ``release`` runs a SOPS flow. Its outputs become the constants of one flow for each host, at most two of them at a time.
 Then an EnOS flow computes the report. If any step fails, ``repair`` runs a repair flow, and a notification flow in SOPS
-alerts the people on duty. If all steps succeed, the asset ``sops_batch`` starts the second
-DAG.
+alerts the people on duty. Each release updates the asset of the releases, and its event says which SOPS task it was. If
+all steps succeed, the asset of the batch starts the second DAG.
 
 Set templates and hosts with the DAG's params; the defaults are for the templates of local_sops.
 """
@@ -19,7 +19,18 @@ from airflow_provider_sops.notifications.sops import SopsTaskNotifier
 from airflow_provider_sops.operators.enos import EnosTriggerFlowOperator
 from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 
-BATCH = Asset("sops_batch")
+# [START assets]
+RELEASES = Asset("sops://bk-sops.example.com/2/release")
+BATCH = Asset("sops://bk-sops.example.com/2/nightly-batch")
+
+
+def say_which_task(context: Any, result: Any = None) -> None:
+    """Write into the event of the asset which SOPS task has made it."""
+    sops_task_id = context["ti"].xcom_pull(task_ids="release", key="sops_task_id")
+    context["outlet_events"][RELEASES].extra = {"sops_task_id": sops_task_id}
+
+
+# [END assets]
 
 # [START notifier]
 tell_people_on_duty = SopsTaskNotifier(
@@ -57,6 +68,8 @@ with DAG(
         template_id="{{ params.release_template }}",
         constants={"${version}": "{{ run_id }}", "${compile_seconds}": 1, "${test_seconds}": 1},
         deferrable=True,
+        outlets=[RELEASES],
+        post_execute=say_which_task,
     )
 
     @task

@@ -21,7 +21,8 @@ if find_spec("airflow.sdk"):
 
     # [START watcher]
     nightly = Asset(
-        "sops_nightly",
+        name="sops_nightly",
+        uri="sops://bk-sops.example.com/2/nightly",
         watchers=[AssetWatcher(name="nightly_flows", trigger=SopsTaskFinishedTrigger(name_pattern="nightly *"))],
     )
     # [END watcher]

@@ -26,6 +26,7 @@ COPIED = (
     "LICENSE",
     "demo/dags/*.py",
     "docs/**/*.md",
+    "docs/grafana-dashboard.json",
     "docs/pictures/*",
     "example_dags/*.py",
     "local_sops/*.md",

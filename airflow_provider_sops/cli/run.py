@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import uuid
 from functools import cached_property
@@ -21,6 +22,7 @@ from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree.nodes import COMMON
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey, elect
 from airflow_provider_sops.sops.task_origin import TaskOrigin
+from airflow_provider_sops.task_instance.origin import command_origin
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +42,9 @@ class _Creation(SopsTemplateOperator):
     def hook(self) -> SopsHook:
         """The hook of the command line."""
         return self.given_hook
+
+    def _origin(self) -> str:
+        return command_origin(socket.gethostname())
 
 
 class _Run:

@@ -15,6 +15,7 @@ from airflow_provider_sops.hooks import enos_tokens
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.enos_diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
+from airflow_provider_sops.metrics import ENOS, TimedRequest
 from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.version_compat import mask_secret
@@ -174,7 +175,8 @@ class EnosHook(SessionHook):
     ) -> AccessToken:
         asked_at = enos_tokens.now()
         request = self.connection.token_request(timestamp=enos_tokens.fresh_timestamp(), to_replace=to_replace)
-        token = self.connection.read_token(request, self._send(request, session, limits), asked_at=asked_at)
+        with self._timed(request):
+            token = self.connection.read_token(request, self._send(request, session, limits), asked_at=asked_at)
         mask_secret(token.value)
         return token
 
@@ -189,7 +191,11 @@ class EnosHook(SessionHook):
     ) -> Answer:
         timestamp = enos_tokens.fresh_timestamp()
         request = self.connection.request(api, parameters, token=token, timestamp=timestamp)
-        return self.connection.read(request, self._send(request, session, limits), token=token)
+        with self._timed(request):
+            return self.connection.read(request, self._send(request, session, limits), token=token)
+
+    def _timed(self, request: HttpRequest) -> TimedRequest:
+        return TimedRequest(ENOS, request.api, self.connection.transport.root)
 
     def _send(self, request: HttpRequest, session: requests.Session | None, limits: Limits | None) -> HttpResponse:
         connection = self.connection

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import tenacity
 from asgiref.sync import sync_to_async
 
+from airflow_provider_sops import metrics
 from airflow_provider_sops.enos import calls
 from airflow_provider_sops.enos.connection import EnosConnection, read_enos_connection
 from airflow_provider_sops.enos.endpoints import endpoint
@@ -77,6 +78,7 @@ class AsyncEnosClient:
         self._transport = AsyncTransport(connection.transport)
 
     async def __aenter__(self) -> AsyncEnosClient:
+        await asyncio.to_thread(metrics.prepare)
         await self._transport.__aenter__()
         return self
 
@@ -158,4 +160,5 @@ class AsyncEnosClient:
             log.debug("%s %s %s: HTTP %s", request.api, request.method, request.shown_url, response.status)
             return read(response)
 
-        return await self._transport.send(request, self.connection.limits, read_response)
+        with metrics.TimedRequest(metrics.ENOS, request.api, self.connection.transport.root):
+            return await self._transport.send(request, self.connection.limits, read_response)

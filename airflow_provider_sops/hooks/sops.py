@@ -10,8 +10,10 @@ from airflow_provider_sops.hooks.configuration import max_answer_mb
 from airflow_provider_sops.hooks.connection_form import field_behaviour, form_widgets
 from airflow_provider_sops.hooks.diagnosis import diagnose
 from airflow_provider_sops.hooks.session_hook import SessionHook, warn_about
+from airflow_provider_sops.metrics import SOPS, TimedRequest
 from airflow_provider_sops.service.calls import blocking, blocking_steps
 from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.service.tracing import traced
 from airflow_provider_sops.service.transport import new_session, send
 from airflow_provider_sops.sops.calls import creation, nodes, projects, schedules, tasks, templates
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
@@ -219,9 +221,10 @@ class SopsHook(SessionHook):
         connection, response = self.connection, None
         sent_within = limits or self._limited(connection.limits)
         try:
-            response = send(session or self.get_conn(), request, connection.transport, sent_within)
-            log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
-            return connection.read(request, response)
+            with TimedRequest(SOPS, request.api, connection.transport.root):
+                response = send(session or self.get_conn(), traced(request), connection.transport, sent_within)
+                log.debug("%s %s: HTTP %s", request.method, request.shown_url, response.status)
+                return connection.read(request, response)
         except SopsError as error:
             again, refusal = connection.for_older_esb(request, error), error
         if again is not None:

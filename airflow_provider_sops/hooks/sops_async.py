@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
+from airflow_provider_sops import metrics
 from airflow_provider_sops.hooks.configuration import max_answer_mb
 from airflow_provider_sops.hooks.session_hook import warn_about
 from airflow_provider_sops.service.calls import asynchronous, asynchronous_steps
 from airflow_provider_sops.service.retrying import retry_rules
+from airflow_provider_sops.service.tracing import traced
 from airflow_provider_sops.service.transport_async import AsyncTransport
 from airflow_provider_sops.sops.calls import nodes, tasks
 from airflow_provider_sops.sops.connection import SopsConnection, read_connection
@@ -66,6 +68,7 @@ class AsyncSopsClient:
         self._transport = AsyncTransport(connection.transport)
 
     async def __aenter__(self) -> AsyncSopsClient:
+        await asyncio.to_thread(metrics.prepare)
         await self._transport.__aenter__()
         return self
 
@@ -114,7 +117,8 @@ class AsyncSopsClient:
                 raise
 
         try:
-            return await self._transport.send(request, connection.limits, read_response)
+            with metrics.TimedRequest(metrics.SOPS, request.api, connection.transport.root):
+                return await self._transport.send(traced(request), connection.limits, read_response)
         except SopsError as error:
             again, refusal = connection.for_older_esb(request, error), error.with_traceback(None)
         if again is not None:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce, start_task
+from airflow_provider_sops.service.text import word
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidParameterError
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, TaskKey, elect
 from airflow_provider_sops.sops.task_origin import Ownership, TaskOrigin
+from airflow_provider_sops.task_instance.origin import notification_origin
 from airflow_provider_sops.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -164,16 +166,21 @@ class SopsTaskNotifier(BaseNotifier):
             found = elect(once.find().current)
             if found is None:
                 self._check_constants(hook)
-                sops_task_id = once.create(lambda: self._create_task(hook, name))
+                sops_task_id = once.create(lambda: self._create_task(hook, name, known))
             else:
                 sops_task_id = found.id
                 self.log.info("The notification about %s was already sent.", described(known))
             start_task(hook, sops_task_id, self.log)
         self.log.info("SOPS task %s notifies about %s.", sops_task_id, described(known))
 
-    def _create_task(self, hook: SopsHook, name: str) -> CreatedTask:
+    def _create_task(self, hook: SopsHook, name: str, context: Mapping[str, Any]) -> CreatedTask:
+        about_run = is_about_run(context)
         return hook.create_task(
-            self.template_id, name, constants=dict(self.constants or {}), template_source=self.template_source
+            self.template_id,
+            name,
+            constants=dict(self.constants or {}),
+            template_source=self.template_source,
+            description=notification_origin(described(context), None if about_run else context["ti"]),
         )
 
     def _check_constants(self, hook: SopsHook) -> None:
@@ -252,13 +259,17 @@ def is_about_run(context: Mapping[str, Any]) -> bool:
 
 
 def described(context: Mapping[str, Any]) -> str:
-    """Describe a context for the log."""
+    """Describe a context for the log and for SOPS."""
     dag, ti = context.get("dag"), context.get("ti")
-    run = f"DAG {getattr(dag, 'dag_id', None)}, run {context.get('run_id')}"
+    run = f"DAG {_name(dag, 'dag_id')}, run {word(str(context.get('run_id')))}"
     if is_about_run(context):
         return run
     mapped = f" [{_map_index(ti)}]" if _map_index(ti) >= 0 else ""
-    return f"{run}, task {getattr(ti, 'task_id', None)}{mapped}, try {getattr(ti, 'try_number', None)}"
+    return f"{run}, task {_name(ti, 'task_id')}{mapped}, try {_name(ti, 'try_number')}"
+
+
+def _name(thing: Any, attribute: str) -> str:
+    return word(str(getattr(thing, attribute, None)))
 
 
 def _map_index(ti: Any) -> int:

@@ -1,4 +1,4 @@
-"""One poll for many waits: up to 50 SOPS tasks in one request. Independent of Airflow."""
+"""One poll for many waits: up to 50 SOPS tasks in one request. Of Airflow it knows no more than its metrics."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops import metrics
 from airflow_provider_sops.polling.schedule import PollSchedule
 from airflow_provider_sops.polling.shared_connection import SharedConnection, is_trouble
 from airflow_provider_sops.polling.task_reader import TaskReader
@@ -86,11 +87,13 @@ class StatusPoller:
         :param interval_seconds: the usual time between two looks, until the first one says its own.
         """
         self._waits += 1
+        metrics.wait_begins()
         self._schedule.join(task_id, interval_seconds)
         try:
             yield StatusWait(self, self._reader, task_id)
         finally:
             self._waits -= 1
+            metrics.wait_ends()
             self._schedule.leave(task_id)
             self._alone.discard(task_id)
             self._answered.pop(task_id, None)
@@ -164,6 +167,7 @@ class StatusPoller:
         return [waiting for waiting in looks if waiting not in left]
 
     async def _ask_together(self, looks: dict[int, list[_Waiting]]) -> None:
+        metrics.tell_waits()
         try:
             statuses = await self._batch(looks)
         except Exception as error:  # noqa: BLE001 - without an answer a wait would never end
@@ -190,10 +194,13 @@ class StatusPoller:
         if loop.time() < self._without_batches_until:
             return {}
         fresh = any(waiting.look.fresh for waitings in looks.values() for waiting in waitings)
+
+        async def question(source: StatusSource) -> dict[int, TaskStatus]:
+            metrics.polled(len(looks))
+            return await source.get_tasks_status(looks, include_children=self._node_states, fresh=fresh)
+
         try:
-            return await self._connection.ask(
-                lambda source: source.get_tasks_status(looks, include_children=self._node_states, fresh=fresh)
-            )
+            return await self._connection.ask(question)
         except SopsGatewayError as error:
             if not error.api_missing:
                 raise

@@ -17,15 +17,16 @@ from airflow_provider_sops.sops.outcome import node_error, outcome_error
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_secrets import TaskSecrets, nodes_to_tell_apart
-from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs, read_secrets
-from airflow_provider_sops.task_instance.task_follower import Pokes, SopsLooks
+from airflow_provider_sops.task_instance.task_follower import SopsLooks, TaskFollower
 from airflow_provider_sops.task_instance.xcom import push_state, push_task, tell_changed
 from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsTaskTrigger
-from airflow_provider_sops.waiting.follow import steady_clock
+from airflow_provider_sops.waiting.follow import follow, steady_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
@@ -82,13 +83,9 @@ class AwaitedTask:
             human_nodes=None if self.detail is None else nodes_to_tell_apart(self.detail),
         )
 
-    def poking(self, policy: WaitPolicy) -> Pokes:
+    def poking(self, policy: WaitPolicy) -> TaskFollower:
         """Begin to wait on a worker."""
-        clock = steady_clock()
-        wait = TaskWait(policy, clock(), tree_is_whole=False)
-        return Pokes(
-            wait, SopsLooks(self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail), clock
-        )
+        return TaskFollower(self.hook, self.sops_task_id, policy, self.log, detail=self.detail)
 
     def error(self, result: WaitResult) -> SopsError:
         """Return the error of a wait that did not end well."""
@@ -104,6 +101,27 @@ class AwaitedTask:
             raise self.error(result)
         self.log.info("SOPS task %s is FINISHED.", self.sops_task_id)
         return read_outputs(self.hook, self.sops_task_id)
+
+
+@dataclass(frozen=True)
+class _NodePokes:
+    """A wait for a node, with Airflow's pauses between the looks.
+
+    :param clock: the one that the wait was begun with.
+    """
+
+    wait: NodeWait
+    looks: SopsLooks
+    clock: Callable[[], float]
+
+    def once(self) -> NodeResult | None:
+        """Ask once, and again as long as the answer needs confirmation within seconds; ``None`` means not over."""
+        return follow(self.wait, self.looks, self.looks.tell, once=True, clock=self.clock)
+
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next look is due."""
+        return self.wait.next_look(self.clock()).delay_seconds
 
 
 @dataclass(frozen=True)
@@ -146,14 +164,14 @@ class AwaitedNode:
             policy=policy,
         )
 
-    def poking(self, policy: WaitPolicy) -> Pokes:
+    def poking(self, policy: WaitPolicy) -> _NodePokes:
         """Begin to wait on a worker."""
         clock = steady_clock()
         wait = NodeWait(self.node, policy, clock(), self.task_url)
         looks = SopsLooks(
             self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail, secrets=self._secrets()
         )
-        return Pokes(wait, looks, clock)
+        return _NodePokes(wait, looks, clock)
 
     def error(self, result: NodeResult) -> SopsError:
         """Return the error of a wait that did not end well."""

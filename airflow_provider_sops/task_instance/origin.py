@@ -1,4 +1,4 @@
-"""What a SOPS task's description says of the Airflow task that made it, for the people who look at it in SOPS.
+"""What a SOPS task's description says of its maker, an Airflow task as a rule, for the people who see it in SOPS.
 
 SOPS shows a description and never acts on it, and no call returns it: by what a task is found again is its name.
 """
@@ -37,8 +37,28 @@ def origin_in(context: Context) -> str:
     ti: Any = context["ti"]
     mapped = f", map index {ti.map_index}" if ti.map_index >= 0 else ""
     named = f"DAG {word(ti.dag_id)}, run {word(ti.run_id)}, task {word(ti.task_id)}{mapped}, try {ti.try_number}"
-    address = _address(ti)
-    text = f"Created by Airflow: {named}{f'. {address}' if address else ''}"
+    return _storable(f"Created by Airflow: {named}", _address(ti))
+
+
+def notification_origin(subject: str, ti: Any = None) -> str:
+    """Return the same for the SOPS task of a notification.
+
+    :param subject: what the notification is about, by its names.
+    :param ti: the task instance that it is about; ``None`` for a DAG run.
+    """
+    return _storable(f"Created by Airflow, to notify about: {subject}", "" if ti is None else _address(ti))
+
+
+def command_origin(host: str) -> str:
+    """Return the same for a SOPS task that somebody makes with ``airflow-sops``.
+
+    :param host: the name of the machine on which the command runs.
+    """
+    return _storable(f"Created by airflow-sops on {word(host)}", "")
+
+
+def _storable(text: str, address: str) -> str:
+    text = f"{text}. {address}" if address else text
     return "".join(each if ord(each) <= _GREATEST_CHARACTER else "?" for each in text)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from airflow_provider_sops.metrics import NoticedEnd
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.node_end import detail_arguments
@@ -146,6 +147,7 @@ class TaskFollower:
         self._clock = clock or steady_clock()
         self._wait = TaskWait(policy, self._clock(), tree_is_whole=False)
         self._looks = SopsLooks(hook, sops_task_id, self._wait, log, clock=self._clock, detail=detail)
+        self._end = NoticedEnd()
         self._sleep = sleep
 
     def to_the_end(self) -> WaitResult:
@@ -153,34 +155,30 @@ class TaskFollower:
 
         After PERSON_NEEDED another call goes on with the same wait, which tells nothing twice.
         """
-        return follow(self._wait, self._looks, self._looks.tell, sleep=self._sleep, clock=self._clock)
+        return follow(self._wait, self._ask, self._looks.tell, sleep=self._sleep, clock=self._clock)
 
     def for_a_while(self, at_most_seconds: float) -> WaitResult | WaitPolicy:
         """Ask until the task is over or some time has passed; then return the policy to go on with elsewhere."""
-        looks = self._looks
         result = follow(
-            self._wait, looks, looks.tell, at_most_seconds=at_most_seconds, sleep=self._sleep, clock=self._clock
+            self._wait,
+            self._ask,
+            self._looks.tell,
+            at_most_seconds=at_most_seconds,
+            sleep=self._sleep,
+            clock=self._clock,
         )
         return result or replace(self._wait.policy, told=self._wait.told)
 
-
-@dataclass(frozen=True)
-class Pokes:
-    """A wait for a task or for a node whose pauses are somebody else's business, as Airflow's for a sensor that pokes.
-
-    :param looks: ask for it.
-    :param clock: the one that the wait was begun with.
-    """
-
-    wait: TaskWait | NodeWait
-    looks: SopsLooks
-    clock: Callable[[], float]
-
-    def once(self) -> Any:
+    def once(self) -> WaitResult | None:
         """Ask once, and again as long as the answer needs confirmation within seconds; ``None`` means not over."""
-        return follow(self.wait, self.looks, self.looks.tell, once=True, clock=self.clock)
+        return follow(self._wait, self._ask, self._looks.tell, once=True, sleep=self._sleep, clock=self._clock)
 
     @property
     def pause_seconds(self) -> float:
         """The time until the next look is due."""
-        return self.wait.next_look(self.clock()).delay_seconds
+        return self._wait.next_look(self._clock()).delay_seconds
+
+    def _ask(self, look: Look) -> TaskStatus:
+        status = self._looks(look)
+        self._end.see(status)
+        return status

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tenacity
 
+from airflow_provider_sops.metrics import NoticedEnd
 from airflow_provider_sops.polling.shared import open_client, shared_wait
 from airflow_provider_sops.polling.sops_looks import SharedLooks
 from airflow_provider_sops.service.reading import read_id
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
     from airflow_provider_sops.polling.status_poller import StatusWait
+    from airflow_provider_sops.sops.models import TaskStatus
     from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.waiting.model import Look
 
 __all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
@@ -116,8 +119,14 @@ class SopsTaskTrigger(_SopsTrigger):
         clock = steady_clock()
         wait = TaskWait(self.policy, clock(), tree, self.task_url, tree_is_whole=False)
         async with self._shared_wait() as part:
-            looks = SharedLooks(part, wait, self.told)
-            return await follow_async(wait, looks, looks.tell, clock=clock)
+            looks, end = SharedLooks(part, wait, self.told), NoticedEnd(was_running=bool(self.policy.told))
+
+            async def ask(look: Look) -> TaskStatus:
+                status = await looks(look)
+                end.see(status)
+                return status
+
+            return await follow_async(wait, ask, looks.tell, clock=clock)
 
     @property
     def stops_on_kill(self) -> bool:

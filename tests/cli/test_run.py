@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +93,21 @@ def test_the_same_key_follows_the_first_task(run: Callable[..., tuple[Done, dict
 
     assert second["sops_task_id"] == first["sops_task_id"] != other["sops_task_id"]
     assert len(tasks_like(hook, first["name"])) == 1
+
+
+def test_the_task_says_on_which_host_it_was_made(
+    run: Callable[..., tuple[Done, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, descriptions = SopsHook.create_task, []
+
+    def remember(hook: SopsHook, *arguments: Any, **keywords: Any) -> CreatedTask:
+        descriptions.append(keywords["description"])
+        return create(hook, *arguments, **keywords)
+
+    monkeypatch.setattr(SopsHook, "create_task", remember)
+
+    assert run("quick", "--detach")[0].code == 0
+    assert descriptions == [f"Created by airflow-sops on {socket.gethostname()}"]
 
 
 def test_without_a_key_each_call_is_a_run_of_its_own(run: Callable[..., tuple[Done, dict[str, Any]]]) -> None:

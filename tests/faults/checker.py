@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _NOT_YET = (3545000, 3599999)
 
 _LOOKS = ("get_task_status", "get_tasks_status")
+#: What the gateway says where it cannot reach SOPS.
+_NO_UPSTREAM = 1650200
+
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
 #: How long after its end an outage may still be a reason: the next one counts with it until the call is answered.
@@ -185,7 +188,7 @@ def _judge_kill(evidence: Evidence, final: RanTask | None, judgement: Judgement)
     if final is None or final.is_over:
         return
     last = next((exchange for exchange in reversed(evidence.exchanges) if exchange.action == "revoke"), None)
-    if (last is not None and not last.undisturbed) or _could_not_connect(evidence, last):
+    if (last is not None and not last.undisturbed) or _could_not_connect(evidence, last) or _could_not_search(evidence):
         judgement.granted.append(Granted.KILLED_IN_OUTAGE)
     elif last is not None and last.code in _NOT_YET and not _had_begun(final, last.at):
         judgement.granted.append(Granted.REVOKE_REFUSED)
@@ -201,6 +204,18 @@ def _could_not_connect(evidence: Evidence, last: Exchange | None) -> bool:
     if last is not None and last.at > since:
         return False
     return any(begun < to and ended > since for begun, ended in evidence.refusals)
+
+
+def _could_not_search(evidence: Evidence) -> bool:
+    """Whether the last that a kill did was to search for what it should revoke, and it got no answer."""
+    last = evidence.exchanges[-1] if evidence.exchanges else None
+    assert evidence.ending is not None
+    return (
+        last is not None
+        and last.api == "get_task_list"
+        and (not last.undisturbed or last.code == _NO_UPSTREAM)
+        and last.at > evidence.ending.at - timedelta(seconds=_KILL_SECONDS)
+    )
 
 
 def _had_begun(task: RanTask, moment: datetime) -> bool:

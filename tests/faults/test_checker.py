@@ -128,6 +128,15 @@ def test_a_run_that_went_well_breaks_nothing() -> None:
         ),
         pytest.param(
             Kind.ORPHAN,
+            {
+                "ending": KILLED,
+                "tasks": [make_task(**ALIVE)],
+                "exchanges": [Exchange("get_task_list", None, True, 0, at=after(8.9))],
+            },
+            id="killed, the search found it and nothing was revoked",
+        ),
+        pytest.param(
+            Kind.ORPHAN,
             {"ending": KILLED, "tasks": [make_task(**ALIVE)], "refusals": [(after(4), after(6))]},
             id="killed, connections were refused at another time",
         ),
@@ -188,6 +197,10 @@ def test_finds(kind: Kind, doctored: dict[str, Any]) -> None:
         (
             Granted.KILLED_IN_OUTAGE,
             {"ending": KILLED, "exchanges": [Exchange("operate_task", Fault.RESET_BEFORE, False, None, "revoke")]},
+        ),
+        (
+            Granted.KILLED_IN_OUTAGE,
+            {"ending": KILLED, "exchanges": [Exchange("get_task_list", None, True, 1650200, at=after(8.9))]},
         ),
         (Granted.KILLED_IN_OUTAGE, {"ending": KILLED, "refusals": [(after(8.5), after(9.5))]}),
         (Granted.OUT_OF_RETRIES, {"ending": failed(SopsConnectionError("lost"), out_of_retries=True)}),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_sops import metrics
 from airflow_provider_sops.polling.status_poller import StatusPoller
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
@@ -96,6 +97,19 @@ def with_poller(sops: SimulatedSops, work: Callable[[StatusPoller], Coroutine[An
 
 
 class TestManyWaits:
+    def test_metrics_tell_how_many_wait_and_how_many_one_request_asks_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits = metrics._RunningWaits()
+        polled: list[tuple[int, int]] = []
+        monkeypatch.setattr(metrics, "_waits", waits)
+        monkeypatch.setattr(metrics, "polled", lambda tasks: polled.append((tasks, waits.count)))
+
+        wait_for_all(SimulatedSops(dict.fromkeys(range(60), 1.0)), policy=WaitPolicy(poll_interval_seconds=10.0))
+
+        assert polled[0] == (50, 60)
+        assert waits.count == 0
+
     def test_three_thousand_waits_over_hours_are_noticed_in_time_with_a_request_for_fifty_of_them(self) -> None:
         chance = random.Random(20)
         interval = 120.0

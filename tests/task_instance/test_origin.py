@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
 from airflow_provider_sops.dag_generator import SopsDag
 from airflow_provider_sops.dag_generator.converters import ConverterRegistry
 from airflow_provider_sops.hooks.sops import SopsHook
+from airflow_provider_sops.notifications.sops import SopsTaskNotifier
 from airflow_provider_sops.operators.sops import SopsCreateTaskOperator, SopsRunTaskOperator
-from airflow_provider_sops.task_instance.origin import airflow_origin, origin_in
+from airflow_provider_sops.task_instance.origin import airflow_origin, command_origin, notification_origin, origin_in
 from tests.dag_run import run_dag
 
 if TYPE_CHECKING:
@@ -55,6 +56,20 @@ def test_odd_characters_cannot_act_where_it_is_shown() -> None:
     assert text.isprintable()
     assert max(text) <= "\uffff"
     assert len(text) < 400
+
+
+def test_a_notification_names_what_it_is_about_and_links_to_its_task() -> None:
+    assert notification_origin("DAG deploy, run manual__1") == (
+        "Created by Airflow, to notify about: DAG deploy, run manual__1"
+    )
+    assert notification_origin("DAG deploy, run manual__1, task web", context()["ti"]) == (
+        "Created by Airflow, to notify about: DAG deploy, run manual__1, task web. "
+        "https://airflow.example.com/dags/deploy"
+    )
+
+
+def test_a_command_names_its_host() -> None:
+    assert command_origin("bastion-1\n\U0001f600") == "Created by airflow-sops on bastion-1\\u000a?"
 
 
 def test_outside_of_a_task_there_is_none() -> None:
@@ -111,3 +126,24 @@ def test_so_do_the_tasks_of_a_flow(
     assert run_dag(dag).state == "success"
     assert descriptions
     assert all(each and each.startswith(f"Created by Airflow: DAG origin_{mode}, run ") for each in descriptions)
+
+
+class Fails(BaseOperator):
+    """A task that fails."""
+
+    def execute(self, context: Any) -> None:
+        """Fail."""
+        raise ValueError("the disk is full")
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("airflow_db", "sops_default")
+def test_so_does_a_notifier(templates: dict[str, int], descriptions: list[str | None]) -> None:
+    with DAG("origin_notifier", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+        Fails(task_id="load", on_failure_callback=SopsTaskNotifier(template_id=templates["notify"]))
+
+    run = run_dag(dag)
+
+    assert descriptions == [
+        f"Created by Airflow, to notify about: DAG origin_notifier, run {run.dag_run.run_id}, task load, try 1"
+    ]

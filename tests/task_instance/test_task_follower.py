@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 
+from airflow_provider_sops import metrics
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskStatus
@@ -163,3 +164,17 @@ def test_what_a_node_asks_people_is_read_once_and_told(caplog: pytest.LogCapture
     assert hook.get_task_node_detail.call_count == 1
     assert 'node "ask" waits for a person' in caplog.text
     assert ("who: ann" in caplog.text) is is_readable
+
+
+def test_metrics_tell_how_late_an_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[float] = []
+    monkeypatch.setattr(metrics, "_send", lambda _metric, value: delays.append(value))
+    hook = mock.create_autospec(SopsHook, instance=True)
+    ended = {"state": "FINISHED", "finish_time": "2026-03-01 02:31:07 +0800"}
+    hook.get_task_status.side_effect = [TaskStatus.read(running_task()), TaskStatus.read(ended)]
+    hook.get_task_detail.return_value = TaskDetail.read({"id": 7, "pipeline_tree": {}})
+
+    follower = TaskFollower(hook, 7, WaitPolicy(), logging.getLogger(__name__), sleep=lambda _seconds: None)
+
+    assert follower.to_the_end().outcome == Outcome.FINISHED
+    assert len(delays) == 1

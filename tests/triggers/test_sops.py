@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
+from airflow_provider_sops import metrics
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
@@ -76,6 +78,19 @@ class TestRun:
             return sops_task_id
 
         return start
+
+    async def test_metrics_tell_how_late_an_end_is_noticed(
+        self, started: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[str] = []
+        monkeypatch.setattr(metrics, "_form", lambda: "tags")
+        monkeypatch.setattr(metrics, "_send", lambda metric, _value, **_tags: sent.append(metric.name))
+
+        await fire(make_trigger(started("quick"), policy=replace(POLICY, told="{}")))
+
+        assert sent.count("sops.notice_delay") == 1
+        assert "sops.polled_tasks" in sent
+        assert "sops.waits" in sent
 
     @pytest.mark.parametrize(("template", "outcome"), [("quick", Outcome.FINISHED), ("fail", Outcome.FAILED)])
     async def test_fires_the_end(self, started: Callable[[str], int], template: str, outcome: Outcome) -> None:

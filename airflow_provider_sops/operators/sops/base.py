@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds_or_none
+from airflow_provider_sops.task_instance.openlineage import SopsLineage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
-class SopsBaseOperator(BaseOperator):
+class SopsBaseOperator(BaseOperator, SopsLineage):
     """Common ground of the operators for SOPS.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)

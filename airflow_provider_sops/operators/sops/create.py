@@ -157,9 +157,6 @@ class SopsTemplateOperator(SopsBaseOperator):
 
         :param name: the whole name, with its key.
         """
-        # Only a running task needs it, not a DAG file.
-        from airflow_provider_sops.task_instance.origin import airflow_origin
-
         schemes, excluded = self.template_schemes_id, list(self.exclude_task_nodes_id or ())
         names = schemes if isinstance(schemes, (list, tuple)) else [schemes]
         if schemes and self.template_source != "common" and all(isinstance(n, str) and not n.isdigit() for n in names):
@@ -173,8 +170,15 @@ class SopsTemplateOperator(SopsBaseOperator):
             template_schemes_id=schemes or None,
             template_source=self.template_source,
             flow_type=self.flow_type,
-            description=airflow_origin(),
+            description=self._origin(),
         )
+
+    def _origin(self) -> str | None:
+        """Return what the task's description says of its origin."""
+        # Only a running task needs it, not a DAG file.
+        from airflow_provider_sops.task_instance.origin import airflow_origin
+
+        return airflow_origin()
 
     def _excluded_by_schemes(self, wanted: Sequence[str]) -> list[str]:
         from airflow_provider_sops.operators.sops.template_check import excluded_by_schemes

@@ -66,7 +66,7 @@ def revoke_once(revoke: Callable[[], object], read_status: Callable[[], TaskStat
     return TaskState.REVOKED
 
 
-#: How long a revoke is tried again; the process is killed about 5 seconds after it was told to stop.
+#: How long search and revokes are tried again; the process is killed about 5 seconds after it was told to stop.
 _QUICK_SECONDS = 2.0
 _QUICK_PAUSE_SECONDS = 0.3
 
@@ -116,16 +116,17 @@ class TasksToRevoke:
 
         What fails is logged: there is nobody left who could do more.
         """
+        again = self._again_until(self._clock() + _QUICK_SECONDS)
         try:
             if self._ids is None:
-                self.found(self._look_up())
+                self.found(again(self._look_up))
             ids, self._ids = self._ids or [], []
         except SopsError as error:
             self._log.error("A SOPS task of an earlier try could not be looked up and may still run: %s", error)
             return
         for sops_task_id in ids:
             try:
-                self._revoke(sops_task_id)
+                again(self._revoke, sops_task_id)
             except SopsError as error:
                 self._log.error("SOPS task %s could not be revoked and may still run: %s", sops_task_id, error)
             else:
@@ -133,12 +134,13 @@ class TasksToRevoke:
                     "SOPS task %s is revoked because %s; SOPS lets the node that runs now finish.", sops_task_id, why
                 )
 
-    def _revoke(self, sops_task_id: int) -> None:
-        """Revoke a task, again after what fails quickly: a lost connection, or a start that does not show yet."""
-        deadline = self._clock() + _QUICK_SECONDS
+    def _again_until(self, deadline: float) -> tenacity.Retrying:
+        """Return what tries again after a fault that may pass quickly: a lost connection, or a start not shown yet."""
         rules = again_while_lost((_QUICK_PAUSE_SECONDS,), also=(SopsInvalidOperationError,), sleep=self._sleep)
-        tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})(
-            revoke_once,
+        return tenacity.Retrying(**{**rules, "stop": lambda _state: self._clock() >= deadline})
+
+    def _revoke(self, sops_task_id: int) -> None:
+        revoke_once(
             lambda: self._hook.revoke_at_once(sops_task_id),
             lambda: self._hook.do_at_once(get_task_status(sops_task_id, fresh=True)),
         )

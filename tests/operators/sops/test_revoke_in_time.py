@@ -136,6 +136,20 @@ class TestInAHurry:
         assert revoked(hook)[-1] == 8
         assert "SOPS task 9 could not be revoked and may still run" in caplog.text
 
+    def test_a_search_whose_answer_is_lost_is_followed_by_another(self, hook: mock.Mock) -> None:
+        hook.call_at_once.side_effect = [LOST, Answer([raw_item(8)], {}, None)]
+        tasks_to_revoke(hook).revoke("it was ended")
+        assert revoked(hook) == [8]
+
+    def test_all_of_it_ends_within_seconds(self, hook: mock.Mock) -> None:
+        time = FakeTime()
+        tasks = TasksToRevoke(hook, KEY, LOG, origin=ORIGIN, earlier_too=True, sleep=time.sleep, clock=time.clock)
+        hook.revoke_at_once.side_effect = LOST
+        tasks.found(FoundTasks.of(KEY, [item(number) for number in range(1, 6)], ORIGIN))
+        tasks.revoke("it was ended")
+        assert set(revoked(hook)) == {1, 2, 3, 4, 5}
+        assert time.clock() <= 3
+
     def test_a_search_that_fails_is_told(self, hook: mock.Mock, caplog: pytest.LogCaptureFixture) -> None:
         hook.call_at_once.side_effect = LOST
         tasks_to_revoke(hook).revoke("it was ended")
