@@ -27,6 +27,8 @@ SEED :=
 ALL_AGES := 2019 2020 3.25 3.28 3.32 3.34 3.35
 AGE := 3.34
 AGES :=
+# The Python for the newest versions.
+PYTHON := 3.11
 # Arguments of the benchmarks; --help lists them.
 BENCH :=
 # Arguments of the cluster; --help lists them.
@@ -99,6 +101,10 @@ pictures: install .venvs/browser/.installed ## Take the pictures of README.md, d
 docs: .venvs/docs/.installed ## Build the documentation site into build/site, and follow its links
 	@.venvs/docs/bin/python scripts/build_docs.py
 
+.PHONY: release-check
+release-check: .venvs/release/.installed .venvs/local-sops/.installed ## Build what is published, check it, and run it in fresh Airflows 3.3.2 and 2.11.2
+	@.venvs/release/bin/python -m scripts.check_release
+
 .PHONY: lint
 lint: $(TOOLS) ## ruff, the order of imports, mypy --strict and the documentation site
 	@$(CHECKS) lint
@@ -121,8 +127,14 @@ constraints: $(TOOLS) ## Resolve all pinned versions again, to today's newest
 	    local_sops/pyproject.toml --output-file constraints/local-sops-py3.11.txt
 	@echo "pillow playwright pytest pytest-timeout requests" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
 	    --output-file constraints/browser.txt
-	@echo "mkdocstrings-python zensical" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - --output-file constraints/docs.txt
+	@echo "mkdocstrings-python ruff zensical" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - --output-file constraints/docs.txt
+	@echo "build check-wheel-contents hatch-fancy-pypi-readme hatchling twine" | tr ' ' '\n' | $(COMPILE) --python-version 3.11 - \
+	    --output-file constraints/release.txt
 	@echo "uv" | $(COMPILE) --python-version 3.11 - --output-file constraints/tools.txt
+
+.PHONY: newest-check
+newest-check: $(TOOLS) ## Try today's newest versions, resolved into build/, and show which differ from the pinned ones; PYTHON=3.14 on another Python
+	@.venvs/tools/bin/python scripts/newest_check.py --python $(PYTHON)
 
 .PHONY: clean
 clean: ## Remove everything that was set up or built
@@ -158,7 +170,7 @@ $(TOOLS): constraints/tools.txt | require-disk
 	@$(UV) pip check --quiet --python $(@D)
 	@touch $@
 
-.venvs/browser/.installed .venvs/docs/.installed: .venvs/%/.installed: constraints/%.txt $(TOOLS)
+.venvs/browser/.installed .venvs/docs/.installed .venvs/release/.installed: .venvs/%/.installed: constraints/%.txt $(TOOLS)
 	@python=$$(scripts/find-python 3.11) && $(UV) venv --quiet --clear --python "$$python" $(@D)
 	@$(UV) pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
 	@touch $@

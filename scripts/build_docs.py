@@ -38,6 +38,7 @@ REFERENCE = {
     "sensors": ("Sensors", "airflow_provider_sops.sensors.sops"),
     "dag-generator": ("Flows as DAGs", "airflow_provider_sops.dag_generator"),
     "hook": ("Hook", "airflow_provider_sops.hooks.sops"),
+    "calls-that-create": ("Calls: creating tasks", "airflow_provider_sops.sops.calls.creation"),
     "calls-of-tasks": ("Calls: tasks", "airflow_provider_sops.sops.calls.tasks"),
     "calls-of-nodes": ("Calls: nodes", "airflow_provider_sops.sops.calls.nodes"),
     "calls-of-templates": ("Calls: templates", "airflow_provider_sops.sops.calls.templates"),
@@ -52,18 +53,34 @@ REFERENCE = {
     "enos-sensors": ("EnOS: sensors", "airflow_provider_sops.sensors.enos"),
     "enos-triggers": ("EnOS: triggers", "airflow_provider_sops.triggers.enos"),
     "enos-hook": ("EnOS: hook", "airflow_provider_sops.hooks.enos"),
+    "enos-models": ("EnOS: what calls return", "airflow_provider_sops.enos.models"),
+    "enos-errors": ("EnOS: errors", "airflow_provider_sops.enos.errors"),
+}
+
+#: What else is on a page: base classes that document most of the parameters, and classes that nobody imports.
+ALSO = {
+    "operators": (
+        "airflow_provider_sops.operators.sops.create.SopsTemplateOperator",
+        "airflow_provider_sops.operators.sops.base.SopsBaseOperator",
+    ),
+    "dag-generator": ("airflow_provider_sops.dag_generator.converters.NodeInput",),
 }
 
 #: The guides that somebody reads first, in this order; the menu has all others after them.
 FIRST_GUIDES = (
+    "walk-through",
     "connection",
     "running-a-flow",
     "watching-a-flow",
+    "ui",
     "moving-a-flow-to-airflow",
     "converters",
+    "scheduled-batch-chains",
+    "asset-watcher",
     "command-line",
     "production",
-    "walk-through",
+    "servers",
+    "enos",
 )
 #: Pages about the project itself.
 ABOUT = ("docs/architecture.md", "docs/benchmarks.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
@@ -115,7 +132,8 @@ def write_source() -> None:
     folder = SOURCE / "reference"
     folder.mkdir()
     for name, (title, module) in REFERENCE.items():
-        entries = "\n".join(f"::: {module}.{each}\n" for each in public_names(module))
+        names = (*(f"{module}.{each}" for each in public_names(module)), *ALSO.get(name, ()))
+        entries = "\n".join(f"::: {each}\n" for each in names)
         (folder / f"{name}.md").write_text(f"# {title}\n\n`{module}`\n\n{entries}", encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
 """Run the parts of ``make lint`` or ``make test``, three at a time, and summarise the results.
 
-Most tests wait more than they compute, so that three parts take little longer than one on 2 cores. A part's output is shown when it
-has ended. Every part runs even if an earlier one failed, so one run shows everything; a part whose environment could
-not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
+Most tests wait more than they compute, so that three parts take little longer than one on 2 cores. A part's output is
+shown when it has ended. Every part runs even if an earlier one failed, so one run shows everything; a part whose
+environment could not be installed is not run. The exit code is 0 only if nothing failed. A part over its budget is
 reported, not failed: machines differ.
 """
 

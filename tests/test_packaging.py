@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from airflow_provider_sops import __version__
+from tests.docs.pages import Page
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -97,11 +98,31 @@ def test_wheel_registers_with_airflow(distributions: Path) -> None:
     assert "airflow_provider_sops.get_provider_info:get_provider_info" in registered
 
 
+def test_readme_is_a_page_of_a_package_index(metadata: Message, tmp_path: Path) -> None:
+    """A package index has none of the files that README.md links to, and none of its pictures."""
+    text = str(metadata.get_payload())
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    page = Page(tmp_path / "page.md")
+
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert not page.links
+    assert "pip install airflow-provider-sops" in text
+    assert "<this repository>" not in text
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# airflow-provider-sops",
+        "## Try it in two commands",
+        "## Use it",
+        "## What it does",
+        "## Read on",
+    ]
+
+
 def test_sdist_holds_what_a_packager_needs(sdist_files: set[str]) -> None:
     assert package_files() <= sdist_files
     assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "SECURITY.md", "pyproject.toml"} <= sdist_files
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "example_dags").glob("*.*")} <= sdist_files
     assert {"tests/conftest.py", "browser/conftest.py", "local_sops/pyproject.toml"} <= sdist_files
+    assert "local_sops/local_sops/page/drawing/svg.py" in sdist_files
     assert {"constraints/tools.txt", "docs/pictures/flow-in-airflow.png"} <= sdist_files
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.cli.commands import FAILED, INTERRUPTED, JSON, NOT_OVER, NOT_SO, SUCCESS
-from airflow_provider_sops.cli.terminal import one_line, write, write_json, write_table
+from airflow_provider_sops.cli.terminal import json_line, one_line, write, write_json, write_table
 from airflow_provider_sops.sops.next_steps import NextSteps
 from airflow_provider_sops.sops.outcome import outcome_error
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
@@ -36,15 +36,7 @@ _CODES = {
     Outcome.UNKNOWN_TASK: FAILED,
 }
 
-_AGAIN = "Follow it with `airflow-sops status`."
-_STEPS = NextSteps(
-    failed="Retry or skip the node there, then follow the task with `airflow-sops status`.",
-    revoked="To run the flow again, run the template again.",
-    expired="To run the flow again, run the template again.",
-    timed_out=_AGAIN,
-    unreachable=_AGAIN,
-    not_started=_AGAIN,
-)
+_RUN_AGAIN = "To run the flow again, run the template again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +46,14 @@ class Followed:
     :param result: how the wait ended; ``None`` if the task goes on and was looked at once only.
     :param status: the last answer, without passwords; ``None`` if there was none.
     :param outputs: without passwords; only of a task that is FINISHED.
+    :param again: the command that follows the task.
     """
 
     detail: TaskDetail
     result: WaitResult | None
     status: TaskStatus | None
     outputs: dict[str, Any]
+    again: str
 
     @property
     def code(self) -> int:
@@ -71,7 +65,16 @@ class Followed:
         """Why the task is not FINISHED, and what to do; empty if it is, or if it goes on."""
         if self.result is None or self.result.outcome == Outcome.FINISHED:
             return ""
-        return str(outcome_error(self.result, self.detail.id or 0, self.detail.task_url, _STEPS))
+        follow_it = f"Follow it with `{self.again}`."
+        steps = NextSteps(
+            failed=f"Retry or skip the node there, then follow the task with `{self.again}`.",
+            revoked=_RUN_AGAIN,
+            expired=_RUN_AGAIN,
+            timed_out=follow_it,
+            unreachable=follow_it,
+            not_started=follow_it,
+        )
+        return str(outcome_error(self.result, self.detail.id or 0, self.detail.task_url, steps))
 
 
 def follow_task(
@@ -106,7 +109,7 @@ def follow_task(
     )
     is_finished = result is not None and result.outcome == Outcome.FINISHED
     outputs = read_outputs(hook, task_id) if is_finished else {}
-    return Followed(detail, result, seen[0] if seen else None, outputs)
+    return Followed(detail, result, seen[0] if seen else None, outputs, _follow_command(task_id, options))
 
 
 def _policy(options: argparse.Namespace, now: float) -> WaitPolicy:
@@ -147,14 +150,21 @@ def report(followed: Followed, options: argparse.Namespace, *, with_nodes: bool 
     if with_nodes:
         nodes = [node for node in _nodes(status) if node["name"]]
         write_table(
-            ("NODE", "STATE", "SECONDS"),
-            [("  " * len(node["in"]) + one_line(node["name"]), node["state"], str(node["seconds"])) for node in nodes],
+            ("NODE", "STATE", "SECONDS", "TRIES"),
+            [_cells(node) for node in nodes],
+            numbers=("SECONDS", "TRIES"),
         )
     for name, value in followed.outputs.items():
-        write(f"{one_line(name)} = {one_line(value if isinstance(value, str) else repr(value))}\n")
+        write(f"{one_line(name)} = {json_line(value)}\n")
     if followed.error:
         sys.stderr.write(f"{followed.error}\n")
     return followed.code
+
+
+def _cells(node: dict[str, Any]) -> tuple[str, ...]:
+    name = "  " * len(node["in"]) + one_line(node["name"])
+    state = f"{node['state']} (skipped)" if node["skipped"] else node["state"]
+    return name, state, str(node["seconds"]), str(node["retry"] + 1)
 
 
 def _nodes(status: TaskStatus | None) -> list[dict[str, Any]]:
@@ -189,13 +199,16 @@ def interrupted(task_id: int | None, url: str, name: str, options: argparse.Name
             f" nothing: {one_line(name)}\n"
         )
         return INTERRUPTED
-    place = _place(options)
     sys.stderr.write(
         f"\nInterrupted. SOPS task {task_id} goes on in SOPS{f': {url}' if url else '.'}\n"
-        f"  follow it:  airflow-sops status {task_id} --follow{place}\n"
-        f"  revoke it:  airflow-sops revoke {task_id}{place}\n"
+        f"  follow it:  {_follow_command(task_id, options)}\n"
+        f"  revoke it:  airflow-sops revoke {task_id}{_place(options)}\n"
     )
     return INTERRUPTED
+
+
+def _follow_command(task_id: int, options: argparse.Namespace) -> str:
+    return f"airflow-sops status {task_id} --follow{_place(options)}"
 
 
 def _place(options: argparse.Namespace) -> str:

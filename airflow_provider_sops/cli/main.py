@@ -44,11 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: without the program's name; default: the process's.
     :return: the exit code.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     command: Command = options.command
     if wrong := wrong_combination(command.name, options):
-        parser.error(wrong)
+        options.parser.error(wrong)
     return command.run(options)
 
 
@@ -107,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         own = commands.add_parser(command.name, help=command.help, description=command.description, allow_abbrev=False)
-        own.set_defaults(command=command)
+        own.set_defaults(command=command, parser=own)
         for option in command.options:
             own.add_argument(*option.flags, **option.keywords)
     return parser

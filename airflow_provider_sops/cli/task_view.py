@@ -151,7 +151,8 @@ class LiveTaskView(TaskView):
         from rich.text import Text
 
         if level > logging.INFO or self._live is None:
-            self._console.print(Text(log_entry(text), style="yellow" if level > logging.INFO else ""))
+            # Rich would break an address in two, which then cannot be clicked or copied.
+            self._console.print(Text(log_entry(text), style="yellow" if level > logging.INFO else ""), soft_wrap=True)
 
     def close(self) -> None:
         """End, and leave the last table."""

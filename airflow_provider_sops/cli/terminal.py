@@ -9,12 +9,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airflow_provider_sops.service.text import quoted
+from airflow_provider_sops.service.text import quoted, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from rich.console import Console
+
+_LONGEST_VALUE = 500
 
 _STYLES = {
     "FINISHED": "green",
@@ -30,6 +32,12 @@ _STYLES = {
 def one_line(text: str) -> str:
     """Return a text, for example a name, on one line and harmless for a terminal."""
     return quoted(text)[1:-1]
+
+
+def json_line(value: Any) -> str:
+    """Return a value as JSON on one line, harmless for a terminal; at most 500 characters of it."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return visible(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text)} characters)")
 
 
 def style_of(state: str) -> str:
@@ -91,11 +99,14 @@ def write(text: str) -> None:
     results().flush()
 
 
-def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Collection[str] = ()) -> None:
     """Write rows as a result: a table with a head on a terminal, else lines separated by tabs.
 
-    :param rows: texts that are harmless already.
+    :param rows: texts that are harmless already; without any nothing is written.
+    :param numbers: the columns that hold numbers.
     """
+    if not rows:
+        return
     console = console_for(results())
     if console is None:
         write("".join("\t".join(row) + "\n" for row in rows))
@@ -105,7 +116,7 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", justify="right" if name in numbers else "left")
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

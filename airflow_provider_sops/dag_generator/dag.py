@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import DAG, TaskGroup
 
+from airflow_provider_sops.dag_generator.building import without_garbage_collection
 from airflow_provider_sops.dag_generator.descriptions import flow_description
 from airflow_provider_sops.dag_generator.options import (
     NOT_GIVEN,
@@ -93,7 +94,8 @@ class SopsDag(DAG):
     :param pace: for ``mode="watch"``. ``"flow"`` (default): a node's task starts after those before it, so the grid
         shows where the flow is. ``"free"``: all start at once, for long or fast flows, since every hop costs Airflow
         some seconds. In a loop all but the first start at once anyway, since their predecessors end only with the loop.
-    :param stages: whether the nodes of each stage form a task group. Default ``False``.
+    :param stages: whether the nodes of each stage form a task group. Default ``False``. From Airflow 3.3 on a stage to
+        which the flow comes back has several groups.
     :param on_failed: ``"fail"`` (default) or ``"wait"`` for people to repair a failed node in SOPS.
     :param poll_interval_seconds: time between two polls, each one request for the whole flow. Default: ``[sops]
         poll_interval_seconds`` of Airflow's configuration, or else from 1.5 seconds for a flow that has just begun to
@@ -141,13 +143,14 @@ class SopsDag(DAG):
         super().__init__(dag_id, **dag_kwargs)
         # Airflow takes the DAG's file from its caller, which would be this module.
         self.fileloc = sys._getframe(1).f_code.co_filename
-        snapshot = _read(pipeline)
-        options = FlowOptions.of(given, self.default_args, snapshot)
-        if dag_kwargs.get("doc_md") is None:
-            self.doc_md = flow_description(snapshot, options.constants)
-        asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
-        with self:
-            _builder(snapshot, options).build(asked.constants)
+        with without_garbage_collection():
+            snapshot = _read(pipeline)
+            options = FlowOptions.of(given, self.default_args, snapshot)
+            if dag_kwargs.get("doc_md") is None:
+                self.doc_md = flow_description(snapshot, options.constants)
+            asked = flow_params(snapshot.tree, given=tuple(options.constants), exclude=options.exclude)
+            with self:
+                _builder(snapshot, options).build(asked.constants)
         # Set last, since every task added to a DAG copies all its params.
         self.params.update({**asked.params, **own_params})
 
@@ -164,7 +167,8 @@ class SopsTaskGroup(TaskGroup):
     other arguments are those of ``SopsDag``. The flow's documentation is that of its task ``start``.
 
     :param group_id: id of the group.
-    :param group_kwargs: everything else that a ``TaskGroup`` takes.
+    :param group_kwargs: everything else that a ``TaskGroup`` takes. With ``prefix_group_id=False`` only one flow fits
+        into the DAG, since each has a task ``start``.
     """
 
     def __init__(
@@ -195,11 +199,13 @@ class SopsTaskGroup(TaskGroup):
     ) -> None:
         given = given_options(locals())
         super().__init__(group_id, **group_kwargs)
-        snapshot = _read(pipeline)
         default_args = {**self.dag.default_args, **self.default_args}
-        options = FlowOptions.of(given, default_args, snapshot)
-        with self:
-            start = _builder(snapshot, options, str(self.group_id)).build({})
+        # Without a prefix the tasks' ids do not contain those of the groups around them either.
+        prefix = str(self.group_id) if self.prefix_group_id else ""
+        with without_garbage_collection(), self:
+            snapshot = _read(pipeline)
+            options = FlowOptions.of(given, default_args, snapshot)
+            start = _builder(snapshot, options, prefix).build({})
         if start.doc_md is None:
             # A task group has no documentation of its own.
             start.doc_md = flow_description(snapshot, options.constants)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from airflow_provider_sops.dag_generator.params import check_excluded
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
@@ -94,12 +95,15 @@ class FlowOptions:
         known = {name: default_args[name] for name in (*SHARED_WITH_OPERATORS, "deferrable") if name in default_args}
         known |= {name: value for name, value in given.items() if value is not NOT_GIVEN}
         fallback = default_args if snapshot.template_id is None else {}
+        # Operators, and so default_args, have it by another name.
+        known["exclude"] = known.get("exclude") or default_args.get("exclude_task_nodes_id")
         for name in ("template_id", "template_source"):
             known[name] = known.get(name) or fallback.get(name) or getattr(snapshot, name)
         # For options without a None value, None has always meant "not passed".
         empty: dict[str, Any] = {"constants": {}, "exclude": (), "node_args": {}, "subprocess_as_task": ()}
         options = cls(**{**known, **{name: known.get(name) or nothing for name, nothing in empty.items()}})
         options.check()
+        check_excluded(snapshot.tree, [node_id for node_id in options.exclude if not _may_be_template(node_id)])
         return options
 
     def check(self) -> None:
@@ -121,8 +125,13 @@ class FlowOptions:
                 f"constants must be a dict of ${{key}} to value, not {type(self.constants).__name__}",
                 advice='Its values may be outputs of other tasks and arguments of mapped groups: {"${key}": output}.',
             )
+        for name in ("exclude", "subprocess_as_task"):
+            _check_texts(name, getattr(self, name))
+        _check_node_args(self.node_args)
         if self.mode == "watch" and (self.converters is not None or self.subprocess_as_task):
             raise SopsInvalidParameterError('converters and subprocess_as_task are for mode="native"')
+        if self.converters is not None:
+            _check_converters(self.converters)
         if self.mode == "native" and self.pace != "flow":
             raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow orders the tasks')
         if self.mode == "native" and self.node_details is not None:
@@ -147,6 +156,41 @@ class FlowOptions:
             "timeout_seconds": self.timeout_seconds,
             "max_outage_seconds": self.max_outage_seconds,
         }
+
+
+def _check_texts(name: str, value: Any) -> None:
+    if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(each, str) for each in value):
+        raise SopsInvalidParameterError(f"{name} is {value!r}; it must be a list of texts")
+
+
+def _check_node_args(value: Any) -> None:
+    how = 'Write node_args={"deploy *": {"retries": 2}}.'
+    if not isinstance(value, Mapping):
+        raise SopsInvalidParameterError(
+            f"node_args must be a dict of pattern to arguments, not {type(value).__name__}", advice=how
+        )
+    for pattern, arguments in value.items():
+        if not isinstance(pattern, str):
+            raise SopsInvalidParameterError(f"node_args has the key {pattern!r}; keys must be strings", advice=how)
+        if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
+            raise SopsInvalidParameterError(
+                f"node_args of {pattern!r} are {arguments!r}; they must be a dict of arguments by name", advice=how
+            )
+
+
+def _check_converters(value: Any) -> None:
+    # Only DAG files that have one need it.
+    from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
+
+    if not isinstance(value, ConverterRegistry):
+        raise SopsInvalidParameterError(
+            f"converters must be a ConverterRegistry, not {type(value).__name__}",
+            advice="Begin with shipped_converters() or ConverterRegistry(), and register() yours.",
+        )
+
+
+def _may_be_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
 def given_options(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import Param
 from airflow_provider_sops.dag_generator.constant_form import INT, choices_of, form_of, kept_value
 from airflow_provider_sops.service.reading import read_int, read_mapping, read_text
 from airflow_provider_sops.sops.constants import is_password
+from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def flow_params(tree: PipelineTree, *, given: Sequence[str] = (), exclude: Seque
             title="Nodes to leave out",
             description="These nodes of the flow are optional.",
             examples=sorted(optional),
-            values_display=optional,
+            values_display={node_id: f"{name} ({node_id})" for node_id, name in optional.items()},
         )
     return FlowParams(params, constants)
 
@@ -82,6 +83,21 @@ def constants_from_params(tree: PipelineTree, names: Mapping[str, str], params: 
     """
     shown = _shown(tree)
     return {key: _constant_value(shown.get(key, {}), params[name]) for key, name in names.items() if name in params}
+
+
+def check_excluded(tree: PipelineTree, excluded: Sequence[str]) -> None:
+    """Check that a run may leave these nodes out.
+
+    :param excluded: ids of nodes.
+    :raises SopsInvalidParameterError: one of them is not an optional node of the top level.
+    """
+    optional = _optional_nodes(tree)
+    if odd := [node_id for node_id in excluded if node_id not in optional]:
+        names = ", ".join(f"{node_id} ({name})" for node_id, name in optional.items())
+        raise SopsInvalidParameterError(
+            f"nodes to leave out: the flow has no optional node {', '.join(map(repr, odd))} on its top level",
+            advice=f"Give node ids of the template. Optional ones: {names or 'none'}.",
+        )
 
 
 def _constant_value(raw: Mapping[str, Any], value: Any) -> Any:
@@ -131,7 +147,5 @@ def _shown(tree: PipelineTree) -> dict[str, Mapping[str, Any]]:
 
 def _optional_nodes(tree: PipelineTree) -> dict[str, str]:
     return {
-        node.id: f"{node.name} ({node.id})"
-        for node in tree.levels[()].nodes.values()
-        if isinstance(node, Activity) and node.optional
+        node.id: node.name for node in tree.levels[()].nodes.values() if isinstance(node, Activity) and node.optional
     }

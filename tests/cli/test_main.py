@@ -62,3 +62,12 @@ def test_a_connection_that_is_not_there_is_named(airflow_sops: AirflowSops, airf
     assert done.code == 2
     assert "there is no Airflow connection 'nobody'" in done.err
     assert "AIRFLOW_CONN_NOBODY" in done.err
+
+
+def test_a_wrong_value_is_told_with_the_usage_of_its_command(
+    airflow_sops: AirflowSops, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        airflow_sops("run", "eight")
+
+    assert "usage: airflow-sops run" in capsys.readouterr().err

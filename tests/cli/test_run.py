@@ -55,7 +55,7 @@ def test_a_failed_flow_ends_with_1_and_says_what_to_do(run: Callable[..., tuple[
     assert done.code == 1
     assert (document["state"], document["outcome"]) == ("FAILED", "failed")
     assert 'node "fails"' in document["error"]
-    assert "airflow-sops status" in document["error"]
+    assert f"`airflow-sops status {document['sops_task_id']} --follow`" in document["error"]
 
 
 def test_text_has_the_state_the_page_and_the_outputs(
@@ -66,7 +66,7 @@ def test_text_has_the_state_the_page_and_the_outputs(
     assert done.code == 0
     assert done.out.splitlines()[0].endswith(": FINISHED")
     assert sops_default.url in done.out
-    assert "version = 1.0.0" in done.out
+    assert 'version = "1.0.0"\n' in done.out
 
 
 def test_a_lost_answer_creates_no_second_task(

@@ -6,13 +6,14 @@ import copy
 import pickle
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, task_group
 from hypothesis import given, settings
 
-from airflow_provider_sops.dag_generator import SopsDag, shipped_converters
+from airflow_provider_sops.dag_generator import SopsDag, SopsTaskGroup, shipped_converters
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_1_PLUS
-from tests.dag_generator.flow_trees import tree
+from tests.dag_generator.flow_trees import GATEWAYS, tree
 from tests.pipeline_trees.strategies import flows
 from tests.pipeline_trees.web_tree import web_tree
 from tests.sops.builders import activity, constant
@@ -56,7 +57,7 @@ def all_plugins() -> Any:
     return tree(way, nodes=nodes, constants=constants, outputs=list(constants))
 
 
-def check_copies(dag: SopsDag) -> None:
+def check_copies(dag: Any) -> None:
     for copied in (copy.deepcopy(dag), pickle.loads(pickle.dumps(dag))):
         assert copied.task_ids == dag.task_ids
     for task in dag.tasks:
@@ -72,6 +73,20 @@ def check_copies(dag: SopsDag) -> None:
 @given(flow=flows(depth=2, longest=2))
 def test_the_tasks_of_any_flow_can_be_copied_and_pickled(mode: Mode, flow: Flow) -> None:
     check_copies(dag_of(web_tree(flow), mode))
+
+
+@pytest.mark.parametrize("mode", ["watch", "native"])
+def test_the_tasks_of_a_flow_in_a_mapped_group_can_be_copied_and_pickled(mode: Mode) -> None:
+    made = tree("s > x > a > v > e", "s > x > b > v > e", nodes=GATEWAYS)
+    with DAG("own", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+
+        @task_group
+        def each(number: int) -> None:
+            SopsTaskGroup("flow", pipeline=made, template_id=1, mode=mode)
+
+        each.expand(number=[1, 2])
+
+    check_copies(dag)
 
 
 @pytest.mark.parametrize("mode", ["watch", "native"])

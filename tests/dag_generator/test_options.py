@@ -17,7 +17,7 @@ from airflow_provider_sops.operators.sops import SopsRunTaskOperator
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot, read_snapshot
 from tests.dag_generator.flow_trees import GATEWAYS, required, short, tree
-from tests.sops.builders import constant
+from tests.sops.builders import activity, constant
 from tests.sops.builders import subprocess as sub
 
 WHERE = ("sops_conn_id", "bk_biz_id", "scope")
@@ -38,8 +38,8 @@ def made() -> Any:
     inner = tree("s2 > x1 > e2", nodes={"x1": required("x1")})
     return tree(
         "s > x > a > v > e",
-        "s > x > call > v > e",
-        nodes={**GATEWAYS, "call": {**sub("call", inner), "optional": False}},
+        "s > x > opt > call > v > e",
+        nodes={**GATEWAYS, "call": {**sub("call", inner), "optional": False}, "opt": activity("opt")},
         constants={"${who}": constant("${who}", "world")},
     )
 
@@ -105,6 +105,11 @@ class TestDefaultArgs:
         dag = sops_dag(mode, template_id=7, default_args={"constants": {"${who}": "you"}})
         assert dag.get_task("start").constants == {"${who}": "you"}
         assert "who" not in dag.params
+
+    def test_nodes_to_leave_out_have_their_name_of_operators(self, mode: Any) -> None:
+        dag = sops_dag(mode, template_id=7, default_args={"exclude_task_nodes_id": ["opt"]})
+        assert dag.get_task("start").exclude_task_nodes_id == ["opt"]
+        assert dag.params["exclude_task_nodes_id"] == ["opt"]
 
     def test_the_snapshot_says_which_template_it_is(self, mode: Any) -> None:
         assert found(sops_dag(mode, default_args={"template_id": 9}).tasks, "template_id") == {(9,)}
@@ -175,12 +180,27 @@ def test_what_is_no_option_is_refused() -> None:
         ({"mode": "native", "pace": "free"}, 'pace is for mode="watch"'),
         ({"mode": "native", "node_details": "all"}, 'node_details is for mode="watch"'),
         ({"node_details": "some"}, "node_details is 'some'; it must be one of failed, all, none"),
+        ({"mode": "native", "converters": {}}, "converters must be a ConverterRegistry, not dict"),
+        ({"mode": "native", "subprocess_as_task": "call"}, "subprocess_as_task is 'call'; it must be a list of texts"),
+        ({"exclude": "opt"}, "exclude is 'opt'; it must be a list of texts"),
+        ({"exclude": [3]}, r"exclude is \[3\]; it must be a list of texts"),
+        ({"exclude": ["a"]}, r"no optional node 'a' on its top level.*Optional ones: opt \(opt\)"),
+        ({"node_args": ["a"]}, "node_args must be a dict of pattern to arguments, not list"),
+        ({"node_args": {3: {}}}, "node_args has the key 3; keys must be strings"),
+        ({"node_args": {"a": ["retries"]}}, r"node_args of 'a' are \['retries'\]; they must be a dict of arguments"),
+        ({"node_args": {"a": {3: "x"}}}, r"node_args of 'a' are \{3: 'x'\}; they must be a dict of arguments"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: dict[str, Any], error: str) -> None:
     given: dict[str, Any] = {"template_id": 7, **arguments}
     with own_dag(), pytest.raises(SopsInvalidParameterError, match=error):
         SopsTaskGroup("deploy", pipeline=PipelineTree.from_dict(made()), **given)
+
+
+def test_nodes_to_leave_out_may_be_templates() -> None:
+    with own_dag() as dag:
+        SopsTaskGroup("deploy", pipeline=made(), template_id=7, exclude=["{{ var.value.node }}"])
+    assert dag.get_task("deploy.start").exclude_task_nodes_id == ["{{ var.value.node }}"]
 
 
 def test_a_snapshot_can_be_given_as_it_is() -> None:

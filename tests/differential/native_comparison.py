@@ -27,13 +27,12 @@ def native_differences(direct: SopsRun, native: NativeRun, template: Any) -> lis
     """
     found = list(_of_flow(direct, native))
     for key, node in _nodes(template, ()):
-        shown = native.nodes.get(key)
-        if shown is None:
+        if key not in native.nodes:
             if "component" in node and key in direct.rows:
                 found.append(f"{'/'.join(key)}: no task tells of it")
             continue
-        is_passing = node["type"] in _PASSING
-        found += [f"{'/'.join(key)}: {text}" for text in _of_node(key, direct, shown, is_passing=is_passing)]
+        about = _of_gateway if node["type"] in _PASSING else _of_node
+        found += [f"{'/'.join(key)}: {text}" for text in about(key, direct, native)]
     return found
 
 
@@ -55,24 +54,26 @@ def _of_flow(direct: SopsRun, native: NativeRun) -> Iterator[str]:
         yield f"its outputs are {native.outputs!r} instead of {direct.outputs!r}"
 
 
-def _of_node(key: Key, direct: SopsRun, shown: Shown, *, is_passing: bool) -> Iterator[str]:
-    row = direct.rows.get(key)
-    if is_passing:
-        # Where a run leaves out all that is behind it, SOPS leaves out the gateway too.
-        if row is not None and row.state == "FINISHED" and shown.state not in ("success", "failed"):
-            yield f"the flow went through it in SOPS, but it is {shown.state}"
-        return
-    if row is None:
-        if shown.node is not None:
-            yield f"it has run, though not in SOPS: {shown.node}"
-        elif key not in direct.ids:
-            # Left out of the run: the flow goes on behind it.
-            if shown.state not in ("success", *_NOT_RUN):
-                yield f"it was left out, but is {shown.state}"
-        elif direct.state == "FINISHED" and shown.state not in (*_NOT_RUN, "success"):
-            yield f"the flow has passed it by, but it is {shown.state}"
-        return
-    yield from _of_ended(row, shown)
+def _of_gateway(key: Key, direct: SopsRun, native: NativeRun) -> Iterator[str]:
+    row, state = direct.rows.get(key), native.nodes[key].state
+    # Where a run leaves out all that is behind it, SOPS leaves out the gateway too.
+    if row is not None and row.state == "FINISHED" and state not in ("success", "failed"):
+        yield f"the flow went through it in SOPS, but it is {state}"
+
+
+def _of_node(key: Key, direct: SopsRun, native: NativeRun) -> Iterator[str]:
+    row, shown = direct.rows.get(key), native.nodes[key]
+    if row is not None:
+        yield from _of_ended(row, shown)
+    elif shown.node is not None:
+        yield f"it has run, though not in SOPS: {shown.node}"
+    elif key not in direct.ids:
+        # Left out of the run: the flow goes on behind it. In a loop another node may have failed.
+        may_be_failed = key in native.in_loops and direct.state != "FINISHED"
+        if shown.state not in ("success", *_NOT_RUN) and not (may_be_failed and shown.state == "failed"):
+            yield f"it was left out, but is {shown.state}"
+    elif direct.state == "FINISHED" and shown.state not in (*_NOT_RUN, "success"):
+        yield f"the flow has passed it by, but it is {shown.state}"
 
 
 def _of_ended(row: Row, shown: Shown) -> Iterator[str]:

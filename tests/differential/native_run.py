@@ -14,7 +14,7 @@ from tests.differential.dags import MAPPED_GROUP, MAPPED_INDEX, mapped_dag, watc
 from tests.differential.watched_run import Shown, hurried
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
 
     from tests.dag_run import FinishedRun
     from tests.differential.drawing import Drawn
@@ -27,11 +27,13 @@ class NativeRun:
 
     :param outputs: the outputs of the flow; ``None`` unless it came to its end.
     :param nodes: the nodes by their keys; those in a loop as the loop's task tells of them.
+    :param in_loops: the keys of those in loops, whose state is that of the loop's task.
     """
 
     state: str
     outputs: Any
     nodes: Mapping[Key, Shown]
+    in_loops: Set[Key] = frozenset()
 
 
 def run_natively(drawn: Drawn, template_id: int, *, mapped: bool = False) -> NativeRun:
@@ -54,7 +56,8 @@ def run_natively(drawn: Drawn, template_id: int, *, mapped: bool = False) -> Nat
     with hurried():
         run = run_dag(dag)
     outputs = run.xcom(f"{group}.end" if group else "end", map_index=index)
-    return NativeRun(run.state, outputs, _nodes(dag, run, PipelineTree(drawn.tree), group, index))
+    tree = PipelineTree(drawn.tree)
+    return NativeRun(run.state, outputs, _nodes(dag, run, tree, group, index), frozenset(tree.graph.loop_of))
 
 
 def _nodes(dag: Any, run: FinishedRun, tree: PipelineTree, group: str, index: int) -> dict[Key, Shown]:

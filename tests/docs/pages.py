@@ -131,3 +131,6 @@ PAGES = [
         ROOT / "tests/contract/README.md",
     )
 ]
+
+#: The pages whose code is tried. The Chinese ones have the code of the English ones: see `test_chinese.py`.
+PAGES_WITH_OWN_CODE = [page for page in PAGES if page.path.parent.name != "zh" and page.path.stem != "README.zh-CN"]

@@ -16,6 +16,8 @@ PAIRS = [
     (ROOT / "README.md", ROOT / "README.zh-CN.md"),
     *((ROOT / "docs" / path.name, path) for path in sorted((ROOT / "docs/zh").glob("*.md"))),
 ]
+#: For those who change the project or judge it by figures.
+ENGLISH_ALONE = {"architecture.md", "benchmarks.md"}
 pairs = pytest.mark.parametrize(
     ("english", "chinese"), PAIRS, ids=[str(chinese.relative_to(ROOT)) for _, chinese in PAIRS]
 )
@@ -42,6 +44,12 @@ def options(path: Path) -> list[set[str]]:
 
 def code_blocks(path: Path) -> list[tuple[str, str, str]]:
     return [(block.language, block.note, block.text) for block in Page(path).code_blocks]
+
+
+def test_every_guide_is_there_in_chinese() -> None:
+    guides = {path.name for path in (ROOT / "docs").glob("*.md")}
+
+    assert {chinese.name for _, chinese in PAIRS[1:]} == guides - ENGLISH_ALONE
 
 
 @pairs

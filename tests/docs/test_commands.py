@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import shlex
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_sops.cli.commands import Command
 from airflow_provider_sops.cli.main import main
 from airflow_provider_sops.enos.connection import EXTRA_KEYS as ENOS_KEYS
 from airflow_provider_sops.enos.connection import read_enos_connection
 from airflow_provider_sops.get_provider_info import get_provider_info
 from airflow_provider_sops.sops.connection import EXTRA_KEYS as SOPS_KEYS
 from airflow_provider_sops.sops.connection import read_connection
-from tests.docs.pages import PAGES, ROOT, CodeBlock, Page
+from tests.docs.pages import PAGES, PAGES_WITH_OWN_CODE, ROOT, CodeBlock, Page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BLOCKS = [block for page in PAGES for block in page.code_blocks]
+BLOCKS = [block for page in PAGES_WITH_OWN_CODE for block in page.code_blocks]
 TRANSCRIPTS = [block for block in BLOCKS if block.text.startswith("$ airflow-sops ")]
+COMMAND_LINES = [
+    (block, line) for block in BLOCKS for line in block.text.splitlines() if line.startswith("airflow-sops ")
+]
+CONFIGURATIONS = [block for block in BLOCKS if block.language == "ini"]
 EXPORTS = [block for block in BLOCKS if block.text.startswith("export AIRFLOW_CONN_")]
 READERS: dict[str, Any] = {"sops": read_connection, "enos": read_enos_connection}
 
@@ -44,6 +50,25 @@ def test_a_transcript_of_airflow_sops_is_what_it_prints(
         seen += [f"$ {command}", *written.out.splitlines()]
 
     assert seen == block.text.splitlines()
+
+
+@pytest.mark.parametrize(("block", "line"), COMMAND_LINES, ids=[f"{block} {line}" for block, line in COMMAND_LINES])
+def test_a_command_line_is_one_that_airflow_sops_takes(
+    block: CodeBlock, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Command, "run", lambda _command, _options: 0)
+
+    assert main(shlex.split(line)[1:]) == 0
+
+
+@pytest.mark.parametrize("block", CONFIGURATIONS, ids=str)
+def test_options_of_a_configuration_are_known(block: CodeBlock) -> None:
+    shown = configparser.ConfigParser(interpolation=None)
+    shown.read_string(block.text)
+
+    known = get_provider_info()["config"]["sops"]["options"]
+    assert shown.sections()
+    assert not shown.has_section("sops") or set(shown["sops"]) <= set(known)
 
 
 @pytest.mark.parametrize("block", EXPORTS, ids=str)
@@ -92,4 +117,6 @@ def test_every_target_of_make_is_there(page: Page) -> None:
 
 def test_there_is_something_to_test() -> None:
     assert TRANSCRIPTS
+    assert COMMAND_LINES
+    assert CONFIGURATIONS
     assert EXPORTS

@@ -8,7 +8,7 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from tests.docs.dag_files import INSIDE_A_DAG, excerpt_of, load_dag_file, python_blocks, write_dag_file
-from tests.docs.pages import PAGES, CodeBlock, Page
+from tests.docs.pages import PAGES_WITH_OWN_CODE, CodeBlock, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import DAG
 
-BLOCKS = [block for page in PAGES for block in page.code_blocks if block.language == "python"]
+BLOCKS = [block for page in PAGES_WITH_OWN_CODE for block in page.code_blocks if block.language == "python"]
 EXCERPTS = [block for block in BLOCKS if excerpt_of(block)]
-PAGES_WITH_PYTHON = [page for page in PAGES if python_blocks(page)]
+PAGES_WITH_PYTHON = [page for page in PAGES_WITH_OWN_CODE if python_blocks(page)]
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=str)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from tests.docs.pages import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+CALLS = ROOT / "airflow_provider_sops/sops/calls"
 INFO = get_provider_info()
 KINDS = ("hooks", "operators", "sensors", "triggers")
 MODULES = {
@@ -25,6 +28,33 @@ MODULES = {
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_every_public_module_has_a_page_of_the_reference(module: str) -> None:
     assert module in {known for _, known in build_docs.REFERENCE.values()}
+
+
+def test_every_call_of_sops_has_an_entry_in_the_reference() -> None:
+    calls = {f"airflow_provider_sops.sops.calls.{path.stem}" for path in CALLS.glob("[a-z]*.py")}
+
+    # `parameters` has no calls.
+    assert calls - {"airflow_provider_sops.sops.calls.parameters"} <= {
+        known for _, known in build_docs.REFERENCE.values()
+    }
+
+
+def classes_on(page: str) -> list[type]:
+    """Return the classes that a page of the reference describes."""
+    _, module = build_docs.REFERENCE[page]
+    names = [*(f"{module}.{each}" for each in build_docs.public_names(module)), *build_docs.ALSO.get(page, ())]
+    parts = (name.rpartition(".") for name in names)
+    found = [getattr(importlib.import_module(path), each) for path, _, each in parts]
+    return [each for each in found if inspect.isclass(each)]
+
+
+@pytest.mark.parametrize("page", ["operators", "sensors", "enos-operators", "enos-sensors"])
+def test_every_argument_of_an_operator_is_described_on_its_page(page: str) -> None:
+    described = "".join(inspect.getdoc(each) or "" for each in classes_on(page))
+    own = {base for each in classes_on(page) for base in each.__mro__ if base.__module__.startswith("airflow_provider")}
+    arguments = {name for base in own for name in inspect.signature(base).parameters}
+
+    assert not {name for name in arguments - {"self", "args", "kwargs"} if f":param {name}:" not in described}
 
 
 @pytest.mark.parametrize("module", [module for _, module in build_docs.REFERENCE.values()])

@@ -44,7 +44,8 @@ class PauseOperator(HITLEntryOperator):
     def __init__(self, **kwargs: Any) -> None:
         # Without options, HITLEntryOperator answers with its own option when the time is over.
         data = Param({}, type="object", title=_CALLBACK_DATA, description="The node's output callback_data, as JSON.")
-        super().__init__(options=[self.OK], params={_CALLBACK_DATA: data}, **kwargs)
+        # The form asks for nothing else, so not for the params of default_args.
+        super().__init__(**{**kwargs, "options": [self.OK], "params": {_CALLBACK_DATA: data}})
 
 
 class ApproveOperator(ApprovalOperator):

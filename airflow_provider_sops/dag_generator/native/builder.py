@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, task_group
+from airflow_provider_sops.dag_generator.building import PLACE, arguments_of
 from airflow_provider_sops.dag_generator.converters.conversion import convert, reason_for_sops, time_limit
 from airflow_provider_sops.dag_generator.converters.shipped import shipped_converters
 from airflow_provider_sops.dag_generator.descriptions import (
@@ -42,6 +42,7 @@ from airflow_provider_sops.dag_generator.native.region_task import (
     RegionPiece,
 )
 from airflow_provider_sops.dag_generator.native.suitability import check_suitable, is_one_task
+from airflow_provider_sops.dag_generator.node_groups import NodeGroups
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree.nodes import DECIDING, Activity, Gateway, SubProcess
@@ -61,7 +62,9 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.snapshot import Snapshot
 
 #: The arguments of tasks that follow from the flow.
-_FIXED = ("task_id", "trigger_rule", "task_group", "dag")
+_FIXED = ("task_id", "trigger_rule", *PLACE)
+#: Those of tasks that run in SOPS. The flow goes on once they have ended.
+_FIXED_IN_SOPS = ("piece", "constants", "wait_for_completion")
 _ADVICE = 'In mode="native" ids, order, branches and constants of the tasks follow from the flow.'
 
 
@@ -70,7 +73,7 @@ class NativeBuilder:
 
     :param snapshot: the flow.
     :param options: how Airflow runs it.
-    :param group_id: the full id of the task group around them, empty for none.
+    :param group_id: what the ids of the tasks begin with: the full id of the task group around them, empty for none.
     """
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
@@ -83,7 +86,7 @@ class NativeBuilder:
         self._converters = shipped_converters() if options.converters is None else options.converters
         self._names = name_tasks(tree, group_id, stages=options.stages)
         self._group_id = group_id
-        self._stages = StageGroups(wanted=options.stages)
+        self._groups = NodeGroups(tree, self._names, stages=options.stages)
         self._passwords = {
             key: value for key, value in options.constants.items() if is_password(tree.levels[()].constants[key])
         }
@@ -120,12 +123,12 @@ class NativeBuilder:
         values = LevelValues(start.task_id, bool(path), sources)
         for key in tree.graph.order_in[path]:
             if key not in self._tasks and key != end_key:
-                with self._stages.of(tree.nodes[key]) as stage:
+                with self._groups.stage(tree.nodes[key]) as stage:
                     self._build_node(key, regions.get(key), values, sources, stage or start.task_group)
         optional = tree.nodes[path] if path and _can_be_left_out(tree.nodes[path]) else None
         outputs = LevelOutputs(path, self._flow_start_task_id, optional.id if optional else None)
         end = LevelEndOperator(
-            task_id="end",
+            task_id=self._groups.id_inside(path, "end"),
             trigger_rule=self._tasks.rule_before([end_key], extra=int(optional is not None)),
             piece=ValuesPiece(self._snapshot, path, values, outputs),
             constants=self._needed_passwords(path, level.outputs),
@@ -164,9 +167,9 @@ class NativeBuilder:
         name = self._names[node.key]
         flow_start = self._flow_start_task_id if _can_be_left_out(node) else None
         given = SubprocessConstants(node.key, node.id, flow_start, end_task_id=f"{name.full_task_id}.end")
-        with task_group(name.task_id, name.display_name):
+        with self._groups.subprocess(node):
             start = SubprocessBeginOperator(
-                task_id="start",
+                task_id=self._groups.id_inside(node.key, "start"),
                 trigger_rule=self._tasks.rule_before([node.key]),
                 piece=ValuesPiece(self._snapshot, node.key[:-1], values, given),
                 constants=self._needed_passwords(node.key[:-1], references_of(node)),
@@ -213,7 +216,7 @@ class NativeBuilder:
             self._tasks.add(node.key, operator)
         else:
             choice = ChoiceOperator(
-                task_id=f"{self._names[node.key].task_id}_or_not",
+                task_id=self._groups.id_of(node, "_or_not"),
                 task_display_name=f"{self._names[node.key].display_name}?",
                 trigger_rule=self._tasks.rule_before([node.key]),
                 sops_node_id=node.id,
@@ -237,7 +240,7 @@ class NativeBuilder:
         used = frozenset[str]().union(*map(references_of, nodes))
         args = {
             **self._run_args(),
-            **self._task_args(nodes[0], region.nodes, (*_FIXED, "piece", "constants")),
+            **self._task_args(nodes[0], region.nodes, (*_FIXED, *_FIXED_IN_SOPS)),
             "piece": piece,
             "constants": self._needed_passwords(region.path, used),
         }
@@ -252,7 +255,7 @@ class NativeBuilder:
     def _task_args(self, node: Node, keys: Sequence[NodeKey], fixed: Sequence[str] = _FIXED) -> dict[str, Any]:
         name = self._names[node.key]
         args: dict[str, Any] = {
-            "task_id": name.task_id,
+            "task_id": self._groups.id_of(node),
             "task_display_name": name.display_name if len(keys) == 1 else f"{name.display_name} …",
             "trigger_rule": self._tasks.rule_before(keys),
         }

@@ -11,6 +11,7 @@ So the tasks behind decisions and joins look themselves, on a worker, before the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, TriggerRule
@@ -71,6 +72,23 @@ class ChoiceOperator(BaseOperator, SkipMixin):
         self.skip_all_except(ti, sorted(self.downstream_task_ids - {self.operator_task_id}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """What a task does before it begins. Other than a function in a function, it can be pickled with its task.
+
+    :param look: the look.
+    :param then: what the DAG's author wants besides.
+    """
+
+    look: Hook
+    then: Hook | None
+
+    def __call__(self, context: Context) -> None:
+        self.look(context)
+        if self.then is not None:
+            self.then(context)
+
+
 def keep_to_followed_ways(tasks: Iterable[BaseOperator]) -> None:
     """Skip the tasks that the flow does not reach.
 
@@ -89,14 +107,7 @@ def _look_before(task: Any, look: Hook) -> None:
     if task.inherits_from_empty_operator:
         # Airflow would let it succeed without a worker, which alone can look.
         task.inherits_from_empty_operator = False
-    then: Hook | None = task._pre_execute_hook
-
-    def before(context: Context) -> None:
-        look(context)
-        if then is not None:
-            then(context)
-
-    task._pre_execute_hook = before
+    task._pre_execute_hook = _Looking(look, task._pre_execute_hook)
 
 
 def skip_unless_followed(context: Context) -> None:

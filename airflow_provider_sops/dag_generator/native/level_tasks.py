@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.dag_generator.native.piece import PieceOperator, PieceResult
-from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, constants_from_params
+from airflow_provider_sops.dag_generator.params import EXCLUDE_PARAM, check_excluded, constants_from_params
 from airflow_provider_sops.dag_generator.snapshot_files import tell_template_change
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.constants import is_password, variable_name
-from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.pipeline_tree.nodes import Activity
 from airflow_provider_sops.sops.pipeline_tree.region_variables import outputs_of_task
 from airflow_provider_sops.sops.pipeline_tree.regions import cut_values
 from airflow_provider_sops.sops.pipeline_tree.rendering import can_render, render
@@ -85,7 +83,7 @@ class FlowBeginOperator(SopsBaseOperator):
         excluded = list(params.get(EXCLUDE_PARAM, self.exclude_task_nodes_id) or ())
         self.bear_outages()
         with airflow_errors(self.log):
-            _check_excluded(tree, excluded)
+            check_excluded(tree, excluded)
             tell_template_change(self)
         constants = {**constants_from_params(tree, self.param_constants, params), **(self.constants or {})}
         pushing: Any = ti
@@ -244,15 +242,3 @@ class LevelEndOperator(PieceOperator):
 
     Returns them as ``{"name": value}`` for ``${name}``, passwords left out. XCom also has ``sops_variables``.
     """
-
-
-def _check_excluded(tree: PipelineTree, excluded: Sequence[str]) -> None:
-    optional = {
-        node.id: node.name for node in tree.levels[()].nodes.values() if isinstance(node, Activity) and node.optional
-    }
-    if odd := [node_id for node_id in excluded if node_id not in optional]:
-        names = ", ".join(f"{node_id} ({name})" for node_id, name in optional.items())
-        raise SopsInvalidParameterError(
-            f"nodes to leave out: the flow has no optional node {', '.join(map(repr, odd))} on its top level",
-            advice=f"Give node ids of the template. Optional ones: {names or 'none'}.",
-        )

@@ -111,7 +111,7 @@ class PieceOperator(SopsTemplateOperator):
     """Run a piece of a flow as a SOPS task. Each kind of piece has a subclass, which Airflow shows by name.
 
     The same rules as of ``SopsRunTaskOperator``, whose arguments the others are: at most one started SOPS task for each
-    generation of the task instance, whatever crashes.
+    generation of the task instance, whatever crashes. It always waits, since the next tasks need its outputs.
 
     :param piece: the piece.
     """
@@ -124,7 +124,6 @@ class PieceOperator(SopsTemplateOperator):
         self,
         *,
         piece: Piece,
-        wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = WEEK_SECONDS,
@@ -143,7 +142,6 @@ class PieceOperator(SopsTemplateOperator):
             deferrable, poll_interval_seconds, retry_mode, on_clear = False, _MOMENT_SECONDS, "new", "new"
         check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
         self.piece = piece
-        self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval_seconds = seconds_or_none(
             "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
@@ -181,8 +179,6 @@ class PieceOperator(SopsTemplateOperator):
             detail = run.announce()
             self._check_tree(detail, task)
             run.start()
-            if not self.wait_for_completion:
-                return None
             return self._end_run(run, task, run.wait(detail, deferrable=self.deferrable))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:

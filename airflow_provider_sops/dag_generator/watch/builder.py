@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import EdgeModifier
 
-from airflow_provider_sops.dag_generator.building import StageGroups, arguments_of, label_of_edge, task_group
+from airflow_provider_sops.dag_generator.building import PLACE, arguments_of, label_of_edge
 from airflow_provider_sops.dag_generator.descriptions import (
     FLOW,
     FLOW_START,
     describe,
     show_kind,
 )
+from airflow_provider_sops.dag_generator.node_groups import NodeGroups
 from airflow_provider_sops.dag_generator.task_ids import name_tasks
 from airflow_provider_sops.dag_generator.watch.flow_tasks import FlowOperator, FlowStartOperator
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
@@ -44,7 +45,7 @@ class WatchBuilder:
 
     :param snapshot: the flow.
     :param options: how it is watched.
-    :param group_id: the full id of the task group around them, empty for none.
+    :param group_id: what the ids of the tasks begin with: the full id of the task group around them, empty for none.
     """
 
     def __init__(self, snapshot: Snapshot, options: FlowOptions, group_id: str = "") -> None:
@@ -53,7 +54,7 @@ class WatchBuilder:
         tree.check(apart_from=(Rule.NAME,))
         self._snapshot, self._tree, self._options = snapshot, tree, options
         self._names = name_tasks(tree, group_id, stages=options.stages)
-        self._stages = StageGroups(wanted=options.stages)
+        self._groups = NodeGroups(tree, self._names, stages=options.stages)
         self._tasks: dict[NodeKey, Any] = {}
         self._mirrors: list[NodeMirrorOperator] = []
         self._has_secrets = has_passwords(tree)
@@ -99,9 +100,9 @@ class WatchBuilder:
             node = level.nodes[key[-1]] if key[-1] in level.nodes else self._tree.nodes[key]
             if isinstance(node, Event):
                 continue
-            with self._stages.of(node):
+            with self._groups.stage(node):
                 if isinstance(node, SubProcess) and key in self._tree.levels:
-                    with task_group(self._names[key].task_id, self._names[key].display_name) as group:
+                    with self._groups.subprocess(node) as group:
                         self._tasks[key] = group
                         self._build_level(key, start)
                 else:
@@ -114,7 +115,7 @@ class WatchBuilder:
         name, options = self._names[node.key], self._options
         loop = self._tree.graph.loop_of.get(node.key)
         arguments: dict[str, Any] = {
-            "task_id": name.task_id,
+            "task_id": self._groups.id_of(node),
             "task_display_name": name.display_name,
             "doc": _described_loop(self._tree, node) if loop else None,
             "trigger_rule": self._trigger_rule(node),
@@ -125,7 +126,7 @@ class WatchBuilder:
             **options.site.arguments,
             **options.waiting,
         }
-        own = arguments_of(node, options.node_args, fixed=arguments.keys(), advice=_ADVICE)
+        own = arguments_of(node, options.node_args, fixed={*arguments, *PLACE}, advice=_ADVICE)
         usual = {} if options.node_details is None else {"node_details": options.node_details}
         mirror = NodeMirrorOperator(**arguments, **usual | own)
         describe(mirror, self._tree, node)

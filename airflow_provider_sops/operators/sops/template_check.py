@@ -34,7 +34,7 @@ def check_constants(template: Template, constants: Mapping[str, Any]) -> None:
         f"template {template.id} ({quoted(template.name)}) has no constant "
         + ", ".join(_with_suggestion(key, known) for key in unknown),
         advice=f"It has: {', '.join(known) or 'none'}. Keys are written ${{name}}. "
-        "check_constants=False switches this check off; SOPS then ignores unknown constants silently.",
+        "SOPS itself ignores unknown constants silently; operators do not check with check_constants=False.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from local_sops.api.call import Refusal
 from local_sops.api.operations import node_callback, operate_node, operate_task
 from local_sops.page.task_page import Complaint, call_for, task_page
+from local_sops.page.words import t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,9 +65,9 @@ def _typed(form: Mapping[str, str]) -> Any:
     try:
         typed = json.loads(form.get("typed", "") or "{}")
     except (ValueError, RecursionError) as error:
-        raise _NoJsonError(f"This is not JSON: {error}") from error
+        raise _NoJsonError(t("This is not JSON: {error}", error=error)) from error
     if not isinstance(typed, dict):
-        raise _NoJsonError('This is not a JSON object, for example {"key": "value"}.')
+        raise _NoJsonError(t('This is not a JSON object, for example {"key": "value"}.'))
     return typed
 
 

@@ -14,6 +14,7 @@ from local_sops.page.protection import refusal, user_of
 from local_sops.page.rendering import page, static_file
 from local_sops.page.task_list import task_list
 from local_sops.page.task_page import task_page
+from local_sops.page.words import choose_language
 from local_sops.store.models import Task
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def handle(state: ServerState, request: Request) -> Response | None:
     refused = refusal(state.config, request)
     if refused is not None:
         return refused
+    choose_language(request)
     try:
         return task_list(state, request) if address == "list" else _task(state, request, parts["project_id"])
     except HTTPException as error:

@@ -9,6 +9,7 @@ from bamboo_engine import states
 from bamboo_engine.eri.models import ScheduleType
 from pipeline.eri.models import Schedule
 
+from local_sops.page.words import t
 from local_sops.trees.nodes import walk
 
 if TYPE_CHECKING:
@@ -139,15 +140,15 @@ def _without_zone(text: str | None) -> str:
 
 def _remarks(status: Mapping[str, Any], *, is_revoked: bool) -> Iterator[str]:
     if is_revoked and status["state"] == states.RUNNING:
-        yield "SOPS lets it finish; no other node begins"
+        yield t("SOPS lets it finish; no other node begins")
     if status["skip"]:
-        yield "skipped"
+        yield t("skipped")
     if status["error_ignored"]:
-        yield "error ignored"
+        yield t("error ignored")
     if status["retry"]:
-        yield f"retry {status['retry']}"
+        yield t("retry {number}", number=status["retry"])
     if status["loop"] > 1:
-        yield f"round {status['loop']}"
+        yield t("round {number}", number=status["loop"])
 
 
 def _in_flow_order(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_sops.page.drawing import Figure, Line, draw
 from local_sops.page.drawing.figures import Shape
+from local_sops.page.words import t
 from local_sops.status_tree import NODE_SUSPENDED
 from local_sops.trees.nodes import tree_at
 
@@ -40,8 +41,8 @@ def picture(tree: Tree, rows: Sequence[NodeRow], page_path: str, *, chosen: Node
             id=row.id,
             shape=Shape(row.type),
             name=row.name,
-            detail=row.kind,
-            words="\n".join(filter(None, [row.name or row.kind, row.state, *row.remarks, row.error])),
+            detail=t(row.kind),
+            words="\n".join(filter(None, [row.name or t(row.kind), t(row.state), *row.remarks, row.error])),
             state=_look(row, is_finished=is_finished),
             place=places.get(row.id),
             link=f"{page_path}&node={row.id}",

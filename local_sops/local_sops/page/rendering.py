@@ -9,6 +9,7 @@ from mako.lookup import TemplateLookup
 from werkzeug.wrappers import Response
 
 from local_sops.page.protection import SECURITY_HEADERS
+from local_sops.page.words import language, t
 
 _FOLDER = Path(__file__).parent
 _LOOKUP = TemplateLookup(
@@ -18,8 +19,8 @@ _STATIC_TYPES = {"style.css": "text/css; charset=utf-8", "page.js": "text/javasc
 
 
 def page(template_name: str, *, status: int = 200, **values: Any) -> Response:
-    """Render a template of the folder ``html``."""
-    text = _LOOKUP.get_template(template_name).render_unicode(**values)
+    """Render a template of the folder ``html`` in the language of the answer."""
+    text = _LOOKUP.get_template(template_name).render_unicode(t=t, language=language(), **values)
     return Response(text, status=status, headers=SECURITY_HEADERS, content_type="text/html; charset=utf-8")
 
 

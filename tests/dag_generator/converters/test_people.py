@@ -10,9 +10,16 @@ from unittest import mock
 import pendulum
 import pytest
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from airflow_provider_sops.dag_generator.converters.people import APPROVE_OUTPUTS, PAUSE_OUTPUTS, approve, pause
+from airflow_provider_sops.dag_generator.converters.people import (
+    APPROVE_OUTPUTS,
+    PAUSE_OUTPUTS,
+    PauseOperator,
+    approve,
+    pause,
+)
 from airflow_provider_sops.dag_generator.converters.registry import NodeConverter
 from tests.dag_generator.converters.nodes import TASK_ARGS, Conversion
 from tests.sops.builders import constant
@@ -107,3 +114,9 @@ def test_a_rejection_fails_the_task() -> None:
 @pytest.mark.parametrize(("blocks", "stays"), [(True, False), (False, True), ("${who}", True), ("false", True)])
 def test_a_flow_that_goes_on_after_a_rejection_asks_in_sops(blocks: Any, stays: bool) -> None:
     assert (converted(approve, {**APPROVAL, "rejected_block": blocks}) is None) is stays
+
+
+def test_params_of_default_args_are_not_asked_for() -> None:
+    with DAG("own", schedule=None, default_args={"params": {"mine": 1}}):
+        operator = PauseOperator(task_id="pause", subject="go on?", body="")
+    assert list(operator.params) == ["callback_data"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, TaskGroup
 
 from airflow_provider_sops.dag_generator import PipelineTree, SopsDag, SopsTaskGroup
 from airflow_provider_sops.dag_generator.converters import ConverterRegistry
@@ -32,6 +32,7 @@ from tests.sops.builders import activity, constant, password
 from tests.sops.builders import subprocess as sub
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 GATEWAYS = {
@@ -73,6 +74,14 @@ def call(*, optional: bool = False, **fields: Any) -> Any:
 def targets(deciding: Any) -> Any:
     """The tasks behind the exits of a region that decides, by the ids of the flows."""
     return deciding.piece.targets
+
+
+def asked_by(piece: Any) -> Iterator[str]:
+    """The tasks of which a piece knows the ids."""
+    yield piece.values.start_task_id
+    yield from (source.task_id for source in piece.values.sources.values())
+    for holder in (piece, getattr(piece, "rendering", None)):
+        yield from filter(None, (getattr(holder, name, None) for name in ("flow_start_task_id", "end_task_id")))
 
 
 class TestTasks:
@@ -152,6 +161,22 @@ class TestTasks:
 
         assert edges(dag) == {"deploy.start > deploy.a", "deploy.a > deploy.end"}
         assert task(dag, "deploy.a").piece.flow_start_task_id == "deploy.start"
+
+    @pytest.mark.parametrize("prefixes", [(True, True), (True, False), (False, True), (False, False)])
+    def test_tasks_find_each_other_whatever_their_ids_begin_with(self, prefixes: tuple[bool, bool]) -> None:
+        output = {
+            "${out}": constant("${out}", "", source_type="component_outputs", source_info={"a": ["out"]}),
+            "${from}": constant("${from}", "", source_type="component_outputs", source_info={"call": ["${said}"]}),
+        }
+        made = tree("s > a > call > e", nodes={"call": call(optional=True)}, constants=output)
+        with DAG("own", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+            around, inside = prefixes
+            with TaskGroup("around", prefix_group_id=around):
+                SopsTaskGroup("deploy", pipeline=made, template_id=7, mode="native", prefix_group_id=inside)
+
+        asked = {task_id for each in dag.tasks if hasattr(each, "piece") for task_id in asked_by(each.piece)}
+        assert asked
+        assert asked <= set(dag.task_ids)
 
     def test_only_an_optional_node_asks_whether_the_run_leaves_it_out(self) -> None:
         dag = make_dag(tree("s > a > b > e", nodes={"b": activity("b")}))
@@ -235,7 +260,9 @@ class TestArguments:
         assert (task(dag, "a").retries, task(dag, "a").owner, task(dag, "a").pool) == (1, "ann", "slow")
         assert (task(dag, "b").owner, task(dag, "b").pool) == ("airflow", "default_pool")
 
-    @pytest.mark.parametrize("name", ["task_id", "trigger_rule", "task_group", "dag", "piece", "constants"])
+    @pytest.mark.parametrize(
+        "name", ["task_id", "trigger_rule", "task_group", "dag", "piece", "constants", "wait_for_completion"]
+    )
     def test_node_args_cannot_set_what_follows_from_the_flow(self, name: str) -> None:
         with pytest.raises(SopsInvalidParameterError, match=rf"node_args of .*\(a\) must not set {name}\. In mode"):
             make_dag(tree("s > a > e"), node_args={"a": {name: "1", "owner": "ann"}})
@@ -245,6 +272,11 @@ class TestArguments:
         made = tree("s > a > e", nodes={"a": required("a", component=component)})
         with pytest.raises(SopsInvalidParameterError, match=r"node_args of .*\(a\) must not set trigger_rule\."):
             make_dag(made, converters=None, node_args={"sleep_timer": {"trigger_rule": "all_done"}})
+
+    def test_each_task_waits_whatever_the_operators_beside_the_flow_do(self) -> None:
+        dag = make_dag(tree("s > a > e"), default_args={"wait_for_completion": False})
+
+        assert not hasattr(task(dag, "a"), "wait_for_completion")
 
     def test_a_clear_keeps_a_repaired_node_and_evaluates_a_gateway_again(self) -> None:
         dag = make_dag(tree(*BRANCHES, nodes=GATEWAYS), node_args={"*": {"on_clear": "keep_repaired"}})

@@ -92,6 +92,12 @@ class TestTasks:
         assert edges(dag) == {"deploy.start > deploy.flow", "deploy.start > deploy.a"}
         assert mirror(dag, "a").start_task_id == "deploy.start"
 
+    def test_a_group_whose_tasks_have_no_prefix_has_the_same_tasks(self) -> None:
+        with DAG("own", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+            SopsTaskGroup("deploy", pipeline=tree("s > a > e"), template_id=7, prefix_group_id=False)
+        assert edges(dag) == {"start > flow", "start > a"}
+        assert mirror(dag, "a").start_task_id == "start"
+
 
 class TestStages:
     MADE: ClassVar = tree(
@@ -239,7 +245,7 @@ class TestRefusals:
         with pytest.raises((SopsInvalidParameterError, ValueError), match="must be"):
             make_dag(tree("s > a > e"), **wrong)
 
-    @pytest.mark.parametrize("name", ["sops_conn_id", "timeout_seconds", "task_id", "trigger_rule"])
+    @pytest.mark.parametrize("name", ["sops_conn_id", "timeout_seconds", "task_id", "trigger_rule", "task_group"])
     def test_node_args_cannot_set_what_the_whole_flow_has(self, name: str) -> None:
         with pytest.raises(SopsInvalidParameterError, match=rf"node_args of .*\(a\) must not set {name}\. .*SopsDag"):
             make_dag(tree("s > a > e"), node_args={"a": {name: "1", "owner": "ann"}})
