@@ -58,6 +58,8 @@ class AirflowSettings:
     :param more_dags_folders: others, by the names of their bundles.
     :param dags_are_paused: whether DAGs start paused; otherwise those with a schedule run at once.
     :param retries: default retries of tasks.
+    :param executor: Airflow's ``[core] executor``.
+    :param parallelism: how many tasks may run at a time.
     :param log_port: port at which this machine is asked for logs; default: any free one.
     :param port: port of the API server, which is the UI too.
     :param connections: connections as JSON, by id; they stay in the environment and are not stored in a database.
@@ -70,6 +72,8 @@ class AirflowSettings:
     more_dags_folders: Mapping[str, Path] = field(default_factory=dict)
     dags_are_paused: bool = False
     retries: int = 0
+    executor: str = "LocalExecutor"
+    parallelism: int = 4
     log_port: int = field(default_factory=lambda: choose_port(0))
     user: str = "admin"
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
@@ -99,9 +103,9 @@ class AirflowSettings:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.log_port),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self.log_port),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__EXECUTOR": self.executor,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__PARALLELISM": str(self.parallelism),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_path),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
