@@ -82,7 +82,7 @@ differential: install ## Random flows in SOPS alone, watched and run by Airflow:
 	    $(if $(MAPPED),--mapped)
 
 .PHONY: bench
-bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/$(PEERS_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Measure what docs/benchmarks.md quotes, in two hours; BENCH=--help for parts of it
+bench: .venvs/$(BENCH_ENVIRONMENT)/.installed .venvs/$(PEERS_ENVIRONMENT)/.installed .venvs/local-sops/.installed ## Measure what docs/benchmarks.md quotes, in an hour; BENCH=--help for parts of it
 	@.venvs/$(BENCH_ENVIRONMENT)/bin/python -m benchmarks $(BENCH)
 
 .PHONY: cluster

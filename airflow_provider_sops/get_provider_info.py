@@ -102,7 +102,8 @@ def _option(description: str, kind: str, default: str, example: str) -> dict[str
 
 _OPTIONS = {
     "poll_interval_seconds": _option(
-        "Time between two looks at a SOPS task, in seconds, where an operator does not set poll_interval_seconds.\n"
+        "Time between two looks at a SOPS task, in seconds, where an operator does not set poll_interval_seconds,\n"
+        "or a sensor poke_interval.\n"
         "Empty: a tenth of the time that the flow has been running, at least 1.5 and at most 10 seconds.\n",
         "float",
         "",
@@ -114,6 +115,14 @@ _OPTIONS = {
         "float",
         "3600",
         "14400",
+    ),
+    "node_details": _option(
+        "Of which nodes of a watched flow inputs, outputs and log are read at their end, two requests for each, where\n"
+        "SopsDag or SopsTaskGroup do not set node_details: failed, all or none. Only nodes that are read have outputs\n"
+        "in XCom.\n",
+        "string",
+        "failed",
+        "all",
     ),
     "max_answer_mb": _option(
         "The largest answer of SOPS that is read, in MiB, where a connection does not set max_answer_mb.\n",

@@ -2,19 +2,21 @@
 
 Names, and minutes of a full run on two cores:
 
-  waits      11  requests, CPU and memory of waiting tasks, and how late their ends are noticed, in real triggerers:
-                 SopsTaskTrigger, the trigger of Airflow's HttpSensor, and a plain aiohttp loop per task
-  cache       9  how late ends are noticed where SOPS answers from its caches
-  outage      9  what becomes of waits while SOPS is away
-  memory     10  whether the memory of a triggerer grows while tasks wait
-  parse       2  what a DAG file's parse takes more because it uses the package
-  operator    3  how long a flow waits for Airflow before it begins and after it has ended
-  building    3  what a flow's DAG file costs to build, serialise and parse: SopsDag, the same by hand, and made by
+  waits      12  requests, CPU and memory of waiting tasks, and how late their ends are noticed, in real triggerers:
+                 SopsTaskTrigger, the trigger of Airflow's HttpSensor, and a plain aiohttp loop per task; then the same
+                 for tasks that have just begun
+  cache       5  how late ends are noticed where SOPS answers from its caches
+  outage      6  what becomes of waits while SOPS is away
+  memory      4  whether the memory of a triggerer grows while tasks wait
+  parse       1  what a DAG file's parse takes more because it uses the package
+  operator   12  how long flows of 1 to 600 seconds wait for Airflow before they begin and after they have ended: waited
+                 for in the triggerer and on a worker, asked about every 30 s, and by HttpSensor
+  building    4  what a flow's DAG file costs to build, serialise and parse: SopsDag, the same by hand, and made by
                  astronomer-cosmos and dag-factory
-  watched    22  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
+  watched     5  a flow of 200 nodes watched in a whole Airflow: worker slots, processor time, requests, and how much
                  longer the run takes than SOPS
-  native     13  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
-  crowd      38  the waits again, but more than one triggerer takes
+  native      3  a flow that Airflow runs by itself, beside the same flow watched: SOPS tasks, time, worker processes
+  crowd       6  the waits again, but more than one triggerer takes
 
 Everything runs on this machine, on the loopback address, in folders of its own that are removed at the end. Other busy
 programs distort the figures. Tables go to stdout, progress to stderr, every single figure to a JSON file.
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import cache, dag_building, memory, native_flow, operator_path, outage, parse, waits, watched_flow
+from benchmarks.kinds_of_airflow import KINDS
 from benchmarks.patience import OutOfPatienceError
 from benchmarks.report import Circumstances, Result, write_json
 from benchmarks.scope import FULL, QUICK, Scope
@@ -59,9 +62,11 @@ _EXPECTED_ERRORS = (AirflowCommandError, ChildFailedError, OutOfPatienceError, R
 _EXAMPLES = """\
 examples:
   make bench                                         everything
-  make bench BENCH="--quick"                         everything on a small scale, in a quarter of an hour
+  make bench BENCH="--quick"                         everything on a small scale, in ten minutes
   make bench BENCH="waits --waits 1000 --repeats 1"  one comparison, in two minutes
   make bench BENCH="waits outage --interval 30"      with other intervals between questions
+  make bench BENCH="operator --airflow celery" BENCH_ENVIRONMENT=airflow-3.3.2-py3.11-cluster
+                                                     on PostgreSQL, with a Celery worker
 """
 
 
@@ -74,7 +79,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer waits, once: shows that all of it works")
-    parser.add_argument("--repeats", type=int, metavar="N", help=f"trials for each median (default: {FULL.repeats})")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        metavar="N",
+        help=f"trials for each median (default: {FULL.repeats}; of watched, native and crowd {FULL.slow_repeats})",
+    )
     parser.add_argument(
         "--waits",
         type=int,
@@ -88,6 +98,13 @@ def _arguments() -> argparse.Namespace:
         type=float,
         metavar="SECONDS",
         help=f"how often each wait asks (default: {FULL.interval_seconds:g}, the operators' own default)",
+    )
+    parser.add_argument(
+        "--airflow",
+        choices=KINDS,
+        default=FULL.airflow,
+        help="database and executor of the Airflow in which operator is measured (default: %(default)s); others than"
+        " sqlite need the extra cluster",
     )
     parser.add_argument(
         "--json",
@@ -111,8 +128,10 @@ def _scope(arguments: argparse.Namespace) -> Scope:
     return replace(
         scope,
         repeats=arguments.repeats or scope.repeats,
+        slow_repeats=arguments.repeats or scope.slow_repeats,
         waits=tuple(arguments.waits or scope.waits),
         interval_seconds=arguments.interval or scope.interval_seconds,
+        airflow=arguments.airflow,
     )
 
 

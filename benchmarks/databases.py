@@ -18,5 +18,5 @@ def read_rows(path: Path, query: str, *parameters: str) -> list[tuple[Any, ...]]
 
 
 def epoch_seconds(text: str) -> float:
-    """Read a time, which both Airflow and local_sops store in UTC without a zone."""
+    """Read a time in UTC: Airflow and local_sops store it without a zone, Airflow's API writes it with one."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

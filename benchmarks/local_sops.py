@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import threading
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from benchmarks.databases import epoch_seconds, read_rows
@@ -50,6 +53,31 @@ def local_sops(folder: Path, environment: Mapping[str, str], *options: str) -> I
     with process:
         ready = process.wait_for_line(_READY_LINE, _READY_SECONDS)
         yield LocalSops(ready[1], app_code, app_secret, 2, process)
+
+
+@contextlib.contextmanager
+def ends_by_http_status(folder: Path) -> Iterator[str]:
+    """Tell at ``/ended/ID`` by the HTTP status whether a task has ended, 404 or 200; that is what HttpSensor can read.
+
+    :param folder: that of the local_sops.
+    """
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            has_ended = int(self.path.rpartition("/")[2]) in lifetimes(folder)
+            self.send_response(HTTPStatus.OK if has_ended else HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def lifetimes(folder: Path) -> dict[int, Lifetime]:

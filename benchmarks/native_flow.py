@@ -69,12 +69,12 @@ def run(scope: Scope) -> Result:
     with tempfile.TemporaryDirectory(prefix="native-flow-") as name, ExitStack() as running:
         say("starting local_sops and a whole Airflow")
         airflow = FlowInAirflow(Path(name), running, template_id=_TEMPLATE, dag_file=_DAG_FILE)
-        for _ in range(scope.repeats):
+        for _ in range(scope.slow_repeats):
             for number, way in enumerate(ways):
                 outcome_task_id = "flow" if way.name == "watched" else "end"
                 way.runs.append(airflow.run(f"flow_{number}", outcome_task_id=outcome_task_id))
     notes = [
-        f"{medians_of(scope.repeats)}, run in turn; {_NODES} nodes in the flow and its subprocess.",
+        f"{medians_of(scope.slow_repeats)}, run in turn; {_NODES} nodes in the flow and its subprocess.",
         "Worker s: how long worker processes lived; scheduler CPU has the workers in it.",
     ]
     title = "A flow of seven nodes, watched and run by a whole Airflow"

@@ -13,7 +13,7 @@ from benchmarks.waiting.sides import HTTP_SENSOR, SIDES, SOPS
 from benchmarks.waiting.trial import Case, median, percentile, trials
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.scope import Scope
     from benchmarks.waiting.deferred_tasks import PreparedHomes
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 #: How many waits run at a time, so that no side waits for a processor: more are measured one side after another.
 _AT_A_TIME = 4 * WAITS_PER_TRIGGERER
 _PATIENCE_SECONDS = 60.0
+#: New waits end within this time; with the start of the triggerers it is about the first minute of each.
+_YOUNG_SECONDS = 40.0
+#: How often HttpSensor asks beside new waits, so that it notices ends about as soon.
+_YOUNG_INTERVAL_SECONDS = 4.0
+#: How many requests a second new waits of one connection may want.
+_WANTED_PER_SECOND = 5
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,34 @@ class Cost:
         )
 
 
+@dataclass(frozen=True)
+class YoungCost:
+    """One trial of waits that have just begun, from the start of the triggerers to the last end.
+
+    :param most_per_second: requests in the second with the most of them.
+    """
+
+    name: str
+    requests: int
+    most_per_second: int
+    noticed_p50_seconds: float
+    noticed_p99_seconds: float
+    resumed_p99_seconds: float
+    lost: int
+
+    def requests_noticing_after(self, seconds: float) -> float:
+        """Return how many requests it would take to notice ends after so many seconds: half as many for twice that."""
+        return self.requests * self.noticed_p50_seconds / seconds
+
+
 def run(homes: PreparedHomes, scope: Scope) -> Result:
-    """Compare the sides for each number of waits."""
+    """Compare the sides for each number of waits, and for waits that have just begun."""
+    old, young = run_old(homes, scope), _run_young(homes, scope)
+    return Result([*old.tables, *young.tables], [*old.targets, *young.targets], [*old.details, *young.details])
+
+
+def run_old(homes: PreparedHomes, scope: Scope) -> Result:
+    """Compare the sides for each number of waits, for tasks that began ten minutes ago."""
     costs: dict[Case, list[Cost]] = {Case(side, waits): [] for waits in scope.waits for side in SIDES}
     for repeat in range(scope.repeats):
         say(f"waits: {repeat + 1} of {scope.repeats}")
@@ -68,7 +100,7 @@ def run(homes: PreparedHomes, scope: Scope) -> Result:
 
 def run_crowd(homes: PreparedHomes, scope: Scope) -> Result:
     """Compare the sides where the waits need several triggerers."""
-    return run(homes, replace(scope, waits=(scope.crowd,)))
+    return run_old(homes, replace(scope, waits=(scope.crowd,), repeats=scope.slow_repeats))
 
 
 def groups(numbers: Sequence[int]) -> list[list[Case]]:
@@ -139,7 +171,10 @@ def _table(sides: Sequence[Sequence[Cost]], waits: int, interval_seconds: float)
         for costs in sides
     ]
     triggerers = -(-waits // WAITS_PER_TRIGGERER)
-    title = f"{_counted(waits, 'wait')} in {_counted(triggerers, 'triggerer')}, asking every {interval_seconds:g} s"
+    title = (
+        f"{_counted(waits, 'wait')} for tasks of ten minutes in {_counted(triggerers, 'triggerer')}, asking every"
+        f" {interval_seconds:g} s"
+    )
     order = "one side after another" if waits * len(sides) > _AT_A_TIME else "all sides at the same time"
     notes = [f"{medians_of(len(sides[0]))}, {order}. CPU: of the whole triggerer, which needs some when idle too."]
     return Table(title, rows, notes)
@@ -168,4 +203,90 @@ def _targets(sops: Sequence[Cost], http_sensor: Sequence[Cost], scope: Scope) ->
             scope.interval_seconds + 1,
         ),
         Target(f"{scope.many} waits: lost", sum(cost.lost for cost in sops), 0),
+    ]
+
+
+def _run_young(homes: PreparedHomes, scope: Scope) -> Result:
+    """Compare waits that have just begun, all of them or half of them, with HttpSensor's."""
+    waits = scope.many
+    cases = {
+        "SopsTaskTrigger, all new": Case(SOPS, waits, new=waits),
+        "SopsTaskTrigger, half new, half of ten minutes": Case(SOPS, waits, new=waits // 2),
+        f"HttpSensorTrigger, asking every {_YOUNG_INTERVAL_SECONDS:g} s": Case(
+            HTTP_SENSOR, waits, new=waits, interval_seconds=_YOUNG_INTERVAL_SECONDS
+        ),
+    }
+    costs: list[list[YoungCost]] = []
+    for repeat in range(scope.repeats):
+        say(f"new waits: {repeat + 1} of {scope.repeats}")
+        costs.append(_measure_young(homes, cases, scope))
+    rows: list[Row] = [
+        {
+            "": repeated[0].name,
+            "requests": median(cost.requests for cost in repeated),
+            "most in a second": median(cost.most_per_second for cost in repeated),
+            "noticed p50 s": median(cost.noticed_p50_seconds for cost in repeated),
+            "noticed p99 s": median(cost.noticed_p99_seconds for cost in repeated),
+            "resumed p99 s": median(cost.resumed_p99_seconds for cost in repeated),
+            "lost": sum(cost.lost for cost in repeated),
+        }
+        for repeated in zip(*costs, strict=True)
+    ]
+    notes = [
+        f"{medians_of(scope.repeats)}, all at the same time, from the start of the triggerers to the last end.",
+        f"The tasks end within {_YOUNG_SECONDS:g} s, evenly spread.",
+        "At the same notice time: asking half as often, HttpSensor would notice an end twice as late.",
+    ]
+    return Result(
+        [Table(f"{_counted(waits, 'wait')} in the first minute", rows, notes)],
+        _young_targets(costs, scope),
+        [asdict(cost) for repeated in costs for cost in repeated],
+    )
+
+
+def _measure_young(homes: PreparedHomes, cases: Mapping[str, Case], scope: Scope) -> list[YoungCost]:
+    with trials(homes, list(cases.values()), scope.interval_seconds) as running:
+        say("ending the tasks")
+        for trial in running:
+            trial.end_tasks(within_seconds=_YOUNG_SECONDS)
+        ends = [trial.ends(patience_seconds=_PATIENCE_SECONDS) for trial in running]
+        costs = [
+            YoungCost(
+                name=name,
+                requests=trial.reading().requests,
+                most_per_second=max(trial.sops.at_seconds.values()),
+                noticed_p50_seconds=percentile(noticed.noticed, 50),
+                noticed_p99_seconds=percentile(noticed.noticed, 99),
+                resumed_p99_seconds=percentile(noticed.resumed, 99),
+                lost=noticed.lost,
+            )
+            for name, trial, noticed in zip(cases, running, ends, strict=True)
+        ]
+    for cost in costs:
+        say(f"{cost.name}: {cost.requests} requests, noticed p50 {cost.noticed_p50_seconds:.2f} s, lost {cost.lost}")
+    return costs
+
+
+def _young_targets(costs: Sequence[Sequence[YoungCost]], scope: Scope) -> list[Target]:
+    shares = [new.requests / http.requests_noticing_after(new.noticed_p50_seconds) for new, _, http in costs]
+    return [
+        Target(
+            f"{scope.many} new waits: requests, as a share of HttpSensor's at the same notice time",
+            median(shares),
+            1 / 8,
+        ),
+        Target(
+            f"{scope.many} new waits: requests in a second, at most",
+            max(new.most_per_second for new, _, _ in costs),
+            max(2 * _WANTED_PER_SECOND, scope.many / 50),
+        ),
+        *(
+            Target(
+                f"{scope.many} {kind} waits: the end is noticed, p99 in s",
+                median(one[place].noticed_p99_seconds for one in costs),
+                scope.interval_seconds + 1,
+            )
+            for place, kind in enumerate(("new", "new and old"))
+        ),
+        Target(f"{scope.many} new waits: lost", sum(cost.lost for one in costs for cost in one[:2]), 0),
     ]

@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 
     from benchmarks.scope import Scope
 
-#: Four parallel branches of fifty nodes each, and the two gateways around them.
-_FLOW = FlowGraph.of_branches(4, 50)
+_BRANCHES = 4
 _TEMPLATE = 4000
-#: How long the first node of each branch takes, so that there is something to wait for; the others are quick.
-_FIRST_NODE_SECONDS = 30
 _PACES = ("free", "flow")
 _LATE_SECONDS = 60.0
+_MOST_REQUESTS = 60
 _DAG_FILE = f"""\
 from pathlib import Path
 
@@ -70,39 +68,47 @@ def run(scope: Scope) -> Result:
     watches: dict[str, list[Watch]] = {pace: [] for pace in _PACES}
     with tempfile.TemporaryDirectory(prefix="watched-flow-") as name, ExitStack() as running:
         say("starting local_sops and a whole Airflow")
-        _write_template(Path(name) / "templates")
+        _write_template(Path(name) / "templates", scope)
         airflow = FlowInAirflow(Path(name), running, template_id=_TEMPLATE, dag_file=_DAG_FILE)
-        for _ in range(scope.repeats):
+        for _ in range(scope.slow_repeats):
             for pace, watched in watches.items():
                 watched.append(_watch(airflow, pace))
     late_seconds = median(watch.late_seconds for watch in watches["free"])
     waiting_slot_seconds = max(watch.waiting_slot_seconds for watched in watches.values() for watch in watched)
+    most_requests = max(sum(watch.requests.values()) for watched in watches.values() for watch in watched)
+    nodes = _BRANCHES * scope.branch_nodes
     notes = [
-        f"{medians_of(scope.repeats)}, run in turn.",
+        f"{medians_of(scope.slow_repeats)}, run in turn.",
         "Beyond SOPS: from the end of the SOPS task to the end of the DAG run.",
         "Waiting: from the end of the workers that have begun `start` and `flow` until SOPS has ended.",
         "CPU: of all processes of the program during the run; the scheduler's has the workers in it.",
     ]
     return Result(
-        [Table("A flow of 200 nodes, watched by a whole Airflow", [_row(each) for each in watches.values()], notes)],
+        [
+            Table(
+                f"A flow of {nodes} nodes, watched by a whole Airflow", [_row(each) for each in watches.values()], notes
+            )
+        ],
         [
             Target('pace="free": seconds from the end of SOPS to the end of the run', late_seconds, _LATE_SECONDS),
+            Target(f"{nodes} nodes: requests, at most", most_requests, _MOST_REQUESTS),
             Target("worker-slot seconds while waiting, at most", waiting_slot_seconds, 0),
         ],
         details=[asdict(watch) for watched in watches.values() for watch in watched],
     )
 
 
-def _write_template(folder: Path) -> None:
-    """Write the flow to where local_sops finds it."""
-    tree = web_tree(_FLOW)
-    (fork,) = (number for number, kind in enumerate(_FLOW.kinds) if kind == PARALLEL)
-    for source, target in _FLOW.edges:
+def _write_template(folder: Path, scope: Scope) -> None:
+    """Write the flow to where local_sops finds it: parallel branches, and the two gateways around them."""
+    flow = FlowGraph.of_branches(_BRANCHES, scope.branch_nodes)
+    tree = web_tree(flow)
+    (fork,) = (number for number, kind in enumerate(flow.kinds) if kind == PARALLEL)
+    for source, target in flow.edges:
         if source == fork:
             tree["activities"][node_id(target)]["component"] = {
                 "code": "sleep_timer",
                 "version": "legacy",
-                "data": {"bk_timing": _literal(str(_FIRST_NODE_SECONDS)), "force_check": _literal(value=True)},
+                "data": {"bk_timing": _literal(str(scope.first_node_seconds)), "force_check": _literal(value=True)},
             }
     folder.mkdir()
     template = {"id": _TEMPLATE, "name": "watched", "pipeline_tree": tree}

@@ -78,6 +78,11 @@ class AirflowApi:
         answer = self._get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
         return {item["task_id"]: item["state"] or "none" for item in answer["task_instances"]}
 
+    def task_times(self, dag_id: str, run_id: str) -> dict[str, tuple[str, str]]:
+        """Return start and end of every task instance of a run that has ended, by task id."""
+        answer = self._get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
+        return {item["task_id"]: (item["start_date"], item["end_date"]) for item in answer["task_instances"]}
+
     def mark_failed(self, dag_id: str, run_id: str, task_id: str) -> None:
         """End a task instance as marking it failed in the UI does."""
         response = self._session.patch(

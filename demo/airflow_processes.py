@@ -59,6 +59,8 @@ class AirflowSettings:
     :param dags_are_paused: whether DAGs start paused; otherwise those with a schedule run at once.
     :param retries: default retries of tasks.
     :param more_users: roles of further users, by name; they have the same password.
+    :param executor: Airflow's ``[core] executor``.
+    :param parallelism: how many tasks may run at a time.
     :param log_port: port at which this machine is asked for logs; default: any free one.
     :param port: port of the API server, which is the UI too.
     :param connections: connections as JSON, by id; they stay in the environment and are not stored in a database.
@@ -71,6 +73,8 @@ class AirflowSettings:
     more_dags_folders: Mapping[str, Path] = field(default_factory=dict)
     dags_are_paused: bool = False
     retries: int = 0
+    executor: str = "LocalExecutor"
+    parallelism: int = 4
     log_port: int = field(default_factory=lambda: choose_port(0))
     user: str = "admin"
     more_users: Mapping[str, str] = field(default_factory=dict)
@@ -101,9 +105,9 @@ class AirflowSettings:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.log_port),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self.log_port),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__EXECUTOR": self.executor,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__PARALLELISM": str(self.parallelism),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_path),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in self.users.items()),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
     from airflow_provider_sops.dag_generator.native.builder import NativeBuilder
     from airflow_provider_sops.dag_generator.watch.builder import WatchBuilder
+    from airflow_provider_sops.hooks.configuration import NodeDetails
     from airflow_provider_sops.service.durations import Duration
     from airflow_provider_sops.sops.wait_result import OnFailed
 
@@ -103,6 +104,10 @@ class SopsDag(DAG):
     :param max_outage_seconds: how long SOPS may be unreachable. Default: ``[sops] max_outage_seconds``, 3600.
     :param on_template_change: what a run does if the template in SOPS differs from the snapshot: ``"warn"`` (default)
         logs a warning and continues if the nodes are the same, ``"fail"`` starts nothing.
+    :param node_details: for ``mode="watch"``: of which nodes inputs, outputs and log are read at their end, two
+        requests for each. ``"failed"``: of those that failed, also if they were skipped or the flow ignores their
+        errors. ``"all"``: of all, so that XCom has their outputs. ``"none"``: of none. Some nodes may have another
+        value in ``node_args``. Default: ``[sops] node_details`` of Airflow's configuration, ``"failed"``.
     :param dag_kwargs: everything else that a ``DAG`` takes. ``doc_md`` defaults to the flow's template, constants,
         nodes and outputs.
     """
@@ -130,6 +135,7 @@ class SopsDag(DAG):
         timeout_seconds: Duration | None = NOT_GIVEN,
         max_outage_seconds: Duration | None = NOT_GIVEN,
         on_template_change: OnTemplateChange = "warn",
+        node_details: NodeDetails | None = None,
         **dag_kwargs: Any,
     ) -> None:
         given = given_options(locals())
@@ -188,6 +194,7 @@ class SopsTaskGroup(TaskGroup):
         timeout_seconds: Duration | None = NOT_GIVEN,
         max_outage_seconds: Duration | None = NOT_GIVEN,
         on_template_change: OnTemplateChange = "warn",
+        node_details: NodeDetails | None = None,
         **group_kwargs: Any,
     ) -> None:
         given = given_options(locals())

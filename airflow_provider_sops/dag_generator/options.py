@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_sops.dag_generator.converters.registry import ConverterRegistry
+    from airflow_provider_sops.hooks.configuration import NodeDetails
     from airflow_provider_sops.service.durations import Duration
     from airflow_provider_sops.sops.wait_result import OnFailed
 
@@ -70,6 +71,7 @@ class FlowOptions:
     pace: Pace
     stages: bool
     on_template_change: OnTemplateChange
+    node_details: NodeDetails | None = None
     sops_conn_id: str = "sops_default"
     bk_biz_id: int | str | None = None
     scope: str | None = None
@@ -132,6 +134,8 @@ class FlowOptions:
             _check_converters(self.converters)
         if self.mode == "native" and self.pace != "flow":
             raise SopsInvalidParameterError('pace is for mode="watch"; in mode="native" Airflow orders the tasks')
+        if self.mode == "native" and self.node_details is not None:
+            raise SopsInvalidParameterError('node_details is for mode="watch"')
 
     @property
     def site(self) -> Site:

@@ -6,7 +6,7 @@ section is read when a task or a trigger runs, never while a DAG file is parsed:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -16,6 +16,9 @@ from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: Of which ended nodes of a watched flow inputs, outputs and log are read.
+NodeDetails = Literal["failed", "all", "none"]
 
 _SECTION = "sops"
 _DEFAULTS: Mapping[str, float] = {
@@ -36,6 +39,22 @@ def poll_interval_seconds(given: float | None) -> float | None:
 def max_outage_seconds(given: float | None) -> float:
     """Return how long SOPS may be out of reach; as ``poll_interval_seconds``, 0 or more."""
     return given if given is not None else _number("max_outage_seconds", above_zero=False)
+
+
+def node_details(given: str | None) -> NodeDetails:
+    """Return of which nodes of a watched flow inputs, outputs and log are read; as above.
+
+    :raises SopsInvalidParameterError: it is another word.
+    """
+    name, value = "node_details", given
+    if given is None:
+        name = f"[{_SECTION}] node_details of Airflow's configuration"
+        value = str(conf.get(_SECTION, "node_details", fallback=None) or "").strip() or "failed"
+    words: tuple[NodeDetails, ...] = get_args(NodeDetails)
+    for word in words:
+        if word == value:
+            return word
+    raise SopsInvalidParameterError(f"{name} is {value!r}; it must be one of {', '.join(words)}")
 
 
 def max_answer_mb() -> float:

@@ -32,7 +32,13 @@ class _PushedLink(BaseOperatorLink):
             return self._address(pushed.get)
         # Airflow logs an error whenever somebody asks for an XCom that does not exist. The link's own exists once a
         # process has ended in a deferral; the first process of a try that has pushed nothing has nothing to ask for.
-        return _web_address(XCom.get_value(ti_key=ti_key, key=self.xcom_key)) if _is_resumed(ti_key) else ""
+        if not _is_resumed(ti_key):
+            return ""
+        # Airflow keeps it past any backend for XComs.
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        ti: Any = ti_key
+        return _web_address(BaseXCom.get_value(ti_key=ti, key=self.xcom_key))
 
     def _address(self, pushed: Callable[[str], Any]) -> str:
         raise NotImplementedError

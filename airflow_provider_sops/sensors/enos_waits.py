@@ -13,7 +13,7 @@ from airflow_provider_sops.task_instance.xcom import INSTANCE_STATUS_XCOM_KEY
 from airflow_provider_sops.triggers.enos import EnosFlowInstanceTrigger, EnosTaskInstanceTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
@@ -62,9 +62,9 @@ class AwaitedInstance:
             policy=policy,
         )
 
-    def poking(self, policy: WaitPolicy) -> Callable[[], WaitResult | None]:
+    def poking(self, policy: WaitPolicy) -> InstanceFollower:
         """Begin to wait on a worker."""
-        return InstanceFollower(self.hook, self.kind, self.instance_id, policy, self.log).once
+        return InstanceFollower(self.hook, self.kind, self.instance_id, policy, self.log)
 
     def error(self, result: WaitResult) -> EnosError:
         """Return the error of a wait that did not end well."""

@@ -13,6 +13,7 @@ from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.openlineage import SopsLineage
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import read_task_id
+from airflow_provider_sops.waiting.pace import poll_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,12 +111,16 @@ class SopsBaseSensor(WaitingSensor, SopsLineage):
         return airflow_errors(self.log, only_follows=True)
 
     def _policy(self, deadline: float | None) -> WaitPolicy:
-        # Only a running task needs it, not a DAG file.
+        # Only a running task needs these, not a DAG file.
+        from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
 
+        interval = configuration.poll_interval_seconds(None if self.follows_age else self.poke_interval)
         return WaitPolicy(
             on_failed=self.on_failed,
-            poll_interval_seconds=self.poke_interval,
+            **poll_arguments(interval),
+            # Each look is a first one there; a later one knows the age and thereby whether SOPS's cache may answer.
+            always_fresh=interval is None and self.mode == "reschedule" and not self.deferrable,
             deadline=deadline,
             max_outage_seconds=self.outage_seconds,
         )
@@ -145,7 +150,9 @@ class SopsTaskSensor(SopsBaseSensor):
         ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default: ``[sops] poll_interval_seconds`` of Airflow's configuration,
+        or else from 1.5 seconds, for what has just begun, to 10 seconds after a few minutes; with
+        ``mode="reschedule"`` from 5 seconds.
     """
 
     def _find(self, context: Context) -> AwaitedTask:
@@ -184,7 +191,9 @@ class SopsNodeSensor(SopsBaseSensor):
         ``[sops] max_outage_seconds`` of Airflow's configuration, 3600. With
         ``mode="reschedule"`` each poke stands alone and only the sensor's ``timeout`` counts.
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: time between two looks. Default 10, as long as SOPS caches its answers.
+    :param poke_interval: time between two looks. Default: ``[sops] poll_interval_seconds`` of Airflow's configuration,
+        or else from 1.5 seconds, for what has just begun, to 10 seconds after a few minutes; with
+        ``mode="reschedule"`` from 5 seconds.
     """
 
     template_fields: Sequence[str] = (*SopsBaseSensor.template_fields, "sops_node_id")

@@ -83,9 +83,9 @@ class AwaitedTask:
             human_nodes=None if self.detail is None else nodes_to_tell_apart(self.detail),
         )
 
-    def poking(self, policy: WaitPolicy) -> Callable[[], WaitResult | None]:
+    def poking(self, policy: WaitPolicy) -> TaskFollower:
         """Begin to wait on a worker."""
-        return TaskFollower(self.hook, self.sops_task_id, policy, self.log, detail=self.detail).once
+        return TaskFollower(self.hook, self.sops_task_id, policy, self.log, detail=self.detail)
 
     def error(self, result: WaitResult) -> SopsError:
         """Return the error of a wait that did not end well."""
@@ -101,6 +101,27 @@ class AwaitedTask:
             raise self.error(result)
         self.log.info("SOPS task %s is FINISHED.", self.sops_task_id)
         return read_outputs(self.hook, self.sops_task_id)
+
+
+@dataclass(frozen=True)
+class _NodePokes:
+    """A wait for a node, with Airflow's pauses between the looks.
+
+    :param clock: the one that the wait was begun with.
+    """
+
+    wait: NodeWait
+    looks: SopsLooks
+    clock: Callable[[], float]
+
+    def once(self) -> NodeResult | None:
+        """Ask once, and again as long as the answer needs confirmation within seconds; ``None`` means not over."""
+        return follow(self.wait, self.looks, self.looks.tell, once=True, clock=self.clock)
+
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next look is due."""
+        return self.wait.next_look(self.clock()).delay_seconds
 
 
 @dataclass(frozen=True)
@@ -143,14 +164,14 @@ class AwaitedNode:
             policy=policy,
         )
 
-    def poking(self, policy: WaitPolicy) -> Callable[[], NodeResult | None]:
+    def poking(self, policy: WaitPolicy) -> _NodePokes:
         """Begin to wait on a worker."""
         clock = steady_clock()
         wait = NodeWait(self.node, policy, clock(), self.task_url)
         looks = SopsLooks(
             self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail, secrets=self._secrets()
         )
-        return lambda: follow(wait, looks, looks.tell, once=True, clock=clock)
+        return _NodePokes(wait, looks, clock)
 
     def error(self, result: NodeResult) -> SopsError:
         """Return the error of a wait that did not end well."""

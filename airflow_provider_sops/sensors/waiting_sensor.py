@@ -21,9 +21,10 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
 from airflow_provider_sops.service.errors import ServiceError
 from airflow_provider_sops.task_instance.log import tell_error
+from airflow_provider_sops.waiting.pace import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from airflow.providers.common.compat.sdk import Context
@@ -33,17 +34,28 @@ if TYPE_CHECKING:
 _TIMED_OUT = "timed out"
 
 
+class Poking(Protocol):
+    """Looks on a worker, with Airflow's pauses between."""
+
+    def once(self) -> Any:
+        """Look once and return the result, or ``None`` before the end.
+
+        A look is repeated as long as its answer needs confirmation within seconds.
+        """
+
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next look is due."""
+
+
 class Awaited(Protocol):
     """What a sensor waits for. Policies and results are those of its service."""
 
     def trigger(self, policy: Any) -> BaseTrigger:
         """Return the trigger that waits for it."""
 
-    def poking(self, policy: Any) -> Callable[[], Any]:
-        """Begin to wait on a worker: return what looks once and gives the result, or ``None`` before the end.
-
-        A look is repeated as long as its answer needs confirmation within seconds.
-        """
+    def poking(self, policy: Any) -> Poking:
+        """Begin to wait on a worker."""
 
     def error(self, result: Any) -> ServiceError:
         """Return the error of a wait that did not end well."""
@@ -56,26 +68,33 @@ class Awaited(Protocol):
 
 
 _MAX_OUTAGE_SECONDS = 3600.0
+#: With ``mode="reschedule"`` each look starts a worker process.
+_SHORTEST_RESCHEDULE_SECONDS = 5.0
 
 
 class WaitingSensor(BaseSensorOperator):
-    """Common ground of the sensors; their parameters are documented there."""
+    """Common ground of the sensors; their parameters are documented there.
+
+    Without a ``poke_interval`` the pause between two looks follows the age of what is waited for.
+    """
 
     def __init__(
         self,
         *,
         max_outage_seconds: Duration | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: Duration = 10,
+        poke_interval: Duration | None = None,
         **kwargs: Any,
     ) -> None:
+        longest = LONGEST_PAUSE_SECONDS if poke_interval is None else poke_interval
         if kwargs.get("timeout") is not None:
             kwargs["timeout"] = seconds("timeout", kwargs["timeout"])
-        super().__init__(poke_interval=seconds("poke_interval", poke_interval, above_zero=True), **kwargs)
+        super().__init__(poke_interval=seconds("poke_interval", longest, above_zero=True), **kwargs)
+        self.follows_age = poke_interval is None and not self.exponential_backoff
         self.max_outage_seconds = seconds_or_none("max_outage_seconds", max_outage_seconds)
         self.deferrable = deferrable
         self._awaited: Awaited | None = None
-        self._look: Callable[[], Any] | None = None
+        self._poking: Poking | None = None
         self._result: Any = None
         self._outage_since: float | None = None
 
@@ -129,11 +148,14 @@ class WaitingSensor(BaseSensorOperator):
         self.defer(trigger=awaited.trigger(self._policy(deadline=deadline)), method_name="execute_complete")
 
     def _look_once(self, context: Context) -> PokeReturnValue:
-        if self._awaited is None or self._look is None:
+        if self._awaited is None or self._poking is None:
             self._awaited = self._find(context)
-            self._look = self._awaited.poking(self._policy(deadline=None))
-        self._result = self._result or self._look()
+            self._poking = self._awaited.poking(self._policy(deadline=None))
+        self._result = self._result or self._poking.once()
         if self._result is None:
+            if self.follows_age:
+                shortest = _SHORTEST_RESCHEDULE_SECONDS if self.mode == "reschedule" else SHORTEST_PAUSE_SECONDS
+                self.poke_interval = max(shortest, self._poking.pause_seconds)
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._awaited.conclude(context, self._result))
 

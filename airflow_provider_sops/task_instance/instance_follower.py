@@ -61,6 +61,11 @@ class InstanceFollower:
         """Ask once, and again as long as the answer needs another one to mean anything; ``None`` means not over."""
         return follow(self._wait, self._ask, self._tell, once=True, sleep=self._sleep, clock=self._clock)
 
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next look is due."""
+        return self._wait.next_look(self._clock()).delay_seconds
+
     def _ask(self, look: Look) -> Snapshot:
         with self._hook.within(look.seconds_left(self._clock())):
             return look_at(self._hook, self._kind, self._instance_id, self._log)

@@ -19,6 +19,7 @@ from airflow_provider_sops.waiting.model import LogLine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from airflow_provider_sops.hooks.configuration import NodeDetails
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import NodeData
     from airflow_provider_sops.sops.node_result import NodePath, NodeResult
@@ -46,6 +47,17 @@ class NodeReport:
 
     lines: tuple[LogLine, ...] = ()
     outputs: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def is_read(which: NodeDetails, outcome: NodeOutcome, log: TaskLog) -> bool:
+    """Whether inputs, outputs and log of an ended node are read; if not, the log says so.
+
+    :param which: of which nodes; one that was skipped after a failure has failed.
+    """
+    if which == "all" or (which == "failed" and outcome != NodeOutcome.FINISHED):
+        return True
+    log.info('Inputs, outputs and log of the node were not read (node_details="%s").', which)
+    return False
 
 
 def node_xcom(result: NodeResult, sops_task_id: int, node_id: str) -> dict[str, Any]:

@@ -173,6 +173,11 @@ class TaskFollower:
         """Ask once, and again as long as the answer needs confirmation within seconds; ``None`` means not over."""
         return follow(self._wait, self._ask, self._looks.tell, once=True, sleep=self._sleep, clock=self._clock)
 
+    @property
+    def pause_seconds(self) -> float:
+        """The time until the next look is due."""
+        return self._wait.next_look(self._clock()).delay_seconds
+
     def _ask(self, look: Look) -> TaskStatus:
         status = self._looks(look)
         self._end.see(status)

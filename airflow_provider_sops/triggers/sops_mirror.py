@@ -24,6 +24,7 @@ from airflow_provider_sops.task_instance.node_report import (
     NO_DATA,
     NO_LOG,
     NodeReport,
+    is_read,
     node_xcom,
     report,
     status_lines,
@@ -65,6 +66,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
     :param poll_interval_seconds: time between two looks; with ``paced`` the longest time, see ``WaitPolicy``, unless
         the triggerer's configuration has a fixed one.
+    :param node_details: of which ended nodes inputs, outputs and log are read; ``None``: as the triggerer's
+        configuration says.
     :param usual_outage: whether the triggerer's configuration takes the place of ``max_outage_seconds``.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
@@ -82,6 +85,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         "max_outage_seconds",
         "paced",
         "usual_outage",
+        "node_details",
     )
 
     def __init__(
@@ -98,6 +102,7 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         max_outage_seconds: float = 3600.0,
         paced: bool = False,
         usual_outage: bool = False,
+        node_details: str | None = None,
         **unknown: Any,
     ) -> None:
         super().__init__(unknown)
@@ -112,11 +117,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         self.max_outage_seconds = max_outage_seconds
         self.paced = paced
         self.usual_outage = usual_outage
+        self.node_details = node_details
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments as JSON; without those that an older version would not know, where they say nothing."""
-        switches = ("paced", "usual_outage")
+        switches = ("paced", "usual_outage", "node_details")
         return {name: value for name, value in super().arguments.items() if name not in switches or value}
 
     @property
@@ -161,7 +167,12 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         if node.waits_for_person:
             # Only a worker can make it one of Airflow's Required Actions.
             node = replace(node, until_arrival=True)
-        async with shared_wait(site_of(self), task.sops_task_id, interval_seconds=policy.poll_interval_seconds) as wait:
+        async with shared_wait(
+            site_of(self),
+            task.sops_task_id,
+            interval_seconds=policy.poll_interval_seconds,
+            remembers_finished=True,
+        ) as wait:
             await self._push_link(task)
             result = await follow_node(wait, node, policy, self.log, task.task_url)
             try:
@@ -178,7 +189,9 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
 
     async def _conclude(self, wait: StatusWait, node: NodeInTask, result: NodeResult) -> None:
         """Write log and XComs as the worker would."""
-        found = await self._report(wait, node, result) if self.node.has_data else NodeReport()
+        found = NodeReport()
+        if self.node.has_data and is_read(configuration.node_details(self.node_details), result.outcome, self.log):
+            found = await self._report(wait, node, result)
         write((*status_lines(result), *found.lines), self.log)
         await self._push(NODE_XCOM_KEY, node_xcom(result, wait.task_id, node.id))
         if found.outputs is not None:

@@ -7,7 +7,7 @@ from typing import Any
 #: The usual limit.
 LONGEST_PAUSE_SECONDS = 10.0
 #: A shorter pause costs more requests than anybody notices.
-_SHORTEST_SECONDS = 1.5
+SHORTEST_PAUSE_SECONDS = 1.5
 #: An end is noticed after at most this part of the time that led to it.
 _SHARE_OF_AGE = 0.1
 #: Pauses of few different lengths share requests.
@@ -31,4 +31,4 @@ def pause_seconds(age_seconds: float, longest_seconds: float) -> float:
     :param longest_seconds: the limit.
     """
     steps = round(_SHARE_OF_AGE * age_seconds / _STEP_SECONDS)
-    return min(longest_seconds, max(_SHORTEST_SECONDS, steps * _STEP_SECONDS))
+    return min(longest_seconds, max(SHORTEST_PAUSE_SECONDS, steps * _STEP_SECONDS))

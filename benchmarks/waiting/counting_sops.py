@@ -38,6 +38,7 @@ class CountingSops:
     HttpSensor can wait for without a worker. Tasks need not be made: each id that is asked about is a task, which runs
     until its time in ``ends``. A context manager; what it counts can be read from other threads at any time.
 
+    :param begun: when tasks began, in seconds since the epoch; others begin when they are asked about first.
     :param ends: when tasks end, in seconds since the epoch.
     :param caches: whether answers are given again for 10 seconds, as SOPS does.
     :param web_processes: how many caches there are; any of them may answer.
@@ -45,9 +46,12 @@ class CountingSops:
 
     caches: bool = False
     web_processes: int = 5
+    begun: dict[int, float] = field(default_factory=dict)
     ends: dict[int, float] = field(default_factory=dict)
     #: Requests by call.
     requests: Counter[str] = field(default_factory=Counter)
+    #: Requests by second.
+    at_seconds: Counter[int] = field(default_factory=Counter)
     #: The tasks that were asked about.
     asked: set[int] = field(default_factory=set)
     #: When it was first told that a task has ended, in seconds since the epoch.
@@ -102,12 +106,12 @@ class CountingSops:
     async def _get_tasks_status(self, request: web.Request) -> web.Response:
         parameters = await request.json()
         states = self._look("get_tasks_status", map(int, parameters["task_id_list"]), parameters)
-        return _answer([_batch_item(task_id, state) for task_id, state in states.items()])
+        return _answer([_batch_item(task_id, self._status(task_id, state), state) for task_id, state in states.items()])
 
     async def _get_task_status(self, request: web.Request) -> web.Response:
         task_id = int(request.match_info["task_id"])
         states = self._look("get_task_status", [task_id], dict(request.query))
-        return _answer(_status(task_id, states[task_id]))
+        return _answer(self._status(task_id, states[task_id]))
 
     async def _get_task_detail(self, request: web.Request) -> web.Response:
         task_id = int(request.match_info["task_id"])
@@ -122,10 +126,12 @@ class CountingSops:
     def _look(self, call: str, task_ids: Iterable[int], parameters: Mapping[str, Any]) -> dict[int, str]:
         """Return the states that the answer to a request gives, and count it."""
         self.requests[call] += 1
+        self.at_seconds[int(time.time())] += 1
         states = self._cached(call, task_ids, parameters) if self.caches else self._states(task_ids)
         self.asked.update(states)
         now = time.time()
         for task_id, state in states.items():
+            self.begun.setdefault(task_id, now)
             if state == "FINISHED":
                 self.told.setdefault(task_id, now)
         return states
@@ -145,18 +151,18 @@ class CountingSops:
         now = time.time()
         return {task_id: "FINISHED" if now >= self.ends.get(task_id, math.inf) else "RUNNING" for task_id in task_ids}
 
+    def _status(self, task_id: int, state: str) -> dict[str, Any]:
+        """Return a task's status: all nodes but the last one have ended."""
+        nodes = {}
+        for number in range(_NODES):
+            node_state = state if number == _NODES - 1 else "FINISHED"
+            nodes[f"n{task_id}_{number}"] = _state_tree(f"n{task_id}_{number}", f"node {number}", node_state, {})
+        elapsed = int(min(time.time(), self.ends.get(task_id, math.inf)) - self.begun[task_id])
+        return {**_state_tree(f"n{task_id}", f"task {task_id}", state, nodes), "elapsed_time": elapsed}
+
 
 def _answer(data: Any) -> web.Response:
     return web.json_response({"result": True, "data": data, "code": 0, "trace_id": "0123456789abcdef0123456789abcdef"})
-
-
-def _status(task_id: int, state: str) -> dict[str, Any]:
-    """Return a task's status: all nodes but the last one have ended."""
-    nodes = {}
-    for number in range(_NODES):
-        node_state = state if number == _NODES - 1 else "FINISHED"
-        nodes[f"n{task_id}_{number}"] = _state_tree(f"n{task_id}_{number}", f"node {number}", node_state, {})
-    return _state_tree(f"n{task_id}", f"task {task_id}", state, nodes)
 
 
 def _state_tree(node_id: str, name: str, state: str, children: dict[str, Any]) -> dict[str, Any]:
@@ -179,11 +185,11 @@ def _state_tree(node_id: str, name: str, state: str, children: dict[str, Any]) -
     }
 
 
-def _batch_item(task_id: int, state: str) -> dict[str, Any]:
+def _batch_item(task_id: int, status: dict[str, Any], state: str) -> dict[str, Any]:
     return {
         "id": task_id,
         "name": f"task {task_id}",
-        "status": _status(task_id, state),
+        "status": status,
         "flow_type": "common",
         "current_flow": "finished" if state == "FINISHED" else "execute_task",
         "is_deleted": False,

@@ -22,14 +22,14 @@ class Side:
     arguments: Callable[[str, int, float], dict[str, Any]]
 
 
-#: What ``SopsRunTaskOperator`` defers to.
+#: What ``SopsRunTaskOperator`` defers to, with the longest pause that it has by default.
 SOPS = Side(
     "SopsTaskTrigger",
     "airflow_provider_sops.triggers.sops.SopsTaskTrigger",
     lambda _url, task_id, interval_seconds: {
         "sops_conn_id": "sops_default",
         "sops_task_id": task_id,
-        "policy": {"poll_interval_seconds": interval_seconds},
+        "policy": {"poll_interval_seconds": interval_seconds, "paced": True},
         "revoke_on_kill": True,
         "human_nodes": {},
     },

@@ -27,17 +27,25 @@ if TYPE_CHECKING:
     from benchmarks.waiting.sides import Side
 
 _BEGIN_SECONDS = 600.0
+#: Long enough for the longest pause between two looks.
+_OLD_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """So many waits of one side."""
+    """So many waits of one side.
+
+    :param new: how many of them wait for tasks that have just begun; the others' began ten minutes ago.
+    :param interval_seconds: how often each asks; ``None`` for what all cases have in common.
+    """
 
     side: Side
     waits: int
+    new: int = 0
+    interval_seconds: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.waits} x {self.side.name}"
+        return f"{self.waits} x {self.side.name}{f', {self.new} of them new' if self.new else ''}"
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def trials(
 ) -> Iterator[list[Trial]]:
     """Let the tasks of all cases wait side by side as long as the block runs; in it, all waits have begun.
 
-    :param interval_seconds: how often each wait asks.
+    :param interval_seconds: how often each wait asks, of cases that do not say otherwise.
     :param sops_caches: whether the servers answer from caches.
     :raises ChildFailedError: a triggerer has ended.
     :raises OutOfPatienceError: the waits do not begin.
@@ -133,10 +141,12 @@ def trials(
         begun = []
         for number, case in enumerate(cases):
             sops = running.enter_context(CountingSops(caches=sops_caches))
+            sops.begun |= dict.fromkeys(range(case.new + 1, case.waits + 1), time.time() - _OLD_SECONDS)
+            interval = case.interval_seconds or interval_seconds
             tasks = homes.for_tasks(case.waits).copy(folder / str(number))
             tasks.defer(
                 [
-                    (case.side.classpath, case.side.arguments(sops.url, task_id, interval_seconds))
+                    (case.side.classpath, case.side.arguments(sops.url, task_id, interval))
                     for task_id in range(1, case.waits + 1)
                 ]
             )

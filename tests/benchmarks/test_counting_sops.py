@@ -74,3 +74,22 @@ def test_an_answer_from_the_cache_hides_an_end_unless_the_question_is_new() -> N
         assert batch(sops, 1) == {1: "RUNNING"}
         assert sops.told == {}
         assert batch(sops, 1, unknown_parameter=1) == {1: "FINISHED"}
+
+
+def age(sops: CountingSops, task_id: int) -> int:
+    return int(requests.get(f"{sops.url}/prod/get_task_status/{task_id}/2/").json()["data"]["elapsed_time"])
+
+
+def test_a_task_is_as_old_as_it_was_made_or_begins_when_it_is_asked_about_first(sops: CountingSops) -> None:
+    sops.begun[1] = time.time() - 600
+    sops.ends[1] = time.time() - 100
+
+    assert age(sops, 1) in (499, 500)
+    assert age(sops, 2) == 0
+
+
+def test_requests_are_counted_by_second_too(sops: CountingSops) -> None:
+    batch(sops, 1, 2)
+    single(sops, 1)
+
+    assert sum(sops.at_seconds.values()) == 2

@@ -9,15 +9,15 @@ import pytest
 from benchmarks.scope import FULL, QUICK, Scope
 from benchmarks.waiting.sides import SIDES
 from benchmarks.waiting.trial import Case, after, median, percentile
-from benchmarks.waits import groups
+from benchmarks.waits import YoungCost, groups
 
 
 def test_the_sides_of_one_number_of_waits_run_at_the_same_time_unless_they_are_too_many() -> None:
     assert [[case.waits for case in group] for group in groups([*FULL.waits, FULL.crowd])] == [
         [1, 1, 1, 100, 100, 100, 1000, 1000, 1000],
-        [5000],
-        [5000],
-        [5000],
+        [3000],
+        [3000],
+        [3000],
     ]
 
 
@@ -54,3 +54,11 @@ def test_every_side_has_every_number_of_waits() -> None:
 
     assert set(cases) == {Case(side, waits) for side in SIDES for waits in FULL.waits}
     assert len(cases) == len(set(cases))
+
+
+def test_to_notice_an_end_in_half_the_time_takes_twice_the_requests() -> None:
+    cost = YoungCost(
+        "HttpSensor", 1000, 10, noticed_p50_seconds=4.0, noticed_p99_seconds=8.0, resumed_p99_seconds=9.0, lost=0
+    )
+
+    assert cost.requests_noticing_after(2.0) == 2000

@@ -135,6 +135,14 @@ def given_by_signature(mode: Any) -> dict[str, Any]:
     return {**{name: parameters[name].default for name in names}, "mode": mode}
 
 
+def test_node_details_are_those_of_the_node_of_the_flow_or_of_default_args() -> None:
+    given = {"default_args": {"node_details": "none"}, "node_args": {"a": {"node_details": "all"}}}
+    dag = sops_dag("watch", template_id=7, node_details="failed", **given)
+    assert {short(task.task_id) for task in dag.tasks if getattr(task, "node_details", "") == "all"} == {"a"}
+    assert found(dag.tasks, "node_details") == {("failed",), ("all",)}
+    assert found(sops_dag("watch", template_id=7, **given).tasks, "node_details") == {("none",), ("all",)}
+
+
 def test_the_flow_waits_for_the_retries_of_default_args() -> None:
     dag = sops_dag("watch", template_id=7, default_args={"retries": 2, "retry_delay": timedelta(seconds=90)})
     flow = dag.get_task("flow")
@@ -170,6 +178,8 @@ def test_what_is_no_option_is_refused() -> None:
         ({"constants": ["${who}"]}, r"constants must be a dict of \$\{key\} to value, not list"),
         ({"subprocess_as_task": ["call"]}, 'are for mode="native"'),
         ({"mode": "native", "pace": "free"}, 'pace is for mode="watch"'),
+        ({"mode": "native", "node_details": "all"}, 'node_details is for mode="watch"'),
+        ({"node_details": "some"}, "node_details is 'some'; it must be one of failed, all, none"),
         ({"mode": "native", "converters": {}}, "converters must be a ConverterRegistry, not dict"),
         ({"mode": "native", "subprocess_as_task": "call"}, "subprocess_as_task is 'call'; it must be a list of texts"),
         ({"exclude": "opt"}, "exclude is 'opt'; it must be a list of texts"),

@@ -55,6 +55,7 @@ def dag_arguments(drawn: Drawn, template_id: int, **more: Any) -> dict[str, Any]
         "exclude": list(drawn.excluded),
         "pace": drawn.pace,
         "on_template_change": "fail",
+        "node_details": "all",
         **more,
     }
 

@@ -179,7 +179,7 @@ def _ran_at_last_look(evidence: Evidence, task: RanTask) -> bool:
 def _is_left_alone(evidence: Evidence, ending: Ending, final: RanTask) -> bool:
     """Whether the user has told the operator not to touch it: after a clear, or at a kill or timeout."""
     arguments = evidence.plan.arguments
-    is_from_before = ending.state == "failed" and final.key.generation != evidence.generation
+    is_from_before = final.key.generation != evidence.generation and (ending.state == "failed" or ending.by_person)
     is_kill = ending.by_person or "after the time allowed" in str(ending.error)
     return (is_from_before and arguments["on_clear"] == "fail") or (is_kill and not arguments["revoke_on_kill"])
 
@@ -201,8 +201,9 @@ def _could_not_connect(evidence: Evidence, last: Exchange | None) -> bool:
     assert evidence.ending is not None
     to = evidence.ending.at
     since = to - timedelta(seconds=_KILL_SECONDS)
-    if last is not None and last.at > since:
-        return False
+    if last is not None:
+        # It may have been for an earlier task.
+        since = max(since, last.at)
     return any(begun < to and ended > since for begun, ended in evidence.refusals)
 
 

@@ -203,7 +203,16 @@ def test_finds(kind: Kind, doctored: dict[str, Any]) -> None:
             {"ending": KILLED, "exchanges": [Exchange("get_task_list", None, True, 1650200, at=after(8.9))]},
         ),
         (Granted.KILLED_IN_OUTAGE, {"ending": KILLED, "refusals": [(after(8.5), after(9.5))]}),
+        (
+            Granted.KILLED_IN_OUTAGE,
+            {
+                "ending": KILLED,
+                "exchanges": [Exchange("operate_task", None, True, 0, "revoke", at=after(8))],
+                "refusals": [(after(8.5), after(9.5))],
+            },
+        ),
         (Granted.OUT_OF_RETRIES, {"ending": failed(SopsConnectionError("lost"), out_of_retries=True)}),
+        (Granted.LEFT_ALONE, {"ending": KILLED, "generation": _GENERATION + 1, "plan": ON_CLEAR_FAIL}),
         (
             Granted.LEFT_ALONE,
             {

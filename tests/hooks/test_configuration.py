@@ -79,7 +79,7 @@ async def test_a_mirror_in_the_triggerer_takes_the_triggerers(
     class AskedError(Exception):
         """Ends the trigger."""
 
-    def ask(_site: Any, _task_id: int, *, interval_seconds: float) -> None:
+    def ask(_site: Any, _task_id: int, *, interval_seconds: float, remembers_finished: bool) -> None:
         raise AskedError(interval_seconds)
 
     configured.setattr(sops_mirror, "shared_wait", ask)
@@ -122,6 +122,23 @@ def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert configuration.max_outage_seconds(None) == 3600.0
     assert configuration.poll_interval_seconds(None) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "configured", "counts"), [(None, "", "failed"), (None, "none", "none"), ("all", "none", "all")]
+)
+def test_node_details(monkeypatch: pytest.MonkeyPatch, given: str | None, configured: str, counts: str) -> None:
+    monkeypatch.setenv("AIRFLOW__SOPS__NODE_DETAILS", configured)
+    assert configuration.node_details(given) == counts
+
+
+def test_another_word_for_node_details_is_named_with_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__SOPS__NODE_DETAILS", "some")
+    with pytest.raises(
+        SopsInvalidParameterError, match=r"\[sops\] node_details .* is 'some'; it must be one of failed"
+    ):
+        configuration.node_details(None)
+    assert OPTIONS["node_details"]["default"] == "failed"
 
 
 @pytest.mark.parametrize("option", ["max_outage_seconds", "max_answer_mb"])

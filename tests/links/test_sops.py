@@ -56,9 +56,10 @@ class EndingTask:
 @contextlib.contextmanager
 def xcoms(stored: dict[str, Any]) -> Iterator[mock.Mock]:
     """Let these be stored; the mock is asked for each value, and Airflow 3 logs an error for each that is missing."""
-    with mock.patch("airflow_provider_sops.links.sops.XCom", autospec=True) as xcom:
-        xcom.get_value.side_effect = lambda *, ti_key, key: stored.get(key)
-        yield xcom.get_value
+    base = "airflow.sdk.bases.xcom.BaseXCom" if AIRFLOW_V_3_0_PLUS else "airflow_provider_sops.links.sops.XCom"
+    with mock.patch(f"{base}.get_value", autospec=True) as get_value:
+        get_value.side_effect = lambda *, ti_key, key: stored.get(key)
+        yield get_value
 
 
 def told(link: BaseOperatorLink, pushed: dict[str, Any], map_index: int = -1) -> str:

@@ -62,6 +62,11 @@ async def look(task_id: int, conn_id: str = "sops_default", **place: Any) -> Tas
         return (await wait.look(LOOK)).state
 
 
+async def remembering(task_id: int) -> TaskState:
+    async with shared_wait(Site("sops_default"), task_id, remembers_finished=True) as wait:
+        return (await wait.look(LOOK)).state
+
+
 def asked(server: HTTPServer) -> list[list[int]]:
     return sorted(sorted(request.json["task_id_list"]) for request, _ in server.log if request.json)
 
@@ -97,6 +102,63 @@ class TestSharing:
             asyncio.run(look(task_id))
 
         assert asked(all_run) == [[1], [2]]
+
+
+@pytest.mark.usefixtures("connect")
+class TestFinishedTasks:
+    @pytest.fixture
+    def finished(self, httpserver: HTTPServer) -> HTTPServer:
+        """A server on which task 1 is FINISHED, all others are REVOKED."""
+
+        def answer(request: Request) -> Response:
+            from werkzeug import Response
+
+            states = {
+                task_id: "FINISHED" if task_id == 1 else "REVOKED" for task_id in request.get_json()["task_id_list"]
+            }
+            data = [{"id": task_id, "status": {"state": state, "children": {}}} for task_id, state in states.items()]
+            return Response(json.dumps({"result": True, "data": data}), mimetype="application/json")
+
+        httpserver.expect_request(BATCH_PATH).respond_with_handler(answer)
+        return httpserver
+
+    async def test_are_asked_about_once_even_if_nobody_waits_between(self, finished: HTTPServer) -> None:
+        assert [await remembering(1) for _ in range(3)] == [TaskState.FINISHED] * 3
+
+        assert asked(finished) == [[1]]
+
+    async def test_are_asked_about_each_time_by_waits_that_remember_nothing(self, finished: HTTPServer) -> None:
+        await remembering(1)
+        assert await look(1) == TaskState.FINISHED
+
+        assert asked(finished) == [[1], [1]]
+
+    async def test_others_are_asked_about_each_time(self, finished: HTTPServer) -> None:
+        assert [await remembering(2) for _ in range(2)] == [TaskState.REVOKED] * 2
+
+        assert asked(finished) == [[2], [2]]
+
+    async def test_are_asked_about_where_a_wait_goes_on(self, finished: HTTPServer) -> None:
+        """An answer at once, again and again, would keep the event loop busy."""
+        async with shared_wait(Site("sops_default"), 1, remembers_finished=True) as wait:
+            await wait.look(LOOK)
+            await wait.look(Look(delay_seconds=0.01))
+
+        assert asked(finished) == [[1], [1]]
+
+    async def test_are_forgotten_after_some_time_and_beyond_some_number(
+        self, finished: HTTPServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await remembering(1)
+        monkeypatch.setattr(shared_polls, "_FINISHED_SECONDS", 0.0)
+        await remembering(1)
+        (known,) = shared_polls._finished[asyncio.get_running_loop()].values()
+        status = known._statuses[1][1]
+        for task_id in range(100):
+            known.keep(task_id, status)
+
+        assert asked(finished) == [[1], [1]]
+        assert len(known._statuses) == shared_polls._MOST_FINISHED
 
 
 class TestConnection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -21,10 +22,11 @@ from airflow_provider_sops.waiting import patience
 from tests.dag_run import FinishedRun, run_dag
 from tests.outage_network import network_with_outages
 from tests.plain_task_instance import PlainTaskInstance
+from tests.sops.builders import activity, node, pipeline_tree, task_status
 from tests.task_progress import wait_for_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("airflow_db")]
@@ -53,6 +55,14 @@ def sense(dag_id: str, **arguments: Any) -> FinishedRun:
     with DAG(dag_id=f"sense_{dag_id}", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
         SopsTaskSensor(task_id="wait", **{"poke_interval": 0.2, "timeout": 60, **arguments})
     return run_dag(dag)
+
+
+def task_sensor(**arguments: Any) -> SopsTaskSensor:
+    return SopsTaskSensor(task_id="wait", sops_task_id=7, **arguments)
+
+
+def node_sensor(**arguments: Any) -> SopsNodeSensor:
+    return SopsNodeSensor(task_id="wait", sops_task_id=7, node_id="a", **arguments)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -108,6 +118,67 @@ def test_a_poke_reads_the_task_once_and_the_next_one_of_the_same_sensor_not_at_a
     for _ in range(3):
         assert not lasting.poke(PlainTaskInstance().context)
     assert (sops.get_task_detail.call_count, sops.get_task_status.call_count) == (4, 6)
+
+
+class TestPace:
+    """Without a ``poke_interval`` the pause follows the age of what is waited for."""
+
+    @pytest.fixture
+    def sops(self) -> mock.Mock:
+        made: mock.Mock = mock.create_autospec(SopsHook, instance=True)
+        made.configure_mock(sops_conn_id="sops_default", bk_biz_id=None, scope=None)
+        tree = pipeline_tree("s > a > e", nodes={"a": activity("a")})
+        made.get_task_detail.return_value = TaskDetail.read({"id": 7, "pipeline_tree": tree})
+        return made
+
+    @staticmethod
+    def pauses(sops: mock.Mock, ages: Sequence[int], sensor: Any, *, again: bool = False) -> list[float]:
+        """Return the pause after each poke.
+
+        :param again: whether each poke is that of a new process.
+        """
+        found: list[float] = []
+        made = sensor()
+        for age in ages:
+            running = node("RUNNING", "a", elapsed_time=age)
+            status = task_status("RUNNING", {"a": running}, elapsed_time=age)
+            sops.get_task_status.return_value = TaskStatus.read(status)
+            made = sensor() if again else made
+            made.hook = sops
+            assert not made.poke(PlainTaskInstance().context)
+            found.append(made.poke_interval)
+        return found
+
+    @pytest.mark.parametrize("sensor", [task_sensor, node_sensor])
+    def test_of_pokes(self, sops: mock.Mock, sensor: Any) -> None:
+        assert self.pauses(sops, [0, 30, 60, 500], sensor) == [1.5, 3.0, 6.0, 10.0]
+        fresh = [call.kwargs["fresh"] for call in sops.get_task_status.call_args_list]
+        assert fresh == [False, True, True, True]
+
+    @pytest.mark.parametrize("sensor", [task_sensor, node_sensor])
+    def test_of_looks_that_each_take_a_process_is_never_very_short(self, sops: mock.Mock, sensor: Any) -> None:
+        found = self.pauses(sops, [0, 30, 60, 500], functools.partial(sensor, mode="reschedule"), again=True)
+        assert found == [5.0, 5.0, 6.0, 10.0]
+        # SOPS's cache would hide the end from a process that knows nothing of earlier looks.
+        assert all(call.kwargs["fresh"] for call in sops.get_task_status.call_args_list)
+
+    @pytest.mark.parametrize("arguments", [{"poke_interval": 7}, {"poke_interval": 7, "mode": "reschedule"}])
+    def test_is_fixed_where_it_is_given(self, sops: mock.Mock, arguments: dict[str, Any]) -> None:
+        assert self.pauses(sops, [0, 500], functools.partial(task_sensor, **arguments)) == [7.0, 7.0]
+        assert not any(call.kwargs["fresh"] for call in sops.get_task_status.call_args_list)
+
+    def test_is_airflows_with_an_exponential_backoff(self, sops: mock.Mock) -> None:
+        assert self.pauses(sops, [0, 500], functools.partial(task_sensor, exponential_backoff=True)) == [10.0, 10.0]
+
+    def test_is_that_of_the_configuration(self, sops: mock.Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__SOPS__POLL_INTERVAL_SECONDS", "45")
+        assert self.pauses(sops, [0, 500], task_sensor) == [45.0, 45.0]
+
+    @pytest.mark.parametrize("sensor", [task_sensor, node_sensor])
+    def test_of_a_trigger(self, sensor: Any) -> None:
+        given, without = sensor(poke_interval=7)._policy(None), sensor(mode="reschedule", deferrable=True)._policy(None)
+        assert (given.paced, given.poll_interval_seconds) == (False, 7.0)
+        assert (without.paced, without.poll_interval_seconds, without.always_fresh) == (True, 10.0, False)
 
 
 @pytest.mark.parametrize("way", WAYS)

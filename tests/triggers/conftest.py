@@ -10,7 +10,7 @@ from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
 collect_ignore = (
     ["test_sops_task_finished_unavailable.py"]
     if AIRFLOW_V_3_3_PLUS
-    else ["test_sops_task_finished.py", "test_sops_mirror.py"]
+    else ["test_sops_task_finished.py", "test_sops_mirror.py", "test_requests_of_a_watched_flow.py"]
 )
 
 

@@ -61,7 +61,9 @@ class Flow:
         """Return the key of the node of a name."""
         return next(key for key, node in self.tree.nodes.items() if node.name == name)
 
-    async def fire(self, name: str, *, try_number: int = 1, **arguments: Any) -> TriggerEvent:
+    async def fire(
+        self, name: str, *, try_number: int = 1, node_details: str | None = "all", **arguments: Any
+    ) -> TriggerEvent:
         """Run the trigger of a node's task."""
         node = self.tree.nodes[self.key(name)]
         mirrored = MirroredNode(
@@ -72,7 +74,11 @@ class Flow:
             **arguments,
         )
         made = SopsNodeMirrorTrigger(
-            sops_conn_id="sops_default", start_task_id="start", node=mirrored, poll_interval_seconds=0.2
+            sops_conn_id="sops_default",
+            start_task_id="start",
+            node=mirrored,
+            poll_interval_seconds=0.2,
+            node_details=node_details,
         )
         # Airflow creates it again from its JSON form.
         trigger = SopsNodeMirrorTrigger(**json.loads(json.dumps(made.serialize()[1])))
@@ -125,6 +131,19 @@ async def test_a_node_that_ran_well_ends_its_task_with_outputs_state_and_link(fl
     assert flow.xcoms[(name, NODE_XCOM_KEY)]["state"] == "FINISHED"
     assert flow.xcoms[(name, NODE_XCOM_KEY)]["sops_task_id"] == flow.sops_task_id
     assert flow.xcoms[(name, "_link_SopsTaskLink")] == flow.xcoms[("start", "sops_task_url")]
+
+
+@of("linear")
+async def test_by_default_a_node_that_ran_well_is_not_read(
+    flow: Flow, logged: Callable[[], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="airflow_provider_sops")
+    name = next(node.name for node in flow.tree.nodes.values() if isinstance(node, Activity))
+    assert isinstance(await flow.fire(name, node_details=None), TaskSuccessEvent)
+    assert (name, "return_value") not in flow.xcoms
+    assert flow.xcoms[(name, NODE_XCOM_KEY)]["state"] == "FINISHED"
+    assert 'were not read (node_details="failed")' in logged()
+    assert "/get_task_node_detail/" not in caplog.text
 
 
 @of("exclusive")

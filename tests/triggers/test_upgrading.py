@@ -242,7 +242,8 @@ def node_sensor() -> SopsNodeSensor:
 
 
 def mirror() -> NodeMirrorOperator:
-    return NodeMirrorOperator(task_id="node", start_task_id="start", node=MirroredNode(("t2",), has_data=True))
+    node = MirroredNode(("t2",), has_data=True)
+    return NodeMirrorOperator(task_id="node", start_task_id="start", node=node, node_details="all")
 
 
 def enos_operator() -> EnosTriggerFlowOperator:

@@ -127,7 +127,8 @@ class WatchBuilder:
             **options.waiting,
         }
         own = arguments_of(node, options.node_args, fixed={*arguments, *PLACE}, advice=_ADVICE)
-        mirror = NodeMirrorOperator(**arguments, **own)
+        usual = {} if options.node_details is None else {"node_details": options.node_details}
+        mirror = NodeMirrorOperator(**arguments, **usual | own)
         describe(mirror, self._tree, node)
         self._mirrors.append(mirror)
         return mirror

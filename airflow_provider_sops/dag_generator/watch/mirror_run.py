@@ -23,7 +23,7 @@ from airflow_provider_sops.sops.pipeline_tree.nodes import INDEPENDENT_SUBPROCES
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.flow_xcom import pull
 from airflow_provider_sops.task_instance.mirrored_node import FLOW_TASK_KEYS, FlowTask, key_text, read_flow_task
-from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, node_xcom, status_lines, write
+from airflow_provider_sops.task_instance.node_report import GREEN, EndedNode, is_read, node_xcom, status_lines, write
 from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.task_instance.required_action import Answer, RequestState, give_answer, open_request
 from airflow_provider_sops.task_instance.task_follower import SopsLooks
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_sops.hooks.configuration import NodeDetails
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree import NodeKey
@@ -62,6 +63,7 @@ class MirrorRun:
     :param start_task_id: the Airflow task that started the SOPS task.
     :param tree: the template; needed for a node inside a subprocess, which may run as a SOPS task of its own.
     :param next_steps: what a clear and a retry do, for errors.
+    :param node_details: of which ended nodes inputs, outputs and log are read.
     """
 
     hook: SopsHook
@@ -73,6 +75,7 @@ class MirrorRun:
     start_task_id: str
     tree: PipelineTree | None
     next_steps: NextSteps
+    node_details: NodeDetails
     _secrets: dict[tuple[int, ...], TaskSecrets] = field(default_factory=dict, init=False)
 
     @property
@@ -259,7 +262,9 @@ class MirrorRun:
         raise node_error(result, task.sops_task_id, node.id, task.task_url, self.next_steps, label=quoted(self.name))
 
     def _report(self, sops_task_id: int, node: NodeInTask, result: NodeResult) -> dict[str, Any] | None:
-        """Write inputs, outputs and log of the node, and return the outputs."""
+        """Write inputs, outputs and log of the node, and return the outputs, if they are wanted."""
+        if not is_read(self.node_details, result.outcome, self.log):
+            return None
         ended = EndedNode(node.path, self.node.plugin, result.version)
         found = ended.read(self.hook, sops_task_id, self._secrets_of(node.secrets_of), self.log)
         write(found.lines, self.log)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_sops.dag_generator.watch.mirror_run import MirrorRun
+    from airflow_provider_sops.hooks.configuration import NodeDetails
     from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.pipeline_tree import PipelineTree
     from airflow_provider_sops.sops.wait_result import OnFailed
@@ -50,7 +51,7 @@ _WORKER_ONLY = (
 
 
 class NodeMirrorOperator(SopsBaseOperator):
-    """Show one node of a watched flow: run as long as it, end like it, return its outputs.
+    """Show one node of a watched flow: run as long as it, end like it, return its outputs if they are read.
 
     It starts nothing in SOPS and revokes nothing. Its retry, by Airflow or by a clear, retries the failed node inside
     the same SOPS task; if somebody has repaired it there meanwhile, this task succeeds. A node that the flow
@@ -59,13 +60,15 @@ class NodeMirrorOperator(SopsBaseOperator):
     From Airflow 3.3 on it lives in the triggerer alone where it can: see ``SopsNodeMirrorTrigger`` and
     ``reason_for_worker``. Otherwise it begins on a worker, waits in the triggerer and ends on a worker.
 
-    Returns the node's outputs. XCom also has ``sops_node``: state, times, retries and rounds as SOPS gives them.
+    Returns the node's outputs where ``node_details`` has them read. XCom also has ``sops_node``: state, times, retries
+    and rounds as SOPS gives them.
 
     :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node in the template.
     :param tree: the template; needed for a node inside a subprocess, which may run as a SOPS task of its own.
     :param nodes_in_flow: how many such tasks the DAG has.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
+    :param node_details: whether inputs, outputs and log are read at the node's end, as of ``SopsDag``.
     """
 
     shallow_copy_attrs: Sequence[str] = ("_tree",)
@@ -80,9 +83,15 @@ class NodeMirrorOperator(SopsBaseOperator):
         on_failed: OnFailed = "fail",
         poll_interval_seconds: Duration | None = None,
         timeout_seconds: Duration | None = None,
+        node_details: NodeDetails | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if node_details is not None:
+            from airflow_provider_sops.hooks import configuration
+
+            configuration.node_details(node_details)
+        self.node_details = node_details
         self.start_task_id = start_task_id
         self.node = node
         self._tree = tree
@@ -111,6 +120,7 @@ class NodeMirrorOperator(SopsBaseOperator):
                 **poll_arguments(self.poll_interval_seconds),
                 "timeout_seconds": self.timeout_seconds,
                 **({"usual_outage": True} if outage is None else {"max_outage_seconds": outage}),
+                **({} if self.node_details is None else {"node_details": self.node_details}),
             },
             next_method="execute_complete",
         )
@@ -152,6 +162,7 @@ class NodeMirrorOperator(SopsBaseOperator):
             start_task_id=self.start_task_id,
             tree=self._tree,
             next_steps=self.next_steps(context),
+            node_details=configuration.node_details(self.node_details),
         )
 
     def next_steps(self, context: Context) -> NextSteps:
