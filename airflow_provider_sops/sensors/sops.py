@@ -10,7 +10,7 @@ from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.sensors.waiting_sensor import WaitingSensor
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.task_instance.openlineage import SopsLineage
+from airflow_provider_sops.task_instance.openlineage import get_openlineage_facets_on_complete
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.task_instance.xcom import read_task_id
 from airflow_provider_sops.waiting.pace import poll_arguments
@@ -32,12 +32,13 @@ __all__ = ["SopsNodeSensor", "SopsTaskSensor"]
 # What only a running task needs is imported inside methods, so that DAG files are parsed quickly.
 
 
-class SopsBaseSensor(WaitingSensor, SopsLineage):
+class SopsBaseSensor(WaitingSensor):
     """Common ground of the sensors for SOPS; their parameters are documented there."""
 
     template_fields: Sequence[str] = ("sops_task_id", "sops_conn_id", "bk_biz_id", "scope")
     operator_extra_links = (SopsTaskLink(),)
     ui_color = "#e1ecff"
+    get_openlineage_facets_on_complete = get_openlineage_facets_on_complete
 
     def __init__(
         self,

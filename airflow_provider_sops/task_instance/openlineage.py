@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class SopsLineage:
-    """What operators and sensors have for Airflow's provider for OpenLineage.
+class _HasHook(Protocol):
+    """An operator or a sensor for SOPS."""
 
-    It calls their method where a task has ended, well or not, in a process of its own that has ten seconds.
+    @property
+    def hook(self) -> SopsHook:
+        """The connection to SOPS."""
+
+
+def get_openlineage_facets_on_complete(operator: _HasHook, task_instance: Any) -> Any:
+    """Return the facets ``externalQuery``, which names the SOPS task, and ``sops_task``, which describes it.
+
+    Operators and sensors have it as a method. Airflow's provider for OpenLineage calls it where a task has ended, well
+    or not, in a process of its own that has ten seconds.
+
+    Calls get_task_detail and get_task_status; without an answer there is the first facet alone.
+
+    :param operator: the operator or sensor.
+    :param task_instance: the one that has ended.
+    :return: an ``OperatorLineage``; ``None`` if it had no SOPS task.
     """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.facet_v2 import RunFacet, external_query_run
 
-    if TYPE_CHECKING:
-
-        @property
-        def hook(self) -> SopsHook:
-            """The connection to SOPS."""
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the facets ``externalQuery``, which names the SOPS task, and ``sops_task``, which describes it.
-
-        Calls get_task_detail and get_task_status; without an answer there is the first facet alone.
-
-        :param task_instance: the one that has ended.
-        :return: an ``OperatorLineage``; ``None`` if it had no SOPS task.
-        """
-        from airflow.providers.openlineage.extractors import OperatorLineage
-        from openlineage.client.facet_v2 import RunFacet, external_query_run
-
-        sops_task_id = _pushed_task_id(task_instance)
-        if sops_task_id is None:
-            return None
-        query = external_query_run.ExternalQueryRunFacet(str(sops_task_id), source=source_of(self.hook))
-        facts = _read_facts(self.hook, sops_task_id)
-        described = {} if facts is None else {"sops_task": RunFacet().with_additional_properties(**facts)}
-        return OperatorLineage(run_facets={"externalQuery": query, **described})
+    sops_task_id = _pushed_task_id(task_instance)
+    if sops_task_id is None:
+        return None
+    query = external_query_run.ExternalQueryRunFacet(str(sops_task_id), source=source_of(operator.hook))
+    facts = _read_facts(operator.hook, sops_task_id)
+    described = {} if facts is None else {"sops_task": RunFacet().with_additional_properties(**facts)}
+    return OperatorLineage(run_facets={"externalQuery": query, **described})
 
 
 def asset_as_dataset(asset: Any, _lineage_context: Any) -> Any:

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_sops.hooks.sops_access import hook_of
 from airflow_provider_sops.links.sops import SopsTaskLink
 from airflow_provider_sops.service.durations import Duration, seconds_or_none
-from airflow_provider_sops.task_instance.openlineage import SopsLineage
+from airflow_provider_sops.task_instance.openlineage import get_openlineage_facets_on_complete
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
-class SopsBaseOperator(BaseOperator, SopsLineage):
+class SopsBaseOperator(BaseOperator):
     """Common ground of the operators for SOPS.
 
     :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
@@ -39,6 +39,7 @@ class SopsBaseOperator(BaseOperator, SopsLineage):
     template_fields: Sequence[str] = ("sops_conn_id", "bk_biz_id", "scope")
     operator_extra_links: Collection[BaseOperatorLink] = (SopsTaskLink(),)
     ui_color = "#e1ecff"
+    get_openlineage_facets_on_complete = get_openlineage_facets_on_complete
 
     def __init__(
         self,
