@@ -11,6 +11,7 @@ from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
 from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
+from airflow_provider_sops.waiting.model import FRESH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,12 +91,20 @@ class SharedLooks:
 
         :raises SopsError: there is none.
         """
+        clock = asyncio.get_running_loop().time
         status = await self._part.look(look)
+        answered = clock()
         wants_tree = self._wait.wants_tree(status, look)
         secrets = await self._secrets_for(status, wants_tree=wants_tree)
         if wants_tree:
             await self._read_tree(secrets)
         await self._read_requests(status)
+        if clock() - answered > FRESH_SECONDS:
+            # Where nothing but the tree cannot be read, this ends the outage of the shared connection.
+            status = await self._part.reader.status(
+                self._part.task_id, with_details=look.with_details, fresh=True, is_probe=True
+            )
+            secrets = await self._secrets_for(status, wants_tree=False)
         return secrets.status(status)
 
     def tell(self, line: LogLine) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.task_instance.outputs import read_secrets
 from airflow_provider_sops.waiting.follow import follow, steady_clock
+from airflow_provider_sops.waiting.model import FRESH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,17 +76,25 @@ class SopsLooks:
         self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, log_entry(line.text))
 
     def _ask(self, look: Look) -> TaskStatus:
-        status = self._hook.get_task_status(
+        status = self._read_status(look)
+        answered = self._clock()
+        if self._wait.wants_tree(status, look):
+            self._read_tree()
+        self._read_requests(status)
+        secrets = self._secrets_for(status)
+        if self._clock() - answered > FRESH_SECONDS:
+            status = self._read_status(replace(look, fresh=True))
+            secrets = self._secrets_for(status)
+        return secrets.status(status)
+
+    def _read_status(self, look: Look) -> TaskStatus:
+        return self._hook.get_task_status(
             self._sops_task_id,
             with_ex_data=look.with_details,
             with_failed_node_info=look.with_details,
             with_auto_retry_status=look.with_details,
             fresh=look.fresh,
         )
-        if self._wait.wants_tree(status, look):
-            self._read_tree()
-        self._read_requests(status)
-        return self._secrets_for(status).status(status)
 
     def _read_requests(self, status: TaskStatus) -> None:
         """Read what the nodes ask that have begun to wait for people; without it the log says only that they wait."""

@@ -34,6 +34,10 @@ Result = TypeVar("Result", covariant=True)
 #: How long after the deadline of a wait the answer to its last look may still come.
 LAST_ANSWER_SECONDS = 2.0
 
+#: How old an answer may be by the time that all else has been read that it needs. An outage in between can last, and
+#: meanwhile people may have repaired the flow.
+FRESH_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

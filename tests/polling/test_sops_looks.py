@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_sops.polling.sops_looks import SharedLooks, shared_secrets
 from airflow_provider_sops.polling.status_poller import StatusPoller
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsNotFoundError
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
@@ -18,9 +19,12 @@ from airflow_provider_sops.sops.task_secrets import WITHHELD
 from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from airflow_provider_sops.waiting.follow import follow_async
+from airflow_provider_sops.waiting.model import Look
 from tests.triggers.simulated_sops import SimulatedSops
+from tests.triggers.simulated_time import run_in_simulated_time
 
 if TYPE_CHECKING:
+    from airflow_provider_sops.sops.models import TaskStatus
     from tests.triggers.simulated_sops import Request
 
 
@@ -48,6 +52,18 @@ async def test_the_wait_goes_on_without_a_tree_that_cannot_be_read() -> None:
         return SopsConnectionError("connection refused", request_sent=False) if is_tree else None
 
     assert await follow_task(SimulatedSops({7: 0}, fault=fault), None) == Outcome.FINISHED
+
+
+def test_an_answer_that_has_grown_old_while_the_tree_was_read_is_read_again() -> None:
+    refused = SopsConnectionError("connection refused", request_sent=False)
+    sops = SimulatedSops({7: 3.0}, fault=lambda request: refused if request.api == "get_task_detail" else None)
+
+    async def first_answer() -> TaskStatus:
+        async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as part:
+            return await SharedLooks(part, TaskWait(WaitPolicy(), 0.0), LOG)(Look(0.0))
+
+    assert run_in_simulated_time(first_answer()).state == TaskState.FINISHED
+    assert [request.fresh for request in sops.asked("get_task_status")] == [True]
 
 
 @pytest.mark.parametrize("secrets_of", [(), (7,)])

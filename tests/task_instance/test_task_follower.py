@@ -16,6 +16,7 @@ from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.models import NodeDetail, TaskDetail, TaskStatus
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
+from tests.operators.sops.test_revoke_task import FakeTime
 from tests.sops.auto_retrying_sops import AutoRetryingSops
 from tests.sops.builders import activity, failed_task, node, pipeline_tree, running_task, task_status
 
@@ -100,9 +101,9 @@ def test_a_wait_goes_on_after_a_call_for_a_person_and_tells_nothing_twice(caplog
     hook = mock.create_autospec(SopsHook, instance=True)
     hook.get_task_status.side_effect = map(TaskStatus.read, answers)
     hook.get_task_detail.side_effect = DOWN
-    clock = mock.Mock(side_effect=itertools.count(0, 5))
+    time = FakeTime()
     policy = WaitPolicy(on_failed="wait", announce_failures=True)
-    follower = TaskFollower(hook, 7, policy, logging.getLogger(__name__), sleep=lambda _seconds: None, clock=clock)
+    follower = TaskFollower(hook, 7, policy, logging.getLogger(__name__), sleep=time.sleep, clock=time.clock)
     with caplog.at_level(logging.INFO):
         ends = [follower.to_the_end().outcome, follower.to_the_end().outcome]
     assert ends == [Outcome.PERSON_NEEDED, Outcome.FINISHED]
@@ -110,6 +111,29 @@ def test_a_wait_goes_on_after_a_call_for_a_person_and_tells_nothing_twice(caplog
         'SOPS task 7: node "boom" FAILED',
         'SOPS task 7: node "boom" FINISHED',
     ]
+
+
+def test_an_answer_that_has_grown_old_while_the_tree_was_read_is_read_again() -> None:
+    now = 0.0
+    fresh: list[bool] = []
+
+    def status(_task_id: int, **options: Any) -> TaskStatus:
+        fresh.append(options["fresh"])
+        return TaskStatus.read(running_task() if now < 3 else task_status("FINISHED", {}))
+
+    def detail(_task_id: int, **_options: Any) -> TaskDetail:
+        nonlocal now
+        now += 5
+        raise DOWN
+
+    hook = mock.create_autospec(SopsHook, instance=True)
+    hook.get_task_status.side_effect = status
+    hook.get_task_detail.side_effect = detail
+    result = TaskFollower(hook, 7, WaitPolicy(), logging.getLogger(__name__), clock=lambda: now).once()
+
+    assert result is not None
+    assert result.outcome == Outcome.FINISHED
+    assert fresh == [False, True]
 
 
 def test_a_status_that_is_no_failure_needs_no_tree() -> None:
