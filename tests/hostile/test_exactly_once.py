@@ -27,7 +27,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def create() -> Any:
-    operator = SopsCreateTaskOperator(task_id="create", template_id=9, name="flow", start=True)
+    operator = SopsCreateTaskOperator(task_id="create", template_id=9, name="flow", start=True, max_outage_seconds=0)
     return operator.execute(PlainTaskInstance().context)
 
 
