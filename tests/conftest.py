@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import tenacity
 
 from tests.aged_sops import run_local_sops
 
@@ -39,6 +40,16 @@ def no_known_passwords() -> None:
     from airflow_provider_sops.sops.known_passwords import memory
 
     memory.clear()
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next try of a failed call follow soon; how long the pauses are is the matter of those who make them."""
+    from airflow_provider_sops.service import retrying
+    from airflow_provider_sops.waiting import patience
+
+    monkeypatch.setattr(patience, "_LONGEST_PAUSES_SECONDS", (0.05, 0.05))
+    monkeypatch.setattr(retrying, "_growing_pause", tenacity.wait_fixed(0.05))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,11 @@ from airflow_provider_sops.service.retrying import retry_rules
 from airflow_provider_sops.service.settings import DEFAULT_TIMEOUT_SECONDS
 
 
+@pytest.fixture(autouse=True)
+def short_pauses() -> None:
+    """Here the pauses are as they are."""
+
+
 def pauses(*errors: Exception, monkeypatch: pytest.MonkeyPatch, seconds_per_try: float = 0.0) -> list[float]:
     """Return the pauses between tries that fail with these errors, without waiting for them."""
     waited: list[float] = []

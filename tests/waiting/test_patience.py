@@ -19,6 +19,11 @@ OUT = UnusableAnswerError("a page", http_status=200)
 REFUSED = ServiceError("refused", http_status=200, code=3540000)
 
 
+@pytest.fixture(autouse=True)
+def short_pauses() -> None:
+    """Here the pauses are as they are."""
+
+
 class RefusedCredentialsError(ServiceError):
     """The app was rejected."""
 
