@@ -100,6 +100,7 @@ class Traffic:
     injected: int = 0
     answers: dict[str, list[tuple[float, Received]]] = field(default_factory=lambda: defaultdict(list))
     on_their_way: set[asyncio.Task[Any]] = field(default_factory=set)
+    under_way: int = 0
     _seen: int = 0
 
     def draw(self, api: str, action: str = "", *, cached: bool) -> Fault | None:
@@ -164,7 +165,7 @@ class HostileProxy:
         self._await(self._refuse(seconds))
 
     def let_all_land(self, run: str) -> None:
-        """Wait until every request of a run that was held back has reached SOPS."""
+        """Wait until every request of a run is answered and recorded, and has reached SOPS if it was held back."""
         self._await(self._land(self._traffic[run]))
 
     def _await(self, work: Awaitable[None]) -> None:
@@ -210,12 +211,19 @@ class HostileProxy:
         await self._session.close()
 
     async def _land(self, traffic: Traffic) -> None:
-        while traffic.on_their_way:
-            await asyncio.wait(set(traffic.on_their_way))
+        while traffic.on_their_way or traffic.under_way:
+            await asyncio.sleep(0.02)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        arrived = datetime.now(UTC)
         traffic = self._traffic[request.match_info["run"]]
+        traffic.under_way += 1
+        try:
+            return await self._answer(request, traffic)
+        finally:
+            traffic.under_way -= 1
+
+    async def _answer(self, request: web.Request, traffic: Traffic) -> web.StreamResponse:
+        arrived = datetime.now(UTC)
         target = request.raw_path.removeprefix(f"/{request.match_info['run']}")
         api = _api_of(target)
         body = await request.read()

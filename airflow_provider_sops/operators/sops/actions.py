@@ -154,6 +154,8 @@ def retry_node(
 ) -> SopsError | None:
     """Retry a failed node, once for this failure, and return SOPS's refusal, if it was one.
 
+    A refusal because somebody has retried or skipped the node meanwhile is none.
+
     :param inputs: new inputs in the place of all of the node's.
     :raises SopsError: SOPS could not be asked.
     """
@@ -163,6 +165,9 @@ def retry_node(
     try:
         act_on_node(hook, sops_task_id, node.id, "retry", log, before=node, sleep=sleep, inputs=new_inputs)
     except SopsInvalidOperationError as error:
+        if _looks(find_node(hook, sops_task_id, node.id)) != _looks(node):
+            log.info("Node %s needs no retry: it has been retried or skipped in SOPS meanwhile.", name)
+            return None
         log.warning("SOPS does not retry node %s: %s", name, error)
         return error
     return None
