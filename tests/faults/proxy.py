@@ -99,8 +99,7 @@ class Traffic:
     exchanges: list[Exchange] = field(default_factory=list)
     injected: int = 0
     answers: dict[str, list[tuple[float, Received]]] = field(default_factory=lambda: defaultdict(list))
-    on_their_way: set[asyncio.Task[Any]] = field(default_factory=set)
-    under_way: int = 0
+    on_their_way: set[asyncio.Future[Any]] = field(default_factory=set)
     _seen: int = 0
 
     def draw(self, api: str, action: str = "", *, cached: bool) -> Fault | None:
@@ -211,16 +210,18 @@ class HostileProxy:
         await self._session.close()
 
     async def _land(self, traffic: Traffic) -> None:
-        while traffic.on_their_way or traffic.under_way:
-            await asyncio.sleep(0.02)
+        while traffic.on_their_way:
+            await asyncio.wait(set(traffic.on_their_way))
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         traffic = self._traffic[request.match_info["run"]]
-        traffic.under_way += 1
+        answered = asyncio.get_running_loop().create_future()
+        traffic.on_their_way.add(answered)
         try:
             return await self._answer(request, traffic)
         finally:
-            traffic.under_way -= 1
+            traffic.on_their_way.discard(answered)
+            answered.set_result(None)
 
     async def _answer(self, request: web.Request, traffic: Traffic) -> web.StreamResponse:
         arrived = datetime.now(UTC)
