@@ -16,6 +16,7 @@ AIRFLOW_3 = version("apache-airflow").startswith("3.")
 #: Modules about what Airflow 2 does not have at all; nothing there imports them.
 ONLY_AIRFLOW_3 = frozenset(
     {
+        "airflow_provider_sops.bundles.sops",
         "airflow_provider_sops.dag_generator.converters.people",
         *(
             f"airflow_provider_sops.plugins.{path.stem}"
