@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.errors import SopsError
+from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.person_request import PersonRequest
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 from airflow_provider_sops.waiting.model import FRESH_SECONDS
@@ -100,12 +101,23 @@ class SharedLooks:
             await self._read_tree(secrets)
         await self._read_requests(status)
         if clock() - answered > FRESH_SECONDS:
-            # Where nothing but the tree cannot be read, this ends the outage of the shared connection.
-            status = await self._part.reader.status(
-                self._part.task_id, with_details=look.with_details, fresh=True, is_probe=True
-            )
+            status = await self._read_again(status, look)
             secrets = await self._secrets_for(status, wants_tree=False)
         return secrets.status(status)
+
+    async def _read_again(self, status: TaskStatus, look: Look) -> TaskStatus:
+        """Return the status as it is now; if it cannot be read, the old one, unless that may be a failure's.
+
+        :raises SopsError: it cannot be read, and a failure must not be told of an old one.
+        """
+        try:
+            return await self._part.reader.status(
+                self._part.task_id, with_details=look.with_details, fresh=True, is_probe=True
+            )
+        except SopsError:
+            if status.failed_nodes or status.state == TaskState.FAILED:
+                raise
+            return status
 
     def tell(self, line: LogLine) -> None:
         """Write a line of the wait to the log."""

@@ -35,6 +35,7 @@ _LOOKS = ("get_task_status", "get_tasks_status")
 #: What the gateway says where it cannot reach SOPS.
 _NO_UPSTREAM = 1650200
 
+_AT_THE_SAME_MOMENT = timedelta(seconds=0.5)
 #: How long a kill takes at most, with the campaign's pauses.
 _KILL_SECONDS = 1.5
 #: How long after its end an outage may still be a reason: the next one counts with it until the call is answered.
@@ -246,7 +247,8 @@ def _judge_failure(evidence: Evidence, ending: Ending, final: RanTask | None, ju
         node.state == "RUNNING" for node in final.nodes if not node.waits_for_person
     ):
         return
-    if _was_revived(final, ending.at):
+    # People may act between the last look and the end that follows from it.
+    if _was_revived(final, ending.at - _AT_THE_SAME_MOMENT):
         return
     if ending.out_of_retries and is_outage(ending.error):
         judgement.granted.append(Granted.OUT_OF_RETRIES)

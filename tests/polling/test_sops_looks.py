@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from airflow_provider_sops.polling.sops_looks import SharedLooks, shared_secrets
-from airflow_provider_sops.polling.status_poller import StatusPoller
+from airflow_provider_sops.polling.status_poller import StatusPoller, StatusWait
+from airflow_provider_sops.polling.task_reader import TaskReader
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsNotFoundError
-from airflow_provider_sops.sops.models import TaskState
+from airflow_provider_sops.sops.models import TaskDetail, TaskState, TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
@@ -20,11 +22,11 @@ from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from airflow_provider_sops.waiting.follow import follow_async
 from airflow_provider_sops.waiting.model import Look
+from tests.sops.builders import failed_task, running_task
 from tests.triggers.simulated_sops import SimulatedSops
 from tests.triggers.simulated_time import run_in_simulated_time
 
 if TYPE_CHECKING:
-    from airflow_provider_sops.sops.models import TaskStatus
     from tests.triggers.simulated_sops import Request
 
 
@@ -46,17 +48,17 @@ async def test_a_task_is_read_once_if_nothing_is_known_of_its_nodes(tree: TreeIn
     assert len(sops.asked("get_task_detail")) == readings
 
 
-async def test_the_wait_goes_on_without_a_tree_that_cannot_be_read() -> None:
+def test_the_wait_goes_on_without_a_tree_that_cannot_be_read() -> None:
     def fault(request: Request) -> SopsConnectionError | None:
         is_tree = request.api == "get_task_detail"
         return SopsConnectionError("connection refused", request_sent=False) if is_tree else None
 
-    assert await follow_task(SimulatedSops({7: 0}, fault=fault), None) == Outcome.FINISHED
+    following = follow_task(SimulatedSops({7: 0}, fault=fault), None)
+    assert run_in_simulated_time(following) == Outcome.FINISHED
 
 
 def test_an_answer_that_has_grown_old_while_the_tree_was_read_is_read_again() -> None:
-    refused = SopsConnectionError("connection refused", request_sent=False)
-    sops = SimulatedSops({7: 3.0}, fault=lambda request: refused if request.api == "get_task_detail" else None)
+    sops = SimulatedSops({7: 3.0}, latency_seconds=2.0)
 
     async def first_answer() -> TaskStatus:
         async with StatusPoller(sops.open, "SOPS").wait_for(7, 1.0) as part:
@@ -64,6 +66,34 @@ def test_an_answer_that_has_grown_old_while_the_tree_was_read_is_read_again() ->
 
     assert run_in_simulated_time(first_answer()).state == TaskState.FINISHED
     assert [request.fresh for request in sops.asked("get_task_status")] == [True]
+
+
+@pytest.mark.parametrize("is_failure", [True, False])
+def test_an_old_answer_is_not_told_if_it_is_a_failure(is_failure: bool) -> None:
+    lost = SopsConnectionError("connection refused", request_sent=False)
+    status = TaskStatus.read(failed_task() if is_failure else running_task())
+
+    async def after_a_while(_task_id: int) -> None:
+        await asyncio.sleep(2.0)
+        raise lost
+
+    part = mock.create_autospec(StatusWait, instance=True, task_id=7)
+    part.look.return_value = status
+    part.reader = mock.create_autospec(TaskReader, instance=True)
+    part.reader.detail.side_effect = part.reader.tree.side_effect = lambda _task_id: asyncio.sleep(
+        2.0, TaskDetail.read({})
+    )
+    part.reader.detail.side_effect = part.reader.tree.side_effect = after_a_while
+    part.reader.status.side_effect = lost
+
+    async def first_answer() -> TaskStatus:
+        return await SharedLooks(part, TaskWait(WaitPolicy(), 0.0), LOG)(Look(0.0, with_details=is_failure))
+
+    if is_failure:
+        with pytest.raises(SopsConnectionError):
+            run_in_simulated_time(first_answer())
+    else:
+        assert run_in_simulated_time(first_answer()).state == TaskState.RUNNING
 
 
 @pytest.mark.parametrize("secrets_of", [(), (7,)])
