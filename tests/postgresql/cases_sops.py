@@ -141,6 +141,7 @@ class TestFlow:
             schedule=None,
             start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
             poll_interval_seconds=0.2,
+            node_details="all" if mode == "watch" else None,
         )
 
     def test_shows_the_outputs(self, hook: SopsHook, mode: str) -> None:
@@ -155,7 +156,7 @@ class TestFlow:
 def test_a_task_group_shows_the_outputs(hook: SopsHook) -> None:
     answer = hook.get_template_info(TEMPLATE_ID, unfold_subprocess=True).raw
     with make_dag("group") as dag:
-        SopsTaskGroup("flow", pipeline=answer, template_id=TEMPLATE_ID, poll_interval_seconds=0.2)
+        SopsTaskGroup("flow", pipeline=answer, template_id=TEMPLATE_ID, poll_interval_seconds=0.2, node_details="all")
     run = run_dag(dag)
     assert run.state == "success"
     assert is_kept(node_outputs(run))
