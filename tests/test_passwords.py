@@ -180,6 +180,7 @@ def test_a_flow_that_is_watched(hook: SopsHook, flow: PasswordFlow, logged: Call
         schedule=None,
         start_date=START_DATE,
         poll_interval_seconds=0.2,
+        node_details="all",
     )
     run = run_dag(dag)
 
@@ -307,6 +308,7 @@ class TestIndependentSubprocesses:
             schedule=None,
             start_date=START_DATE,
             poll_interval_seconds=0.2,
+            node_details="all" if mode == "watch" else None,
         )
         run = run_dag(dag)
         shown = logged()
