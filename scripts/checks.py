@@ -114,10 +114,10 @@ PARTS = {
         _tests(CURRENT, None, 1700),
         _tests(OLDEST, None, 1700),
         # With the `common.compat` of Airflow's own constraints, which is older.
-        _tests("airflow-3.3.2-py3.12", WITHOUT_HOSTILE, 320),
-        _tests("airflow-2.11.2-py3.12", WITHOUT_HOSTILE, 320),
-        _tests("airflow-3.3.2-py3.13", UNIT, 420),
-        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 300, folder="local_sops"),
+        _tests("airflow-3.3.2-py3.12", WITHOUT_HOSTILE, 420),
+        _tests("airflow-2.11.2-py3.12", WITHOUT_HOSTILE, 420),
+        _tests("airflow-3.3.2-py3.13", UNIT, 540),
+        Part("local_sops, Python 3.11", LOCAL_SOPS, "python", ("-m", "pytest", "-q"), 400, folder="local_sops"),
         Part("demo", CURRENT, "python", ("-m", "demo"), 90, also_needs=(LOCAL_SOPS,)),
     ),
 }
