@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sops_client import SopsClient
 
-PARALLEL, NESTED, AUTO_RETRY, LONG, QUICK, HTTP, PAUSE = 2, 8, 14, 17, 18, 26, 11
+PARALLEL, NESTED, FAIL, AUTO_RETRY, LONG, QUICK, HTTP, PAUSE = 2, 8, 12, 14, 17, 18, 26, 11
 
 
 def run_command(*options: str) -> subprocess.CompletedProcess[str]:
@@ -193,6 +193,19 @@ def test_a_timer_that_was_killed_before_it_began_to_wait_begins_anew(data_folder
         status = server.client.wait(task_id)
         assert status["state"] == "FINISHED"
         assert {(node["loop"], node["retry"]) for node in status["children"].values()} == {(1, 0)}
+
+
+def test_a_failed_node_can_be_skipped_though_the_server_was_killed_just_after_its_failure(data_folder: Path) -> None:
+    with running_server(data_folder) as server:
+        failed = server.client.run(FAIL)
+        server.client.wait(failed["task_id"], is_in("FAILED"))
+        server.kill()
+    with sqlite3.connect(data_folder / "local_sops.sqlite3") as database:
+        database.execute("UPDATE eri_process SET asleep = 0")
+    with running_server(data_folder) as server:
+        answer = server.client.operate_node(failed["task_id"], node_ids(failed["pipeline_tree"])["fails"], "skip")
+        assert answer["result"], answer
+        server.client.wait(failed["task_id"], is_in("FINISHED"))
 
 
 def test_clients_that_keep_their_connections_open_keep_nobody_out(sops: SopsClient) -> None:

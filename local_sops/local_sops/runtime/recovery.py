@@ -64,6 +64,9 @@ class _Recovery:
             # A retry clears the time; for the engine, a node that was paused while it ran, and resumed, has finished.
             if state.started_time is None:
                 self._execute(node_id)
+        elif state.name == states.FAILED:
+            # The engine stores the failure a moment before it lets the process sleep, which a retry or a skip needs.
+            Process.objects.filter(pk=self._process.pk).update(asleep=True)
         elif state.name in (states.RUNNING, states.FINISHED):
             self._resume_at(self._runtime.get_node(node_id), state)
 
