@@ -34,7 +34,7 @@ _APPROVE, _REJECT, _CONTINUE = "Approve", "Reject", "Continue"
 _APPROVAL_PLUGIN = "bk_approve"
 #: What a request shows as its answer that was not answered in Airflow.
 _CLOSED = "Closed: see SOPS"
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+.!|~&-])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+=.!|~&-])")
 _LONGEST_SUBJECT = 200
 #: How often a trigger looks for an answer, before Airflow 3.3.
 _LOOK_SECONDS = 3.0
@@ -152,11 +152,12 @@ def open_request(ti: Any, name: str, plugin: str, request: PersonRequest, log: T
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
+    subject = (request.title or name)[:_LONGEST_SUBJECT]
     asked = CreateHITLDetailPayload(
         ti_id=ti.id,
         options=_options(plugin),
-        subject=(request.title or name)[:_LONGEST_SUBJECT],
-        body="\n\n".join(map(_as_text, request.lines())),
+        subject=subject,
+        body=_body(request, subject),
         # Airflow refuses what its own defaults are here.
         params={},
         assigned_users=[],
@@ -261,6 +262,17 @@ async def _answer(ti: Any, log: TaskLog) -> Answer:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _as_text(line: str) -> str:
-    """Return a text of SOPS so that Airflow, which reads Markdown there, shows it as it is."""
-    return _MARKDOWN.sub(r"\\\1", line)
+def _body(request: PersonRequest, subject: str) -> str:
+    """Return what a request says below its subject.
+
+    The address of the SOPS task is not part of it: Airflow keeps the first words, and a clear may make another task. The
+    tab *SOPS* beside the request has it.
+    """
+    verifiers = f"Verifiers: {request.verifiers}" if request.verifiers else ""
+    parts = (request.title if request.title != subject else "", request.text, verifiers)
+    return "\n\n".join(_as_text(each) for each in parts if each)
+
+
+def _as_text(text: str) -> str:
+    """Return a text of SOPS so that Airflow, which reads Markdown there, shows it as it is, line by line."""
+    return "  \n".join(_MARKDOWN.sub(r"\\\1", line.strip()) for line in text.splitlines())

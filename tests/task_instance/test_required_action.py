@@ -80,7 +80,24 @@ class TestRequest:
 
         (asked,) = requests.asked
         assert (asked.ti_id, asked.options, asked.subject) == (ti.id, options, "Publish 1.4.2?")
-        assert asked.body.split("\n\n") == ["who: ann,tom", r"title: Publish 1\.4\.2?", r"text: all \*tests\* pass"]
+        assert asked.body.split("\n\n") == [r"all \*tests\* pass", "Verifiers: ann,tom"]
+
+    @pytest.mark.parametrize(
+        ("asks", "body"),
+        [
+            (PersonRequest(), ""),
+            (PersonRequest(title="Publish?"), ""),
+            (PersonRequest(text="- one\n    two\n    ===\n\n    three"), "\\- one  \ntwo  \n\\=\\=\\=  \n  \nthree"),
+            (PersonRequest(title="x" * 201, verifiers="ann"), f"{'x' * 201}\n\nVerifiers: ann"),
+        ],
+        ids=["nothing", "title alone", "lines", "title longer than a subject"],
+    )
+    def test_below_its_subject_it_repeats_nothing(
+        self, requests: AirflowRequests, asks: PersonRequest, body: str
+    ) -> None:
+        open_request(PlainTaskInstance(), "approve", "bk_approve", asks, log)
+
+        assert requests.asked[0].body == body
 
     def test_a_node_without_a_title_is_called_by_its_name(self, requests: AirflowRequests) -> None:
         open_request(PlainTaskInstance(), "look", "pause_node", PersonRequest(), log)

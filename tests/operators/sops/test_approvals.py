@@ -133,7 +133,7 @@ class TestOnTheWorker:
     def test_a_node_is_asked_about_and_the_wait_goes_on(self, hook: mock.Mock, requests: AirflowRequests) -> None:
         deferral = self.resume(hook, {**ASKED.to_event(), "trigger": self.trigger()})
 
-        assert (requests.asked[0].subject, requests.asked[0].body) == ("Publish?", "who: tom\n\ntitle: Publish?")
+        assert (requests.asked[0].subject, requests.asked[0].body) == ("Publish?", "Verifiers: tom")
         assert self.asked_by(deferral) == Asked(("n2",), "bk_approve")
         assert deferral.kwargs == {"trigger": deferral.trigger.serialize()[1]}
 
