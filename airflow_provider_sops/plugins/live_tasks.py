@@ -16,8 +16,9 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.plugins.known_task import KnownTask
 from airflow_provider_sops.plugins.shared_answers import SharedAnswers
-from airflow_provider_sops.plugins.task_view import history_of, lasts, node_view, task_view
+from airflow_provider_sops.plugins.task_view import history_of, inner_view, lasts, node_view, task_view
 from airflow_provider_sops.service.errors import ServiceError
+from airflow_provider_sops.service.reading import read_id
 from airflow_provider_sops.service.text import log_entry
 from airflow_provider_sops.sops.models import NodeData, TaskDetail, TaskState
 from airflow_provider_sops.sops.node_end import detail_arguments, without_engine_lines
@@ -164,13 +165,15 @@ class LiveTasks:
             with open_hook(task.site, SECONDS) as hook:
                 detail = hook.get_task_node_detail(task.sops_task_id, **arguments, fresh=True)
                 log_text = _log_of(hook, task.sops_task_id, node.id, version)
+                inner = _inner_of(hook, node, detail.data)
         except (ServiceError, AirflowException) as error:
             return _failed(replace(before, known=known), error)
         data, text = secrets.node(node.id, detail.data, without_engine_lines(log_text))
         tries = [
             history_of(raw, secrets.node(node.id, NodeData.read(raw))[0]) for raw in detail.histories[-_MOST_TRIES:]
         ]
-        return Answer(known, view={"has_data": True, **node_view(known, node, data, _end_of(text), tries)})
+        view = node_view(known, node, data, _end_of(text), tries)
+        return Answer(known, view={"has_data": True, **view, "inner": inner})
 
 
 @contextmanager
@@ -196,6 +199,19 @@ def _log_of(hook: SopsHook, sops_task_id: int, node_id: str, version: str) -> st
     except ServiceError:
         # Older servers have no such call, and the rest is worth showing without it.
         return ""
+
+
+def _inner_of(hook: SopsHook, node: Node, data: NodeData) -> dict[str, Any] | None:
+    """Return what is shown of the SOPS task that a node runs as; ``None`` if it runs as none, or not yet."""
+    inner_id = read_id(data.outputs.get("task_id")) if isinstance(node, SubProcess) else None
+    if inner_id is None:
+        return None
+    try:
+        status = hook.get_task_status(inner_id, fresh=True)
+    except ServiceError:
+        # Its address is worth showing without its state.
+        status = None
+    return inner_view(inner_id, data, status)
 
 
 def _end_of(log_text: str) -> str:

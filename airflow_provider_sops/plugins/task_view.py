@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.plugins.known_task import shown_value
-from airflow_provider_sops.service.reading import read_time
+from airflow_provider_sops.service.reading import read_text, read_time
 from airflow_provider_sops.service.secrets import HIDDEN
-from airflow_provider_sops.service.text import visible
+from airflow_provider_sops.service.text import visible, web_address
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.pipeline_tree.nodes import Activity, SubProcess
 from airflow_provider_sops.sops.task_secrets import WITHHELD
@@ -177,6 +177,20 @@ def node_view(
         "outputs": _listed({key: value for key, value in data.outputs.items() if not key.startswith("_")}),
         "log": visible(log_text),
         "tries": list(histories),
+    }
+
+
+def inner_view(sops_task_id: int, data: Any, status: TaskStatus | None) -> dict[str, Any]:
+    """Return what is shown of the SOPS task that an independent subprocess runs as.
+
+    :param data: the outputs of the node around it, which hold the address of its page.
+    :param status: its state; ``None`` if SOPS does not tell.
+    """
+    return {
+        "sops_task_id": sops_task_id,
+        "url": web_address(read_text(data.outputs.get("task_url"))),
+        "look": look_of(status, None) if status else "",
+        "state": status.state.value if status else "",
     }
 
 

@@ -9,17 +9,18 @@ from unittest import mock
 
 import pytest
 
+from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.plugins import live_tasks
 from airflow_provider_sops.plugins.run_tasks import RunTask
 from airflow_provider_sops.plugins.task_view import _editable
 from airflow_provider_sops.service.secrets import HIDDEN
+from airflow_provider_sops.sops.errors import SopsConnectionError
 from airflow_provider_sops.sops.models import TaskState
 from tests.plugins.conftest import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_sops.hooks.sops import SopsHook
     from tests.plugins.conftest import As, StartedTask
 
     Start = Callable[..., StartedTask]
@@ -272,7 +273,29 @@ class TestNode:
         told = as_role("viewer").get(linear.path("node"), params={**linear.place, "node_id": node["id"]}).json()
 
         assert told["inputs"]
+        assert told["inner"] is None
         assert "_loop" not in json.dumps(told)
+
+    @pytest.mark.parametrize("tells", [True, False])
+    def test_an_independent_subprocess_shows_the_task_that_it_runs_as(
+        self, as_role: As, started: Start, hook: SopsHook, monkeypatch: pytest.MonkeyPatch, *, tells: bool
+    ) -> None:
+        task = started("independent", until=TaskState.FINISHED)
+        node = node_named(view_of(as_role, task), "call leaf")
+        ask = SopsHook.get_task_status
+
+        def get_task_status(asking: SopsHook, sops_task_id: int, **more: Any) -> Any:
+            if sops_task_id != task.sops_task_id and not tells:
+                raise SopsConnectionError("SOPS tells of this task nothing")
+            return ask(asking, sops_task_id, **more)
+
+        monkeypatch.setattr(SopsHook, "get_task_status", get_task_status)
+        told = as_role("viewer").get(task.path("node"), params={**task.place, "node_id": node["id"]}).json()
+        inner = told["inner"]
+
+        assert hook.get_task_detail(inner["sops_task_id"]).task_url == inner["url"]
+        assert (inner["look"], inner["state"]) == (("FINISHED", "FINISHED") if tells else ("", ""))
+        assert told["problem"] == ""
 
     def test_a_node_that_was_not_reached_costs_no_question(self, as_role: As, started: Start) -> None:
         pause = started("pause", until=TaskState.RUNNING)

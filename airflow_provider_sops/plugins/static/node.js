@@ -13,6 +13,22 @@ export function valueTable(rows, caption) {
       el("td", {}, row.value))));
 }
 
+// Airflow's frame lets no link open a window of its own, so the address is there to be copied.
+export function addressOf(url) {
+  const field = el("input", { type: "text", readonly: true, value: url, "aria-label": t("address"), onfocus: (event) => event.target.select() });
+  const copied = el("span", { role: "status" });
+  const copy = async () => {
+    field.select();
+    try {
+      await navigator.clipboard.writeText(url);
+    } catch {
+      document.execCommand("copy");
+    }
+    copied.textContent = t("copied");
+  };
+  return [el("span", {}, t("address")), field, el("button", { type: "button", class: "small", onclick: copy }, t("copy")), copied];
+}
+
 function block(title, ...content) {
   return el("section", {}, el("h3", {}, title), ...content);
 }
@@ -98,6 +114,7 @@ export class NodePanel {
     if (found.problem) parts.push(el("p", { class: "problem", role: "alert" }, t("sops_away"), " ", found.problem));
     const error = row.error || found.error;
     if (error) parts.push(block(t("error"), el("pre", { class: "error", tabindex: 0 }, error)));
+    if (found.inner) parts.push(this.#inner(found.inner));
     if (found.log) parts.push(block(t("log"), el("pre", { tabindex: 0 }, found.log)));
     if (found.outputs?.length) parts.push(block(t("outputs"), valueTable(found.outputs, t("outputs"))));
     if (found.inputs?.length) parts.push(block(t("inputs"), valueTable(found.inputs, t("inputs"))));
@@ -105,6 +122,13 @@ export class NodePanel {
     if (!parts.length && !row.asked) parts.push(el("p", { class: "quiet" }, t(row.look && row.look !== "NOT_TAKEN" ? "no_data" : "not_reached_yet")));
     parts.push(el("p", { class: "kind" }, `${t("id")} ${row.id}`));
     return parts;
+  }
+
+  // What an independent subprocess runs as.
+  #inner(inner) {
+    return block(t("inner_task"),
+      el("p", {}, t("sops_task", { id: inner.sops_task_id }), " ", inner.state && badge(inner.look, inner.state)),
+      inner.url && el("p", { class: "address" }, ...addressOf(inner.url)));
   }
 
   #tries(tries) {

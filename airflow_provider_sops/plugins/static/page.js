@@ -3,7 +3,7 @@
 import { actionBar } from "./actions.js";
 import { asked, get, Refused } from "./api.js";
 import { el, say } from "./dom.js";
-import { NodePanel, valueTable } from "./node.js";
+import { addressOf, NodePanel, valueTable } from "./node.js";
 import { Picture } from "./picture.js";
 import { badge, kindName } from "./table.js";
 import { duration, loadTexts, moment, stateName, t, zone } from "./texts.js";
@@ -161,22 +161,6 @@ class Task {
 function firstLine(text) {
   const line = (text ?? "").trim().split("\n").at(-1) ?? "";
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
-}
-
-// Airflow's frame lets no link open a window of its own, so the address is there to be copied.
-function addressOf(url) {
-  const field = el("input", { type: "text", readonly: true, value: url, "aria-label": t("address"), onfocus: (event) => event.target.select() });
-  const copied = el("span", { role: "status" });
-  const copy = async () => {
-    field.select();
-    try {
-      await navigator.clipboard.writeText(url);
-    } catch {
-      document.execCommand("copy");
-    }
-    copied.textContent = t("copied");
-  };
-  return [el("span", {}, t("address")), field, el("button", { type: "button", class: "small", onclick: copy }, t("copy")), copied];
 }
 
 class Native {
