@@ -265,8 +265,8 @@ async def _answer(ti: Any, log: TaskLog) -> Answer:
 def _body(request: PersonRequest, subject: str) -> str:
     """Return what a request says below its subject.
 
-    The address of the SOPS task is not part of it: Airflow keeps the first words, and a clear may make another task. The
-    tab *SOPS* beside the request has it.
+    The address of the SOPS task is not part of it: Airflow keeps the first words, and a clear may make another task.
+    The tab *SOPS* beside the request has it.
     """
     verifiers = f"Verifiers: {request.verifiers}" if request.verifiers else ""
     parts = (request.title if request.title != subject else "", request.text, verifiers)
