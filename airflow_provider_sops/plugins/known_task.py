@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 #: The inputs of an approval and of a pause that say who is asked, and what.
 _VERIFIERS, _QUESTION = "bk_verifier", ("bk_approve_title", "bk_approve_message", "description")
-_LONGEST_VALUE = 20_000
+_LONGEST_VALUE, _LONGEST_FILLED = 20_000, 500
+_CONSTANT = re.compile(r"\$\{\w+\}")
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,21 @@ class KnownTask:
         return {"who": self._filled(inputs.get(_VERIFIERS)), "what": "\n".join(filter(None, question))}
 
     def _filled(self, value: Any) -> str:
-        """Return an input; where it is a constant as a whole, what that was given."""
+        """Return an input with what its constants were given, as far as they are short and can be shown."""
         text = read_text(value) if isinstance(value, str | int) else ""
-        constant = read_mapping(self.detail.constants.get(text.strip()))
-        if constant and not is_password(constant) and isinstance(constant.get("value"), str | int):
-            text = read_text(constant["value"])
-        return self.shown(text)
+        return self.shown(_CONSTANT.sub(self._given, text) if len(text) <= _LONGEST_VALUE else text)
+
+    def _given(self, reference: re.Match[str]) -> str:
+        constant = read_mapping(self.detail.constants.get(reference[0]))
+        value = constant.get("value")
+        if (
+            is_password(constant)
+            or constant.get("source_type") == COMPONENT_OUTPUTS
+            or not isinstance(value, str | int)
+        ):
+            return reference[0]
+        given = read_text(value)
+        return given if len(given) <= _LONGEST_FILLED else reference[0]
 
 
 def shown_value(value: Any) -> str:
