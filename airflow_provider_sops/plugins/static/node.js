@@ -6,11 +6,14 @@ import { el, say } from "./dom.js";
 import { badge, kindName } from "./table.js";
 import { duration, moment, t } from "./texts.js";
 
+// What is longer may have to be scrolled, by keyboard too.
+const LONG_VALUE = 400;
+
 export function valueTable(rows, caption) {
   return el("table", { class: "values" }, el("caption", { class: "unseen" }, caption),
     ...rows.map((row) => el("tr", {},
       el("th", { scope: "row" }, row.name || row.key, row.name && row.name !== row.key ? el("span", { class: "kind" }, row.key) : null),
-      el("td", {}, row.value))));
+      el("td", {}, el("div", { class: "value", tabindex: row.value.length > LONG_VALUE ? 0 : null }, row.value)))));
 }
 
 // Airflow's frame lets no link open a window of its own, so the address is there to be copied.
