@@ -9,7 +9,7 @@ export function badge(look, word) {
 
 // SOPS's word for what a node is: a plugin's code stays as it is.
 export function kindName(row) {
-  return row.kind === row.type ? t(`kind.${row.type}`) : row.kind;
+  return row.kind === row.type || row.kind === "SubProcess" ? t(`kind.${row.kind}`) : row.kind;
 }
 
 function remarks(row) {
