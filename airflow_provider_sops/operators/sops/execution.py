@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.operators.sops.base import key_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.base import SopsBaseOperator
     from airflow_provider_sops.operators.sops.run_settings import RunSettings
     from airflow_provider_sops.sops.next_steps import NextSteps
-    from airflow_provider_sops.sops.task_key import TaskKey
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -60,8 +57,3 @@ class Execution:
     def ti(self) -> Any:
         """The running task instance."""
         return self.context["ti"]
-
-    @property
-    def key(self) -> TaskKey:
-        """The key of the task instance's current generation."""
-        return key_of(self.context)

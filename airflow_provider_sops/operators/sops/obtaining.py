@@ -61,9 +61,9 @@ class Obtaining:
         settings = self.execution.settings
         once = ExactlyOnce(
             self.execution.hook,
-            self.execution.key,
+            self.progress.search.key,
             self.execution.log,
-            origin=self.progress.origin,
+            origin=self.progress.search.origin,
             memory=self.memory,
             created=self.progress.created,
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_sops.operators.sops.execution import Execution
-    from airflow_provider_sops.sops.task_origin import TaskOrigin
+    from airflow_provider_sops.sops.task_key import TaskSearch
     from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 
 
@@ -20,19 +20,19 @@ class RunProgress:
     """What a run has done so far. Calls of its hook bear outages from now on; after a minute the triggerer waits.
 
     :param execution: the operator that runs the SOPS task.
-    :param origin: what its SOPS tasks are made from.
+    :param search: how its SOPS tasks are found.
     :param overcome: marks of the failures whose nodes this try has retried; it grows.
     :param was_started: whether the SOPS task was started, as far as is known at that moment.
     """
 
     def __init__(
-        self, execution: Execution, origin: TaskOrigin, *, overcome: list[str], was_started: Callable[[], bool]
+        self, execution: Execution, search: TaskSearch, *, overcome: list[str], was_started: Callable[[], bool]
     ) -> None:
         self._execution = execution
         self._settings = settings = execution.settings
         self._overcome = overcome
-        #: What its SOPS tasks are made from.
-        self.origin = origin
+        #: How its SOPS tasks are found.
+        self.search = search
         #: The run's task; ``None`` before it was obtained.
         self.sops_task_id: int | None = None
         #: The tasks that this try has created, with the addresses where they are claimed.
@@ -64,7 +64,7 @@ class RunProgress:
         self._overcome.extend(taken_along.overcome)
         self.retire_until = taken_along.retire_until
         # Its template may have been rendered otherwise since.
-        self.origin = replace(self.origin, is_first_try=False)
+        self.search = replace(self.search, origin=replace(self.search.origin, is_first_try=False))
         return None if taken_along.event is None else dict(taken_along.event)
 
     def leave_until_at_rest(self, revoked: Sequence[int], until: float) -> NoReturn:
@@ -88,8 +88,6 @@ class RunProgress:
         self._leave(SopsOutageTrigger, until, since=since)
 
     def _leave(self, trigger: type[SopsOutageTrigger | SopsRevokedTrigger], until: float, **arguments: Any) -> NoReturn:
-        from airflow_provider_sops.triggers.sops_interruption import Search
-
         taken_along = Interruption(
             outages=self._patience.since,
             sops_task_id=self.sops_task_id,
@@ -98,14 +96,13 @@ class RunProgress:
             retire_until=self.retire_until,
             event=self.event,
         )
-        search = Search(self._execution.key, self.origin, earlier_too=self._settings.on_clear != "fail")
         self._execution.defer(
             trigger=trigger(
                 **site_of(self._execution.hook).arguments,
                 until=until,
                 progress=taken_along.to_json(),
                 sops_task_id=self.sops_task_id,
-                search=search.to_json(),
+                search=self.search.to_json(),
                 revoke_on_kill=self._settings.revoke_on_kill,
                 **arguments,
             ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_sops.operators.sops.base import announce_task, origin_of
+from airflow_provider_sops.operators.sops.base import announce_task, key_of, origin_of
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import start_task
 from airflow_provider_sops.operators.sops.execution import Execution
@@ -18,6 +18,7 @@ from airflow_provider_sops.operators.sops.run_wait import RunWait
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
+from airflow_provider_sops.sops.task_key import TaskSearch
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.required_action import Answer
@@ -51,18 +52,18 @@ class SopsTaskRun:
         hook, settings, log = execution.hook, execution.settings, execution.log
         self._execution = execution
         self._hook, self._settings, self._log = hook, settings, log
-        self._memory = TaskMemory(execution.context, execution.key, log)
+        key = key_of(execution.context)
+        self._memory = TaskMemory(execution.context, key, log)
         origin = origin_of(execution.context, settings.template_id, settings.template_source)
-        self._to_revoke = TasksToRevoke(
-            hook, execution.key, log, origin=origin, earlier_too=settings.on_clear != "fail"
-        )
+        search = TaskSearch(key, origin, earlier_too=settings.on_clear != "fail")
+        self._to_revoke = TasksToRevoke(hook, search, log)
         self._may_be_running = execution.ti.try_number > 1
         # A start that is refused for its credentials has started nothing.
         self._was_started = self._may_be_running
         self._task_url = ""
         self._earlier = EarlierTasks(hook, log)
         self._progress = RunProgress(
-            execution, origin, overcome=self._earlier.overcome, was_started=lambda: self._was_started
+            execution, search, overcome=self._earlier.overcome, was_started=lambda: self._was_started
         )
 
     @classmethod
