@@ -6,19 +6,18 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_sops.polling.shared import open_client, open_source
 from airflow_provider_sops.polling.shared_connection import SharedConnection
 from airflow_provider_sops.sops.calls.tasks import get_task_list
-from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.sops.task_key import TaskSearch
 from airflow_provider_sops.sops.verdict import nodes_at_work
-from airflow_provider_sops.triggers.sops import revoke_again_while_lost
-from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
+from airflow_provider_sops.triggers.sops import SopsSiteTrigger, revoke_again_while_lost
 from airflow_provider_sops.waiting.follow import steady_clock
 
 if TYPE_CHECKING:
@@ -47,24 +46,18 @@ class Over:
         return {"outcome": OVER}
 
 
-class _Interruption(WaitingTrigger):
+class _Interruption(SopsSiteTrigger):
     """A run that has left its worker, and goes on in ``execute_complete`` with what it has taken along.
 
-    :param sops_conn_id: the Airflow connection of type ``sops``.
-    :param bk_biz_id: the business, or ``None`` for the connection's.
-    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
     :param until: when to go on in any case, in seconds since the epoch; ``None`` for never.
     :param progress: what the run takes along; JSON that only its operator understands.
     :param sops_task_id: the run's task; ``None`` if there is none yet.
     :param search: how the tasks of earlier tries are found, as ``TaskSearch.to_json`` gives it; ``None`` for none.
     :param revoke_on_kill: whether what may be running is revoked if a person ends the waiting Airflow task.
-    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
-    argument_names: ClassVar[tuple[str, ...]] = (
-        "sops_conn_id",
-        "bk_biz_id",
-        "scope",
+    argument_names = (
+        *SopsSiteTrigger.argument_names,
         "until",
         "progress",
         "sops_task_id",
@@ -72,26 +65,19 @@ class _Interruption(WaitingTrigger):
         "revoke_on_kill",
     )
     kind_of_target = "a run"
-    invalid = SopsInvalidParameterError
     word_for_stopped = "revoked"
 
     def __init__(
         self,
         *,
-        sops_conn_id: str,
-        bk_biz_id: int | str | None = None,
-        scope: str | None = None,
         until: float | None = None,
         progress: Mapping[str, Any] | None = None,
         sops_task_id: int | None = None,
         search: Mapping[str, Any] | None = None,
         revoke_on_kill: bool = False,
-        **unknown: Any,
+        **arguments: Any,
     ) -> None:
-        super().__init__(unknown)
-        self.sops_conn_id = sops_conn_id
-        self.bk_biz_id = bk_biz_id
-        self.scope = scope
+        super().__init__(**arguments)
         self.until = until
         self.progress = dict(progress or {})
         self.sops_task_id = sops_task_id
@@ -140,7 +126,7 @@ class SopsOutageTrigger(_Interruption):
     """
 
     class_path = "airflow_provider_sops.triggers.sops_interruption.SopsOutageTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_Interruption.argument_names, "since")
+    argument_names = (*_Interruption.argument_names, "since")
 
     def __init__(self, *, since: float = 0.0, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -180,7 +166,7 @@ class SopsRevokedTrigger(_Interruption):
     """
 
     class_path = "airflow_provider_sops.triggers.sops_interruption.SopsRevokedTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_Interruption.argument_names, "revoked")
+    argument_names = (*_Interruption.argument_names, "revoked")
 
     def __init__(self, *, revoked: Sequence[int] = (), **arguments: Any) -> None:
         super().__init__(**arguments)

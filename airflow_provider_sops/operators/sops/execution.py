@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Execution:
     """One ``execute`` or ``execute_complete`` of an operator that runs a SOPS task; the parts of its run share it.
 

@@ -65,7 +65,7 @@ class Obtaining:
             self.execution.log,
             origin=self.progress.search.origin,
             memory=self.memory,
-            created=self.progress.created,
+            created=set(self.progress.created),
         )
         found = once.find()
         self.to_revoke.found(found)
