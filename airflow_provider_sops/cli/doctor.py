@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_sops.cli.commands import JSON, NOT_SO, SUCCESS
 from airflow_provider_sops.cli.server import open_hook
 from airflow_provider_sops.cli.terminal import console_for, one_line, results, write, write_json
+from airflow_provider_sops.hooks.diagnosis import first_call
 from airflow_provider_sops.service.errors import ConnectionFailedError, UnusableAnswerError, code_number
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.service.text import log_entry
@@ -88,7 +89,7 @@ def examine(hook: SopsHook) -> Iterator[Finding]:
         return
     yield _connection(hook, connection)
     try:
-        templates = _first_call(hook, connection)
+        templates = first_call(hook, connection)
     except SopsError as error:
         yield from _refused(hook, error)
         return
@@ -113,18 +114,6 @@ def _connection(hook: SopsHook, connection: SopsConnection) -> Finding:
         advice = "Use https:// if the gateway has it: the app secret crosses the network in plain text."
         return Finding("connection", Mark.UNSURE, found, advice)
     return Finding("connection", Mark.GOOD, found)
-
-
-def _first_call(hook: SopsHook, connection: SopsConnection) -> list[Any]:
-    if connection.bk_biz_id is not None:
-        return read_list(hook.call_once("get_template_list").data)
-    try:
-        hook.call_once("get_user_project_list")
-    except SopsGatewayError as error:
-        if not error.api_missing:
-            raise
-        hook.call_once("get_common_template_list")
-    return []
 
 
 def _refused(hook: SopsHook, error: SopsError) -> Iterator[Finding]:
