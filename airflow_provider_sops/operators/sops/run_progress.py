@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.sops.site import site_of
+from airflow_provider_sops.task_instance.time_limits import execution_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +85,8 @@ class RunProgress:
         from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
 
         since = min(self._patience.since.values())
-        limits = (since + self._settings.outage_seconds, self._settings.execution_deadline(self._execution.ti))
+        deadline = execution_deadline(self._settings.execution_timeout, self._execution.ti, time.time())
+        limits = (since + self._settings.outage_seconds, deadline)
         until = min(limit for limit in limits if limit is not None)
         self._leave(SopsOutageTrigger, until, since=since)
 
