@@ -19,7 +19,7 @@ PAGE = SopsGatewayError("a page instead of an answer", http_status=200)
 REDIRECT = SopsGatewayError("a redirect instead of an answer", http_status=302, api="get_task_list")
 NO_CONNECTION = SopsConnectionError("connection refused", request_sent=False)
 
-#: The requests up to the start of a SOPS task at which an outage may begin: the call, which time it is sent, and whether
+#: Where an outage may begin before a SOPS task runs: the call, which time it is sent, and whether
 #: SOPS still acts on it.
 STEPS_TO_START = [
     pytest.param("get_task_list", 1, False, id="look-up"),
