@@ -111,7 +111,8 @@ class _Interruption(SopsSiteTrigger):
         search = TaskSearch.from_json(self.search)
         if search is None:
             return []
-        return search.to_end(search.sort(await client.do(search.call), client.connection.credentials.user))
+        items = await client.do(search.call)
+        return search.to_end(search.sort(items, client.connection.credentials.user))
 
     def _is_over(self, now: float) -> bool:
         return self.until is not None and now >= self.until

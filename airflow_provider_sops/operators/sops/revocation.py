@@ -152,7 +152,8 @@ class TasksToRevoke:
         )
 
     def _look_up(self) -> FoundTasks:
-        found = self._search.sort(self._hook.do_at_once(self._search.call), self._hook.user)
+        items = self._hook.do_at_once(self._search.call)
+        found = self._search.sort(items, self._hook.user)
         for task in (*found.doubtful, *found.doubtful_earlier):
             self._log.error("%s may have been made by this task; it is not revoked and may still run.", described(task))
         return found
