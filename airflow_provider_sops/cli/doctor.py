@@ -164,8 +164,8 @@ def _identity(connection: SopsConnection) -> str:
 
 def _business(connection: SopsConnection, templates: list[Any]) -> Finding:
     if connection.bk_biz_id is None:
-        advice = "Set extra bk_biz_id, or bk_biz_id of each operator."
-        return Finding("business", Mark.UNSURE, "the connection names none", advice)
+        advice = "Set bk_biz_id in its extra, or the argument bk_biz_id of each operator."
+        return Finding("business", Mark.UNSURE, "the connection has none", advice)
     names = {read_text(read_mapping(template).get("project_name")) for template in templates}
     name = f": {one_line(names.pop())}" if len(names) == 1 else ""
     return Finding("business", Mark.GOOD, f"{connection.scope} {connection.bk_biz_id}{name}")
@@ -180,12 +180,12 @@ def _templates(templates: list[Any]) -> Finding:
     told = [each for each in read if isinstance(each.get("auth_actions"), list)]
     barred = [each for each in told if not _CREATE_ACTIONS.intersection(map(read_text, each["auth_actions"]))]
     if not barred:
-        found = f"{len(read)} templates" + (", and tasks may be made of each" if told else "")
+        found = f"{len(read)} templates" + ("; the user may create tasks from each" if told else "")
         return Finding("templates", Mark.GOOD, found)
     names = ", ".join(f"{each.get('id')} {one_line(read_text(each.get('name')))}" for each in barred[:_MOST_NAMED])
     more = f" and {len(barred) - _MOST_NAMED} more" if len(barred) > _MOST_NAMED else ""
     advice = "Apply for flow_create_task of these flows in BlueKing's permission centre, if DAGs run them."
-    found = f"of {len(read)} templates {len(barred)} may not be run: {names}{more}"
+    found = f"the user may not create tasks from {len(barred)} of {len(read)} templates: {names}{more}"
     return Finding("templates", Mark.BAD if len(barred) == len(read) else Mark.UNSURE, found, advice)
 
 
@@ -204,7 +204,7 @@ def _tasks(hook: SopsHook) -> Iterator[Finding]:
     yield Finding(
         "tasks",
         Mark.GOOD,
-        f"{found}. Whether the app may create, start and operate them shows when it does",
+        f"{found}. Whether the app may create, start and operate tasks cannot be checked without doing so",
     )
 
 

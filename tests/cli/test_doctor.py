@@ -107,7 +107,7 @@ def test_templates_that_may_not_be_run_are_named(
 
     assert code == 0
     assert found["templates"]["mark"] == "note"
-    assert re.match(r"of (\d+) templates \d+ may not be run: ", found["templates"]["found"])
+    assert re.match(r"the user may not create tasks from \d+ of (\d+) templates: ", found["templates"]["found"])
     assert "flow_create_task" in found["templates"]["advice"]
 
 
