@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.cli.commands import JSON, NOT_SO, SUCCESS
@@ -28,6 +29,10 @@ _CREATE_ACTIONS = frozenset({"flow_create_task", "common_flow_create_task"})
 _MOST_NAMED = 5
 
 _CREDENTIALS = "Check login and password of the connection, and bk_username, bk_token or access_token of its extra."
+_ACTIONS = (
+    "If SOPS names an action, such as project_view, apply for it for this user in BlueKing's permission centre. "
+    "Otherwise see docs/connection.md."
+)
 #: The greatest id that SOPS's database could hold; no task has it.
 _NO_ID = 2**31 - 1
 #: Calls that only newer servers have, with harmless parameters, and the first age that has each; the newest first.
@@ -141,7 +146,11 @@ def _refused(hook: SopsHook, error: SopsError) -> Iterator[Finding]:
         yield Finding("gateway", Mark.GOOD, f"{root} answers")
         is_credentials = code_number(error.code) == BAD_CREDENTIALS_CODE
         check, advice = ("app and user", _CREDENTIALS) if is_credentials else ("permissions", error.advice or "")
-        yield Finding(check, Mark.BAD, words, advice)
+        # The form's test has no second line for it.
+        yield Finding(check, Mark.BAD, words.replace(f" ({advice.rstrip('.')})", ""), advice)
+    elif error.http_status == HTTPStatus.OK and not isinstance(error, (SopsGatewayError, UnusableAnswerError)):
+        yield Finding("gateway", Mark.GOOD, f"{root} leads to SOPS")
+        yield Finding("permissions", Mark.BAD, words, error.advice or _ACTIONS)
     else:
         yield Finding("gateway", Mark.BAD, words, error.advice or "See docs/connection.md.")
 
