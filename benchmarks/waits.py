@@ -76,6 +76,25 @@ class YoungCost:
         return self.requests * self.noticed_p50_seconds / seconds
 
 
+#: The figures in a table, by the titles of their columns.
+_COLUMNS = {
+    "requests/min": "requests_per_minute",
+    "CPU us/wait/interval": "cpu_microseconds",
+    "runner MB": "runner_megabytes",
+    "noticed p50 s": "noticed_p50_seconds",
+    "noticed p99 s": "noticed_p99_seconds",
+    "resumed p50 s": "resumed_p50_seconds",
+    "resumed p99 s": "resumed_p99_seconds",
+}
+_YOUNG_COLUMNS = {
+    "requests": "requests",
+    "most in a second": "most_per_second",
+    "noticed p50 s": "noticed_p50_seconds",
+    "noticed p99 s": "noticed_p99_seconds",
+    "resumed p99 s": "resumed_p99_seconds",
+}
+
+
 def run(homes: PreparedHomes, scope: Scope) -> Result:
     """Compare the sides for each number of waits, and for waits that have just begun."""
     old, young = run_old(homes, scope), _run_young(homes, scope)
@@ -156,20 +175,7 @@ def _cost(case: Case, before: Reading, after: Reading, ends: Ends, intervals: in
 
 
 def _table(sides: Sequence[Sequence[Cost]], waits: int, interval_seconds: float) -> Table:
-    rows: list[Row] = [
-        {
-            "": costs[0].side,
-            "requests/min": median(cost.requests_per_minute for cost in costs),
-            "CPU us/wait/interval": median(cost.cpu_microseconds for cost in costs),
-            "runner MB": median(cost.runner_megabytes for cost in costs),
-            "noticed p50 s": median(cost.noticed_p50_seconds for cost in costs),
-            "noticed p99 s": median(cost.noticed_p99_seconds for cost in costs),
-            "resumed p50 s": median(cost.resumed_p50_seconds for cost in costs),
-            "resumed p99 s": median(cost.resumed_p99_seconds for cost in costs),
-            "lost": sum(cost.lost for cost in costs),
-        }
-        for costs in sides
-    ]
+    rows = [_row(costs[0].side, costs, _COLUMNS) for costs in sides]
     triggerers = -(-waits // WAITS_PER_TRIGGERER)
     title = (
         f"{_counted(waits, 'wait')} for tasks of ten minutes in {_counted(triggerers, 'triggerer')}, asking every"
@@ -178,6 +184,12 @@ def _table(sides: Sequence[Sequence[Cost]], waits: int, interval_seconds: float)
     order = "one side after another" if waits * len(sides) > _AT_A_TIME else "all sides at the same time"
     notes = [f"{medians_of(len(sides[0]))}, {order}. CPU: of the whole triggerer, which needs some when idle too."]
     return Table(title, rows, notes)
+
+
+def _row(name: str, repeated: Sequence[Cost | YoungCost], columns: Mapping[str, str]) -> Row:
+    """Return the medians of repeated trials, and how many waits all of them have lost."""
+    medians = {title: median(getattr(cost, figure) for cost in repeated) for title, figure in columns.items()}
+    return {"": name, **medians, "lost": sum(cost.lost for cost in repeated)}
 
 
 def _counted(number: int, noun: str) -> str:
@@ -220,18 +232,7 @@ def _run_young(homes: PreparedHomes, scope: Scope) -> Result:
     for repeat in range(scope.repeats):
         say(f"new waits: {repeat + 1} of {scope.repeats}")
         costs.append(_measure_young(homes, cases, scope))
-    rows: list[Row] = [
-        {
-            "": repeated[0].name,
-            "requests": median(cost.requests for cost in repeated),
-            "most in a second": median(cost.most_per_second for cost in repeated),
-            "noticed p50 s": median(cost.noticed_p50_seconds for cost in repeated),
-            "noticed p99 s": median(cost.noticed_p99_seconds for cost in repeated),
-            "resumed p99 s": median(cost.resumed_p99_seconds for cost in repeated),
-            "lost": sum(cost.lost for cost in repeated),
-        }
-        for repeated in zip(*costs, strict=True)
-    ]
+    rows = [_row(repeated[0].name, repeated, _YOUNG_COLUMNS) for repeated in zip(*costs, strict=True)]
     notes = [
         f"{medians_of(scope.repeats)}, all at the same time, from the start of the triggerers to the last end.",
         f"The tasks end within {_YOUNG_SECONDS:g} s, evenly spread.",

@@ -152,7 +152,7 @@ def menu() -> dict[str, list[str]]:
         "Guides": [*(each for each in guides if each not in ABOUT), "local_sops/README.md"],
         "Reference": [f"reference/{name}.md" for name in REFERENCE],
         "About": list(ABOUT),
-        "中文": [*(path.name for path in ROOT.glob("README.zh-CN.md")), *chinese],
+        "中文": ["README.zh-CN.md", *chinese, "local_sops/README.zh-CN.md"],
     }
 
 

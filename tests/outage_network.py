@@ -5,19 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from airflow_provider_sops.hooks.sops import SopsHook
 from airflow_provider_sops.hooks.sops_async import AsyncSopsClient
 from airflow_provider_sops.sops.errors import SopsConnectionError, SopsGatewayError
 
 if TYPE_CHECKING:
-    import pytest
-
     from airflow_provider_sops.service.errors import ServiceError
 
 #: What every request meets during an outage.
 PAGE = SopsGatewayError("a page instead of an answer", http_status=200)
 REDIRECT = SopsGatewayError("a redirect instead of an answer", http_status=302, api="get_task_list")
 NO_CONNECTION = SopsConnectionError("connection refused", request_sent=False)
+
+#: Where an outage may begin before a SOPS task runs: the call, which time it is sent, and whether
+#: SOPS still acts on it.
+STEPS_TO_START = [
+    pytest.param("get_task_list", 1, False, id="look-up"),
+    pytest.param("get_template_info", 1, False, id="check"),
+    pytest.param("create_task", 1, False, id="create"),
+    pytest.param("create_task", 1, True, id="create with a lost answer"),
+    pytest.param("get_task_list", 2, False, id="election"),
+    pytest.param("get_task_detail", 1, False, id="announcement"),
+    pytest.param("start_task", 1, False, id="start"),
+    pytest.param("start_task", 1, True, id="start with a lost answer"),
+]
 
 
 @dataclass

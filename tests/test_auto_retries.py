@@ -23,7 +23,7 @@ from airflow_provider_sops.sensors.sops import SopsNodeSensor, SopsTaskSensor
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree, TreeIndex
 from airflow_provider_sops.sops.site import Site
 from airflow_provider_sops.sops.task_ends import END_STATES, FAILING, FINISHED, Selection
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask, MirroredNode
 from airflow_provider_sops.task_instance.xcom import NODE_PATHS_XCOM_KEY

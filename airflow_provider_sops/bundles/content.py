@@ -105,12 +105,13 @@ class BundleContent:
         return version_of(self.manifest)
 
     def to_archive(self) -> bytes:
-        """Pack the version into a ZIP file."""
+        """Pack the version into a ZIP file, whose bytes are always the same: two processors may write it."""
+        files = {MANIFEST: self.manifest} | {flow_file(number): flow.content for number, flow in self.flows.items()}
         archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr(MANIFEST, self.manifest)
-            for number, flow in sorted(self.flows.items()):
-                packed.writestr(flow_file(number), flow.content)
+        with zipfile.ZipFile(archive, "w") as packed:
+            for name, content in sorted(files.items()):
+                # Without the time of writing.
+                packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         return archive.getvalue()
 
     @classmethod

@@ -48,7 +48,7 @@ class SopsFlowBundle(base.BaseDagBundle):
 
     The id of a DAG is the bundle's name and the template's id, its display name is the template's name. A template that
     cannot become a DAG becomes one that says why. The DAG of a template that was deleted, or that the filter no longer
-    accepts, disappears; its runs stay.
+    accepts, disappears; its runs stay, and no further task of them begins.
 
     A refresh ends after about 20 seconds, so that the DAG processor can go on with other bundles; if templates remain
     to be read, the next one follows at once.

@@ -156,7 +156,8 @@ def write_at_once(path: Path, content: bytes) -> None:
 
 def _read(path: Any) -> bytes | None:
     try:
-        content: bytes = path.read_bytes()
+        # With read_bytes s3fs asks for the object's tag first, and fails if another processor writes it in between.
+        content: bytes = path.read_bytes() if isinstance(path, Path) else path.fs.cat_file(path.path)
     except FileNotFoundError:
         return None
     return content

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops.cli.commands import JSON, NOT_SO, SUCCESS
 from airflow_provider_sops.cli.server import open_hook
 from airflow_provider_sops.cli.terminal import console_for, one_line, results, write, write_json
+from airflow_provider_sops.hooks.diagnosis import first_call
 from airflow_provider_sops.service.errors import ConnectionFailedError, UnusableAnswerError, code_number
 from airflow_provider_sops.service.reading import read_id, read_list, read_mapping, read_text
 from airflow_provider_sops.service.text import log_entry
@@ -28,6 +30,10 @@ _CREATE_ACTIONS = frozenset({"flow_create_task", "common_flow_create_task"})
 _MOST_NAMED = 5
 
 _CREDENTIALS = "Check login and password of the connection, and bk_username, bk_token or access_token of its extra."
+_ACTIONS = (
+    "If SOPS names an action, such as project_view, apply for it for this user in BlueKing's permission centre. "
+    "Otherwise see docs/connection.md."
+)
 #: The greatest id that SOPS's database could hold; no task has it.
 _NO_ID = 2**31 - 1
 #: Calls that only newer servers have, with harmless parameters, and the first age that has each; the newest first.
@@ -88,7 +94,7 @@ def examine(hook: SopsHook) -> Iterator[Finding]:
         return
     yield _connection(hook, connection)
     try:
-        templates = _first_call(hook, connection)
+        templates = first_call(hook, connection)
     except SopsError as error:
         yield from _refused(hook, error)
         return
@@ -115,18 +121,6 @@ def _connection(hook: SopsHook, connection: SopsConnection) -> Finding:
     return Finding("connection", Mark.GOOD, found)
 
 
-def _first_call(hook: SopsHook, connection: SopsConnection) -> list[Any]:
-    if connection.bk_biz_id is not None:
-        return read_list(hook.call_once("get_template_list").data)
-    try:
-        hook.call_once("get_user_project_list")
-    except SopsGatewayError as error:
-        if not error.api_missing:
-            raise
-        hook.call_once("get_common_template_list")
-    return []
-
-
 def _refused(hook: SopsHook, error: SopsError) -> Iterator[Finding]:
     """Yield what the refusal of the first call means, in the words of the connection form's test."""
     words = hook.test_connection()[1]
@@ -141,7 +135,11 @@ def _refused(hook: SopsHook, error: SopsError) -> Iterator[Finding]:
         yield Finding("gateway", Mark.GOOD, f"{root} answers")
         is_credentials = code_number(error.code) == BAD_CREDENTIALS_CODE
         check, advice = ("app and user", _CREDENTIALS) if is_credentials else ("permissions", error.advice or "")
-        yield Finding(check, Mark.BAD, words, advice)
+        # The form's test has no second line for it.
+        yield Finding(check, Mark.BAD, words.replace(f" ({advice.rstrip('.')})", ""), advice)
+    elif error.http_status == HTTPStatus.OK and not isinstance(error, (SopsGatewayError, UnusableAnswerError)):
+        yield Finding("gateway", Mark.GOOD, f"{root} leads to SOPS")
+        yield Finding("permissions", Mark.BAD, words, error.advice or _ACTIONS)
     else:
         yield Finding("gateway", Mark.BAD, words, error.advice or "See docs/connection.md.")
 
@@ -164,8 +162,8 @@ def _identity(connection: SopsConnection) -> str:
 
 def _business(connection: SopsConnection, templates: list[Any]) -> Finding:
     if connection.bk_biz_id is None:
-        advice = "Set extra bk_biz_id, or bk_biz_id of each operator."
-        return Finding("business", Mark.UNSURE, "the connection names none", advice)
+        advice = "Set bk_biz_id in its extra, or the argument bk_biz_id of each operator."
+        return Finding("business", Mark.UNSURE, "the connection has none", advice)
     names = {read_text(read_mapping(template).get("project_name")) for template in templates}
     name = f": {one_line(names.pop())}" if len(names) == 1 else ""
     return Finding("business", Mark.GOOD, f"{connection.scope} {connection.bk_biz_id}{name}")
@@ -180,12 +178,12 @@ def _templates(templates: list[Any]) -> Finding:
     told = [each for each in read if isinstance(each.get("auth_actions"), list)]
     barred = [each for each in told if not _CREATE_ACTIONS.intersection(map(read_text, each["auth_actions"]))]
     if not barred:
-        found = f"{len(read)} templates" + (", and tasks may be made of each" if told else "")
+        found = f"{len(read)} templates" + ("; the user may create tasks from each" if told else "")
         return Finding("templates", Mark.GOOD, found)
     names = ", ".join(f"{each.get('id')} {one_line(read_text(each.get('name')))}" for each in barred[:_MOST_NAMED])
     more = f" and {len(barred) - _MOST_NAMED} more" if len(barred) > _MOST_NAMED else ""
     advice = "Apply for flow_create_task of these flows in BlueKing's permission centre, if DAGs run them."
-    found = f"of {len(read)} templates {len(barred)} may not be run: {names}{more}"
+    found = f"the user may not create tasks from {len(barred)} of {len(read)} templates: {names}{more}"
     return Finding("templates", Mark.BAD if len(barred) == len(read) else Mark.UNSURE, found, advice)
 
 
@@ -204,7 +202,7 @@ def _tasks(hook: SopsHook) -> Iterator[Finding]:
     yield Finding(
         "tasks",
         Mark.GOOD,
-        f"{found}. Whether the app may create, start and operate them shows when it does",
+        f"{found}. Whether the app may create, start and operate tasks cannot be checked without doing so",
     )
 
 

@@ -95,7 +95,8 @@ def follow_task(
     view.begin(detail, secrets.tree())
     clock = steady_clock()
     wait = TaskWait(_policy(options, clock()), clock(), tree_is_whole=False)
-    looks = SopsLooks(hook, task_id, wait, view.log, clock=clock, detail=detail, secrets=secrets)
+    looks = SopsLooks(hook, task_id, wait, view.log, clock=clock, secrets=secrets)
+    looks.learn(detail)
     seen: list[TaskStatus] = []
 
     def ask(look: Look) -> TaskStatus:

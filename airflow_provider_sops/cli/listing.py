@@ -58,4 +58,4 @@ def _nothing_found(found: Sequence[TemplateListItem], options: argparse.Namespac
         return f"There is no {kind} that this connection may see; `airflow-sops doctor` says more.\n"
     categories = ", ".join(sorted({one_line(_details(item)["category"]) for item in found})) or "none"
     hint = f" Categories: {categories}." if options.category else ""
-    return f"No {kind} fits.{hint}\n"
+    return f"No {kind} matches.{hint}\n"

@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sops.cli.commands import COMMANDS, FAILED, Command, wrong_combination
+from airflow_provider_sops.cli.commands import COMMANDS, FAILED, Command
+from airflow_provider_sops.cli.option_rules import wrong_combination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

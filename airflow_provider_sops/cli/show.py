@@ -51,8 +51,8 @@ def _heading(snapshot: Snapshot) -> Iterator[str]:
         yield quoted(snapshot.template_name)
     activities = sum(isinstance(node, Activity) for node in tree.nodes.values())
     yield (
-        f"{len(tree.nodes)} nodes, {activities} of them activities, on {len(tree.levels)} levels,"
-        f" {len(tree.graph.loops)} loops, {word(snapshot.content_hash)}"
+        f"nodes: {len(tree.nodes)} (activities: {activities}), levels: {len(tree.levels)},"
+        f" loops: {len(tree.graph.loops)}, {word(snapshot.content_hash)}"
     )
 
 

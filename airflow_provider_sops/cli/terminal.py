@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airflow_provider_sops.service.text import quoted, visible
+from airflow_provider_sops.service.text import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,7 +31,7 @@ _STYLES = {
 
 def one_line(text: str) -> str:
     """Return a text, for example a name, on one line and harmless for a terminal."""
-    return quoted(text)[1:-1]
+    return word(text, _LONGEST_VALUE)
 
 
 def json_line(value: Any) -> str:

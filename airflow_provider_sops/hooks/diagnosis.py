@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_sops.service.errors import code_number, server_words, what_is_wrong
+from airflow_provider_sops.service.reading import read_list
 from airflow_provider_sops.sops.answer import BAD_CREDENTIALS_CODE
 from airflow_provider_sops.sops.errors import (
     SopsAuthError,
@@ -14,6 +15,7 @@ from airflow_provider_sops.sops.errors import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_sops.service.answer import Answer
     from airflow_provider_sops.sops.connection import SopsConnection
 
 
@@ -24,7 +26,7 @@ class Caller(Protocol):
     def connection(self) -> SopsConnection:
         """How to reach SOPS, and as whom."""
 
-    def call_once(self, api: str, **parameters: Any) -> object:
+    def call_once(self, api: str, **parameters: Any) -> Answer:
         """Call SOPS without retries."""
 
     def call_once_as_app(self, api: str, **parameters: Any) -> object | None:
@@ -42,7 +44,7 @@ def diagnose(hook: Caller) -> tuple[bool, str]:
     """
     try:
         connection = hook.connection
-        _read_something(hook, connection)
+        first_call(hook, connection, limit=1, offset=0)
     except SopsError as error:
         return False, _what_is_wrong(error, hook)
     app = connection.credentials.bk_app_code or "the access token's app"
@@ -51,16 +53,21 @@ def diagnose(hook: Caller) -> tuple[bool, str]:
     return True, f"SOPS answers {app} for {_business(connection)}."
 
 
-def _read_something(hook: Caller, connection: SopsConnection) -> None:
+def first_call(hook: Caller, connection: SopsConnection, **page: int) -> list[Any]:
+    """Make a call that every app and user may make, and return the business's templates; none without a business.
+
+    :param page: ``limit`` and ``offset`` of the list of templates; default: all.
+    :raises SopsError: SOPS cannot be called.
+    """
     if connection.bk_biz_id is not None:
-        hook.call_once("get_template_list", limit=1, offset=0)
-        return
+        return read_list(hook.call_once("get_template_list", **page).data)
     try:
         hook.call_once("get_user_project_list")
     except SopsGatewayError as error:
         if not error.api_missing:
             raise
         hook.call_once("get_common_template_list")
+    return []
 
 
 def _what_is_wrong(error: SopsError, hook: Caller) -> str:

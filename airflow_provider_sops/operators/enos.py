@@ -18,6 +18,7 @@ from airflow_provider_sops.service.durations import Duration, seconds, seconds_o
 from airflow_provider_sops.task_instance.enos_errors import enos_airflow_errors
 from airflow_provider_sops.task_instance.instance_follower import InstanceFollower, instance_xcom, write_logs
 from airflow_provider_sops.task_instance.state import is_ended_by_decision
+from airflow_provider_sops.task_instance.time_limits import wait_deadline
 from airflow_provider_sops.task_instance.told_lines import tell_again
 from airflow_provider_sops.task_instance.xcom import FLOW_INSTANCE_ID_XCOM_KEY, INSTANCE_STATUS_XCOM_KEY
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.hooks.enos import EnosHook
 
 _WEEK_SECONDS = 7 * 24 * 3600.0
-#: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to stop the instance.
-_EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 
 
 class EnosTriggerFlowOperator(BaseOperator):
@@ -231,15 +230,9 @@ class EnosTriggerFlowOperator(BaseOperator):
         return self.hook.trigger_flow(self.flow_id, trigger_time)
 
     def _policy(self) -> WaitPolicy:
-        now = time.time()
-        limits = [] if self.timeout_seconds is None else [now + self.timeout_seconds]
-        if self.execution_timeout is not None:
-            allowed = self.execution_timeout.total_seconds()
-            began = self._ti.start_date.timestamp() if self._ti.start_date else now
-            limits.append(began + allowed - min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10))
         return WaitPolicy(
             poll_interval_seconds=self.poll_interval_seconds,
-            deadline=min(limits, default=None),
+            deadline=wait_deadline(self.timeout_seconds, self.execution_timeout, self._ti, time.time()),
             max_outage_seconds=self.max_outage_seconds,
             rerun_wait_seconds=self.rerun_wait_seconds,
             settle_seconds=self.settle_seconds,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sops import metrics
+from airflow_provider_sops.polling.open_looks import OpenLook, OpenLooks, answer, answer_all
 from airflow_provider_sops.polling.schedule import PollSchedule
 from airflow_provider_sops.polling.shared_connection import SharedConnection, is_trouble
 from airflow_provider_sops.polling.task_reader import TaskReader
@@ -31,14 +32,6 @@ _HTTP_OK = 200
 _MOST_AT_ONCE = 4
 #: How long to wait before trying get_tasks_status again on a server that lacks it, or where the app may not call it.
 _WITHOUT_BATCHES_SECONDS = 600.0
-
-
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    """A look that a wait has requested."""
-
-    look: Look
-    answer: asyncio.Future[TaskStatus]
 
 
 class StatusPoller:
@@ -64,7 +57,7 @@ class StatusPoller:
         self._reader = TaskReader(self._connection)
         self._node_states = node_states
         self._schedule = PollSchedule()
-        self._waiting: dict[int, list[_Waiting]] = {}
+        self._looks = OpenLooks()
         #: When tasks with no look since then were last answered.
         self._answered: dict[int, float] = {}
         #: Tasks that made a batch fail.
@@ -108,30 +101,20 @@ class StatusPoller:
 
         :raises SopsError: there is no answer; every look that shares the request gets this error.
         """
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(look, loop.create_future())
-        self._waiting.setdefault(task_id, []).append(waiting)
+        opened = self._looks.add(task_id, look)
         # On a busy machine the waits of one answer may resume up to a second apart. If the delay counted from there,
         # their next looks would no longer fit into one request.
-        begin = self._answered.pop(task_id, loop.time())
+        begin = self._answered.pop(task_id, asyncio.get_running_loop().time())
         if look.with_details or task_id in self._alone:
             self._begin(self._ask_later(task_id, look.delay_seconds))
         else:
             self._schedule.add(task_id, begin, look.delay_seconds, look.longest_delay_seconds)
             self._set_timer_soon()
         try:
-            return await waiting.answer
+            return await opened.answer
         finally:
-            self._forget(task_id, waiting)
-
-    def _forget(self, task_id: int, waiting: _Waiting) -> None:
-        if waiting.answer.done() and not waiting.answer.cancelled():
-            waiting.answer.exception()  # mark as retrieved, even if the wait was cancelled at the same moment
-        others = [other for other in self._waiting.pop(task_id, []) if other is not waiting]
-        if others:
-            self._waiting[task_id] = others
-        else:
-            self._schedule.discard(task_id)
+            if not self._looks.drop(task_id, opened):
+                self._schedule.discard(task_id)
 
     def _set_timer_soon(self) -> None:
         """Set the timer once for all looks added in this iteration of the event loop."""
@@ -155,18 +138,10 @@ class StatusPoller:
         task_ids = self._schedule.take(asyncio.get_running_loop().time())
         if task_ids:
             self._batches += 1
-            self._begin(self._ask_together({task_id: self._take(task_id) for task_id in task_ids}))
+            self._begin(self._ask_together({task_id: self._looks.take(task_id) for task_id in task_ids}))
         self._set_timer()
 
-    def _take(self, task_id: int, *, with_details: bool = False) -> list[_Waiting]:
-        """Remove and return the looks that one request can serve."""
-        looks = self._waiting.pop(task_id, [])
-        left = [] if with_details else [waiting for waiting in looks if waiting.look.with_details]
-        if left:
-            self._waiting[task_id] = left
-        return [waiting for waiting in looks if waiting not in left]
-
-    async def _ask_together(self, looks: dict[int, list[_Waiting]]) -> None:
+    async def _ask_together(self, looks: dict[int, list[OpenLook]]) -> None:
         metrics.tell_waits()
         try:
             statuses = await self._batch(looks)
@@ -175,7 +150,7 @@ class StatusPoller:
             if isinstance(error, SopsAuthError):
                 await self._ask_without_permission(looks, error)
             elif isinstance(error, SopsError) and is_trouble(error) and not error.outcome_unknown:
-                _answer_all(looks.values(), error)
+                answer_all(looks.values(), error)
             else:
                 await self._ask_each_alone(looks)
             return
@@ -185,10 +160,10 @@ class StatusPoller:
         answered = asyncio.get_running_loop().time()
         for task_id in looks.keys() & statuses.keys():
             self._answered[task_id] = answered
-            _answer(looks.pop(task_id), statuses[task_id])
+            answer(looks.pop(task_id), statuses[task_id])
         await asyncio.gather(*(self._ask_alone(task_id, waiting) for task_id, waiting in looks.items()))
 
-    async def _batch(self, looks: dict[int, list[_Waiting]]) -> dict[int, TaskStatus]:
+    async def _batch(self, looks: dict[int, list[OpenLook]]) -> dict[int, TaskStatus]:
         """Read the states of tasks in one request; return nothing if the server lacks the call."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._without_batches_until:
@@ -207,12 +182,12 @@ class StatusPoller:
             self._without_batches_until = loop.time() + _WITHOUT_BATCHES_SECONDS
             return {}
 
-    async def _ask_without_permission(self, looks: dict[int, list[_Waiting]], refusal: SopsAuthError) -> None:
+    async def _ask_without_permission(self, looks: dict[int, list[OpenLook]], refusal: SopsAuthError) -> None:
         """Find out whether the app is refused, or only get_tasks_status: gateways give permission per call."""
         first = next(iter(looks))
         error = await self._ask_alone(first, looks.pop(first), is_probe=True)
         if error is not None:
-            _answer_all(looks.values(), error)
+            answer_all(looks.values(), error)
             return
         now = asyncio.get_running_loop().time()
         if now >= self._without_batches_until:
@@ -224,13 +199,13 @@ class StatusPoller:
         self._without_batches_until = now + _WITHOUT_BATCHES_SECONDS
         await asyncio.gather(*(self._ask_alone(task_id, waiting) for task_id, waiting in looks.items()))
 
-    async def _ask_each_alone(self, looks: dict[int, list[_Waiting]]) -> None:
+    async def _ask_each_alone(self, looks: dict[int, list[OpenLook]]) -> None:
         """Find the tasks that make a batch fail; if a single one fails already, suspect the server."""
         # A random one: if it were always the same and that one the culprit, the others would never be read.
         first = random.choice(list(looks))  # noqa: S311
         error = await self._ask_alone(first, looks.pop(first), is_probe=True)
         if error is not None and error.outcome_unknown:
-            _answer_all(looks.values(), error)
+            answer_all(looks.values(), error)
             return
         await asyncio.gather(
             *(self._ask_alone(task_id, waiting, stays_alone=True) for task_id, waiting in looks.items())
@@ -238,13 +213,13 @@ class StatusPoller:
 
     async def _ask_later(self, task_id: int, delay_seconds: float) -> None:
         await asyncio.sleep(delay_seconds)
-        looks = self._take(task_id, with_details=True)
+        looks = self._looks.take(task_id, with_details=True)
         if looks:
             self._schedule.discard(task_id)
             await self._ask_alone(task_id, looks)
 
     async def _ask_alone(
-        self, task_id: int, looks: list[_Waiting], *, stays_alone: bool = False, is_probe: bool = False
+        self, task_id: int, looks: list[OpenLook], *, stays_alone: bool = False, is_probe: bool = False
     ) -> SopsError | None:
         """Read one task, answer its looks and return the error, if any.
 
@@ -262,10 +237,10 @@ class StatusPoller:
             error = _named(failure)
             if stays_alone:
                 self._alone.add(task_id)
-            _answer(looks, error)
+            answer(looks, error)
             return error
         self._alone.discard(task_id)
-        _answer(looks, status)
+        answer(looks, status)
         return None
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -304,18 +279,3 @@ def _named(error: Exception) -> SopsError:
         return error
     log.debug("An answer could not be used", exc_info=error)
     return SopsError(f"the answer cannot be used ({type(error).__name__})", http_status=_HTTP_OK)
-
-
-def _answer(looks: Iterable[_Waiting], answer: TaskStatus | SopsError) -> None:
-    for waiting in looks:
-        if waiting.answer.done():
-            continue
-        if isinstance(answer, SopsError):
-            waiting.answer.set_exception(answer)
-        else:
-            waiting.answer.set_result(answer)
-
-
-def _answer_all(looks: Iterable[list[_Waiting]], answer: SopsError) -> None:
-    for waiting in looks:
-        _answer(waiting, answer)

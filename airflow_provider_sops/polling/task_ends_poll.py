@@ -25,7 +25,7 @@ from airflow_provider_sops.sops.task_ends import (
     WatchedTask,
     list_filters,
 )
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.verdict import Verdict, judge
 from airflow_provider_sops.waiting.follow import steady_clock
 from airflow_provider_sops.waiting.model import Look

@@ -168,9 +168,9 @@ class AwaitedNode:
         """Begin to wait on a worker."""
         clock = steady_clock()
         wait = NodeWait(self.node, policy, clock(), self.task_url)
-        looks = SopsLooks(
-            self.hook, self.sops_task_id, wait, self.log, clock=clock, detail=self.detail, secrets=self._secrets()
-        )
+        looks = SopsLooks(self.hook, self.sops_task_id, wait, self.log, clock=clock, secrets=self._secrets())
+        if self.detail is not None:
+            looks.learn(self.detail)
         return _NodePokes(wait, looks, clock)
 
     def error(self, result: NodeResult) -> SopsError:

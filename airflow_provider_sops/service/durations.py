@@ -23,12 +23,16 @@ def seconds(name: str, value: Any, *, above_zero: bool = False) -> float:
     return _read(name, value, above_zero=above_zero, or_none="")
 
 
-def seconds_or_none(name: str, value: Any, *, above_zero: bool = False, none_means: str = "no limit") -> float | None:
-    """Return a duration in seconds, or ``None``; otherwise as ``seconds``.
+def seconds_or_none(name: str, value: Any, *, above_zero: bool = False) -> float | None:
+    """Return a duration in seconds, or ``None`` for no limit; otherwise as ``seconds``."""
+    return None if value is None else _read(name, value, above_zero=above_zero, or_none=", or None for no limit")
 
-    :param none_means: what ``None`` stands for, for the error.
-    """
-    return None if value is None else _read(name, value, above_zero=above_zero, or_none=f", or None for {none_means}")
+
+def poll_interval(value: Any) -> float | None:
+    """Return the argument ``poll_interval_seconds``; ``None`` stands for the usual pace, otherwise as ``seconds``."""
+    if value is None:
+        return None
+    return _read("poll_interval_seconds", value, above_zero=True, or_none=", or None for the usual pace")
 
 
 def _read(name: str, value: Any, *, above_zero: bool, or_none: str) -> float:

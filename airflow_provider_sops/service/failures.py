@@ -104,9 +104,16 @@ def not_http(error: BaseException) -> str:
 def is_tls_handshake_failure(error: BaseException) -> bool:
     """Whether TLS failed before anything of the request could be sent."""
     causes = tuple(_causes(error))
+    if any(_is_handshake_timeout(cause) for cause in causes):
+        return True
     return any(isinstance(cause, ssl.SSLError) for cause in causes) and not any(
         isinstance(cause, _TLS_ENDED) for cause in causes
     )
+
+
+def _is_handshake_timeout(cause: BaseException) -> bool:
+    # Python has no class for it; urllib3 calls it a timeout of reading.
+    return isinstance(cause, TimeoutError) and "handshake" in str(cause)
 
 
 def _plain_http_hint(request: HttpRequest, causes: tuple[BaseException, ...], *, request_sent: bool) -> str:

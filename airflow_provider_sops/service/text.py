@@ -33,12 +33,12 @@ def quoted(text: str) -> str:
     return visible(json.dumps(_cut(text, _LONGEST_QUOTED), ensure_ascii=False))
 
 
-def word(text: str) -> str:
-    """Return what should be a word, such as a state, a code or an id: on one line, at most 100 characters.
+def word(text: str, limit: int = _LONGEST_WORD) -> str:
+    """Return what should be a word, such as a state, a code or an id: on one line, at most ``limit`` characters.
 
     Blanks at its ends stay: a word with a line end is another word, not this one.
     """
-    return _LINE_END.sub(_escape, visible(_cut(text, _LONGEST_WORD)))
+    return _LINE_END.sub(_escape, visible(_cut(text, limit)))
 
 
 def shortened(text: str, limit: int = _LONGEST_TEXT) -> str:

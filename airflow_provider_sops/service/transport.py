@@ -194,6 +194,9 @@ def _failure(request: HttpRequest, error: Exception, settings: TransportSettings
     if isinstance(error, known.ConnectTimeout):
         reason = f"no connection within {limits.connect_seconds:g} s"
         return connection_error(failed, request, error, request_sent=False, reason=reason)
+    if isinstance(error, known.Timeout) and is_tls_handshake_failure(error):
+        reason = f"no TLS connection within {limits.connect_seconds:g} s"
+        return connection_error(failed, request, error, request_sent=False, reason=reason)
     if isinstance(error, (known.ReadTimeout, urllib3_errors.ReadTimeoutError)):
         reason = f"no complete answer within {limits.total_seconds:g} s"
         return connection_error(failed, request, error, request_sent=True, reason=reason)

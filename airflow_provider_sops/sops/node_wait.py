@@ -13,11 +13,8 @@ from airflow_provider_sops.sops.person_request import WaitingNode
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
 from airflow_provider_sops.sops.retried_nodes import needs_tree
-from airflow_provider_sops.sops.task_wait import (
-    CONFIRMATION_SECONDS,
-    OLDEST_ANSWER_SECONDS,
-    TaskWait,
-)
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS
+from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from airflow_provider_sops.waiting.model import (
     DeadlineReachedError,

@@ -12,17 +12,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sops.service.reading import read_mapping, read_text
+from airflow_provider_sops.sops.calls.tasks import get_task_list
+from airflow_provider_sops.sops.endpoints import PAGE_SIZE
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
-from airflow_provider_sops.sops.task_origin import Ownership
+from airflow_provider_sops.sops.task_origin import Ownership, TaskOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from airflow_provider_sops.service.calls import Call
     from airflow_provider_sops.sops.models import TaskListItem
-    from airflow_provider_sops.sops.task_origin import TaskOrigin
 
 
 #: SOPS refuses names over 100 characters; the key needs up to 20 of them.
@@ -130,6 +133,58 @@ class FoundTasks:
         """
         ours = (*self.earlier, *self.current) if earlier_too else self.current
         return sorted((task.id for task in ours if task.is_started and not task.is_finished), reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSearch:
+    """How a task instance's SOPS tasks are found, and which of them a try ends; as JSON too, for triggers.
+
+    :param key: the task instance's key.
+    :param origin: what its own tasks are made from.
+    :param earlier_too: whether tasks from before a clear are this try's to end.
+    """
+
+    key: TaskKey
+    origin: TaskOrigin
+    earlier_too: bool
+
+    @property
+    def call(self) -> Call[list[TaskListItem]]:
+        """What to ask SOPS: for the newest tasks that carry the key."""
+        return get_task_list(keyword=self.key.keyword, limit=PAGE_SIZE)
+
+    def sort(self, items: Iterable[TaskListItem], user: str | None) -> FoundTasks:
+        """Return what the answer says.
+
+        :param user: the user that the connection acts for; ``None`` if it does not say.
+        """
+        return FoundTasks.of(self.key, items, replace(self.origin, users=() if user is None else (user,)))
+
+    def to_end(self, found: FoundTasks) -> list[int]:
+        """Return the ids of those that may be running and are this try's to end, newest first."""
+        return found.may_be_running(earlier_too=self.earlier_too)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON data."""
+        return {
+            "digest": self.key.digest,
+            "generation": self.key.generation,
+            "template_id": self.origin.template_id,
+            "template_source": self.origin.template_source,
+            "is_first_try": self.origin.is_first_try,
+            "earlier_too": self.earlier_too,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> TaskSearch | None:
+        """Read back what ``to_json`` gave; ``None`` if it is not that."""
+        data = read_mapping(data)
+        digest, generation = read_text(data.get("digest")), data.get("generation")
+        if not digest or not isinstance(generation, int):
+            return None
+        source, is_first_try = read_text(data.get("template_source")), bool(data.get("is_first_try"))
+        origin = TaskOrigin(data.get("template_id"), source or "business", is_first_try=is_first_try)
+        return cls(TaskKey(digest, generation), origin, bool(data.get("earlier_too")))
 
 
 def elect(tasks: Iterable[TaskListItem], *, over: Collection[int] = ()) -> TaskListItem | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.sops.pipeline_tree.password_flow import PasswordFlow
 
 #: Stands for a text in which a password could not be found if it were there.
-WITHHELD = "(withheld: it may hold a password of the flow that cannot be told apart here; see the task in SOPS)"
+WITHHELD = "(withheld: it may hold a password of the flow that cannot be told apart here; look at the flow in SOPS)"
 #: What the engine adds to the outputs of each plugin, and in part to the inputs.
 OUTPUTS_OF_ENGINE = ("_result", "_loop", "_inner_loop")
 

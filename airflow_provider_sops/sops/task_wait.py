@@ -24,18 +24,17 @@ know the task.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_sops.service.text import shortened
 from airflow_provider_sops.sops.errors import SopsNotFoundError, is_own_refusal
 from airflow_provider_sops.sops.models import TaskState, TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.progress import Progress
 from airflow_provider_sops.sops.retried_nodes import FailureAges, expects_auto_retry, needs_tree
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS, Stage, TaskFailure
 from airflow_provider_sops.sops.verdict import Verdict, judge
-from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
+from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy, WaitResult
 from airflow_provider_sops.waiting.model import (
     DeadlineReachedError,
     LogLine,
@@ -49,13 +48,6 @@ from airflow_provider_sops.waiting.outage import Outage, OutageEnd
 if TYPE_CHECKING:
     from airflow_provider_sops.service.errors import ServiceError
     from airflow_provider_sops.sops.person_request import PersonRequest, WaitingNode
-
-#: A failure counts once two answers this far apart agree on it: a node that the server forces to fail and then skips
-#: is FAILED in between, and a branch is between two nodes for a moment.
-CONFIRMATION_SECONDS = 3.0
-
-#: How old an answer can be: SOPS caches for 10 seconds, and the clocks that count them are not exact.
-OLDEST_ANSWER_SECONDS = 15.0
 
 _OUTCOMES = {OutageEnd.UNREACHABLE: Outcome.UNREACHABLE, OutageEnd.REFUSED: Outcome.UNKNOWN_TASK}
 _REFUSED_DETAILS = 2
@@ -87,15 +79,11 @@ class TaskWait:
     _fresh: bool = field(init=False)
     _details_refused: int = 0
     _told: str = ""
-    _failure: tuple[frozenset[str], float] | None = None
+    _failure: TaskFailure = field(init=False, repr=False)
     _ages: FailureAges = field(default_factory=FailureAges, repr=False)
     #: Whether SOPS may be about to retry a failed node by itself.
     _expects_retry: bool = False
-    _announced: set[str] = field(init=False)
     _wants: Literal["first", "details", "confirmation", "next"] = "first"
-    #: The nodes as they were when details said that the failure has come to rest; as long as they stay so, details
-    #: would say the same again.
-    _settled: frozenset[str] | None = None
     #: What nodes ask people, by node id.
     _requests: dict[str, PersonRequest] = field(default_factory=dict)
 
@@ -103,7 +91,7 @@ class TaskWait:
         self._outage = self.policy.outage(self.now)
         self._progress = Progress(told=self.policy.told)
         self._fresh = self.policy.always_fresh
-        self._announced = set(self.policy.announced)
+        self._failure = TaskFailure(self.policy, self.now, self._progress)
 
     def next_look(self, now: float) -> Look:
         """Return what to ask next, and when."""
@@ -116,7 +104,7 @@ class TaskWait:
         look = look.no_later_than(self.policy.deadline, now)
         if self._verdict in (None, Verdict.NOT_STARTED) and not is_past(self.policy.start_deadline, now):
             look = look.no_later_than(self.policy.start_deadline, now)
-        with_details = self._asks_for_details and (self._settled is None or self._wants != "next")
+        with_details = self._asks_for_details and (not self._failure.is_settled or self._wants != "next")
         return replace(
             look,
             fresh=look.fresh or self._needs_fresh(now),
@@ -182,10 +170,10 @@ class TaskWait:
         lines = self._outage.end(now)
         if look.with_details:
             self._details_refused = 0
-        if self._is_as_settled(status, look):
+        if self._failure.is_as_settled(status, look):
             self._wants = "next"
             return Update(tuple(lines), self._out_of_time(now))
-        self._settled = None
+        self._failure.unsettle()
         verdict = self._judge(status, look, now)
         self._verdict, self._state, self._elapsed_seconds = verdict, status.state.value, status.elapsed_seconds
         waiting = self.newly_waiting(status) if self.policy.announce_requests else []
@@ -202,15 +190,16 @@ class TaskWait:
         if verdict.is_final:
             return Update(tuple(lines), WaitResult(Outcome(verdict.value), status.state.value))
         if verdict == Verdict.FAILED:
-            result = self._failed(status, lines, now)
-            if result is not None:
-                return Update(tuple(lines), result)
+            failed = self._failed(status, now)
+            lines += failed.lines
+            if failed.result is not None:
+                return Update(tuple(lines), failed.result)
         else:
-            self._failure = None
+            self._failure.is_over()
             needs_details = verdict == Verdict.FAILING and not look.with_details and self._asks_for_details
             self._wants = "details" if needs_details else "next"
-        if look.with_details and self._wants == "next" and self._rests(status, now):
-            self._settled = _marks(status)
+        if look.with_details and self._wants == "next" and not self._expects_retry:
+            self._failure.settle(status, now)
         return Update(tuple(lines), self._out_of_time(now) or self._not_started(now) or self._asked(waiting))
 
     def miss(self, error: ServiceError, look: Look, now: float) -> Update[WaitResult]:
@@ -224,26 +213,6 @@ class TaskWait:
         lines, end, reason = self._outage.go_on(error, now)
         result = WaitResult(_OUTCOMES[end], self._state, reason) if end else self._out_of_time(now)
         return Update(tuple(lines), result)
-
-    def _is_as_settled(self, status: TaskStatus, look: Look) -> bool:
-        return (
-            self._settled is not None
-            and not look.with_details
-            and status.state == TaskState.FAILED
-            and _marks(status) == self._settled
-        )
-
-    def _rests(self, status: TaskStatus, now: float) -> bool:
-        """Whether details say the same until a node changes: time alone and SOPS itself bring nothing new."""
-        if self._failure is not None and now - self._failure[1] < self.policy.failure_rest_seconds:
-            return False
-        return status.state == TaskState.FAILED and not self._expects_retry and not self._may_be_old(status, now)
-
-    def _may_be_old(self, status: TaskStatus, now: float) -> bool:
-        """Whether only failures are shown whose nodes were retried just before the wait."""
-        failures = status.failure_marks
-        recent = now - self.now < OLDEST_ANSWER_SECONDS
-        return recent and bool(failures) and set(failures) <= set(self.policy.overcome)
 
     def expects_auto_retry(self, status: TaskStatus, now: float) -> bool:
         """Return whether SOPS may be about to retry a failed node by itself."""
@@ -272,63 +241,22 @@ class TaskWait:
         told, self._told = self._told, text
         return [LogLine(text)] if text and text != told else []
 
-    def _failed(self, status: TaskStatus, lines: list[LogLine], now: float) -> WaitResult | None:
-        failures = status.failure_marks
-        if self._may_be_old(status, now):
-            self._wants = "next"
-            return None
-        marks = _marks(status)
-        if self._failure is None or self._failure[0] != marks:
-            self._failure = (marks, now)
-            self._wants = "confirmation"
-            lines += self._told_rest(status, failures)
-            return None
-        rested = now - self._failure[1]
-        if rested < max(CONFIRMATION_SECONDS, self.policy.failure_rest_seconds):
-            self._wants = "confirmation" if rested < CONFIRMATION_SECONDS else "next"
-            return None
-        self._wants = "next"
-        result = WaitResult(
-            Outcome.FAILED,
-            status.state.value,
-            failed_nodes=tuple(
-                FailedNode(node.id, self._progress.label_of(node), shortened(status.error_of(node)))
-                for node in status.failed_nodes
-            ),
-            failure_marks=failures,
-        )
-        if self.policy.on_failed == "fail":
-            return result
-        if self._announced.issuperset(failures):
-            return None
-        self._announced.update(failures)
-        if self.policy.announce_failures:
-            marks_told = tuple(sorted(self._announced))
-            return replace(result, outcome=Outcome.PERSON_NEEDED, failure_marks=marks_told, told=self._progress.told)
-        names = ", ".join(node.label for node in result.failed_nodes)
-        where = f"\n{self.task_url}" if self.task_url else ""
-        lines.append(LogLine(f"waiting for a person to retry or skip in SOPS: {names}{where}", logging.WARNING))
-        return None
-
-    def _told_rest(self, status: TaskStatus, failures: tuple[str, ...]) -> list[LogLine]:
-        """Return that the wait goes on for some time after a failure, once for each set of failed nodes."""
-        rest = self.policy.failure_rest_seconds
-        if rest <= CONFIRMATION_SECONDS or self.policy.on_failed != "fail" or self._announced.issuperset(failures):
-            return []
-        self._announced.update(failures)
-        names = ", ".join(self._progress.label_of(node) for node in status.failed_nodes)
-        text = (
-            f"the flow has failed at {names}; this task waits up to {rest:g} s for a retry, by the node's own task or "
-            "in SOPS, and then fails"
-        )
-        return [LogLine(text, logging.WARNING)]
+    def _failed(self, status: TaskStatus, now: float) -> Update[WaitResult]:
+        stage = self._failure.see(status, now)
+        self._wants = "confirmation" if stage in (Stage.NEW, Stage.UNCONFIRMED) else "next"
+        if stage == Stage.NEW:
+            return Update(self._failure.told_rest(status))
+        return self._failure.conclude(status, self.task_url) if stage == Stage.COUNTS else Update()
 
     def _asked(self, waiting: list[WaitingNode]) -> WaitResult | None:
         if not waiting:
             return None
-        marks = tuple(sorted(self._announced))
         return WaitResult(
-            Outcome.ASKED, self._state, failure_marks=marks, told=self._progress.told, waiting=tuple(waiting)
+            Outcome.ASKED,
+            self._state,
+            failure_marks=self._failure.announced,
+            told=self._progress.told,
+            waiting=tuple(waiting),
         )
 
     def _out_of_time(self, now: float) -> WaitResult | None:
@@ -352,7 +280,3 @@ def _at(labels: tuple[str, ...]) -> str:
 
 def _has_nameless(status: TaskStatus) -> bool:
     return any(not node.name and node.state == TaskState.RUNNING for _, node in status.walk())
-
-
-def _marks(status: TaskStatus) -> frozenset[str]:
-    return frozenset(node.mark for _, node in status.walk())

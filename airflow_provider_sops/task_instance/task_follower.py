@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_sops.metrics import NoticedEnd
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_sops.waiting.model import LogLine, Look
 
 
+@dataclass(repr=False)
 class SopsLooks:
     """Answers the looks of a wait, without passwords; to be called as the ``ask`` of ``follow``.
 
@@ -39,57 +40,50 @@ class SopsLooks:
     :param wait: the wait; it is given the tree where it wants it, and goes on without one that cannot be read.
     :param log: the log of the Airflow task.
     :param clock: the one that the wait was begun with.
-    :param detail: the task, if the caller has read it.
     :param secrets: what is to be hidden, if the caller knows; needed for a task around which there are others.
     """
 
-    def __init__(
-        self,
-        hook: SopsHook,
-        sops_task_id: int,
-        wait: TaskWait | NodeWait,
-        log: TaskLog,
-        *,
-        clock: Callable[[], float],
-        detail: TaskDetail | None = None,
-        secrets: TaskSecrets | None = None,
-    ) -> None:
-        self._hook = hook
-        self._sops_task_id = sops_task_id
-        self._wait = wait
-        self._log = log
-        self._secrets = secrets
-        self._clock = clock
-        if detail is not None:
-            self._learn(detail)
+    hook: SopsHook
+    sops_task_id: int
+    wait: TaskWait | NodeWait
+    log: TaskLog
+    _: KW_ONLY
+    clock: Callable[[], float]
+    secrets: TaskSecrets | None = None
+
+    def learn(self, detail: TaskDetail) -> None:
+        """Use the task as the caller has read it, so that the wait asks for no tree."""
+        if self.secrets is None:
+            self.secrets = TaskSecrets([detail])
+        self.wait.learn_tree(self.secrets.named(TreeIndex(detail.pipeline_tree)), detail.task_url)
 
     def __call__(self, look: Look) -> TaskStatus:
         """Return the answer to a look.
 
         :raises ServiceError: there is none, or none by ``look.deadline``.
         """
-        with self._hook.within(look.seconds_left(self._clock())):
+        with self.hook.within(look.seconds_left(self.clock())):
             return self._ask(look)
 
     def tell(self, line: LogLine) -> None:
         """Write a line of the wait to the log."""
-        self._log.log(line.level, "SOPS task %s: %s", self._sops_task_id, log_entry(line.text))
+        self.log.log(line.level, "SOPS task %s: %s", self.sops_task_id, log_entry(line.text))
 
     def _ask(self, look: Look) -> TaskStatus:
         status = self._read_status(look)
-        answered = self._clock()
-        if self._wait.wants_tree(status, look):
+        answered = self.clock()
+        if self.wait.wants_tree(status, look):
             self._read_tree()
         self._read_requests(status)
         secrets = self._secrets_for(status)
-        if self._clock() - answered > FRESH_SECONDS:
+        if self.clock() - answered > FRESH_SECONDS:
             status = self._read_status(replace(look, fresh=True))
             secrets = self._secrets_for(status)
         return secrets.status(status)
 
     def _read_status(self, look: Look) -> TaskStatus:
-        return self._hook.get_task_status(
-            self._sops_task_id,
+        return self.hook.get_task_status(
+            self.sops_task_id,
             with_ex_data=look.with_details,
             with_failed_node_info=look.with_details,
             with_auto_retry_status=look.with_details,
@@ -98,37 +92,32 @@ class SopsLooks:
 
     def _read_requests(self, status: TaskStatus) -> None:
         """Read what the nodes ask that have begun to wait for people; without it the log says only that they wait."""
-        for each in self._wait.newly_waiting(status):
-            secrets = self._secrets or read_secrets(self._hook, [self._sops_task_id])
+        for each in self.wait.newly_waiting(status):
+            secrets = self.secrets or read_secrets(self.hook, [self.sops_task_id])
             arguments = detail_arguments(each.path, each.plugin)
             try:
-                found = self._hook.get_task_node_detail(self._sops_task_id, **arguments)
+                found = self.hook.get_task_node_detail(self.sops_task_id, **arguments)
             except SopsError as error:
-                self._log.debug("what node %s asks cannot be read: %s", each.path[-1], error)
+                self.log.debug("what node %s asks cannot be read: %s", each.path[-1], error)
             else:
                 data, _ = secrets.node(each.path[-1], found.data)
-                self._wait.learn_request(each.path[-1], PersonRequest.of(data))
+                self.wait.learn_request(each.path[-1], PersonRequest.of(data))
 
     def _read_tree(self) -> None:
         try:
-            detail = self._hook.get_task_detail(self._sops_task_id, fresh=True)
+            detail = self.hook.get_task_detail(self.sops_task_id, fresh=True)
         except SopsError as error:
-            self._wait.learn_tree(None)
-            self._log.debug("the tree of SOPS task %s cannot be read: %s", self._sops_task_id, error)
+            self.wait.learn_tree(None)
+            self.log.debug("the tree of SOPS task %s cannot be read: %s", self.sops_task_id, error)
         else:
-            self._learn(detail)
-
-    def _learn(self, detail: TaskDetail) -> None:
-        if self._secrets is None:
-            self._secrets = TaskSecrets([detail])
-        self._wait.learn_tree(self._secrets.named(TreeIndex(detail.pipeline_tree)), detail.task_url)
+            self.learn(detail)
 
     def _secrets_for(self, status: TaskStatus) -> TaskSecrets:
-        if self._secrets is not None:
-            return self._secrets
-        secrets = read_secrets(self._hook, [self._sops_task_id] if status.ex_data else [])
+        if self.secrets is not None:
+            return self.secrets
+        secrets = read_secrets(self.hook, [self.sops_task_id] if status.ex_data else [])
         if status.ex_data and secrets.are_known:
-            self._secrets = secrets
+            self.secrets = secrets
         return secrets
 
 
@@ -155,7 +144,9 @@ class TaskFollower:
     ) -> None:
         self._clock = clock or steady_clock()
         self._wait = TaskWait(policy, self._clock(), tree_is_whole=False)
-        self._looks = SopsLooks(hook, sops_task_id, self._wait, log, clock=self._clock, detail=detail)
+        self._looks = SopsLooks(hook, sops_task_id, self._wait, log, clock=self._clock)
+        if detail is not None:
+            self._looks.learn(detail)
         self._end = NoticedEnd()
         self._sleep = sleep
 

@@ -69,8 +69,10 @@ def tell_changed(what: str, names: Iterable[str]) -> None:
         log.warning(CHANGED, what, shown)
 
 
-#: What this process has pushed of SOPS tasks, by task instance: links need it once more when the process ends.
+#: What this process has pushed of SOPS tasks, by task instance: links need it once more when the task instance leaves
+#: the process. With ``dag.test()`` a process has many of them, one after another.
 _pushed: dict[Any, dict[str, str]] = {}
+_MOST_PUSHED = 16
 
 
 def push_task(context: Context, sops_task_id: int, task_url: str, claim_url: str = "") -> None:
@@ -81,11 +83,15 @@ def push_task(context: Context, sops_task_id: int, task_url: str, claim_url: str
         ti.xcom_push(key=TASK_URL_XCOM_KEY, value=task_url)
     if claim_url:
         ti.xcom_push(key=CLAIM_URL_XCOM_KEY, value=claim_url)
-    _pushed[getattr(ti, "id", None)] = {TASK_URL_XCOM_KEY: task_url, CLAIM_URL_XCOM_KEY: claim_url}
+    ti_id = getattr(ti, "id", None)
+    _pushed.pop(ti_id, None)
+    while len(_pushed) >= _MOST_PUSHED:
+        del _pushed[next(iter(_pushed))]
+    _pushed[ti_id] = {TASK_URL_XCOM_KEY: task_url, CLAIM_URL_XCOM_KEY: claim_url}
 
 
 def pushed_here(ti: Any) -> Mapping[str, str] | None:
-    """Return the addresses that ``push_task`` has pushed in this process, by key; ``None`` if it has not.
+    """Return the addresses that ``push_task`` has just pushed in this process, by key; ``None`` if it has not.
 
     :param ti: the running task instance of Airflow 3, where each try has an id of its own.
     """

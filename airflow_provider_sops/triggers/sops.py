@@ -39,39 +39,49 @@ __all__ = ["SopsNodeTrigger", "SopsTaskFinishedTrigger", "SopsTaskTrigger"]
 
 #: Before each further attempt to revoke; Airflow allows a trigger's ``on_kill`` 30 seconds by default.
 _REVOKE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
-_ARGUMENTS = ("sops_conn_id", "bk_biz_id", "scope", "sops_task_id", "task_url", "policy")
 
 
-class _SopsTrigger(WaitingTrigger):
-    """Waits for something in a SOPS task. It holds no secret: it reads the connection itself.
+class SopsSiteTrigger(WaitingTrigger):
+    """Waits for something at a site of SOPS. It holds no secret: it reads the connection itself.
 
     :param sops_conn_id: the Airflow connection of type ``sops``.
     :param bk_biz_id: the business, or ``None`` for the connection's.
     :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
-    :param sops_task_id: the task.
-    :param task_url: its page in SOPS, for messages.
-    :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
     :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
-    kind_of_target = "a SOPS task"
+    argument_names: ClassVar[tuple[str, ...]] = ("sops_conn_id", "bk_biz_id", "scope")
     invalid = SopsInvalidParameterError
 
     def __init__(
-        self,
-        *,
-        sops_conn_id: str,
-        sops_task_id: int,
-        bk_biz_id: int | str | None = None,
-        scope: str | None = None,
-        task_url: str = "",
-        policy: WaitPolicy | Mapping[str, Any] | None = None,
-        **unknown: Any,
+        self, *, sops_conn_id: str, bk_biz_id: int | str | None = None, scope: str | None = None, **unknown: Any
     ) -> None:
         super().__init__(unknown)
         self.sops_conn_id = sops_conn_id
         self.bk_biz_id = bk_biz_id
         self.scope = scope
+
+
+class _SopsTrigger(SopsSiteTrigger):
+    """Waits for something in a SOPS task.
+
+    :param sops_task_id: the task.
+    :param task_url: its page in SOPS, for messages.
+    :param policy: how long to wait and what a failure means; a ``WaitPolicy`` or its JSON form.
+    """
+
+    argument_names = (*SopsSiteTrigger.argument_names, "sops_task_id", "task_url", "policy")
+    kind_of_target = "a SOPS task"
+
+    def __init__(
+        self,
+        *,
+        sops_task_id: int,
+        task_url: str = "",
+        policy: WaitPolicy | Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(**arguments)
         self.sops_task_id = sops_task_id
         self.task_url = task_url
         self.policy = policy if isinstance(policy, WaitPolicy) else WaitPolicy.from_json(policy or {})
@@ -106,7 +116,7 @@ class SopsTaskTrigger(_SopsTrigger):
     """
 
     class_path = "airflow_provider_sops.triggers.sops.SopsTaskTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "revoke_on_kill", "human_nodes", "asked")
+    argument_names = (*_SopsTrigger.argument_names, "revoke_on_kill", "human_nodes", "asked")
     word_for_stopped = "revoked"
 
     def __init__(
@@ -199,7 +209,7 @@ class SopsNodeTrigger(_SopsTrigger):
     """
 
     class_path = "airflow_provider_sops.triggers.sops.SopsNodeTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_ARGUMENTS, "node", "closes_request", "request_is_stale")
+    argument_names = (*_SopsTrigger.argument_names, "node", "closes_request", "request_is_stale")
 
     def __init__(
         self,

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_sops.polling.shared import open_client, open_source
 from airflow_provider_sops.polling.shared_connection import SharedConnection
-from airflow_provider_sops.service.reading import read_mapping, read_text
 from airflow_provider_sops.sops.calls.tasks import get_task_list
-from airflow_provider_sops.sops.endpoints import PAGE_SIZE
-from airflow_provider_sops.sops.errors import SopsAuthError, SopsError, SopsInvalidParameterError
+from airflow_provider_sops.sops.errors import SopsAuthError, SopsError
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
 from airflow_provider_sops.sops.site import site_of
-from airflow_provider_sops.sops.task_key import FoundTasks, TaskKey
-from airflow_provider_sops.sops.task_origin import TaskOrigin
+from airflow_provider_sops.sops.task_key import TaskSearch
 from airflow_provider_sops.sops.verdict import nodes_at_work
-from airflow_provider_sops.triggers.sops import revoke_again_while_lost
-from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger
+from airflow_provider_sops.triggers.sops import SopsSiteTrigger, revoke_again_while_lost
 from airflow_provider_sops.waiting.follow import steady_clock
 
 if TYPE_CHECKING:
@@ -50,67 +46,18 @@ class Over:
         return {"outcome": OVER}
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How the SOPS tasks of a task instance are found, and which of them are this try's to end.
-
-    :param key: the task instance's key.
-    :param origin: what its own tasks are made from.
-    :param earlier_too: whether tasks from before a clear are this try's to end.
-    """
-
-    key: TaskKey
-    origin: TaskOrigin
-    earlier_too: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON data."""
-        return {
-            "digest": self.key.digest,
-            "generation": self.key.generation,
-            "template_id": self.origin.template_id,
-            "template_source": self.origin.template_source,
-            "is_first_try": self.origin.is_first_try,
-            "earlier_too": self.earlier_too,
-        }
-
-    @classmethod
-    def from_json(cls, data: Any) -> Search | None:
-        """Read back what ``to_json`` gave; ``None`` if it is not that."""
-        data = read_mapping(data)
-        digest, generation = read_text(data.get("digest")), data.get("generation")
-        if not digest or not isinstance(generation, int):
-            return None
-        source, is_first_try = read_text(data.get("template_source")), bool(data.get("is_first_try"))
-        origin = TaskOrigin(data.get("template_id"), source or "business", is_first_try=is_first_try)
-        return cls(TaskKey(digest, generation), origin, bool(data.get("earlier_too")))
-
-    async def running(self, client: AsyncSopsClient) -> list[int]:
-        """Return the ids of the tasks that may be running, newest first."""
-        items = await client.do(get_task_list(keyword=self.key.keyword, limit=PAGE_SIZE))
-        user = client.connection.credentials.user
-        found = FoundTasks.of(self.key, items, replace(self.origin, users=() if user is None else (user,)))
-        return found.may_be_running(earlier_too=self.earlier_too)
-
-
-class _Interruption(WaitingTrigger):
+class _Interruption(SopsSiteTrigger):
     """A run that has left its worker, and goes on in ``execute_complete`` with what it has taken along.
 
-    :param sops_conn_id: the Airflow connection of type ``sops``.
-    :param bk_biz_id: the business, or ``None`` for the connection's.
-    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's.
     :param until: when to go on in any case, in seconds since the epoch; ``None`` for never.
     :param progress: what the run takes along; JSON that only its operator understands.
     :param sops_task_id: the run's task; ``None`` if there is none yet.
-    :param search: how the tasks of earlier tries are found, as ``Search.to_json`` gives it; ``None``: there are none.
+    :param search: how the tasks of earlier tries are found, as ``TaskSearch.to_json`` gives it; ``None`` for none.
     :param revoke_on_kill: whether what may be running is revoked if a person ends the waiting Airflow task.
-    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
-    argument_names: ClassVar[tuple[str, ...]] = (
-        "sops_conn_id",
-        "bk_biz_id",
-        "scope",
+    argument_names = (
+        *SopsSiteTrigger.argument_names,
         "until",
         "progress",
         "sops_task_id",
@@ -118,26 +65,19 @@ class _Interruption(WaitingTrigger):
         "revoke_on_kill",
     )
     kind_of_target = "a run"
-    invalid = SopsInvalidParameterError
     word_for_stopped = "revoked"
 
     def __init__(
         self,
         *,
-        sops_conn_id: str,
-        bk_biz_id: int | str | None = None,
-        scope: str | None = None,
         until: float | None = None,
         progress: Mapping[str, Any] | None = None,
         sops_task_id: int | None = None,
         search: Mapping[str, Any] | None = None,
         revoke_on_kill: bool = False,
-        **unknown: Any,
+        **arguments: Any,
     ) -> None:
-        super().__init__(unknown)
-        self.sops_conn_id = sops_conn_id
-        self.bk_biz_id = bk_biz_id
-        self.scope = scope
+        super().__init__(**arguments)
         self.until = until
         self.progress = dict(progress or {})
         self.sops_task_id = sops_task_id
@@ -168,8 +108,11 @@ class _Interruption(WaitingTrigger):
     async def _to_revoke(self, client: AsyncSopsClient) -> list[int]:
         if self.sops_task_id is not None:
             return [self.sops_task_id]
-        search = Search.from_json(self.search)
-        return [] if search is None else await search.running(client)
+        search = TaskSearch.from_json(self.search)
+        if search is None:
+            return []
+        items = await client.do(search.call)
+        return search.to_end(search.sort(items, client.connection.credentials.user))
 
     def _is_over(self, now: float) -> bool:
         return self.until is not None and now >= self.until
@@ -184,7 +127,7 @@ class SopsOutageTrigger(_Interruption):
     """
 
     class_path = "airflow_provider_sops.triggers.sops_interruption.SopsOutageTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_Interruption.argument_names, "since")
+    argument_names = (*_Interruption.argument_names, "since")
 
     def __init__(self, *, since: float = 0.0, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -224,7 +167,7 @@ class SopsRevokedTrigger(_Interruption):
     """
 
     class_path = "airflow_provider_sops.triggers.sops_interruption.SopsRevokedTrigger"
-    argument_names: ClassVar[tuple[str, ...]] = (*_Interruption.argument_names, "revoked")
+    argument_names = (*_Interruption.argument_names, "revoked")
 
     def __init__(self, *, revoked: Sequence[int] = (), **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -31,8 +31,8 @@ from airflow_provider_sops.task_instance.node_report import (
     write,
 )
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, RETURN_XCOM_KEY, TASK_ID_XCOM_KEY
-from airflow_provider_sops.triggers.sops import SopsNodeTrigger, follow_node
-from airflow_provider_sops.triggers.waiting_trigger import WaitingTrigger, tell_unknown_arguments
+from airflow_provider_sops.triggers.sops import SopsNodeTrigger, SopsSiteTrigger, follow_node
+from airflow_provider_sops.triggers.waiting_trigger import tell_unknown_arguments
 from airflow_provider_sops.waiting.pace import poll_arguments
 from airflow_provider_sops.waiting.patience import Patience
 
@@ -51,16 +51,15 @@ _MOST_FLOW_TASKS = 32
 BEGIN_EVENT = {"begin": True}
 
 
-class SopsNodeMirrorTrigger(WaitingTrigger):
+class SopsNodeMirrorTrigger(SopsSiteTrigger):
     """Starts and ends the task of a node that succeeded or that the flow passed by; for Airflow 3.3 and newer.
 
     Everything else goes to a worker: a failure, since only a worker runs callbacks and shows the whole error; a second
     try, whose end would otherwise get a wrong date in Airflow; a node that waits for a person, once it is reached; a
     node inside a subprocess that runs as a SOPS task of its own. It revokes nothing and retries nothing.
 
-    :param sops_conn_id: the Airflow connection of type ``sops``. (templated)
-    :param bk_biz_id: the business, or ``None`` for the connection's. (templated)
-    :param scope: how ``bk_biz_id`` is read, or ``None`` for the connection's. (templated)
+    Connection, business and scope are templated.
+
     :param start_task_id: the Airflow task that started the SOPS task.
     :param node: the node; a ``MirroredNode`` or its JSON form.
     :param on_failed: ``"fail"`` or ``"wait"``, as of ``SopsRunTaskOperator``.
@@ -69,14 +68,11 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     :param node_details: of which ended nodes inputs, outputs and log are read; ``None``: as the triggerer's
         configuration says.
     :param usual_outage: whether the triggerer's configuration takes the place of ``max_outage_seconds``.
-    :param unknown: arguments of another version of this package; they are ignored, with a warning once it runs.
     """
 
     class_path = "airflow_provider_sops.triggers.sops_mirror.SopsNodeMirrorTrigger"
     argument_names = (
-        "sops_conn_id",
-        "bk_biz_id",
-        "scope",
+        *SopsSiteTrigger.argument_names,
         "start_task_id",
         "node",
         "on_failed",
@@ -91,11 +87,8 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
     def __init__(
         self,
         *,
-        sops_conn_id: str,
         start_task_id: str,
         node: MirroredNode | Mapping[str, Any],
-        bk_biz_id: int | str | None = None,
-        scope: str | None = None,
         on_failed: str = "fail",
         poll_interval_seconds: float = 10.0,
         timeout_seconds: float | None = None,
@@ -103,12 +96,9 @@ class SopsNodeMirrorTrigger(WaitingTrigger):
         paced: bool = False,
         usual_outage: bool = False,
         node_details: str | None = None,
-        **unknown: Any,
+        **arguments: Any,
     ) -> None:
-        super().__init__(unknown)
-        self.sops_conn_id = sops_conn_id
-        self.bk_biz_id = bk_biz_id
-        self.scope = scope
+        super().__init__(**arguments)
         self.start_task_id = start_task_id
         self.node = node if isinstance(node, MirroredNode) else MirroredNode.from_json(node)
         self.on_failed = on_failed

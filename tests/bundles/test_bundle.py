@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import threading
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_sops.bundles import reading
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
@@ -463,6 +466,7 @@ class TestVersions:
             bundle(version="a" * 32).refresh()
 
     def test_versions_lie_in_object_storage(self, sops: FakeSops, bundle: MakeBundle, tmp_path: Path) -> None:
+        attach("memory", fs=MemoryFileSystem())
         sops.save(1)
         address = f"memory://bucket/{tmp_path.name}"
         made = bundle(storage_path=address)
@@ -474,6 +478,26 @@ class TestVersions:
 
         assert flows(worker) == {1, 2}
         assert len(list(ObjectStoragePath(f"{address}/versions").iterdir())) == 2
+
+    def test_an_object_is_read_by_one_request(
+        self, sops: FakeSops, bundle: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """s3fs fails if an object is replaced after it was opened and before it is read."""
+
+        def replaced_meanwhile(*_: Any, mode: str = "rb", **__: Any) -> Any:
+            raise OSError(errno.EBUSY, "The remote file no longer exists")
+
+        attach("memory", fs=MemoryFileSystem())
+        sops.save(1)
+        address = f"memory://bucket/{tmp_path.name}"
+        made = bundle(storage_path=address)
+        made.initialize()
+        monkeypatch.setattr(MemoryFileSystem, "_open", replaced_meanwhile)
+        made.refresh()
+        worker = bundle(machine="worker", storage_path=address, version=version(made))
+        worker.initialize()
+
+        assert flows(worker) == {1}
 
 
 class TestAtTheSameTime:

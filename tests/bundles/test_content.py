@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,13 @@ def test_a_version_survives_the_archive() -> None:
     read = BundleContent.from_archive(NIGHT.to_archive())
 
     assert (read, read.version) == (NIGHT, NIGHT.version)
+
+
+def test_a_version_is_packed_into_the_same_bytes_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = NIGHT.to_archive()
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
+
+    assert NIGHT.to_archive() == packed
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from tests.aged_sops import run_local_sops
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_httpserver import HTTPServer
+
     from demo.local_sops import LocalSops
     from tests.cli.conftest import AirflowSops
 
@@ -79,6 +81,55 @@ def test_what_is_wrong_is_named_with_what_to_do(
     assert advice in found[check]["advice"]
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "words", "advice"),
+    [
+        (
+            200,
+            {"result": False, "code": 3599999, "message": "iam authentication exception, action:project_view"},
+            "action:project_view",
+            "permission centre",
+        ),
+        (
+            403,
+            {"result": False, "code": 1640301, "message": "App has no permission to the resource"},
+            "App has no permission to the resource",
+            "Apply for the permission",
+        ),
+    ],
+    ids=["by SOPS", "by the gateway"],
+)
+def test_a_missing_permission_is_no_fault_of_the_gateway_and_its_advice_is_given_once(
+    airflow_sops: AirflowSops,
+    httpserver: HTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    answer: dict[str, Any],
+    words: str,
+    advice: str,
+) -> None:
+    httpserver.expect_request(re.compile("/prod/.*")).respond_with_json(answer, status=status)
+    connection = {
+        "conn_type": "sops",
+        "host": httpserver.url_for(""),
+        "login": "airflow",
+        "password": "s3cret-of-the-app",
+        "extra": {"bk_username": "admin", "bk_biz_id": 2},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SOPS_DEFAULT", json.dumps(connection))
+
+    code, found = findings(airflow_sops)
+
+    assert code == 1
+    assert {name: each["mark"] for name, each in found.items() if name != "connection"} == {
+        "gateway": "ok",
+        "permissions": "wrong",
+    }
+    assert words in found["permissions"]["found"]
+    assert advice in found["permissions"]["advice"]
+    assert advice not in found["permissions"]["found"]
+
+
 def test_a_connection_without_a_business_is_noted(
     airflow_sops: AirflowSops, sops_default: LocalSops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +158,7 @@ def test_templates_that_may_not_be_run_are_named(
 
     assert code == 0
     assert found["templates"]["mark"] == "note"
-    assert re.match(r"of (\d+) templates \d+ may not be run: ", found["templates"]["found"])
+    assert re.match(r"the user may not create tasks from \d+ of (\d+) templates: ", found["templates"]["found"])
     assert "flow_create_task" in found["templates"]["advice"]
 
 

@@ -56,7 +56,7 @@ def test_an_empty_list_says_what_could_be_chosen(airflow_sops: AirflowSops, sops
     done = airflow_sops("list", "--category", "OpsTools")
 
     assert (done.code, done.out) == (0, "")
-    assert "No template fits. Categories: Default." in done.err
+    assert "No template matches. Categories: Default." in done.err
 
 
 def test_a_name_cannot_act_on_the_terminal_nor_end_its_line(
@@ -67,7 +67,7 @@ def test_a_name_cannot_act_on_the_terminal_nor_end_its_line(
 
     text, document = airflow_sops("list").out, airflow_sops("list", "--output", "json").out
 
-    assert text == "7\t\\u001b[2J[red]a\\tb\\nc\\u202e\t\\u0007\t\t\t\n"
+    assert text == "7\t\\u001b[2J[red]a\\u0009b\\u000ac\\u202e\t\\u0007\t\t\t\n"
     assert document.isascii()
     assert document.isprintable() or set(document) - {"\n"} <= set(map(chr, range(32, 127)))
     assert json.loads(document)[0]["name"] == "\x1b[2J[red]a\tb\nc\u202e"

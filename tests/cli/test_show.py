@@ -27,7 +27,7 @@ def test_a_tree_is_shown_line_by_line(airflow_sops: AirflowSops) -> None:
 
     lines = airflow_sops("show", written(airflow_sops, tree)).out.splitlines()
 
-    assert lines[0].startswith("10 nodes, 4 of them activities, on 2 levels, 0 loops, sha256-2:")
+    assert lines[0].startswith("nodes: 10 (activities: 4), levels: 2, loops: 0, sha256-2:")
     assert lines[2:] == [
         'EmptyStartEvent  (start) -> "a1"',
         '"a1"  (a1: bk_display, optional) -> ExclusiveGateway g3',

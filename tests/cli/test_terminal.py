@@ -39,6 +39,18 @@ def test_a_table_without_rows_is_not_shown(screen: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('say "hello" \\ 主机', 'say "hello" \\ 主机'),
+        ("two\nlines\t\x1b[31m", "two\\u000alines\\u0009\\u001b[31m"),
+        ("x" * 1000, f"{'x' * 500}…"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_but_for_what_acts_on_a_terminal(name: str, shown: str) -> None:
+    assert terminal.one_line(name) == shown
+
+
+@pytest.mark.parametrize(
     ("value", "shown"),
     [
         ("1.2", '"1.2"'),

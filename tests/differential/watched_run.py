@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from airflow_provider_sops.dag_generator.watch.node_mirror import NodeMirrorOperator
-from airflow_provider_sops.sops import node_wait, task_wait
+from airflow_provider_sops.sops import node_wait, task_failure, task_wait
 from airflow_provider_sops.task_instance.xcom import NODE_XCOM_KEY, TASK_ID_XCOM_KEY
 from tests.dag_run import run_dag
 from tests.differential.dags import MAPPED_GROUP, MAPPED_INDEX, mapped_dag, watching_dag
@@ -102,6 +102,6 @@ def _put_flow_last(dag: SopsDag) -> None:
 def hurried() -> Iterator[None]:
     """Let a failure count sooner."""
     with ExitStack() as stack:
-        for module in (task_wait, node_wait):
+        for module in (task_failure, task_wait, node_wait):
             stack.enter_context(mock.patch.object(module, "CONFIRMATION_SECONDS", 1.0))
         yield

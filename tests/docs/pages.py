@@ -128,6 +128,7 @@ PAGES = [
         ROOT / "CHANGELOG.md",
         *sorted((ROOT / "docs").rglob("*.md")),
         ROOT / "local_sops/README.md",
+        ROOT / "local_sops/README.zh-CN.md",
         ROOT / "tests/contract/README.md",
     )
 ]

@@ -73,6 +73,11 @@ def test_the_dashboard_asks_for_what_the_code_sends(query: str) -> None:
         assert value in RESULTS
 
 
+def test_the_first_outage_of_a_series_is_shown() -> None:
+    """A series begins with its first outage, so for increase() nothing has grown."""
+    assert not [query for query in QUERIES if "outage" in query and ("increase" in query or "rate(" in query)]
+
+
 @pytest.mark.parametrize("metric", SHOWN, ids=lambda metric: metric.name)
 def test_the_dashboard_shows_each_metric_of_sops(metric: Metric) -> None:
     assert any(name in query for name in prometheus_names(metric) for query in QUERIES)

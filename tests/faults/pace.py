@@ -11,7 +11,7 @@ import tenacity
 from airflow_provider_sops.operators.sops import actions, earlier_tasks, exactly_once, revocation
 from airflow_provider_sops.polling import shared_connection
 from airflow_provider_sops.service import answer, retrying
-from airflow_provider_sops.sops import task_wait
+from airflow_provider_sops.sops import task_failure, task_wait
 from airflow_provider_sops.task_instance import outputs
 from airflow_provider_sops.triggers import sops as triggers
 from airflow_provider_sops.triggers import sops_interruption, waiting_trigger
@@ -51,6 +51,8 @@ def hurried() -> Iterator[None]:
             (triggers, "_REVOKE_PAUSES_SECONDS", (0.05, 0.1, 0.2, 0.4)),
             (earlier_tasks, "_LOOK_INTERVAL_SECONDS", 0.2),
             (earlier_tasks, "_START_SHOWS_SECONDS", 0.5),
+            (task_failure, "CONFIRMATION_SECONDS", 0.4),
+            (task_failure, "OLDEST_ANSWER_SECONDS", 1.5),
             (task_wait, "CONFIRMATION_SECONDS", 0.4),
             (task_wait, "OLDEST_ANSWER_SECONDS", 1.5),
             (outputs, "_PAUSE_SECONDS", 0.6),

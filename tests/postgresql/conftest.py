@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_sops.sops import node_wait, task_wait
+from airflow_provider_sops.sops import node_wait, task_failure, task_wait
 from demo.local_sops import start_local_sops
 from tests.conftest import ROOT
 from tests.postgresql.odd_flow import odd_template
@@ -25,7 +25,7 @@ _PLUGINS = Path(__file__).with_name("plugins")
 @pytest.fixture(autouse=True)
 def failures_confirmed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a failure count once it has lasted for a moment: nothing here goes on after one."""
-    for module in (task_wait, node_wait):
+    for module in (task_failure, task_wait, node_wait):
         monkeypatch.setattr(module, "CONFIRMATION_SECONDS", 0.3)
 
 

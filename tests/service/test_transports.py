@@ -150,6 +150,18 @@ class TestTotalTime:
         with pytest.raises(ConnectionFailedError, match=r"no complete answer within 0\.3 s"):
             exchange(server.url, SHORT)
 
+    def test_a_server_that_leaves_the_tls_handshake_unanswered_has_read_no_request(
+        self, exchange: Exchange, raw_server: Callable[..., RawServer], end_of_test: threading.Event
+    ) -> None:
+        """So do servers of plain HTTP that wait for the end of a line."""
+        server = raw_server(lambda connection: end_of_test.wait(10))
+        limits = Limits(total_seconds=10, largest_answer_bytes=1024, connect_seconds=0.3)
+
+        with pytest.raises(ConnectionFailedError, match=r"connection within 0\.3 s; https was tried") as caught:
+            exchange(server.url.replace("http:", "https:"), limits)
+
+        assert caught.value.outcome_unknown is False
+
     def test_a_slow_answer_within_the_time_is_an_answer(
         self, exchange: Exchange, raw_server: Callable[..., RawServer], end_of_test: threading.Event
     ) -> None:

@@ -12,7 +12,7 @@ from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.node_result import NodeInTask, NodeOutcome, NodeResult
 from airflow_provider_sops.sops.node_wait import NodeWait
 from airflow_provider_sops.sops.person_request import PersonRequest, WaitingNode
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import WaitPolicy
 from tests.sops.builders import created_status, failed_task, node, running_task, task_status, without_details
 

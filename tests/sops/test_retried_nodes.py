@@ -17,7 +17,7 @@ from airflow_provider_sops.sops.retried_nodes import (
     needs_tree,
     repaired_nodes,
 )
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS
 from airflow_provider_sops.sops.wait_result import Outcome, WaitPolicy
 from tests.sops.auto_retrying_sops import AGES, AutoRetryingSops
 from tests.sops.builders import activity, node, pipeline_tree, status_of_2019, subprocess, task_status

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskListItem
-from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, FoundTasks, TaskKey, elect
+from airflow_provider_sops.sops.task_key import MAX_NAME_LENGTH, FoundTasks, TaskKey, TaskSearch, elect
 from airflow_provider_sops.sops.task_origin import TaskOrigin
 
 INSTANCE: dict[str, Any] = {
@@ -176,3 +178,30 @@ class TestElection:
         tasks = [task(7), task(8, started=True), task(9, started=True)]
 
         assert {elected_id(*order) for order in itertools.permutations(tasks)} == {8}
+
+
+class TestSearch:
+    SEARCH = TaskSearch(key(), TaskOrigin(8, "common", is_first_try=True), earlier_too=True)
+
+    def test_survives_the_database(self) -> None:
+        assert TaskSearch.from_json(json.loads(json.dumps(self.SEARCH.to_json()))) == self.SEARCH
+
+    @pytest.mark.parametrize("data", [None, {}, {"digest": "abc"}, {"generation": 1}])
+    def test_anything_else_in_the_database_is_none(self, data: Any) -> None:
+        assert TaskSearch.from_json(data) is None
+
+    def test_asks_for_the_key_in_names(self) -> None:
+        call = self.SEARCH.call
+        assert (call.api, call.parameters["keyword"]) == ("get_task_list", key().keyword)
+
+    @pytest.mark.parametrize(("earlier_too", "ended"), [(True, [3, 2]), (False, [2])])
+    def test_a_try_ends_what_it_may_have_started(self, earlier_too: bool, ended: list[int]) -> None:
+        search = replace(self.SEARCH, earlier_too=earlier_too)
+        names = {1: key().add_to("deploy"), 2: key().add_to("deploy"), 3: key(max_tries=0).add_to("deploy")}
+        items = [
+            TaskListItem.read({"id": each, "name": name, "is_started": each != 1, "creator": "admin"})
+            for each, name in names.items()
+        ]
+        assert search.to_end(search.sort(items, "admin")) == ended
+        assert search.to_end(search.sort(items, None)) == ended
+        assert search.sort(items, "somebody else").current == ()

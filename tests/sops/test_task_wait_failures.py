@@ -16,7 +16,8 @@ from airflow_provider_sops.sops.errors import (
 )
 from airflow_provider_sops.sops.models import TaskStatus
 from airflow_provider_sops.sops.pipeline_tree import TreeIndex
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, TaskWait
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS
+from airflow_provider_sops.sops.task_wait import TaskWait
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     activity,

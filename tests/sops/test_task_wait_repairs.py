@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_sops.sops.models import TaskStatus
-from airflow_provider_sops.sops.task_wait import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS
+from airflow_provider_sops.sops.task_failure import CONFIRMATION_SECONDS, OLDEST_ANSWER_SECONDS
 from airflow_provider_sops.sops.wait_result import FailedNode, Outcome, WaitPolicy, WaitResult
 from tests.sops.builders import (
     failed_task,

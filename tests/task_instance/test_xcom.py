@@ -56,6 +56,15 @@ def test_an_address_that_sops_does_not_give_is_not_pushed() -> None:
     assert ti.xcoms == {"sops_task_id": 7}
 
 
+def test_a_process_with_many_tasks_remembers_the_latest_addresses_alone() -> None:
+    first, repeated, *others = (PlainTaskInstance() for _ in range(100))
+    for ti in (first, repeated, *others[:-1], repeated, others[-1]):
+        xcom.push_task(ti.context, 7, "https://sops/7", "https://claim/7")
+    addresses = {"sops_task_url": "https://sops/7", "sops_claim_url": "https://claim/7"}
+    assert xcom.pushed_here(first) is None
+    assert [xcom.pushed_here(ti) for ti in (repeated, others[-1])] == [addresses, addresses]
+
+
 @pytest.mark.parametrize("value", [7, "7", " 7 "])
 def test_a_task_id_is_a_number_or_its_text(value: Any) -> None:
     assert xcom.read_task_id(value) == 7

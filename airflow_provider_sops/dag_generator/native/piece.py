@@ -16,7 +16,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.service.durations import Duration, poll_interval, seconds, seconds_or_none
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
@@ -143,9 +143,7 @@ class PieceOperator(SopsTemplateOperator):
         check_choices(on_failed=on_failed, retry_mode=retry_mode, on_clear=on_clear)
         self.piece = piece
         self.deferrable = deferrable
-        self.poll_interval_seconds = seconds_or_none(
-            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
-        )
+        self.poll_interval_seconds = poll_interval(poll_interval_seconds)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.on_failed = on_failed

@@ -14,7 +14,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
     RunSettings,
     check_choices,
 )
-from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.service.durations import Duration, poll_interval, seconds, seconds_or_none
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
 from airflow_provider_sops.task_instance.mirrored_node import FlowTask
@@ -180,9 +180,7 @@ class FlowOperator(SopsBaseOperator):
         self.start_task_id = start_task_id
         self.retry_delay_seconds = retry_delay_seconds
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds_or_none(
-            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
-        )
+        self.poll_interval_seconds = poll_interval(poll_interval_seconds)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.revoke_on_kill = revoke_on_kill

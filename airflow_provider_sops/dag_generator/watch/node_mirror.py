@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_sops.operators.sops.base import SopsBaseOperator, retries_left
-from airflow_provider_sops.service.durations import Duration, seconds_or_none
+from airflow_provider_sops.service.durations import Duration, poll_interval, seconds_or_none
 from airflow_provider_sops.sops.site import site_of
 from airflow_provider_sops.task_instance.sops_errors import airflow_errors
 from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
@@ -96,9 +96,7 @@ class NodeMirrorOperator(SopsBaseOperator):
         self.node = node
         self._tree = tree
         self.on_failed = on_failed
-        self.poll_interval_seconds = seconds_or_none(
-            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
-        )
+        self.poll_interval_seconds = poll_interval(poll_interval_seconds)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.reason_for_worker = reason_for_worker(self, tasks=nodes_in_flow)
         if not self.reason_for_worker:

@@ -9,7 +9,7 @@ late stays unstarted and does no harm; it is named in the log. Only the task ins
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import tenacity
@@ -37,6 +37,7 @@ _START_TRIES = 4
 _PAUSE_SECONDS = 2.0
 
 
+@dataclass
 class ExactlyOnce:
     """Finds and creates the SOPS tasks of one task instance.
 
@@ -47,23 +48,14 @@ class ExactlyOnce:
     :param created: ids of tasks that this try has created before it left its worker during an outage.
     """
 
-    def __init__(
-        self,
-        hook: SopsHook,
-        key: TaskKey,
-        log: TaskLog,
-        *,
-        origin: TaskOrigin,
-        memory: TaskMemory | None = None,
-        created: Collection[int] = (),
-    ) -> None:
-        self._hook = hook
-        self._key = key
-        self._log = log
-        self._origin = origin
-        self._memory = memory
-        self._created = set(created)
-        self._told: set[int] = set()
+    hook: SopsHook
+    key: TaskKey
+    log: TaskLog
+    _: KW_ONLY
+    origin: TaskOrigin
+    memory: TaskMemory | None = None
+    created: set[int] = field(default_factory=set)
+    _told: set[int] = field(default_factory=set, init=False)
 
     def find(self) -> FoundTasks:
         """Return every SOPS task that carries the task instance's digest, and the one that Airflow remembers.
@@ -72,7 +64,7 @@ class ExactlyOnce:
         """
         pages: Pages[TaskListItem] = Pages("get_task_list", lambda task: task.id)
         while not pages.is_over:
-            pages.add(self._hook.get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE, offset=pages.offset))
+            pages.add(self.hook.get_task_list(keyword=self.key.keyword, limit=PAGE_SIZE, offset=pages.offset))
         return self._sorted(tuple(pages.found.values()))
 
     def create(self, create: Callable[[], CreatedTask], *, over: Collection[int] = ()) -> int:
@@ -92,13 +84,13 @@ class ExactlyOnce:
                 elected = self._look_again(over) if error.outcome_unknown else None
                 if elected is None:
                     raise
-                self._log.warning("The answer to create_task was lost, but SOPS has task %s.", elected)
+                self.log.warning("The answer to create_task was lost, but SOPS has task %s.", elected)
                 return elected
-            self._created.add(created.task_id)
+            self.created.add(created.task_id)
             elected = self._look_again(over)
             return created.task_id if elected is None else elected
 
-        return self._hook.bear("create_task", attempt)
+        return self.hook.bear("create_task", attempt)
 
     def check_doubtful(self, tasks: Sequence[TaskListItem]) -> None:
         """Refuse to go on beside tasks from before a clear that may be ours and may still run.
@@ -108,25 +100,25 @@ class ExactlyOnce:
         for task in tasks:
             state = None if task.is_finished else self._state(task)
             if state is not None and not state.is_terminal and (task.is_started or state != TaskState.CREATED):
-                raise self._origin.doubt(task, is_current=False)
+                raise self.origin.doubt(task, is_current=False)
 
     def _sorted(self, items: Sequence[TaskListItem]) -> FoundTasks:
-        remembered = self._memory.recall() if self._memory else None
-        known = self._created if remembered is None else {*self._created, remembered}
+        remembered = self.memory.recall() if self.memory else None
+        known = self.created if remembered is None else {*self.created, remembered}
         # A gateway may call the connection's user otherwise, and that user may have changed since.
-        named = [self._hook.user or "", *(item.creator for item in items if item.id in known)]
+        named = [self.hook.user or "", *(item.creator for item in items if item.id in known)]
         users = frozenset(filter(None, named))
-        self._origin = replace(self._origin, known_ids=known, users=users)
-        found = FoundTasks.of(self._key, items, self._origin)
+        self.origin = replace(self.origin, known_ids=known, users=users)
+        found = FoundTasks.of(self.key, items, self.origin)
         for task in found.others:
             if task.id not in self._told:
-                self._log.warning(
+                self.log.warning(
                     "%s has the key of this Airflow task, but was not made by it; it is left alone.", described(task)
                 )
         self._told |= {task.id for task in found.others}
         for task in () if any(task.is_started for task in found.current) else found.doubtful:
             if self._state(task) not in (None, TaskState.REVOKED, TaskState.EXPIRED):
-                raise self._origin.doubt(task, is_current=True)
+                raise self.origin.doubt(task, is_current=True)
         return self._with_remembered(found, remembered)
 
     def _state(self, task: TaskListItem) -> TaskState | None:
@@ -134,7 +126,7 @@ class ExactlyOnce:
         if task.id < 1:
             return TaskState.RUNNING
         try:
-            return self._hook.get_task_status(task.id, fresh=True).state
+            return self.hook.get_task_status(task.id, fresh=True).state
         except SopsNotFoundError:
             return None
 
@@ -142,9 +134,9 @@ class ExactlyOnce:
         if remembered is None or any(task.id == remembered for task in found.current):
             return found
         try:
-            status = self._hook.get_task_status(remembered, fresh=True)
+            status = self.hook.get_task_status(remembered, fresh=True)
         except SopsNotFoundError:
-            self._log.warning("SOPS task %s of an earlier try is gone: somebody deleted it.", remembered)
+            self.log.warning("SOPS task %s of an earlier try is gone: somebody deleted it.", remembered)
             return found
         task = TaskListItem(
             id=remembered,
@@ -162,7 +154,7 @@ class ExactlyOnce:
             return None
         for task in found:
             if task.id != elected.id and task.id not in over:
-                self._log.warning(
+                self.log.warning(
                     "SOPS task %s was created too and is left unstarted; task %s is the one that runs.",
                     task.id,
                     elected.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_sops.operators.sops.exactly_once import ExactlyOnce
 from airflow_provider_sops.operators.sops.joining import Joining
@@ -13,15 +13,13 @@ from airflow_provider_sops.sops.task_key import elect
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks, StartedTask
+    from airflow_provider_sops.operators.sops.execution import Execution
     from airflow_provider_sops.operators.sops.revocation import TasksToRevoke
     from airflow_provider_sops.operators.sops.run_progress import RunProgress
-    from airflow_provider_sops.operators.sops.run_settings import RunSettings
     from airflow_provider_sops.operators.sops.task_memory import TaskMemory
     from airflow_provider_sops.sops.models import CreatedTask
-    from airflow_provider_sops.sops.task_key import FoundTasks, TaskKey
-    from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.sops.task_key import FoundTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +36,18 @@ class TaskCreation:
     check: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Obtaining:
     """Finds the one SOPS task of a generation, or makes it.
 
-    :param hook: the connection to SOPS.
-    :param settings: how it is run.
-    :param ti: the running task instance.
-    :param log: the log of the Airflow task.
-    :param key: the task instance's key.
+    :param execution: the operator that runs it.
     :param memory: what Airflow remembers of this and the earlier generation.
     :param progress: what the run has done so far.
     :param earlier: what becomes of tasks that were made before.
     :param to_revoke: is told which tasks there are.
     """
 
-    hook: SopsHook
-    settings: RunSettings
-    ti: Any
-    log: TaskLog
-    key: TaskKey
+    execution: Execution
     memory: TaskMemory
     progress: RunProgress
     earlier: EarlierTasks
@@ -68,13 +58,14 @@ class Obtaining:
 
         Earlier ones are joined or retired as the settings say; the failed nodes of one that is joined are retried.
         """
+        settings = self.execution.settings
         once = ExactlyOnce(
-            self.hook,
-            self.key,
-            self.log,
-            origin=self.progress.origin,
+            self.execution.hook,
+            self.progress.search.key,
+            self.execution.log,
+            origin=self.progress.search.origin,
             memory=self.memory,
-            created=self.progress.created,
+            created=set(self.progress.created),
         )
         found = once.find()
         self.to_revoke.found(found)
@@ -87,25 +78,25 @@ class Obtaining:
             return self._join(to_join)
         finished = self.earlier.retire(
             [*before, *current],
-            wait_seconds=self.settings.revoke_wait_seconds,
+            wait_seconds=settings.revoke_wait_seconds,
             wait_until=self.progress.retire_until,
-            leave=self.progress.leave_until_at_rest if self.settings.deferrable else None,
+            leave=self.progress.leave_until_at_rest if settings.deferrable else None,
         )
         for task in current:
             if task.id in finished:
-                self.log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
+                self.execution.log.info("SOPS task %s has just FINISHED, its outputs are taken.", task.id)
                 return task.id
         sops_task_id = self._create(once, found, creation, over=[task.id for task in current])
         self.memory.keep(sops_task_id)
         return sops_task_id
 
     def _joining(self) -> Joining:
-        settings = self.settings
+        settings = self.execution.settings
         return Joining(
-            self.hook,
-            self.log,
+            self.execution.hook,
+            self.execution.log,
             self.memory,
-            self.ti,
+            self.execution.ti,
             retries=settings.retries or 0,
             on_clear=settings.on_clear,
             retry_mode=settings.retry_mode,
@@ -114,16 +105,16 @@ class Obtaining:
 
     def _join(self, task: StartedTask) -> int:
         self.memory.keep(task.id)
-        self.log.info("Joining SOPS task %s of an earlier try, which is %s.", task.id, task.status.state)
+        self.execution.log.info("Joining SOPS task %s of an earlier try, which is %s.", task.id, task.status.state)
         # What fails from now on is for the next try.
         if task.status.state == TaskState.FAILED:
-            self.earlier.retry_failed_nodes(task, self.settings.retry_inputs or {})
+            self.earlier.retry_failed_nodes(task, self.execution.settings.retry_inputs or {})
         return task.id
 
     def _create(self, once: ExactlyOnce, found: FoundTasks, creation: TaskCreation, over: Sequence[int]) -> int:
         leftover = elect(found.current, over=over)
         if leftover is not None:
-            self.log.info("SOPS task %s of an earlier try was never started; it is used now.", leftover.id)
+            self.execution.log.info("SOPS task %s of an earlier try was never started; it is used now.", leftover.id)
             return leftover.id
         if creation.check is not None:
             creation.check()

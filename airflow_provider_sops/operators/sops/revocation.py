@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import tenacity
 
-from airflow_provider_sops.sops.calls.tasks import get_task_list, get_task_status
-from airflow_provider_sops.sops.endpoints import PAGE_SIZE
+from airflow_provider_sops.sops.calls.tasks import get_task_status
 from airflow_provider_sops.sops.errors import SopsError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskState
-from airflow_provider_sops.sops.task_key import FoundTasks
 from airflow_provider_sops.sops.task_origin import described
 from airflow_provider_sops.sops.verdict import end_despite_refusal
 from airflow_provider_sops.waiting.repeat import again_after, again_while_lost
@@ -22,8 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sops.hooks.sops import SopsHook
     from airflow_provider_sops.sops.models import TaskStatus
-    from airflow_provider_sops.sops.task_key import TaskKey
-    from airflow_provider_sops.sops.task_origin import TaskOrigin
+    from airflow_provider_sops.sops.task_key import FoundTasks, TaskSearch
     from airflow_provider_sops.task_instance.log import TaskLog
 
 
@@ -93,34 +89,29 @@ class TasksToRevoke:
     run, and in the end it is one.
 
     :param hook: the connection to SOPS.
-    :param key: the key of the task instance's current generation.
-    :param origin: what the task instance's own tasks are made from.
-    :param earlier_too: whether tasks from before a clear are this try's to end.
+    :param search: how they are found.
+    :param log: the log of the Airflow task.
     """
 
     def __init__(
         self,
         hook: SopsHook,
-        key: TaskKey,
+        search: TaskSearch,
         log: TaskLog,
         *,
-        origin: TaskOrigin,
-        earlier_too: bool,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hook = hook
-        self._key = key
+        self._search = search
         self._log = log
-        self._origin = origin
-        self._earlier_too = earlier_too
         self._sleep = sleep
         self._clock = clock
         self._ids: list[int] | None = None
 
     def found(self, tasks: FoundTasks) -> None:
         """Take note of what was found and may still run, newest first."""
-        self._ids = tasks.may_be_running(earlier_too=self._earlier_too)
+        self._ids = self._search.to_end(tasks)
 
     def settled(self, sops_task_id: int) -> None:
         """Have only this one to revoke from now on."""
@@ -161,10 +152,8 @@ class TasksToRevoke:
         )
 
     def _look_up(self) -> FoundTasks:
-        items = self._hook.do_at_once(get_task_list(keyword=self._key.keyword, limit=PAGE_SIZE))
-        user = self._hook.user
-        origin = replace(self._origin, users=() if user is None else (user,))
-        found = FoundTasks.of(self._key, items, origin)
+        items = self._hook.do_at_once(self._search.call)
+        found = self._search.sort(items, self._hook.user)
         for task in (*found.doubtful, *found.doubtful_earlier):
             self._log.error("%s may have been made by this task; it is not revoked and may still run.", described(task))
         return found

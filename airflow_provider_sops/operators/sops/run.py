@@ -16,7 +16,7 @@ from airflow_provider_sops.operators.sops.run_settings import (
     check_approvals,
     check_choices,
 )
-from airflow_provider_sops.service.durations import Duration, seconds, seconds_or_none
+from airflow_provider_sops.service.durations import Duration, poll_interval, seconds, seconds_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,9 +120,7 @@ class SopsRunTaskOperator(SopsTemplateOperator):
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.defer_after_seconds = seconds("defer_after_seconds", defer_after_seconds)
-        self.poll_interval_seconds = seconds_or_none(
-            "poll_interval_seconds", poll_interval_seconds, above_zero=True, none_means="the usual pace"
-        )
+        self.poll_interval_seconds = poll_interval(poll_interval_seconds)
         self.timeout_seconds = seconds_or_none("timeout_seconds", timeout_seconds, above_zero=True)
         self.start_timeout_seconds = seconds_or_none("start_timeout_seconds", start_timeout_seconds, above_zero=True)
         self.on_failed = on_failed

@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_sops.operators.sops.interruption import Interruption
 from airflow_provider_sops.sops.site import site_of
+from airflow_provider_sops.task_instance.time_limits import execution_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.operators.sops.run_settings import RunSettings
-    from airflow_provider_sops.sops.task_key import TaskKey
-    from airflow_provider_sops.sops.task_origin import TaskOrigin
-    from airflow_provider_sops.task_instance.log import TaskLog
+    from airflow_provider_sops.operators.sops.execution import Execution
+    from airflow_provider_sops.sops.task_key import TaskSearch
     from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 
 
 class RunProgress:
     """What a run has done so far. Calls of its hook bear outages from now on; after a minute the triggerer waits.
 
-    :param hook: the connection to SOPS.
-    :param settings: how the SOPS task is run.
-    :param ti: the running task instance.
-    :param log: the log of the Airflow task.
-    :param key: the task instance's key.
-    :param origin: what its SOPS tasks are made from.
+    :param execution: the operator that runs the SOPS task.
+    :param search: how its SOPS tasks are found.
     :param overcome: marks of the failures whose nodes this try has retried; it grows.
-    :param defer: the operator's own ``defer``.
     :param was_started: whether the SOPS task was started, as far as is known at that moment.
     """
 
     def __init__(
-        self,
-        hook: SopsHook,
-        settings: RunSettings,
-        ti: Any,
-        log: TaskLog,
-        *,
-        key: TaskKey,
-        origin: TaskOrigin,
-        overcome: list[str],
-        defer: Callable[..., Any],
-        was_started: Callable[[], bool],
+        self, execution: Execution, search: TaskSearch, *, overcome: list[str], was_started: Callable[[], bool]
     ) -> None:
-        self._hook = hook
-        self._settings = settings
-        self._ti = ti
-        self._key = key
-        self._defer = defer
+        self._execution = execution
+        self._settings = settings = execution.settings
         self._overcome = overcome
-        #: What its SOPS tasks are made from.
-        self.origin = origin
+        #: How its SOPS tasks are found.
+        self.search = search
         #: The run's task; ``None`` before it was obtained.
         self.sops_task_id: int | None = None
         #: The tasks that this try has created, with the addresses where they are claimed.
@@ -62,9 +43,9 @@ class RunProgress:
         self.retire_until: float | None = None
         #: How the wait ended, as its trigger has told; ``None`` before that.
         self.event: Mapping[str, Any] | None = None
-        self._patience = hook.be_patient(
+        self._patience = execution.hook.be_patient(
             settings.outage_seconds,
-            log,
+            execution.log,
             may_be_running=was_started,
             leave=self._leave_during_outage if settings.deferrable else None,
         )
@@ -85,7 +66,7 @@ class RunProgress:
         self._overcome.extend(taken_along.overcome)
         self.retire_until = taken_along.retire_until
         # Its template may have been rendered otherwise since.
-        self.origin = replace(self.origin, is_first_try=False)
+        self.search = replace(self.search, origin=replace(self.search.origin, is_first_try=False))
         return None if taken_along.event is None else dict(taken_along.event)
 
     def leave_until_at_rest(self, revoked: Sequence[int], until: float) -> NoReturn:
@@ -104,13 +85,12 @@ class RunProgress:
         from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger
 
         since = min(self._patience.since.values())
-        limits = (since + self._settings.outage_seconds, self._settings.execution_deadline(self._ti))
+        deadline = execution_deadline(self._settings.execution_timeout, self._execution.ti, time.time())
+        limits = (since + self._settings.outage_seconds, deadline)
         until = min(limit for limit in limits if limit is not None)
         self._leave(SopsOutageTrigger, until, since=since)
 
     def _leave(self, trigger: type[SopsOutageTrigger | SopsRevokedTrigger], until: float, **arguments: Any) -> NoReturn:
-        from airflow_provider_sops.triggers.sops_interruption import Search
-
         taken_along = Interruption(
             outages=self._patience.since,
             sops_task_id=self.sops_task_id,
@@ -119,14 +99,13 @@ class RunProgress:
             retire_until=self.retire_until,
             event=self.event,
         )
-        search = Search(self._key, self.origin, earlier_too=self._settings.on_clear != "fail")
-        self._defer(
+        self._execution.defer(
             trigger=trigger(
-                **site_of(self._hook).arguments,
+                **site_of(self._execution.hook).arguments,
                 until=until,
                 progress=taken_along.to_json(),
                 sops_task_id=self.sops_task_id,
-                search=search.to_json(),
+                search=self.search.to_json(),
                 revoke_on_kill=self._settings.revoke_on_kill,
                 **arguments,
             ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -99,8 +98,6 @@ WEEK_SECONDS = 7 * 24 * 3600.0
 START_TIMEOUT_SECONDS = 600.0
 #: A worker needs about as long to hand a wait to the triggerer and to get it back.
 DEFER_AFTER_SECONDS = 8.0
-#: How much earlier than Airflow's execution_timeout the wait ends, so that there is time to revoke.
-_EXECUTION_TIMEOUT_MARGIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +164,7 @@ class RunSettings:
         # Only a running task needs these, not a DAG file.
         from airflow_provider_sops.hooks import configuration
         from airflow_provider_sops.sops.wait_result import WaitPolicy
+        from airflow_provider_sops.task_instance.time_limits import wait_deadline
 
         start_timeout = self.start_timeout_seconds
         if self.flow_type == "common_func" and start_timeout == START_TIMEOUT_SECONDS:
@@ -175,7 +173,7 @@ class RunSettings:
         return WaitPolicy(
             on_failed=self.on_failed,
             **poll_arguments(configuration.poll_interval_seconds(self.poll_interval_seconds)),
-            deadline=self._deadline(ti, now),
+            deadline=wait_deadline(self.timeout_seconds, self.execution_timeout, ti, now),
             start_deadline=None if start_timeout is None else now + start_timeout,
             max_outage_seconds=self.outage_seconds,
             failure_rest_seconds=self.failure_rest_seconds,
@@ -211,22 +209,6 @@ class RunSettings:
             if self.timeout_seconds is None
             else f"{TIME_ALLOWED}, {self.timeout_seconds:g} s (timeout_seconds)"
         )
-
-    def execution_deadline(self, ti: Any) -> float | None:
-        """Return when a try has to end, so that there is time to revoke, in seconds since the epoch.
-
-        :param ti: the running task instance.
-        """
-        if self.execution_timeout is None:
-            return None
-        allowed = self.execution_timeout.total_seconds()
-        margin = min(_EXECUTION_TIMEOUT_MARGIN_SECONDS, allowed / 10)
-        began = ti.start_date.timestamp() if ti.start_date else time.time()
-        return float(began + allowed - margin)
-
-    def _deadline(self, ti: Any, now: float) -> float | None:
-        own = None if self.timeout_seconds is None else now + self.timeout_seconds
-        return min((limit for limit in (own, self.execution_deadline(ti)) if limit is not None), default=None)
 
 
 def check_choices(**given: str) -> None:

@@ -25,53 +25,27 @@ from airflow_provider_sops.task_instance.required_action import (
 from airflow_provider_sops.task_instance.task_follower import TaskFollower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_sops.hooks.sops import SopsHook
-    from airflow_provider_sops.operators.sops.run_settings import RunSettings
+    from airflow_provider_sops.operators.sops.execution import Execution
     from airflow_provider_sops.sops.models import TaskDetail
-    from airflow_provider_sops.sops.next_steps import NextSteps
     from airflow_provider_sops.sops.person_request import WaitingNode
-    from airflow_provider_sops.task_instance.log import TaskLog
     from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 
 
 class RunWait:
     """Waits for the end of one SOPS task.
 
-    :param hook: the connection to SOPS.
+    :param execution: the operator that runs it.
     :param sops_task_id: the task.
     :param task_url: its page in SOPS, for messages.
-    :param settings: how it is run.
-    :param context: Airflow's context.
-    :param log: the log of the Airflow task.
-    :param defer: the operator's own ``defer``.
-    :param next_steps: what a clear and a retry do, for errors.
     """
 
-    def __init__(
-        self,
-        hook: SopsHook,
-        sops_task_id: int,
-        task_url: str,
-        settings: RunSettings,
-        context: Context,
-        log: TaskLog,
-        *,
-        defer: Callable[..., Any],
-        next_steps: NextSteps,
-    ) -> None:
-        self._hook = hook
+    def __init__(self, execution: Execution, sops_task_id: int, task_url: str) -> None:
+        self._execution = execution
+        self._hook, self._settings, self._log = execution.hook, execution.settings, execution.log
         self._sops_task_id = sops_task_id
         self._task_url = task_url
-        self._settings = settings
-        self._context = context
-        self._log = log
-        self._defer = defer
-        self._next_steps = next_steps
-        self._ti: Any = context["ti"]
 
     def begin(self, detail: TaskDetail, *, deferrable: bool, overcome: tuple[str, ...]) -> WaitResult:
         """Wait in the triggerer, once the settings' first seconds are over, or here.
@@ -80,7 +54,7 @@ class RunWait:
         :param overcome: marks of the failures whose nodes were just retried.
         :raises TaskDeferred: with ``deferrable``; the wait goes on in ``resume``.
         """
-        policy = self._settings.policy(self._ti, time.time(), overcome)
+        policy = self._settings.policy(self._execution.ti, time.time(), overcome)
         if deferrable and not self._settings.defer_after_seconds:
             self._wait_in_triggerer(policy, nodes_to_tell_apart(detail))
         follower = TaskFollower(self._hook, self._sops_task_id, policy, self._log, detail=detail)
@@ -139,12 +113,12 @@ class RunWait:
         )
         # An answer in Airflow ends the deferral without an event of the trigger.
         kwargs = {"trigger": trigger.arguments} if asked is not None and asked.is_open else None
-        self._defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs)
+        self._execution.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs)
         raise AssertionError("the operator's defer has returned")
 
     def _call_for_person(self, result: WaitResult) -> None:
-        error = outcome_error(result, self._sops_task_id, self._task_url, self._next_steps)
-        call_for_person(self._settings.on_node_failed, self._context, error, result.failure_marks, self._log)
+        error = outcome_error(result, self._sops_task_id, self._task_url, self._execution.next_steps)
+        call_for_person(self._settings.on_node_failed, self._execution.context, error, result.failure_marks, self._log)
 
     def _ask(self, node: WaitingNode, asked: Asked | None) -> Asked | None:
         """Ask in Airflow what a node asks in SOPS, and return about which node Airflow asks now."""
@@ -160,7 +134,7 @@ class RunWait:
         reader = EndedNode(node.path, node.plugin, "")
         data = reader.read_data(self._hook, self._sops_task_id, secrets, self._log)
         request = PersonRequest() if data is None else PersonRequest.of(secrets.node(node.path[-1], data)[0])
-        state = open_request(self._ti, name, node.plugin, request, self._log)
+        state = open_request(self._execution.ti, name, node.plugin, request, self._log)
         return Asked(node.path, node.plugin, state)
 
     def _give(self, answer: Answer, trigger: SopsTaskTrigger) -> NoReturn:

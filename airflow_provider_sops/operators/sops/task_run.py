@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow_provider_sops.operators.sops.base import announce_task, key_of, origin_of
 from airflow_provider_sops.operators.sops.earlier_tasks import EarlierTasks
 from airflow_provider_sops.operators.sops.exactly_once import start_task
+from airflow_provider_sops.operators.sops.execution import Execution
 from airflow_provider_sops.operators.sops.obtaining import Obtaining
 from airflow_provider_sops.operators.sops.revocation import TasksToRevoke, revoke_out_of_time
 from airflow_provider_sops.operators.sops.run_progress import RunProgress
@@ -17,6 +18,7 @@ from airflow_provider_sops.operators.sops.run_wait import RunWait
 from airflow_provider_sops.operators.sops.task_memory import TaskMemory
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.sops.outcome import outcome_error
+from airflow_provider_sops.sops.task_key import TaskSearch
 from airflow_provider_sops.sops.wait_result import Outcome, WaitResult
 from airflow_provider_sops.task_instance.outputs import read_outputs
 from airflow_provider_sops.task_instance.required_action import Answer
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from airflow_provider_sops.operators.sops.run_settings import RunSettings
     from airflow_provider_sops.sops.models import TaskDetail
     from airflow_provider_sops.sops.next_steps import NextSteps
-    from airflow_provider_sops.task_instance.log import TaskLog
 
 
 class SopsTaskRun:
@@ -44,58 +45,36 @@ class SopsTaskRun:
 
     In an ``execute_complete`` it begins with ``resume``. All of it belongs inside ``airflow_errors``.
 
-    :param hook: the connection to SOPS.
-    :param settings: how it is run.
-    :param context: Airflow's context.
-    :param log: the log of the Airflow task.
-    :param defer: the operator's own ``defer``.
-    :param next_steps: what a clear and a retry do, for errors; default: what follows from the settings.
+    :param execution: the operator that runs it.
     """
 
-    def __init__(
-        self,
-        hook: SopsHook,
-        settings: RunSettings,
-        context: Context,
-        log: TaskLog,
-        *,
-        defer: Callable[..., Any],
-        next_steps: NextSteps | None = None,
-    ) -> None:
-        self._hook = hook
-        self._settings = settings
-        self._context = context
-        self._log = log
-        self._defer = defer
-        self._ti: Any = context["ti"]
-        self._next_steps = next_steps or settings.next_steps(self._ti)
-        self._key = key_of(context)
-        self._memory = TaskMemory(context, self._key, log)
-        origin = origin_of(context, settings.template_id, settings.template_source)
-        self._to_revoke = TasksToRevoke(hook, self._key, log, origin=origin, earlier_too=settings.on_clear != "fail")
-        self._may_be_running = self._ti.try_number > 1
+    def __init__(self, execution: Execution) -> None:
+        hook, settings, log = execution.hook, execution.settings, execution.log
+        self._execution = execution
+        self._hook, self._settings, self._log = hook, settings, log
+        key = key_of(execution.context)
+        self._memory = TaskMemory(execution.context, key, log)
+        origin = origin_of(execution.context, settings.template_id, settings.template_source)
+        search = TaskSearch(key, origin, earlier_too=settings.on_clear != "fail")
+        self._to_revoke = TasksToRevoke(hook, search, log)
+        self._may_be_running = execution.ti.try_number > 1
         # A start that is refused for its credentials has started nothing.
         self._was_started = self._may_be_running
         self._task_url = ""
         self._earlier = EarlierTasks(hook, log)
         self._progress = RunProgress(
-            hook,
-            settings,
-            self._ti,
-            log,
-            key=self._key,
-            origin=origin,
-            overcome=self._earlier.overcome,
-            defer=defer,
-            was_started=lambda: self._was_started,
+            execution, search, overcome=self._earlier.overcome, was_started=lambda: self._was_started
         )
 
     @classmethod
     def of(
         cls, operator: SopsBaseOperator, settings: RunSettings, context: Context, next_steps: NextSteps | None = None
     ) -> SopsTaskRun:
-        """Return the run that an operator holds while it executes."""
-        return cls(operator.hook, settings, context, operator.log, defer=operator.defer, next_steps=next_steps)
+        """Return the run that an operator holds while it executes.
+
+        :param next_steps: what a clear and a retry do, for errors; default: what follows from the settings.
+        """
+        return cls(Execution.of(operator, settings, context, next_steps))
 
     @property
     def sops_task_id(self) -> int:
@@ -132,17 +111,7 @@ class SopsTaskRun:
         """
         if self._progress.sops_task_id is not None:
             return self._progress.sops_task_id
-        obtaining = Obtaining(
-            hook=self._hook,
-            settings=self._settings,
-            ti=self._ti,
-            log=self._log,
-            key=self._key,
-            memory=self._memory,
-            progress=self._progress,
-            earlier=self._earlier,
-            to_revoke=self._to_revoke,
-        )
+        obtaining = Obtaining(self._execution, self._memory, self._progress, self._earlier, self._to_revoke)
         return self.adopt(obtaining.obtain(creation))
 
     def adopt(self, sops_task_id: int) -> int:
@@ -163,7 +132,7 @@ class SopsTaskRun:
     def announce(self) -> TaskDetail:
         """Push id and addresses of the SOPS task to XCom and write them to the log, before anything that takes long."""
         claim_url = self._progress.created.get(self.sops_task_id, "")
-        detail = announce_task(self._hook, self._context, self.sops_task_id, self._log, claim_url=claim_url)
+        detail = announce_task(self._hook, self._execution.context, self.sops_task_id, self._log, claim_url=claim_url)
         self._task_url = detail.task_url
         return detail
 
@@ -214,16 +183,16 @@ class SopsTaskRun:
         :param read: reads the outputs; by default those without passwords.
         :raises SopsError: it has not finished; says why, and what a clear and a retry do.
         """
-        push_state(self._context, result.state)
+        push_state(self._execution.context, result.state)
         if result.outcome == Outcome.TIMED_OUT and self._settings.revoke_on_kill:
             state = revoke_out_of_time(self._hook, self.sops_task_id, self._log)
-            push_state(self._context, state)
+            push_state(self._execution.context, state)
             if state == TaskState.FINISHED:
                 result = WaitResult(Outcome.FINISHED, state)
         if result.outcome == Outcome.FINISHED:
             self._log.info("SOPS task %s is FINISHED.", self.sops_task_id)
             return read(self._hook, self.sops_task_id)
-        raise outcome_error(result, self.sops_task_id, self._task_url, self._next_steps)
+        raise outcome_error(result, self.sops_task_id, self._task_url, self._execution.next_steps)
 
     def take_outputs(self, result: WaitResult) -> dict[str, Any]:
         """Return the outputs as ``conclude`` does, where the task ends well with them."""
@@ -239,19 +208,10 @@ class SopsTaskRun:
         """Revoke the SOPS task if somebody has decided this task's end; leave it to the next try otherwise."""
         if not self._settings.revoke_on_kill:
             return
-        if not is_ended_by_decision(self._ti):
+        if not is_ended_by_decision(self._execution.ti):
             self._log.info("The SOPS task is left alone: nobody ended this task in Airflow.")
             return
         self._to_revoke.revoke("this task was ended in Airflow")
 
     def _waiting(self) -> RunWait:
-        return RunWait(
-            self._hook,
-            self.sops_task_id,
-            self._task_url,
-            self._settings,
-            self._context,
-            self._log,
-            defer=self._defer,
-            next_steps=self._next_steps,
-        )
+        return RunWait(self._execution, self.sops_task_id, self._task_url)

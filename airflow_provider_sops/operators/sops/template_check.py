@@ -34,7 +34,7 @@ def check_constants(template: Template, constants: Mapping[str, Any]) -> None:
         f"template {template.id} ({quoted(template.name)}) has no constant "
         + ", ".join(_with_suggestion(key, known) for key in unknown),
         advice=f"It has: {', '.join(known) or 'none'}. Keys are written ${{name}}. "
-        "SOPS itself ignores unknown constants silently; operators do not check with check_constants=False.",
+        "SOPS ignores unknown constants without a warning; an operator with check_constants=False does not check them.",
     )
 
 
@@ -109,6 +109,7 @@ def _named(activities: Mapping[str, Any], node_id: str) -> str:
 
 
 def _with_suggestion(key: str, known: list[str]) -> str:
-    wrapped = f"${{{key}}}"
-    close = [wrapped] if wrapped in known else difflib.get_close_matches(str(key), known, n=1)
-    return f"{key!r} (did you mean {close[0]!r}?)" if close else repr(key)
+    # Without what all keys have in common, which would make any two alike.
+    bare = {name.strip("${}"): name for name in known}
+    close = difflib.get_close_matches(str(key).strip("${}"), bare, n=1)
+    return f"{key!r} (did you mean {bare[close[0]]!r}?)" if close else repr(key)

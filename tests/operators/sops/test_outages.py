@@ -22,7 +22,7 @@ from airflow_provider_sops.triggers import sops_interruption, waiting_trigger
 from airflow_provider_sops.triggers.sops import SopsTaskTrigger
 from airflow_provider_sops.triggers.sops_interruption import SopsOutageTrigger, SopsRevokedTrigger
 from airflow_provider_sops.waiting import patience
-from tests.outage_network import NO_CONNECTION, PAGE, REDIRECT, Network, network_with_outages
+from tests.outage_network import NO_CONNECTION, PAGE, REDIRECT, STEPS_TO_START, Network, network_with_outages
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_until
 
@@ -105,14 +105,7 @@ def make(run_operator: Callable[..., SopsRunTaskOperator], template: str = "line
 
 
 STEPS = [
-    pytest.param("get_task_list", 1, False, id="look-up"),
-    pytest.param("get_template_info", 1, False, id="check"),
-    pytest.param("create_task", 1, False, id="create"),
-    pytest.param("create_task", 1, True, id="create with a lost answer"),
-    pytest.param("get_task_list", 2, False, id="election"),
-    pytest.param("get_task_detail", 1, False, id="announcement"),
-    pytest.param("start_task", 1, False, id="start"),
-    pytest.param("start_task", 1, True, id="start with a lost answer"),
+    *STEPS_TO_START,
     pytest.param("get_task_status", 2, False, id="wait"),
     pytest.param("get_task_detail", 2, False, id="outputs"),
 ]

@@ -18,7 +18,7 @@ from airflow_provider_sops.operators.sops import (
 from airflow_provider_sops.sops.errors import SopsInvalidParameterError
 from airflow_provider_sops.sops.models import TaskState
 from airflow_provider_sops.waiting import patience
-from tests.outage_network import NO_CONNECTION, PAGE, Network, network_with_outages
+from tests.outage_network import NO_CONNECTION, PAGE, STEPS_TO_START, Network, network_with_outages
 from tests.plain_task_instance import PlainTaskInstance
 from tests.task_progress import wait_for_node, wait_for_state, wait_until
 
@@ -64,19 +64,7 @@ def run(operator: SopsBaseOperator) -> PlainTaskInstance:
 
 
 @pytest.mark.parametrize("error", [PAGE, NO_CONNECTION], ids=["page", "no connection"])
-@pytest.mark.parametrize(
-    ("api", "nth", "loses"),
-    [
-        pytest.param("get_task_list", 1, False, id="look-up"),
-        pytest.param("get_template_info", 1, False, id="check"),
-        pytest.param("create_task", 1, False, id="create"),
-        pytest.param("create_task", 1, True, id="create with a lost answer"),
-        pytest.param("get_task_list", 2, False, id="election"),
-        pytest.param("get_task_detail", 1, False, id="announcement"),
-        pytest.param("start_task", 1, False, id="start"),
-        pytest.param("start_task", 1, True, id="start with a lost answer"),
-    ],
-)
+@pytest.mark.parametrize(("api", "nth", "loses"), STEPS_TO_START)
 def test_one_task_is_created_and_started_whatever_step_an_outage_begins_at(
     create: Callable[..., SopsCreateTaskOperator],
     hook: SopsHook,

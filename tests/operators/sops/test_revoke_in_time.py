@@ -13,7 +13,7 @@ from airflow_provider_sops.operators.sops.revocation import TasksToRevoke
 from airflow_provider_sops.sops.answer import Answer
 from airflow_provider_sops.sops.errors import SopsAuthError, SopsConnectionError, SopsInvalidOperationError
 from airflow_provider_sops.sops.models import TaskListItem
-from airflow_provider_sops.sops.task_key import FoundTasks, TaskKey
+from airflow_provider_sops.sops.task_key import FoundTasks, TaskKey, TaskSearch
 from airflow_provider_sops.sops.task_origin import TaskOrigin
 from tests.operators.sops.test_revoke_task import FakeTime
 
@@ -49,7 +49,7 @@ def hook() -> mock.Mock:
 
 def tasks_to_revoke(hook: mock.Mock, *, earlier_too: bool = True) -> TasksToRevoke:
     time = FakeTime()
-    return TasksToRevoke(hook, KEY, LOG, origin=ORIGIN, earlier_too=earlier_too, sleep=time.sleep, clock=time.clock)
+    return TasksToRevoke(hook, TaskSearch(KEY, ORIGIN, earlier_too), LOG, sleep=time.sleep, clock=time.clock)
 
 
 def revoked(hook: mock.Mock) -> list[int]:
@@ -143,7 +143,7 @@ class TestInAHurry:
 
     def test_all_of_it_ends_within_seconds(self, hook: mock.Mock) -> None:
         time = FakeTime()
-        tasks = TasksToRevoke(hook, KEY, LOG, origin=ORIGIN, earlier_too=True, sleep=time.sleep, clock=time.clock)
+        tasks = TasksToRevoke(hook, TaskSearch(KEY, ORIGIN, earlier_too=True), LOG, sleep=time.sleep, clock=time.clock)
         hook.revoke_at_once.side_effect = LOST
         tasks.found(FoundTasks.of(KEY, [item(number) for number in range(1, 6)], ORIGIN))
         tasks.revoke("it was ended")

@@ -83,11 +83,16 @@ def defer() -> mock.Mock:
     return mock.Mock(side_effect=DeferredError)
 
 
+def run_of(hook: mock.Mock, ti: PlainTaskInstance, defer: mock.Mock, settings: RunSettings) -> SopsTaskRun:
+    """Return a run as an operator holds it."""
+    operator: Any = mock.Mock(hook=hook, log=LOG, defer=defer)
+    return SopsTaskRun.of(operator, settings, ti.context)
+
+
 @pytest.fixture
 def make_run(hook: mock.Mock, ti: PlainTaskInstance, defer: mock.Mock) -> Callable[..., SopsTaskRun]:
     def make(**settings: Any) -> SopsTaskRun:
-        settings = {"defer_after_seconds": 0.0, **settings}
-        return SopsTaskRun(hook, RunSettings(**settings), ti.context, LOG, defer=defer)
+        return run_of(hook, ti, defer, RunSettings(**{"defer_after_seconds": 0.0, **settings}))
 
     return make
 
@@ -330,7 +335,7 @@ class TestConclude:
     def test_remembers_that_the_outputs_were_taken(self, hook: mock.Mock) -> None:
         store: dict[str, Any] = {}
         ti = PlainTaskInstance(task_state_store=mock.Mock(get=store.get, set=store.__setitem__))
-        run = SopsTaskRun(hook, RunSettings(), ti.context, LOG, defer=mock.Mock())
+        run = run_of(hook, ti, mock.Mock(), RunSettings())
         run.adopt(7)
         assert run.take_outputs(FINISHED) == {"code": 7}
         assert store["sops_task"]["sops_task_id"] == 7

@@ -62,6 +62,9 @@ class TestConstants:
     def test_a_slip_is_told_what_was_probably_meant(self, key: str, meant: str) -> None:
         assert f"{key!r} (did you mean {meant!r}?)" in refusal(check_constants, TEMPLATE, {key: 1})
 
+    def test_a_key_that_is_like_others_in_nothing_but_its_braces_has_no_suggestion(self) -> None:
+        assert "did you mean" not in refusal(check_constants, TEMPLATE, {"${cat}": 1})
+
     def test_values_which_may_be_secret_are_not_told(self) -> None:
         assert "hunter2" not in refusal(check_constants, TEMPLATE, {"${pasword}": "hunter2"})
 
