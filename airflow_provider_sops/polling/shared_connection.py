@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 #: How long a request is held back during an outage before the caller gets the error.
 PATIENCE_SECONDS = 15.0
 _LONGEST_PAUSE_SECONDS = 30.0
+#: The same for a question that may be answered where others are not; it outlasts the longest pause.
+_PROBE_PATIENCE_SECONDS = 45.0
 
 _Answer = TypeVar("_Answer")
 _Source = TypeVar("_Source")
@@ -127,13 +129,13 @@ class SharedConnection(Generic[_Source]):
         :param is_suspect: whether this question has gone unanswered while others were answered; then a missing answer
             says nothing of the server.
         :param is_probe: whether to wait for a turn even if the outage has lasted for long: this question may be
-            answered where the one before was not.
+            answered where the one before was not. It waits for up to 45 seconds.
         :raises SopsError: the server's refusal, or the outage's error after 15 seconds.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
-            probed = await self._turn(began if is_probe else -math.inf)
+            probed = await self._turn(began + _PROBE_PATIENCE_SECONDS if is_probe else -math.inf)
             try:
                 answer = await self._ask_once(question)
             except SopsError as error:
@@ -156,15 +158,18 @@ class SharedConnection(Generic[_Source]):
         """Close the open source."""
         await self._retire()
 
-    async def _turn(self, patient_since: float) -> _Trouble | None:
-        """Wait until a request may be sent; return the outage that it probes, if any."""
+    async def _turn(self, patient_until: float) -> _Trouble | None:
+        """Wait until a request may be sent; return the outage that it probes, if any.
+
+        :param patient_until: until when to wait although the outage has lasted for long.
+        """
         loop = asyncio.get_running_loop()
         while (trouble := self._trouble) is not None:
             now = loop.time()
             if now >= trouble.until and not trouble.is_probed:
                 trouble.is_probed = True
                 return trouble
-            patience_ends = max(trouble.since, patient_since) + PATIENCE_SECONDS
+            patience_ends = max(trouble.since + PATIENCE_SECONDS, patient_until)
             if now >= patience_ends:
                 self._is_doubtful = True
                 raise trouble.error.with_traceback(None)

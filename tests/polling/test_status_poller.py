@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import random
 from typing import TYPE_CHECKING, Any
@@ -408,6 +409,22 @@ class TestWithoutBatches:
         assert lateness(sops, results)[-1] <= 11
         assert sum("Apply for permission for get_tasks_status" in line for line in caplog.messages) == 1
         assert sops.most_under_way <= 4
+
+    @pytest.mark.parametrize("first", [0.8, 1.0, 1.2])
+    @pytest.mark.parametrize("later", [0.8, 1.0, 1.2])
+    def test_however_long_the_pauses_are_a_task_is_read_alone(
+        self, monkeypatch: pytest.MonkeyPatch, first: float, later: float
+    ) -> None:
+        drawn = itertools.chain([first] * 4, itertools.repeat(later))
+        monkeypatch.setattr("airflow_provider_sops.polling.shared_connection.random.uniform", lambda *_: next(drawn))
+        sops = SimulatedSops(
+            dict.fromkeys(range(60), 300.0),
+            fault=lambda request: NO_PERMISSION if request.api == "get_tasks_status" else None,
+        )
+
+        results = wait_for_all(sops, policy=WaitPolicy(max_outage_seconds=60))
+
+        assert lateness(sops, results)[-1] <= 11
 
     def test_a_refused_app_is_not_asked_about_each_task(self) -> None:
         sops = SimulatedSops(dict.fromkeys(range(50), 200.0))
