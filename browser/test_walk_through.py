@@ -129,6 +129,7 @@ def chain(airflow: Airflow, pictures: Pictures) -> None:
     airflow.show_graph()
     airflow.expect_in_graph("finish", "success")
     airflow.expect_in_graph("repair", "skipped")
+    airflow.expect_state("Success")
     airflow.look_elsewhere()
     pictures.take(airflow.page, "chain")
     airflow.open_dag("sops_batch_follow_up")

@@ -176,7 +176,7 @@ def open_request(ti: Any, name: str, plugin: str, request: PersonRequest, log: T
             quoted(str(shown.subject)),
         )
         return RequestState.STALE
-    log.info("It can be answered in Airflow too: see the tab Required Actions.")
+    log.info("It can be answered in Airflow too: on this task's tab Required Action, or in Browse > Required Actions.")
     return RequestState.OPEN
 
 
