@@ -25,6 +25,9 @@ _AIRFLOW = get_base_airflow_version_tuple()
 AIRFLOW_V_3_0_PLUS = _AIRFLOW >= (3, 0, 0)
 AIRFLOW_V_3_1_PLUS = _AIRFLOW >= (3, 1, 0)
 AIRFLOW_V_3_3_PLUS = _AIRFLOW >= (3, 3, 0)
+#: Whether a scheduler takes a late exit of the worker that deferred a task for the end of the task, although that waits
+#: to be queued again: https://github.com/apache/airflow/issues/66374.
+AIRFLOW_FAILS_RESUMED_TASKS = (3, 0, 0) <= _AIRFLOW < (3, 2, 2)
 
 _STATS_MODULE = "airflow.sdk.observability.stats" if _AIRFLOW >= (3, 2, 0) else "airflow.stats"
 
@@ -42,6 +45,7 @@ if not TYPE_CHECKING:
         from airflow.models.skipmixin import SkipMixin
 
 __all__ = [
+    "AIRFLOW_FAILS_RESUMED_TASKS",
     "AIRFLOW_V_3_0_PLUS",
     "AIRFLOW_V_3_1_PLUS",
     "AIRFLOW_V_3_3_PLUS",

@@ -15,7 +15,7 @@ from airflow_provider_sops.service.errors import InvalidParameterError, ServiceE
 from airflow_provider_sops.service.reading import read_mapping
 from airflow_provider_sops.task_instance.state import is_ended_by_decision_async
 from airflow_provider_sops.task_instance.told_lines import ToldLines
-from airflow_provider_sops.version_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_sops.version_compat import AIRFLOW_FAILS_RESUMED_TASKS, AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
@@ -181,7 +181,7 @@ def exit_seconds(executors: str) -> float:
     """
     of_teams = (team.rpartition("=")[2] for team in executors.split(";"))
     names = {each.rpartition(":")[2].rpartition(".")[2].strip() for team in of_teams for each in team.split(",")}
-    if names <= _FORGET_EARLIER_EXITS:
+    if names <= _FORGET_EARLIER_EXITS and not AIRFLOW_FAILS_RESUMED_TASKS:
         return 0.0
     return WORKER_EXIT_SECONDS if names <= _FORGET_EARLIER_EXITS | _TELL_OF_PROCESSES else POD_EXIT_SECONDS
 

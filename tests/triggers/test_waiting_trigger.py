@@ -62,3 +62,9 @@ def test_how_late_the_exit_of_a_worker_may_come_follows_from_the_executor(
 ) -> None:
     monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 6.0)
     assert exit_seconds(executors) == seconds
+
+
+def test_an_airflow_that_fails_resumed_tasks_is_given_time_with_celery_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_trigger, "WORKER_EXIT_SECONDS", 6.0)
+    monkeypatch.setattr(waiting_trigger, "AIRFLOW_FAILS_RESUMED_TASKS", True)
+    assert exit_seconds("CeleryExecutor") == 6
