@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,12 @@ from airflow_provider_sops.service.secrets import HIDDEN
 from airflow_provider_sops.service.text import visible
 from airflow_provider_sops.sops.constants import is_password
 from airflow_provider_sops.sops.pipeline_tree import PipelineTree
-from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS
+from airflow_provider_sops.sops.pipeline_tree.variables import COMPONENT_OUTPUTS, EXPRESSION
 from airflow_provider_sops.sops.task_key import TaskKey
 from airflow_provider_sops.sops.task_secrets import TaskSecrets
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     from airflow_provider_sops.drawing.picture import Figure, Line
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 #: The inputs of an approval and of a pause that say who is asked, and what.
 _VERIFIERS, _QUESTION = "bk_verifier", ("bk_approve_title", "bk_approve_message", "description")
 _LONGEST_VALUE, _LONGEST_FILLED = 20_000, 500
-_CONSTANT = re.compile(r"\$\{\w+\}")
 
 
 @dataclass(frozen=True)
@@ -113,13 +112,16 @@ class KnownTask:
         if not node.waits_for_person or node.component is None:
             return None
         inputs = {name: read_mapping(raw).get("value") for name, raw in node.component.data.items()}
-        question = (self._filled(inputs.get(name)) for name in _QUESTION)
-        return {"who": self._filled(inputs.get(_VERIFIERS)), "what": "\n".join(filter(None, question))}
+        # A subprocess has constants of its own, and only SOPS knows what they were given.
+        is_inside = len(node.key) > 1
+        question = (self._filled(inputs.get(name), is_inside=is_inside) for name in _QUESTION)
+        who = self._filled(inputs.get(_VERIFIERS), is_inside=is_inside)
+        return {"who": who, "what": "\n".join(filter(None, question))}
 
-    def _filled(self, value: Any) -> str:
-        """Return an input with what its constants were given, as far as they are short and can be shown."""
+    def _filled(self, value: Any, *, is_inside: bool) -> str:
+        """Return an input with what the task's constants were given, as far as they are short and can be shown."""
         text = read_text(value) if isinstance(value, str | int) else ""
-        return self.shown(_CONSTANT.sub(self._given, text) if len(text) <= _LONGEST_VALUE else text)
+        return self.shown(text if is_inside or len(text) > _LONGEST_VALUE else EXPRESSION.sub(self._given, text))
 
     def _given(self, reference: re.Match[str]) -> str:
         constant = read_mapping(self.detail.constants.get(reference[0]))
